@@ -1,0 +1,49 @@
+# The verbs of the project. `make run` and `make test` work on a fresh machine; all others need only what these set up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+NODES ?= 5
+FEEDS ?= BTC / USD,ETH / USD,EUR / USD
+ROUNDS ?= 0
+JSON ?=
+BENCH ?=
+PY := .venv/bin/python
+UV := .venv/bin/uv
+
+.PHONY: help setup run test check campaign bench gen contracts lock clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: ## install the pinned dependencies (done by every other verb)
+	@scripts/setup
+
+run: setup ## run the whole mesh here: NODES=5 FEEDS="BTC / USD,…" ROUNDS=0 JSON=1
+	@exec .venv/bin/feedmesh run --profile embedded --nodes "$(NODES)" --feeds "$(FEEDS)" --rounds "$(ROUNDS)" $(if $(JSON),--json)
+
+test: setup ## run all tests (T="path or -k expression" for some)
+	@$(PY) -m pytest $(T)
+
+campaign: setup ## run the long campaigns (fault injection, soak)
+	@$(PY) -m pytest -m campaign --override-ini addopts= --timeout 3600 -v
+
+bench: setup ## run the benchmarks: BENCH=name for one
+	@$(PY) -m tests.bench $(BENCH)
+
+check: setup ## ruff, mypy, buf, generated code, import rules, lock files
+	@scripts/check
+
+gen: setup ## regenerate gen/ from protos/ and the generated documentation
+	@scripts/gen
+
+contracts: setup ## compile contracts/ with the pinned solc
+	@node contracts/compile.js
+
+lock: setup ## resolve pyproject.toml and package.json anew into the lock files
+	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
+	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -c requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	@npm install --package-lock-only --loglevel=error --omit-lockfile-registry-resolved=false
+	@$(PY) scripts/strip_resolved.py package-lock.json
+
+clean: ## remove what setup made (not the mesh's data)
+	rm -rf .venv .setup node_modules
