@@ -1,4 +1,4 @@
-"""Credentials that several processes derive from the one secret of the configuration, so that none has to carry them."""
+"""Credentials that several processes derive from one secret of the configuration, so that none has to carry them."""
 
 import hashlib
 import hmac

@@ -1,0 +1,85 @@
+"""
+Metrics as one table a process: declared once, used by name, rendered as Prometheus text.
+
+A metric that is not in the table cannot be used, so the table is also the documentation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """
+    One row of a metrics table.
+
+    Attributes:
+        name: The name in the text format; a counter's ends in `_total`.
+        kind: The Prometheus type.
+        help: What it measures, with its unit.
+        labels: The label names.
+        buckets: The upper bounds of a histogram, in the unit of its name.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+RPC_METRICS = (
+    Metric("grpc_server_handled_total", "counter", "Finished calls.", ("service", "method", "code")),
+    Metric(
+        "grpc_server_handling_seconds",
+        "histogram",
+        "Time from a call's arrival to its end, in seconds.",
+        ("service", "method"),
+        (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
+    ),
+)
+
+
+class Registry:
+    """The metrics of one process."""
+
+    def __init__(self, table: Iterable[Metric] = ()) -> None:
+        self._registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self._registry)
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in table:
+            self._declare(metric)
+
+    def _declare(self, metric: Metric) -> None:
+        if metric.kind == "counter":
+            self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=self._registry)
+        elif metric.kind == "gauge":
+            self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=self._registry)
+        else:
+            self._histograms[metric.name] = Histogram(
+                metric.name, metric.help, metric.labels, registry=self._registry, buckets=metric.buckets
+            )
+
+    def counter(self, name: str) -> Counter:
+        """Return the counter of that name; KeyError if the table has none."""
+        return self._counters[name]
+
+    def gauge(self, name: str) -> Gauge:
+        """Return the gauge of that name; KeyError if the table has none."""
+        return self._gauges[name]
+
+    def histogram(self, name: str) -> Histogram:
+        """Return the histogram of that name; KeyError if the table has none."""
+        return self._histograms[name]
+
+    def render(self) -> bytes:
+        """Return all metrics in the Prometheus text format."""
+        return generate_latest(self._registry)

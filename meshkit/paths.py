@@ -1,0 +1,89 @@
+"""Where the mesh keeps its files: sockets in a short run directory, everything that lasts in the data directory."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_DIR_VARIABLE = "FEEDMESH_RUN_DIR"
+CONFIG_VARIABLE = "FEEDMESH_CONFIG"
+
+
+def default_run_dir() -> Path:
+    """Return the run directory of this user: short, since a Unix socket's path has at most 107 bytes."""
+    if configured := os.environ.get(RUN_DIR_VARIABLE):
+        return Path(configured)
+    if os.geteuid() == 0:
+        return Path("/run/feedmesh")
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(runtime) / "feedmesh"
+    return Path(tempfile.gettempdir()) / f"feedmesh-{os.geteuid()}"
+
+
+def default_data_dir(profile: str) -> Path:
+    """
+    Return the data directory of a profile.
+
+    It is outside the checkout, because PostgreSQL runs as another user when we are root, and that user must be able
+    to enter every directory above the cluster; a home directory often forbids it.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/feedmesh") / profile
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(state) / "feedmesh" / profile
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """The directory of sockets, the lock and the restart counters; all of it is gone after an ordered stop."""
+
+    path: Path
+
+    def socket(self, name: str) -> Path:
+        """Return the Unix socket of a service: aggregator, supervisor, metrics, dbinit, operator, chainlink-node-1."""
+        return self.path / f"{name}.sock"
+
+    @property
+    def lock(self) -> Path:
+        """Return the file that the one supervisor of this directory holds locked."""
+        return self.path / "supervisor.lock"
+
+    def service(self, name: str) -> Path:
+        """Return the directory of a service's `restart-count` and `last-restart` files."""
+        return self.path / "service" / name
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """The directory of everything that outlives a run."""
+
+    path: Path
+
+    @property
+    def configuration(self) -> Path:
+        """Return the generated configuration of the embedded profile."""
+        return self.path / "configuration.json"
+
+    @property
+    def postgres(self) -> Path:
+        """Return the directory of the PostgreSQL cluster and what belongs to it."""
+        return self.path / "postgresql"
+
+    @property
+    def logs(self) -> Path:
+        """Return the directory of the rotated log files."""
+        return self.path / "logs"
+
+    @property
+    def operator(self) -> Path:
+        """Return the directory of the operator's own state."""
+        return self.path / "operator"
+
+    @property
+    def chain(self) -> Path:
+        """Return the directory of the dev chain's snapshots."""
+        return self.path / "chain"
+
+    def node(self, index: int) -> Path:
+        """Return the directory of one node: config.toml, secrets.toml, apicredentials and its key files."""
+        return self.path / "nodes" / str(index)

@@ -1,0 +1,16 @@
+"""Fixtures of all tests."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(name="run_dir")
+def _run_dir() -> Iterator[Path]:
+    """Give a directory whose path is short enough for Unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
