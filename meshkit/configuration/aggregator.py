@@ -1,0 +1,191 @@
+"""`solution.priceAggregatorConfig`: the price aggregator's settings, with the keys deployments already have."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, model_validator
+
+from meshkit.configuration.model import Section
+
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+WebSocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://[^\s]+$")]
+SourceName = Literal[
+    "alphavantage",
+    "binance",
+    "bybit",
+    "coinbase",
+    "coingecko",
+    "cryptocompare",
+    "exchangeratehost",
+    "finnhub",
+    "frankfurter",
+    "kraken",
+    "kucoin",
+    "okx",
+    "yahoofinance",
+]
+
+# Calls a second each source allows a client without a contract.
+DEFAULT_RPS: dict[str, float] = {
+    "alphavantage": 1,
+    "binance": 100,
+    "bybit": 120,
+    "coinbase": 2.8,
+    "coingecko": 1,
+    "cryptocompare": 25,
+    "exchangeratehost": 1,
+    "finnhub": 1,
+    "frankfurter": 10,
+    "kraken": 1,
+    "kucoin": 30,
+    "okx": 10,
+    "yahoofinance": 10,
+}
+DEFAULT_BATCH_SIZE: dict[str, int] = {
+    "binance": 500,
+    "coingecko": 100,
+    "cryptocompare": 50,
+    "kraken": 50,
+    "okx": 200,
+}
+
+
+class LoggerSection(Section):
+    """How the aggregator logs."""
+
+    level: Literal["error", "warn", "info", "debug", "verbose"] = Field("info", description="Lowest level written.")
+    is_pretty_enabled: bool = Field(False, description="Kept for existing files; logs are JSON.")
+
+
+class BasicAuth(Section):
+    """A user name and a password."""
+
+    username: str = Field(description="User name.")
+    password: SecretStr = Field(description="Password.")
+
+
+class MetricsPush(Section):
+    """Where metrics are pushed to."""
+
+    enabled: bool = Field(False, description="Push at all.")
+    url: HttpUrl | None = Field(None, description="Receiver of the Prometheus text format; required when enabled.")
+    interval_ms: int = Field(30_000, ge=1000, description="Time between pushes.")
+    job_name: str = Field("price-aggregator", description="Value of the job label.")
+    grouping_labels: dict[str, str] = Field({}, description="Labels added to every sample.")
+    basic_auth: BasicAuth | None = Field(None, description="HTTP basic authentication.")
+    headers: dict[str, SecretStr] = Field({}, description="Further request headers.")
+    timeout_ms: int = Field(5000, ge=100, description="Longest time for one push.")
+    batch_size: int = Field(100, ge=1, description="Kept for existing files; a push is one request.")
+
+    @model_validator(mode="after")
+    def _url_when_enabled(self) -> "MetricsPush":
+        if self.enabled and self.url is None:
+            raise ValueError("url is required when enabled is true")
+        return self
+
+
+class FailedPairsRetry(Section):
+    """Retry of pairs whose refresh failed."""
+
+    enabled: bool = Field(True, description="Retry at all.")
+    max_attempts: int = Field(50, ge=1, le=1000, description="Attempts before a pair is given up.")
+    retry_delay: int = Field(10_000, ge=1000, le=3_600_000, description="Milliseconds before a failed pair is retried.")
+    check_interval: int = Field(30_000, ge=5000, le=300_000, description="Milliseconds between looks for due pairs.")
+
+
+class Refetch(Section):
+    """Refresh before expiry."""
+
+    enabled: bool = Field(True, description="Refresh registered pairs before they expire.")
+    stale_trigger_before_expiry: int = Field(
+        3000, ge=100, le=60_000, description="Milliseconds before expiry at which a refresh starts."
+    )
+    batch_interval: int = Field(1000, ge=100, le=10_000, description="Milliseconds over which refreshes gather.")
+    min_time_between_refreshes: int = Field(
+        2000, ge=100, le=60_000, description="Milliseconds between two refreshes of one pair."
+    )
+    failed_pairs_retry: FailedPairsRetry = Field(FailedPairsRetry(), description="Retry of failed pairs.")
+
+
+class Quotes(Section):
+    """Answering a request."""
+
+    request_timeout_ms: int = Field(10_000, ge=1000, le=60_000, description="Longest wait of a caller for a quote.")
+
+
+class PairCleanup(Section):
+    """Removal of pairs nobody asks for."""
+
+    enabled: bool = Field(True, description="Remove inactive pairs.")
+    inactive_timeout_ms: int = Field(7_200_000, ge=10_000, le=86_400_000, description="Time without a request.")
+    cleanup_interval_ms: int = Field(300_000, ge=1000, le=3_600_000, description="Time between clean-ups.")
+
+
+class PairTtl(Section):
+    """A time to live for one pair."""
+
+    pair: tuple[str, str] = Field(description="Base and quote.")
+    source: SourceName | None = Field(None, description="The source it holds for; absent for all.")
+    ttl: int = Field(ge=1000, description="Milliseconds a price is served.")
+
+
+class Stream(Section):
+    """A source's WebSocket."""
+
+    auto_reconnect: bool = Field(True, description="Reconnect after a disconnect.")
+    reconnect_interval: int = Field(5000, ge=1000, description="Milliseconds before the first reconnect.")
+    max_reconnect_attempts: int = Field(10, ge=0, le=100, description="Kept for existing files; we never give up.")
+    heartbeat_interval: int = Field(30_000, ge=5000, description="Milliseconds between heartbeats.")
+    ws_url: WebSocketUrl | None = Field(None, description="Address of the stream; absent for the source's own.")
+    batch_size: int | None = Field(None, ge=1, le=500, description="Pairs in one subscribe message.")
+    rate_limit: int | None = Field(None, ge=10, le=10_000, description="Milliseconds between two messages.")
+
+
+class Source(Section):
+    """One source of prices."""
+
+    enabled: bool = Field(True, description="Use the source.")
+    api_key: SecretStr | None = Field(None, description="The source's key.")
+    ttl: int = Field(5000, ge=1000, description="Milliseconds a price is served.")
+    timeout_ms: int = Field(10_000, ge=1000, description="Longest time for one call.")
+    rps: float | None = Field(None, ge=0.0001, le=1000, description="Calls a second; absent for the source's default.")
+    max_concurrent: int = Field(10, ge=1, description="Calls under way at once.")
+    max_retries: int = Field(3, ge=0, le=10, description="Repeats of a failed call.")
+    use_proxy: bool | HttpUrl = Field(False, description="Use the global proxy, or the one given.")
+    refetch: bool = Field(False, description="Refresh this source's pairs before they expire.")
+    stale_trigger_before_expiry: int | None = Field(
+        None, ge=100, le=60_000, description="Overrides refetch.staleTriggerBeforeExpiry."
+    )
+    max_batch_size: int | None = Field(None, ge=1, le=1000, description="Pairs in one call.")
+    base_url: HttpUrl | None = Field(None, description="Address of the REST API; absent for the source's own.")
+    stream: Stream = Field(Stream(), description="The source's WebSocket.")
+
+
+class CoingeckoGlobal(Section):
+    """The total market capitalisation."""
+
+    enabled: bool = Field(True, description="Fetch it.")
+    refresh_interval_ms: int = Field(60_000, ge=10_000, description="Time between fetches.")
+    use_proxy: bool = Field(False, description="Use the global proxy.")
+
+
+class MarketData(Section):
+    """Figures of the whole market."""
+
+    coingecko_global: CoingeckoGlobal = Field(CoingeckoGlobal(), description="CoinGecko's global figures.")
+
+
+class PriceAggregatorConfig(Section):
+    """The price aggregator."""
+
+    port: int = Field(3000, ge=1, le=65_535, description="HTTP port on 127.0.0.1.")
+    environment: Literal["development", "production", "test"] = Field("development", description="A label for logs.")
+    pairs_file_path: str | None = Field(None, description="JSON file of pairs to register at start.")
+    logger: LoggerSection = Field(LoggerSection(), description="Logging.")
+    proxy: HttpUrl | None = Field(None, description="Proxy for sources with useProxy.")
+    metrics_push: MetricsPush = Field(MetricsPush(), description="Push of the aggregator's metrics.")
+    refetch: Refetch = Field(Refetch(), description="Refresh before expiry.")
+    quotes: Quotes = Field(Quotes(), description="Answering a request.")
+    pair_cleanup: PairCleanup = Field(PairCleanup(), description="Removal of inactive pairs.")
+    pairs_ttl: tuple[PairTtl, ...] = Field((), description="Times to live for single pairs; the first match decides.")
+    sources: dict[SourceName, Source] = Field({}, description="The sources; one that is not named is off.")
+    market_data: MarketData = Field(MarketData(), description="Figures of the whole market.")

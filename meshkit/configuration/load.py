@@ -1,0 +1,91 @@
+"""Read `configuration.json` and say clearly what is wrong with it."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from meshkit import feeds, log
+from meshkit.configuration.solution import Configuration
+from meshkit.errors import FailedPrecondition
+
+
+class InvalidConfiguration(FailedPrecondition):
+    """The configuration file is not what it should be; `problems` has one line for each fault."""
+
+    reason = "INVALID_CONFIGURATION"
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        super().__init__(f"{path}: " + "; ".join(problems))
+        self.path = path
+        self.problems = tuple(problems)
+
+
+def load(path: Path) -> Configuration:
+    """
+    Read and validate the configuration and register its secrets with the log.
+
+    Raises InvalidConfiguration, which names every faulty key, never a value.
+    """
+    try:
+        document = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise InvalidConfiguration(path, [f"cannot be read: {error.strerror}"]) from error
+    except orjson.JSONDecodeError as error:
+        raise InvalidConfiguration(path, [f"is not JSON: {error}"]) from error
+    try:
+        configuration = Configuration.model_validate(document)
+    except ValidationError as error:
+        raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
+    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
+        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
+    for secret in secrets_of(configuration):
+        log.add_secret(secret)
+    return configuration
+
+
+def secrets_of(section: BaseModel) -> Iterator[str]:
+    """Yield the text of every secret in a section."""
+    for _, value in section:
+        yield from _secrets_in(value)
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        yield from secrets_of(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _secrets_in(item)
+
+
+def _describe(fault: Any) -> str:
+    location = [str(part) for part in fault["loc"]]
+    path = ".".join(location) or "the file"
+    if fault["type"] != "extra_forbidden":
+        return f"{path}: {fault['msg']}"
+    nearest = difflib.get_close_matches(location[-1], _known_names(location[:-1]), n=1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"{path}: unknown key{hint}"
+
+
+def _known_names(location: Sequence[str]) -> list[str]:
+    """Return the JSON names allowed in the object at that place."""
+    model: Any = Configuration
+    for part in location:
+        if model is None:
+            return []
+        field = next((field for field in model.model_fields.values() if field.alias == part), None)
+        model = _model_in(field.annotation) if field is not None else model
+    return [field.alias for field in model.model_fields.values() if field.alias] if model is not None else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model an annotation contains, for example Source in `dict[str, Source]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)

@@ -1,0 +1,113 @@
+"""`solution.mesh`: the settings of our own, each with a default."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from meshkit.configuration.model import Section
+
+# libocr's bound on the number of oracles, plus bootstrap nodes.
+MOST_NODES = 40
+
+
+class Ports(Section):
+    """TCP ports on 127.0.0.1 that no other key sets."""
+
+    metrics: int = Field(3003, ge=1, le=65_535, description="HTTP page of the process metrics.")
+    node_api_base: int = Field(
+        6600, ge=1, le=65_535 - MOST_NODES, description="Node i answers its REST API on this port + i."
+    )
+    node_p2p_base: int = Field(
+        9900, ge=1, le=65_535 - MOST_NODES, description="Node i meets its peers on this port + i."
+    )
+
+
+class Devchain(Section):
+    """The local chain of the embedded profile."""
+
+    enabled: bool = Field(False, description="Run anvil as a service.")
+    port: int = Field(8545, ge=1, le=65_535, description="JSON-RPC port.")
+    block_time_seconds: int = Field(1, ge=1, le=60, description="Time between blocks.")
+    faucet_wei: int = Field(10**22, ge=0, description="Balance the faucet account is given, in wei.")
+
+
+class Market(Section):
+    """The market simulator of the embedded profile."""
+
+    enabled: bool = Field(False, description="Run the simulator as a service.")
+    port: int = Field(8600, ge=1, le=65_535, description="HTTP port.")
+    seed: int = Field(1, ge=0, description="Seed of the price process: the same seed gives the same prices.")
+
+
+class Keystore(Section):
+    """Encryption of key files."""
+
+    scrypt_n: int = Field(
+        262_144,
+        ge=2,
+        le=1_048_576,
+        description="scrypt cost of key files we write; a power of two. Small only in tests.",
+    )
+
+    @model_validator(mode="after")
+    def _power_of_two(self) -> "Keystore":
+        if self.scrypt_n & (self.scrypt_n - 1):
+            raise ValueError(f"scryptN must be a power of two, found {self.scrypt_n}")
+        return self
+
+
+class Postgres(Section):
+    """The PostgreSQL server."""
+
+    bin_dir: Path | None = Field(None, description="Directory of initdb and postgres; absent to look for version 17.")
+    user: str | None = Field(None, description="Account it runs under when we are root; absent to choose one.")
+    max_connections: int = Field(1000, ge=20, le=10_000, description="Connections the server accepts.")
+    synchronous_commit: bool = Field(
+        True, description="Wait for the disk at each commit. Off loses up to a second of commits in a crash."
+    )
+
+
+class Contracts(Section):
+    """The feeds' contracts."""
+
+    deploy: bool = Field(False, description="Deploy a contract for each feed that has no address here.")
+    addresses: dict[str, str] = Field({}, description="Contract address by feed name.")
+
+
+class Ocr(Section):
+    """The protocol's parameters as written on chain."""
+
+    delta_progress_ms: int = Field(35_000, gt=0, description="Time without progress after which the leader changes.")
+    delta_resend_ms: int = Field(17_000, gt=0, description="Time between repeats of NewEpoch.")
+    delta_round_ms: int = Field(30_000, gt=0, description="Time between rounds.")
+    delta_grace_ms: int = Field(12_000, gt=0, description="Time the leader waits for late observations.")
+    delta_c_ms: int = Field(86_400_000, ge=0, description="Heartbeat: longest time between two answers.")
+    alpha_ppb: int = Field(5_000_000, ge=0, description="Deviation that causes an answer, in parts per billion.")
+    delta_stage_ms: int = Field(60_000, gt=0, description="Time between stages of the transmission schedule.")
+    r_max: int = Field(6, ge=1, le=254, description="Rounds in an epoch.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Ocr":
+        # Nodes ignore a configuration that breaks this, so the feed would silently stand still.
+        if not self.delta_grace_ms < self.delta_round_ms < self.delta_progress_ms:
+            raise ValueError("deltaGraceMs < deltaRoundMs < deltaProgressMs is required")
+        return self
+
+
+class Mesh(Section):
+    """Our own settings."""
+
+    runtime: Literal["auto", "chainlink", "embedded"] = Field(
+        "auto", description="Node program: the chainlink binary, our own, or chainlink where it is on the PATH."
+    )
+    data_dir: Path = Field(Path("/sp/feedmesh"), description="Directory of everything that outlives a run.")
+    run_dir: Path = Field(Path("/run/feedmesh"), description="Directory of sockets; its path must be short.")
+    feeds: tuple[str, ...] = Field((), description="Names of the feeds to serve, for example `BTC / USD`.")
+    ports: Ports = Field(Ports(), description="TCP ports.")
+    devchain: Devchain = Field(Devchain(), description="The local chain of the embedded profile.")
+    market: Market = Field(Market(), description="The market simulator of the embedded profile.")
+    keystore: Keystore = Field(Keystore(), description="Encryption of key files.")
+    postgres: Postgres = Field(Postgres(), description="The PostgreSQL server.")
+    contracts: Contracts = Field(Contracts(), description="The feeds' contracts.")
+    ocr: Ocr = Field(Ocr(), description="The protocol's parameters.")

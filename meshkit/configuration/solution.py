@@ -1,0 +1,77 @@
+"""`configuration.json`: the deployment's whole input."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+
+from meshkit.configuration.aggregator import MetricsPush, PriceAggregatorConfig
+from meshkit.configuration.mesh import MOST_NODES, Mesh
+from meshkit.configuration.model import Section
+
+Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+PrivateKey = Annotated[SecretStr, Field(min_length=64, max_length=66)]
+Wei = Annotated[int, Field(ge=0)]
+
+
+def _split(value: object) -> object:
+    """Accept the deployment's form of a list of numbers, `1 2 3`."""
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+NodeList = Annotated[tuple[int, ...], BeforeValidator(_split)]
+
+
+class Solution(Section):
+    """The solution: database, nodes, chain, aggregator, mesh."""
+
+    pg_user: str = Field("chainlink", min_length=1, description="Group role that owns nothing and joins the nodes.")
+    pg_password: SecretStr = Field(min_length=8, description="Secret the nodes' database passwords are derived from.")
+    pg_database: str = Field("chainlink_node", min_length=1, description="Prefix of the nodes' databases.")
+    pg_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port on 127.0.0.1.")
+    chainlink_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Login of the nodes' API.")
+    chainlink_password: SecretStr = Field(min_length=16, max_length=50, description="Password of the nodes' API.")
+    chainlink_keystore_password: SecretStr = Field(min_length=16, description="Password of the nodes' keystores.")
+    chainlink_chain_id: int = Field(gt=0, description="EVM chain id.")
+    chainlink_node_name: str = Field("primary", description="Name of the RPC node in the nodes' files.")
+    chainlink_rpc_ws_url: str = Field(pattern=r"^wss?://", description="WebSocket RPC.")
+    chainlink_rpc_http_url: str = Field(pattern=r"^https?://", description="HTTP RPC.")
+    chainlink_gas_price: Wei = Field(1_000_000_000, description="Gas price of every transaction, in wei.")
+    chainlink_node_sc_address: Address | None = Field(None, description="Node registry contract.")
+    chainlink_feed_templates_dir: str | None = Field(None, description="Directory of job templates.")
+    max_restarts: int = Field(3, ge=0, description="Crashes of one service after which the mesh stops.")
+    set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
+    sp_secrets_dir: str = Field("/sp/secrets", description="Directory of secrets given by the deployment.")
+    total_nodes: int = Field(5, ge=5, le=MOST_NODES, description="Number of nodes: bootstrap and oracles.")
+    bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")
+    nodes_list: NodeList = Field((), description="Numbers of the nodes; absent for 1 to totalNodes.")
+    primary_nodes: NodeList = Field((), description="Kept for existing files.")
+    link_ca: Address | None = Field(None, description="LINK token.")
+    admin_contract_address: Address | None = Field(None, description="Admin helper contract.")
+    diamond_contract_address: Address | None = Field(None, description="Diamond contract.")
+    faucet_private_key: PrivateKey = Field(description="Key of the account that funds the transmitters.")
+    balance_topup_check_interval_ms: int = Field(3_600_000, ge=1000, description="Time between balance checks.")
+    faucet_min_wei: Wei = Field(20_000_000_000_000, description="Balance below which a transmitter is topped up.")
+    faucet_topup_wei: Wei = Field(10_000_000_000_000, description="Amount of one top-up.")
+    balance_topup_required: bool = Field(False, description="Stop if a top-up is impossible.")
+    price_aggregator_config: PriceAggregatorConfig = Field(PriceAggregatorConfig(), description="The price aggregator.")
+    metrics_push: MetricsPush | None = Field(None, description="Push of the process metrics.")
+    mesh: Mesh = Field(Mesh(), description="Our own settings.")
+    signature: str | None = Field(None, description="Signature over the rest of `solution`.")
+
+    @model_validator(mode="after")
+    def _nodes_agree(self) -> "Solution":
+        expected = tuple(range(1, self.total_nodes + 1))
+        if self.nodes_list and tuple(sorted(self.nodes_list)) != expected:
+            raise ValueError(f"nodesList must name the nodes 1 to totalNodes ({self.total_nodes}) once each")
+        oracles = self.total_nodes - self.bootstrap_nodes
+        if oracles < 4:
+            raise ValueError(f"totalNodes - bootstrapNodes must be at least 4 oracles, found {oracles}")
+        if oracles > 31:
+            raise ValueError(f"totalNodes - bootstrapNodes must be at most 31 oracles, found {oracles}")
+        return self
+
+
+class Configuration(Section):
+    """The file."""
+
+    solution: Solution = Field(description="The solution.")
