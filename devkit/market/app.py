@@ -1,0 +1,136 @@
+"""The HTTP application: each dialect below its own prefix, the reference prices, health, and the control of faults."""
+
+from collections.abc import Callable
+from decimal import Context, Decimal
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from devkit.market.dialects.binance import Binance
+from devkit.market.dialects.coinbase import Coinbase
+from devkit.market.dialects.dialect import Dialect, answer
+from devkit.market.dialects.kraken import Kraken
+from devkit.market.errors import UnknownSource
+from devkit.market.faults import Fault, SourceControl, parse_fault
+from devkit.market.process import Pair, PriceProcess
+from meshkit.clock import Clock
+from meshkit.errors import InvalidInput, MeshError
+
+DIALECTS: Final[tuple[Callable[[PriceProcess, Clock], Dialect], ...]] = (Binance, Kraken, Coinbase)
+_REFERENCE_DIGITS: Final = Context(prec=12)
+_LATEST_MS: Final = 253_402_300_799_999
+
+
+class MarketApp:
+    """Serve the simulated market."""
+
+    def __init__(self, process: PriceProcess, clock: Clock) -> None:
+        self._process = process
+        self._clock = clock
+        self._dialects = {dialect.source: dialect for dialect in (make(process, clock) for make in DIALECTS)}
+        self._controls = {source: SourceControl() for source in self._dialects}
+
+    def build(self) -> web.Application:
+        """Return the aiohttp application."""
+        app = web.Application(middlewares=[_errors])
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/reference", self._reference),
+                web.get("/control/{source}", self._show_fault),
+                web.post("/control/{source}", self._set_fault),
+                web.delete("/control/{source}", self._clear_fault),
+            ]
+        )
+        for source, dialect in self._dialects.items():
+            served = web.Application(middlewares=[self._faults(dialect)])
+            served.add_routes(dialect.routes())
+            app.add_subapp(f"/{source}", served)
+        return app
+
+    def _faults(self, dialect: Dialect) -> Middleware:
+        @web.middleware
+        async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
+            control = self._controls[dialect.source]
+            control.requests += 1
+            # A fault that is cleared while a slow answer waits still belongs to the request it met.
+            fault = control.fault
+            if fault.latency_ms:
+                await self._clock.sleep(fault.latency_ms / 1000)
+            if fault.limit:
+                return dialect.limit_answer()
+            return _replacement(fault) if fault.replaces else await handler(request)
+
+        return misbehave
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return answer({"status": "ok", "sources": list(self._dialects)})
+
+    async def _reference(self, request: web.Request) -> web.Response:
+        time_ms = _time_ms(request.query.get("time_ms"), self._clock.time_ms())
+        texts = [text for text in request.query.get("pairs", "").split(",") if text.strip()]
+        if not texts:
+            raise InvalidInput("pairs", request.query.get("pairs", ""), "a comma list of BASE/QUOTE, like BTC/USD")
+        prices = {str(pair): self._process.price(pair, time_ms) for pair in map(Pair.parse, texts)}
+        return answer({"time_ms": time_ms, "prices": {name: _plain(price) for name, price in prices.items()}})
+
+    def _control(self, request: web.Request) -> SourceControl:
+        source = request.match_info["source"]
+        if source not in self._controls:
+            raise UnknownSource(source, self._controls)
+        return self._controls[source]
+
+    async def _show_fault(self, request: web.Request) -> web.Response:
+        return _shown(self._control(request))
+
+    async def _set_fault(self, request: web.Request) -> web.Response:
+        control = self._control(request)
+        control.fault = parse_fault(await request.read())
+        return _shown(control)
+
+    async def _clear_fault(self, request: web.Request) -> web.Response:
+        control = self._control(request)
+        control.fault = Fault()
+        return _shown(control)
+
+
+def _replacement(fault: Fault) -> web.Response:
+    status = 200 if fault.status is None else fault.status
+    if isinstance(fault.body, str):
+        return web.Response(text=fault.body, status=status)
+    if "body" not in fault.model_fields_set:
+        return web.Response(status=status)
+    return answer(fault.body, status=status)
+
+
+def _shown(control: SourceControl) -> web.Response:
+    return answer({"fault": control.fault.model_dump(exclude_unset=True), "requests": control.requests})
+
+
+def _time_ms(text: str | None, now_ms: int) -> int:
+    if text is None:
+        return now_ms
+    if not (text.isascii() and text.isdigit()) or int(text) > _LATEST_MS:
+        raise InvalidInput("time_ms", text, f"milliseconds since the epoch, 0 to {_LATEST_MS}")
+    return int(text)
+
+
+def _plain(price: Decimal) -> str:
+    """Return a price in plain notation with twelve significant digits."""
+    return format(_REFERENCE_DIGITS.plus(price), "f")
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except MeshError as error:
+        body = {"error": {"reason": error.reason, "message": str(error), "metadata": error.metadata}}
+        return web.Response(body=orjson.dumps(body), status=error.http_status, content_type="application/json")
+
+
+def build_app(process: PriceProcess, clock: Clock) -> web.Application:
+    """Return the application of a market with this process and clock."""
+    return MarketApp(process, clock).build()

@@ -1,0 +1,117 @@
+"""Coinbase Exchange REST: one product a call, the trade's own time, errors as a message with an HTTP status."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from aiohttp import web
+
+from devkit.market.assets import ASSETS
+from devkit.market.dialects.dialect import answer
+from devkit.market.process import Pair, PriceProcess
+from devkit.market.venue import Market, Venue, market
+from meshkit.clock import Clock
+
+# The real exchange trades no state's money against the dollar, but the feeds that deployments have ask this source for
+# both; without them EUR / USD would hang on one simulated source.
+_FIAT_BASES: Final = ("EUR", "GBP")
+_CROSS_BASES: Final = ("BTC", "ETH", "SOL", "LTC", "ADA", "DOT", "LINK")
+_STAKED_IN_ETHER: Final = ("CBETH", "LSETH")
+
+
+def _listing() -> dict[str, Market]:
+    pairs = [Pair(asset.symbol, "USD") for asset in ASSETS.values() if not asset.is_fiat or asset.symbol in _FIAT_BASES]
+    pairs += [Pair(base, quote) for base in _CROSS_BASES for quote in ("EUR", "GBP", "USDT")]
+    pairs += [Pair(base, "BTC") for base in _CROSS_BASES if base != "BTC"]
+    pairs += [Pair(base, "ETH") for base in _STAKED_IN_ETHER]
+    return {f"{pair.base}-{pair.quote}": market(pair, most_decimals=10) for pair in pairs}
+
+
+class Coinbase:
+    """Speak Coinbase Exchange."""
+
+    source = "coinbase"
+
+    def __init__(self, process: PriceProcess, clock: Clock) -> None:
+        self._venue = Venue(self.source, process)
+        self._clock = clock
+        self._markets = _listing()
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return the paths and their handlers."""
+        return (
+            web.get("/time", self._time),
+            web.get("/products", self._products),
+            web.get("/products/{id}", self._product),
+            web.get("/products/{id}/ticker", self._ticker),
+        )
+
+    def limit_answer(self) -> web.Response:
+        """Return HTTP 429."""
+        return answer({"message": "Public rate limit exceeded"}, status=429)
+
+    async def _time(self, _request: web.Request) -> web.Response:
+        now_ms = self._clock.time_ms()
+        return answer({"iso": _time_text(now_ms), "epoch": now_ms / 1000})
+
+    async def _products(self, _request: web.Request) -> web.Response:
+        return answer([_product_info(name, listed) for name, listed in self._markets.items()])
+
+    async def _product(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        listed = self._markets.get(name)
+        return _not_found() if listed is None else answer(_product_info(name, listed))
+
+    async def _ticker(self, request: web.Request) -> web.Response:
+        listed = self._markets.get(request.match_info["id"])
+        if listed is None:
+            return _not_found()
+        tick = self._venue.tick(listed, self._clock.time_ms())
+        return answer(
+            {
+                "ask": _text(tick.ask),
+                "bid": _text(tick.bid),
+                "volume": _text(tick.volume),
+                "trade_id": tick.trade_id,
+                "price": _text(tick.last),
+                "size": _text((tick.volume / 100_000).quantize(Decimal("0.00000001"))),
+                "time": _time_text(tick.time_ms),
+            }
+        )
+
+
+def _not_found() -> web.Response:
+    return answer({"message": "NotFound"}, status=404)
+
+
+def _text(number: Decimal) -> str:
+    return format(number, "f")
+
+
+def _time_text(t_ms: int) -> str:
+    """Return RFC 3339 with milliseconds: 2020-03-20T00:22:57.833Z."""
+    seconds, rest_ms = divmod(t_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ms:03d}Z"
+
+
+def _product_info(name: str, listed: Market) -> dict[str, object]:
+    pair = listed.pair
+    return {
+        "id": name,
+        "base_currency": pair.base,
+        "quote_currency": pair.quote,
+        "quote_increment": _text(listed.increment),
+        "base_increment": "0.00000001",
+        "display_name": f"{pair.base}/{pair.quote}",
+        "min_market_funds": "1",
+        "margin_enabled": False,
+        "post_only": False,
+        "limit_only": False,
+        "cancel_only": False,
+        "status": "online",
+        "status_message": "",
+        "trading_disabled": False,
+        "fx_stablecoin": False,
+        "auction_mode": False,
+    }

@@ -1,0 +1,40 @@
+"""Listen on the loopback interface until told to stop."""
+
+import asyncio
+import errno
+import signal
+
+from aiohttp import web
+
+from devkit.market.app import build_app
+from devkit.market.process import PriceProcess
+from meshkit.clock import Clock
+from meshkit.errors import FailedPrecondition
+from meshkit.log import get_logger
+
+HOST = "127.0.0.1"
+_DRAIN_S = 2.0
+
+log = get_logger(__name__)
+
+
+async def serve(port: int, process: PriceProcess, clock: Clock) -> None:
+    """Serve the market on 127.0.0.1 until SIGTERM or SIGINT; raise FailedPrecondition if the port is taken."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(build_app(process, clock), access_log=None, shutdown_timeout=_DRAIN_S)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise FailedPrecondition(f"port {port} of {HOST} is in use by another process") from error
+        log.info("market_listening", host=HOST, port=runner.addresses[0][1], seed=process.seed, tick_ms=process.tick_ms)
+        await stop.wait()
+        log.info("market_stopping")
+    finally:
+        await runner.cleanup()
