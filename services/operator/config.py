@@ -1,0 +1,178 @@
+"""What the operator takes from the mesh's configuration."""
+
+from dataclasses import dataclass, field
+
+from meshkit import feeds, log
+from meshkit.configuration.solution import Configuration
+from meshkit.credentials import database_password
+from meshkit.paths import DataDir
+
+
+@dataclass(frozen=True, slots=True)
+class FeedTarget:
+    """Hold one configured feed; `address` is set if its contract was deployed by somebody else."""
+
+    name: str
+    decimals: int
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OcrSettings:
+    """Hold the timings and thresholds of the OCR protocol: milliseconds, parts per billion, rounds an epoch."""
+
+    delta_progress_ms: int
+    delta_resend_ms: int
+    delta_round_ms: int
+    delta_grace_ms: int
+    delta_c_ms: int
+    alpha_ppb: int
+    delta_stage_ms: int
+    r_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Hold the loopback ports that node files and requests name; node i has base + i."""
+
+    postgres: int
+    aggregator: int
+    node_api_base: int
+    node_p2p_base: int
+
+    def node_api(self, index: int) -> int:
+        """Return the port of a node's REST API."""
+        return self.node_api_base + index
+
+    def node_p2p(self, index: int) -> int:
+        """Return the port that a node's peers dial."""
+        return self.node_p2p_base + index
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Hold every secret that the operator hands to nodes or uses itself."""
+
+    api_email: str
+    api_password: str = field(repr=False)
+    keystore_password: str = field(repr=False)
+    pg_password: str = field(repr=False)
+    faucet_private_key: str = field(repr=False)
+
+    def database_password(self, index: int) -> str:
+        """Return the password of a node's database role."""
+        return database_password(self.pg_password, index)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """Hold where the chain is and what its gas costs, in wei."""
+
+    chain_id: int
+    http_url: str
+    ws_url: str
+    name: str
+    gas_price_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundingSettings:
+    """Hold when and by how much transmitters are topped up, in wei and milliseconds; `required` makes a lack fatal."""
+
+    required: bool
+    minimum_wei: int
+    topup_wei: int
+    interval_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorConfig:
+    """Hold the operator's whole configuration; node i, from 1, is a bootstrap node if i ≤ `bootstrap_nodes`."""
+
+    data: DataDir
+    total_nodes: int
+    bootstrap_nodes: int
+    feeds: tuple[FeedTarget, ...]
+    ports: Ports
+    credentials: Credentials
+    chain: ChainSettings
+    funding: FundingSettings
+    ocr: OcrSettings
+    scrypt_n: int
+    deploy_contracts: bool
+    transaction_batch: int
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> "OperatorConfig":
+        """
+        Take the operator's part of a configuration and register the passwords derived from it with the log.
+
+        Raises:
+            UnknownFeed: for a feed that is not known.
+        """
+        solution, mesh = configuration.solution, configuration.solution.mesh
+        addresses = mesh.contracts.addresses
+        credentials = Credentials(
+            api_email=solution.chainlink_email,
+            api_password=solution.chainlink_password.get_secret_value(),
+            keystore_password=solution.chainlink_keystore_password.get_secret_value(),
+            pg_password=solution.pg_password.get_secret_value(),
+            faucet_private_key=solution.faucet_private_key.get_secret_value(),
+        )
+        config = cls(
+            data=DataDir(mesh.data_dir),
+            total_nodes=solution.total_nodes,
+            bootstrap_nodes=solution.bootstrap_nodes,
+            feeds=tuple(
+                FeedTarget(feed.name, feed.decimals, addresses.get(feed.name)) for feed in map(feeds.get, mesh.feeds)
+            ),
+            ports=Ports(
+                postgres=solution.pg_port,
+                aggregator=solution.price_aggregator_config.port,
+                node_api_base=mesh.ports.node_api_base,
+                node_p2p_base=mesh.ports.node_p2p_base,
+            ),
+            credentials=credentials,
+            chain=ChainSettings(
+                chain_id=solution.chainlink_chain_id,
+                http_url=solution.chainlink_rpc_http_url,
+                ws_url=solution.chainlink_rpc_ws_url,
+                name=solution.chainlink_node_name,
+                gas_price_wei=solution.chainlink_gas_price,
+            ),
+            funding=FundingSettings(
+                required=solution.balance_topup_required,
+                minimum_wei=solution.faucet_min_wei,
+                topup_wei=solution.faucet_topup_wei,
+                interval_ms=solution.balance_topup_check_interval_ms,
+            ),
+            ocr=OcrSettings(
+                delta_progress_ms=mesh.ocr.delta_progress_ms,
+                delta_resend_ms=mesh.ocr.delta_resend_ms,
+                delta_round_ms=mesh.ocr.delta_round_ms,
+                delta_grace_ms=mesh.ocr.delta_grace_ms,
+                delta_c_ms=mesh.ocr.delta_c_ms,
+                alpha_ppb=mesh.ocr.alpha_ppb,
+                delta_stage_ms=mesh.ocr.delta_stage_ms,
+                r_max=mesh.ocr.r_max,
+            ),
+            scrypt_n=mesh.keystore.scrypt_n,
+            deploy_contracts=mesh.contracts.deploy,
+            transaction_batch=solution.set_config_batch_size,
+        )
+        for index in config.node_indexes:
+            log.add_secret(credentials.database_password(index))
+        return config
+
+    @property
+    def node_indexes(self) -> range:
+        """Return the numbers of all nodes."""
+        return range(1, self.total_nodes + 1)
+
+    def node_name(self, index: int) -> str:
+        """Return a node's service name."""
+        return f"chainlink-node-{index}"
+
+    def is_bootstrap(self, index: int) -> bool:
+        """Tell whether a node only helps others to find each other."""
+        return index <= self.bootstrap_nodes

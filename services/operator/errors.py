@@ -1,0 +1,89 @@
+"""
+The operator's errors.
+
+    MeshError
+    ├── InvalidInput
+    │   └── InvalidOcrConfig       the OCR settings would be refused by every node
+    ├── FailedPrecondition
+    │   ├── UnreadableKeyFile      a key file does not decrypt, or is none
+    │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
+    │   └── TransactionReverted    the chain executed a transaction and undid it
+    └── Unavailable
+        ├── NodeUnavailable        a node does not answer, or answers with a server error
+        └── ChainUnavailable       the chain's RPC does not answer as it should
+
+A KeyFormatError (ValueError) is what the pure key code raises; whoever knows the file turns it into UnreadableKeyFile.
+"""
+
+from pathlib import Path
+
+from meshkit.errors import FailedPrecondition, InvalidInput, Unavailable
+
+
+class KeyFormatError(ValueError):
+    """The text is not an encrypted key of the expected kind, or the password is wrong."""
+
+
+class InvalidOcrConfig(InvalidInput):
+    """The OCR settings would be refused by every node."""
+
+    reason = "INVALID_OCR_CONFIG"
+
+
+class UnreadableKeyFile(FailedPrecondition):
+    """A key file exists and cannot be read with the configured password; it is left as it is."""
+
+    reason = "UNREADABLE_KEY_FILE"
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"{path}: {cause}")
+        self.path = path
+        self.cause = cause
+
+
+class NodeRefused(FailedPrecondition):
+    """A node answers a request with a refusal; `detail` is its own text."""
+
+    reason = "NODE_REFUSED"
+
+    def __init__(self, node: str, request: str, status: int, detail: str) -> None:
+        super().__init__(f"{node}: {request} answered {status}: {detail}")
+        self.node = node
+        self.request = request
+        self.http_code = status
+        self.detail = detail
+
+
+class NodeUnavailable(Unavailable):
+    """A node does not answer, or answers with a server error; `detail` says how."""
+
+    reason = "NODE_UNAVAILABLE"
+
+    def __init__(self, node: str, request: str, detail: str) -> None:
+        super().__init__(f"{node}: {request}: {detail}")
+        self.node = node
+        self.request = request
+        self.detail = detail
+
+
+class ChainUnavailable(Unavailable):
+    """The chain's RPC does not answer as it should; `request` is what was asked."""
+
+    reason = "CHAIN_UNAVAILABLE"
+
+    def __init__(self, request: str, detail: str) -> None:
+        super().__init__(f"chain: {request}: {detail}")
+        self.request = request
+        self.detail = detail
+
+
+class TransactionReverted(FailedPrecondition):
+    """The chain executed a transaction and undid it; `revert` is the contract's text, if it gave one."""
+
+    reason = "TRANSACTION_REVERTED"
+
+    def __init__(self, purpose: str, transaction_hash: str, revert: str) -> None:
+        super().__init__(f"{purpose} reverted: {revert} (transaction {transaction_hash})")
+        self.purpose = purpose
+        self.transaction_hash = transaction_hash
+        self.revert = revert

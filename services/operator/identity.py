@@ -1,0 +1,56 @@
+"""What everybody may know of a node."""
+
+from dataclasses import dataclass
+
+from services.operator.keys.evm import EvmKey
+from services.operator.keys.ocr import OcrKeyBundle
+from services.operator.keys.p2p import P2pKey
+
+
+@dataclass(frozen=True, slots=True)
+class OcrIdentity:
+    """Hold the public half of an OCR1 bundle: EIP-55 signing address, two 32-byte public keys, the bundle's id."""
+
+    bundle_id: str
+    signing_address: str
+    offchain_public_key: bytes
+    config_public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """Hold a node's number and public keys; a bootstrap node has no `ocr`. Its peer id is base58 without prefix."""
+
+    index: int
+    name: str
+    peer_id: str
+    transmitter_address: str
+    ocr: OcrIdentity | None
+
+    @classmethod
+    def of(cls, index: int, name: str, evm: EvmKey, p2p: P2pKey, ocr: OcrKeyBundle | None) -> "NodeIdentity":
+        """Take the public halves of a node's keys."""
+        if ocr is None:
+            return cls(index, name, p2p.peer_id, evm.address, None)
+        public = OcrIdentity(ocr.id, ocr.signing_address, ocr.offchain_public_key, ocr.config_public_key)
+        return cls(index, name, p2p.peer_id, evm.address, public)
+
+
+@dataclass(frozen=True, slots=True)
+class OracleIdentity:
+    """Hold an oracle's place and keys; `oracle_index` is its position in every feed's configuration, from 0."""
+
+    oracle_index: int
+    node: NodeIdentity
+    ocr: OcrIdentity
+
+
+def oracles(nodes: tuple[NodeIdentity, ...]) -> tuple[OracleIdentity, ...]:
+    """Return the oracles among the nodes in the order of their numbers: the order is what identifies an oracle."""
+    able = [(node, node.ocr) for node in sorted(nodes, key=lambda node: node.index) if node.ocr is not None]
+    return tuple(OracleIdentity(position, node, ocr) for position, (node, ocr) in enumerate(able))
+
+
+def bootstrappers(nodes: tuple[NodeIdentity, ...], p2p_base: int) -> tuple[str, ...]:
+    """Return the locators of the bootstrap nodes: bare peer id, `@`, address, colon, port."""
+    return tuple(f"{node.peer_id}@127.0.0.1:{p2p_base + node.index}" for node in nodes if node.ocr is None)
