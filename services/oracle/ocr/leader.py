@@ -91,7 +91,8 @@ class Leader:
         if not self._attestation.is_report_of(sender, report.observations, report.signature):
             return []
         self._reports[sender] = report
-        equal = [self._reports[i] for i in sorted(self._reports) if self._reports[i].observations == report.observations]
+        in_order = [self._reports[oracle] for oracle in sorted(self._reports)]
+        equal = [other for other in in_order if other.observations == report.observations]
         if len(equal) <= self._config.f:
             return []
         self._phase = Phase.FINAL

@@ -11,9 +11,7 @@ from services.oracle.ocr.errors import ConfigError
 
 ENCODED_VERSION = 1
 MAX_ENCODED_LENGTH = 20_000
-_SCHEMA = (
-    "(int64,int64,int64,int64,int64,uint64,int64,uint8,uint8[],bytes32[],string,(bytes32,bytes32,bytes16[]))",
-)
+_SCHEMA = ("(int64,int64,int64,int64,int64,uint64,int64,uint8,uint8[],bytes32[],string,(bytes32,bytes32,bytes16[]))",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,12 @@ class OffchainConfig:
         if len(encoded) > MAX_ENCODED_LENGTH:
             raise ConfigError("encoded", f"{len(encoded)} bytes", f"at most {MAX_ENCODED_LENGTH} bytes")
         try:
-            ((*durations, r_max, s, keys, peer_ids, sealed),) = decode(_SCHEMA, encoded)
+            (values,) = decode(_SCHEMA, encoded)
         except (DecodingError, ValueError, OverflowError) as error:
             raise ConfigError("encoded", str(error), "the ABI encoding of the off-chain configuration") from error
-        encryptions = SharedSecretEncryptions(sealed[0], sealed[1], tuple(sealed[2]))
+        peer_ids, (point, secret_hash, blocks) = values[10], values[11]
         # Splitting the empty text would give one empty peer id.
         ids = tuple(peer_ids.split(",")) if peer_ids else ()
-        return cls(*durations, r_max, tuple(s), tuple(keys), ids, encryptions)
+        sealed = SharedSecretEncryptions(point, secret_hash, tuple(blocks))
+        numbers: tuple[int, int, int, int, int, int, int, int] = values[:8]
+        return cls(*numbers, tuple(values[8]), tuple(values[9]), ids, sealed)

@@ -24,8 +24,18 @@ What an oracle sends to itself is handled inside the same call of `handle`, befo
 
 from collections import deque
 
-from services.oracle.ocr.actions import Action, Broadcast, ChangeLeader, Complete, Outward, Progress, SendTo, StartEpoch
-from services.oracle.ocr.actions import StopTimer, Tell
+from services.oracle.ocr.actions import (
+    Action,
+    Broadcast,
+    ChangeLeader,
+    Complete,
+    Outward,
+    Progress,
+    SendTo,
+    StartEpoch,
+    StopTimer,
+    Tell,
+)
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.events import (
     ContractWasRead,

@@ -31,7 +31,7 @@ def encode_value(value: int) -> bytes:
 
 
 def context_tag(config_digest: bytes, epoch: int, round_number: int) -> bytes:
-    """Return the 32 bytes 0×11, digest (16), epoch (4, big-endian), round (1) that every signature covers."""
+    """Return the 32 bytes 11 zeros, digest (16), epoch (4, big-endian), round (1) that every signature covers."""
     return bytes(11) + config_digest + epoch.to_bytes(4, "big") + round_number.to_bytes(1, "big")
 
 

@@ -60,7 +60,10 @@ def reason_to_report(
         return Reason.DEVIATION
     if contract.timestamp_s * 1_000_000_000 + policy.delta_c_ns < now_ms * 1_000_000:
         return Reason.HEARTBEAT
-    if requested is not None and requested.config_digest == policy.config_digest:
-        if (requested.epoch, requested.round) >= (contract.epoch, contract.round):
-            return Reason.REQUESTED
-    return None
+    return Reason.REQUESTED if _is_unfulfilled(policy, contract, requested) else None
+
+
+def _is_unfulfilled(policy: Policy, contract: TransmissionDetails, requested: RoundRequested | None) -> bool:
+    if requested is None or requested.config_digest != policy.config_digest:
+        return False
+    return (requested.epoch, requested.round) >= (contract.epoch, contract.round)

@@ -6,7 +6,16 @@ only if the contract has not got it (or a newer one) by then. So normally one or
 fall-back.
 """
 
-from services.oracle.ocr.actions import Action, Complete, DeletePending, ReadContract, SavePending, SetTimer, Tell, Transmit
+from services.oracle.ocr.actions import (
+    Action,
+    Complete,
+    DeletePending,
+    ReadContract,
+    SavePending,
+    SetTimer,
+    Tell,
+    Transmit,
+)
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.events import ContractWasRead, ReadPurpose, Timer, TimerKind, TransmitEnded
 from services.oracle.ocr.report import context_tag, encode_report, median, transmit_arguments
@@ -29,10 +38,8 @@ class Transmission:
 
     def start(self, pending: tuple[PendingTransmission, ...], now_ms: int) -> list[Action]:
         """Schedule what an earlier run left: all that is not due yet, and the newest of what is overdue."""
-        actions: list[Action] = []
         overdue = sorted((p for p in pending if p.due_ms <= now_ms), key=_key)
-        for stale in overdue[:-1]:
-            actions.append(DeletePending(stale.epoch, stale.round))
+        actions: list[Action] = [DeletePending(stale.epoch, stale.round) for stale in overdue[:-1]]
         for item in [*overdue[-1:], *(p for p in pending if p.due_ms > now_ms)]:
             self._pending[_key(item)] = item
             delay_ns = max(0, item.due_ms - now_ms) * _NS_PER_MS

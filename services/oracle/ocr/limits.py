@@ -1,0 +1,41 @@
+"""How long an oracle waits for the outside world, and how much it takes from each of its peers."""
+
+from dataclasses import dataclass
+
+from services.oracle.ocr.messages import MAX_MESSAGE_LENGTH
+from services.oracle.ocr.offchain_config import OffchainConfig
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLimits:
+    """Hold the timeouts of one node, in seconds; an observation may take `observation_s` plus `observation_grace_s`."""
+
+    blockchain_s: float = 20.0
+    database_s: float = 10.0
+    observation_s: float = 5.0
+    observation_grace_s: float = 1.0
+    transmit_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLimits:
+    """Hold what is taken from one remote oracle: rates per second, and what may come at once."""
+
+    message_length: int
+    messages_rate: float
+    messages_capacity: int
+    bytes_rate: float
+    bytes_capacity: int
+
+
+def peer_limits(config: OffchainConfig) -> PeerLimits:
+    """Return twice the traffic that a config's timings need of an honest oracle (durations of 0 count as 1 ms)."""
+    needed = (
+        (1, config.delta_resend_ns),
+        (1, config.delta_progress_ns),
+        (6, config.delta_round_ns),
+    )
+    rate = 2 * sum(messages * _NS_PER_S / max(duration_ns, 1_000_000) for messages, duration_ns in needed)
+    return PeerLimits(MAX_MESSAGE_LENGTH, rate, 16, rate * MAX_MESSAGE_LENGTH, 16 * MAX_MESSAGE_LENGTH)
