@@ -1,0 +1,167 @@
+"""The `feedmesh` command."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import grpc.aio
+import orjson
+import typer
+import uvloop
+
+from cli import inspect_mesh, profile
+from cli.errors import CliError, UsageError
+from cli.mesh import launch
+from meshkit.errors import MeshError
+from meshkit.paths import default_data_dir, default_run_dir
+
+app = typer.Typer(
+    name="feedmesh",
+    help="A whole Chainlink Data Feeds network on one host: run it, look inside, control its processes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataDirOption = Annotated[Path | None, typer.Option(help="Where everything lasting lies. [default: by user]")]
+RunDirOption = Annotated[
+    Path | None, typer.Option(help="Where the sockets are. [env: FEEDMESH_RUN_DIR]", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+RoundsOption = Annotated[int, typer.Option(min=0, help="Stop after this many new rounds of every feed; 0: never.")]
+TimeoutOption = Annotated[float, typer.Option(min=0, help="Longest time in seconds for --rounds; 0: no bound.")]
+LogsOption = Annotated[bool, typer.Option("--logs", help="Also write every service's log lines, prefixed.")]
+ConfigOption = Annotated[Path, typer.Option(help="The deployment's configuration.json.")]
+ServiceArgument = Annotated[str, typer.Argument(help="A service's name, for example chainlink-node-2.")]
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        raise typer.Exit(runner.run(work) or 0)
+
+
+@app.command()
+def run(
+    profile_name: Annotated[
+        str, typer.Option("--profile", help="Only `embedded`: no chain, no keys needed.")
+    ] = "embedded",
+    nodes: Annotated[int, typer.Option(help="Nodes in all: one bootstrap, the rest oracles.")] = 5,
+    feeds: Annotated[str, typer.Option(help="Feed names, separated by commas.")] = "BTC / USD,ETH / USD,EUR / USD",
+    rounds: RoundsOption = 0,
+    as_json: JsonOption = False,
+    logs: LogsOption = False,
+    timeout: TimeoutOption = 300,
+    data_dir: DataDirOption = None,
+    run_dir: RunDirOption = None,
+    port_offset: Annotated[int, typer.Option(min=0, max=50_000, help="Added to every port.")] = 0,
+) -> None:
+    """Run a whole network here: dev chain, simulated market, PostgreSQL, nodes, services."""
+    if profile_name != "embedded":
+        raise UsageError(f"--profile: found {profile_name!r}, allowed: embedded (with a file of yours: feedmesh up)")
+    names = profile.parse_feeds(feeds)
+    profile.check_arguments(nodes, names)
+    data = (data_dir or default_data_dir(profile_name)).absolute()
+    config = profile.write(data, (run_dir or default_run_dir()).absolute(), nodes, names, port_offset)
+    _run(launch(config, rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
+
+
+@app.command()
+def up(
+    config: ConfigOption,
+    rounds: RoundsOption = 0,
+    as_json: JsonOption = False,
+    logs: LogsOption = False,
+    timeout: TimeoutOption = 300,
+) -> None:
+    """Run the network of a configuration file."""
+    _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
+
+
+@app.command()
+def check(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Check a configuration file without starting anything."""
+    inspect_mesh.check(config, as_json)
+
+
+@app.command()
+def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show every service with state, pid, restarts and uptime."""
+    _run(inspect_mesh.status(run_dir or default_run_dir(), as_json))
+
+
+@app.command()
+def logs(
+    services: Annotated[list[str] | None, typer.Argument(help="Service names; none: all.")] = None,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Past lines to show.")] = 100,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show log lines of services."""
+    _run(inspect_mesh.logs(run_dir or default_run_dir(), services or [], lines, follow, as_json))
+
+
+@app.command()
+def start(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Start a stopped service."""
+    _run(inspect_mesh.control(run_dir or default_run_dir(), "StartService", service, as_json))
+
+
+@app.command()
+def stop(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Stop a service; it stays down until it is started."""
+    _run(inspect_mesh.control(run_dir or default_run_dir(), "StopService", service, as_json))
+
+
+@app.command()
+def restart(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Stop and start a service."""
+    _run(inspect_mesh.control(run_dir or default_run_dir(), "RestartService", service, as_json))
+
+
+@app.command()
+def quote(
+    pair: Annotated[str, typer.Argument(help="A pair such as BTC/USD.")],
+    source: Annotated[str, typer.Option(help="One source's price instead of the median.")] = "",
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the aggregator for a price."""
+    _run(inspect_mesh.quote(run_dir or default_run_dir(), pair, source, as_json))
+
+
+@app.command()
+def feeds(
+    known: Annotated[
+        bool, typer.Option("--known", help="List the feeds that can be named, not those that run.")
+    ] = False,
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every feed with its contract and last answer."""
+    if known:
+        inspect_mesh.known_feeds(as_json)
+    else:
+        _run(inspect_mesh.feeds(run_dir or default_run_dir(), as_json))
+
+
+def main() -> None:
+    """Run the command and end with its exit code; every expected failure is one line on standard error."""
+    try:
+        app()
+    except CliError as error:
+        _fail(str(error), error.exit_code)
+    except MeshError as error:
+        _fail(str(error), 1)
+    except grpc.aio.AioRpcError as error:
+        _fail(inspect_mesh.explain(error), 1)
+
+
+def _fail(message: str, exit_code: int) -> None:
+    print(f"feedmesh: error: {message}", file=sys.stderr)
+    if "--json" in sys.argv:
+        print(orjson.dumps({"ok": False, "error": message}).decode())
+    sys.exit(exit_code)

@@ -1,0 +1,124 @@
+"""
+Run a mesh in the foreground: `feedmesh run` and `feedmesh up` are both this, once there is a configuration file.
+
+    Supervised ── the supervisor process ──▶ all services
+        │ exit code
+    launch() ◀── signals
+        │
+    Watcher ── gRPC ──▶ View ──▶ LiveTable or Lines
+
+The run ends when the wanted rounds are there, a signal comes, the time is up or the supervisor ends. Whatever the
+cause, the supervisor is stopped and waited for before launch() returns, so nothing of the mesh is left.
+"""
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+from rich.console import Console
+
+from cli.display import Lines, LiveTable
+from cli.errors import CliError, MeshFailed
+from cli.report import FeedRecord, final_line
+from cli.supervised import Supervised
+from cli.watch import View, Watcher, fetch_references
+from meshkit.configuration.load import load
+
+
+async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, timeout_s: float) -> int:
+    """
+    Run the mesh of a configuration file and return the exit code.
+
+    With `rounds` the run ends after that many new rounds of every feed; with `as_json` the last line is the report.
+    `timeout_s` bounds a run with `rounds`; 0 is no bound.
+    """
+    started_s = time.monotonic()
+    solution = load(config).solution
+    view = View(feeds={name: FeedRecord(name) for name in solution.mesh.feeds})
+    supervised = Supervised(config, pass_output=pass_logs)
+    watcher = Watcher(solution, view, started_s, rounds)
+    hint = f"logs: {solution.mesh.data_dir}/logs"
+    error: CliError | None = None
+    interrupted = asyncio.Event()
+
+    with ExitStack() as stack:
+        display: Lines | LiveTable
+        console = Console()
+        if console.is_terminal and not as_json and not pass_logs:
+            title = f"feedmesh  data {solution.mesh.data_dir}  sockets {solution.mesh.run_dir}"
+            display = stack.enter_context(LiveTable(view, console, title))
+        else:
+            display = Lines(lambda text: print(text, file=sys.stderr if as_json else sys.stdout, flush=True), started_s)
+        view.on_service, view.on_round = display.service, display.round
+
+        await supervised.start()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, _on_signal, interrupted, supervised)
+        try:
+            await _until_end(supervised, watcher, interrupted, timeout_s if rounds else 0, hint)
+            if rounds and not interrupted.is_set():
+                await fetch_references(solution, list(view.feeds.values()))
+        except CliError as failure:
+            error = failure
+        except aiohttp.ClientError as failure:
+            error = MeshFailed(f"the market simulator gave no reference price: {failure}", hint)
+        services = list(view.services.values())
+        if supervised.exit_code is None:
+            display.say("stopping in reverse order")
+        exit_code = await supervised.stop()
+        if exit_code and error is None:
+            error = MeshFailed(supervised.last_error(), hint, exit_code)
+        if error is None and interrupted.is_set() and rounds:
+            error = MeshFailed("interrupted before the rounds were there", exit_code=130)
+        display.say("everything is stopped" if error is None else f"error: {error}")
+
+    if as_json:
+        report = final_line(
+            error=None if error is None else str(error),
+            startup_s=view.startup_s,
+            elapsed_s=time.monotonic() - started_s,
+            services=services,
+            feeds=list(view.feeds.values()),
+        )
+        print(orjson.dumps(report).decode(), flush=True)
+    return 0 if error is None else error.exit_code
+
+
+def _on_signal(interrupted: asyncio.Event, supervised: Supervised) -> None:
+    # The first signal leaves the stop to launch(); the next ones hurry the supervisor.
+    if interrupted.is_set():
+        supervised.signal()
+    interrupted.set()
+
+
+async def _until_end(
+    supervised: Supervised, watcher: Watcher, interrupted: asyncio.Event, timeout_s: float, hint: str
+) -> None:
+    """Return when the rounds are there or a signal came; raise MeshFailed when the mesh broke or time is up."""
+    following = asyncio.create_task(watcher.run())
+    ended = asyncio.create_task(supervised.wait())
+    tasks: set[asyncio.Task[Any]] = {
+        following,
+        ended,
+        asyncio.create_task(watcher.done.wait()),
+        asyncio.create_task(interrupted.wait()),
+    }
+    try:
+        finished, _ = await asyncio.wait(tasks, timeout=timeout_s or None, return_when=asyncio.FIRST_COMPLETED)
+        if not finished:
+            raise MeshFailed(f"the rounds were not there after {timeout_s:.0f} s", hint)
+        if ended in finished:
+            raise MeshFailed(supervised.last_error(), hint, ended.result())
+        if following in finished:
+            following.result()
+            raise MeshFailed("the mesh can no longer be watched", hint)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
