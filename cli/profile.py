@@ -135,7 +135,7 @@ def document_for(
             "ports": {
                 "metrics": 3003 + port_offset,
                 "nodeApiBase": 6600 + port_offset,
-                "nodeP2pBase": 9900 + port_offset,
+                "nodeP2PBase": 9900 + port_offset,
             },
             "devchain": {"enabled": True, "port": rpc, "blockTimeSeconds": 1},
             "market": {"enabled": True, "port": market, "seed": 1},

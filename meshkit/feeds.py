@@ -58,8 +58,10 @@ def load() -> "Mapping[str, Feed]":
 
 def unknown(name: str) -> str:
     """Return the sentence that says a feed is unknown and which known one is nearest."""
-    nearest = difflib.get_close_matches(name, load(), n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    # People forget case and spaces; the comparison does too, the feeds do not.
+    folded = {known.casefold().replace(" ", ""): known for known in load()}
+    nearest = difflib.get_close_matches(name.casefold().replace(" ", ""), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
     return f"unknown feed {name!r}{hint} (`feedmesh feeds --known` lists the {len(load())} known ones)"
 
 

@@ -1,0 +1,127 @@
+"""Reading configuration.json."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from cli.profile import document_for
+from meshkit import log
+from meshkit.configuration.load import InvalidConfiguration, load
+
+VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
+
+
+@pytest.fixture(name="document")
+def _document() -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(VECTOR.read_bytes())
+    return document
+
+
+def write(path: Path, document: object) -> Path:
+    """Write a configuration file."""
+    file = path / "configuration.json"
+    file.write_bytes(orjson.dumps(document))
+    return file
+
+
+def test_deployment_file_is_read() -> None:
+    """A whole configuration as deployments have it is accepted, numbers in texts included."""
+    solution = load(VECTOR).solution
+
+    assert (solution.total_nodes, solution.nodes_list, solution.chainlink_chain_id) == (5, (1, 2, 3, 4, 5), 5611)
+    assert solution.price_aggregator_config.sources["binance"].stale_trigger_before_expiry == 5000
+    assert solution.price_aggregator_config.sources["frankfurter"].rps is None
+
+
+def test_secrets_are_censored_after_reading() -> None:
+    """Every secret of the file is known to the log, and none is in the text form of the model."""
+    configuration = load(VECTOR)
+
+    assert log.censor("chainlink-db-password") == log.CENSORED
+    assert "chainlink-db-password" not in repr(configuration)
+    assert "push-password" not in repr(configuration)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "expected"),
+    [
+        ((), "pgUsr", "solution.pgUsr: unknown key; did you mean 'pgUser'?"),
+        (("mesh",), "feed", "solution.mesh.feed: unknown key; did you mean 'feeds'?"),
+        (
+            ("priceAggregatorConfig", "sources", "binance"),
+            "baseUrI",
+            "solution.priceAggregatorConfig.sources.binance.baseUrI: unknown key; did you mean 'baseUrl'?",
+        ),
+    ],
+)
+def test_unknown_key_is_named_with_the_nearest(
+    tmp_path: Path, document: dict[str, Any], place: tuple[str, ...], name: str, expected: str
+) -> None:
+    """An unknown key is refused with its path and the nearest known name."""
+    section = document["solution"]
+    for part in place:
+        section = section.setdefault(part, {})
+    section[name] = 1
+
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(write(tmp_path, document))
+    assert (expected,) == caught.value.problems
+
+
+def test_bad_value_is_named_without_the_value(tmp_path: Path, document: dict[str, Any]) -> None:
+    """A value that is not allowed is refused by path and rule, and never shown."""
+    document["solution"]["chainlinkPassword"] = "too-short-pw"
+
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(write(tmp_path, document))
+    assert "solution.chainlinkPassword" in str(caught.value)
+    assert "too-short-pw" not in str(caught.value)
+
+
+def test_unknown_feed_is_refused(tmp_path: Path, document: dict[str, Any]) -> None:
+    """A feed that does not exist is refused with the nearest name."""
+    document["solution"]["mesh"] = {"feeds": ["BTC/USD"]}
+
+    with pytest.raises(InvalidConfiguration, match="did you mean 'BTC / USD'"):
+        load(write(tmp_path, document))
+
+
+@pytest.mark.parametrize(("total", "bootstrap"), [(4, 1), (5, 2), (40, 1)])
+def test_impossible_networks_are_refused(tmp_path: Path, document: dict[str, Any], total: int, bootstrap: int) -> None:
+    """Fewer than 4 or more than 31 oracles are refused."""
+    document["solution"] |= {"totalNodes": total, "bootstrapNodes": bootstrap, "nodesList": ""}
+
+    with pytest.raises(InvalidConfiguration):
+        load(write(tmp_path, document))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_what_is_no_configuration_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A file that is not JSON or not an object is refused with its path."""
+    file = tmp_path / "configuration.json"
+    file.write_bytes(content)
+
+    with pytest.raises(InvalidConfiguration, match=str(file)):
+        load(file)
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """A file that does not exist is refused with its path."""
+    with pytest.raises(InvalidConfiguration, match="No such file"):
+        load(tmp_path / "none.json")
+
+
+def test_embedded_profile_is_a_valid_configuration(tmp_path: Path) -> None:
+    """What the embedded profile writes is accepted by the one loader."""
+    secrets = {
+        "pgPassword": "p" * 24,
+        "chainlinkPassword": "c" * 24,
+        "chainlinkKeystorePassword": "k" * 24,
+        "faucetPrivateKey": "0x" + "1" * 64,
+    }
+    document = document_for(tmp_path, tmp_path, 7, ["BTC / USD"], 100, secrets)
+    solution = load(write(tmp_path, {"solution": document})).solution
+
+    assert (solution.total_nodes, solution.mesh.feeds, solution.mesh.ports.metrics) == (7, ("BTC / USD",), 3103)

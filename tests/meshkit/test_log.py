@@ -1,0 +1,57 @@
+"""Structured logging."""
+
+import logging
+from collections.abc import Iterator
+
+import orjson
+import pytest
+import structlog
+
+from meshkit import log
+
+
+@pytest.fixture(name="_clean", autouse=True)
+def _clean_fixture() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_event_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """An event is one JSON object with service, level and its fields."""
+    log.configure("operator")
+    log.get_logger("x").info("round_finished", feed="BTC / USD", round=3)
+
+    event = orjson.loads(capsys.readouterr().out)
+    assert tuple(event[key] for key in ("service", "level", "event", "feed", "round")) == (
+        "operator",
+        "info",
+        "round_finished",
+        "BTC / USD",
+        3,
+    )
+
+
+def test_secrets_never_appear(capsys: pytest.CaptureFixture[str]) -> None:
+    """A registered secret is censored in fields, nested values, exceptions and library logs."""
+    log.configure("operator")
+    log.add_secret("s3cret-value")
+    try:
+        raise RuntimeError("bad login with s3cret-value")
+    except RuntimeError:
+        log.get_logger("x").exception("failed", url="http://u:s3cret-value@h", nested={"a": ["s3cret-value"]})
+    logging.getLogger("library").warning("sent %s", "s3cret-value")
+
+    output = capsys.readouterr().out
+    assert "s3cret-value" not in output
+    assert output.count(log.CENSORED) >= 4
+
+
+def test_level_filters(capsys: pytest.CaptureFixture[str]) -> None:
+    """Events below the level are not written."""
+    log.configure("operator", "warning")
+    log.get_logger("x").info("quiet")
+
+    assert capsys.readouterr().out == ""

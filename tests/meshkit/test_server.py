@@ -1,0 +1,160 @@
+"""The gRPC server of the mesh over a real Unix socket."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from feedmesh.dbinit.v1 import database_service_pb2 as pb
+from feedmesh.dbinit.v1 import database_service_pb2_grpc as pb_grpc
+from meshkit.client import channel, error_info
+from meshkit.errors import FailedPrecondition, InvalidInput
+from meshkit.server import LONGEST_SOCKET_PATH, MeshServer
+
+NAME = "feedmesh.dbinit.v1.DatabaseService"
+
+
+class Databases(pb_grpc.DatabaseServiceServicer):
+    """A servicer whose every verb shows another behaviour of the server."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.entered = asyncio.Event()
+
+    async def Bootstrap(self, request: pb.BootstrapRequest, context: object) -> pb.BootstrapResponse:
+        raise InvalidInput("nodes", 3, "5 to 32")
+
+    async def Provision(self, request: pb.ProvisionRequest, context: object) -> pb.ProvisionResponse:
+        raise ZeroDivisionError("a defect")
+
+    async def ListDatabases(self, request: pb.ListDatabasesRequest, context: object) -> pb.ListDatabasesResponse:
+        return pb.ListDatabasesResponse(databases=[pb.Database(name="chainlink_node_1", node=1)])
+
+    async def Check(self, request: pb.CheckRequest, context: object) -> pb.CheckResponse:
+        self.entered.set()
+        await self.release.wait()
+        return pb.CheckResponse(isolated=True)
+
+
+@pytest.fixture(name="servicer")
+def _servicer() -> Databases:
+    return Databases()
+
+
+@pytest.fixture(name="socket")
+async def _socket(run_dir: Path, servicer: Databases) -> AsyncIterator[Path]:
+    server = MeshServer("dbinit", run_dir / "dbinit.sock")
+    server.add(pb_grpc.add_DatabaseServiceServicer_to_server, servicer, NAME)
+    async with server:
+        yield run_dir / "dbinit.sock"
+
+
+async def test_answers(socket: Path) -> None:
+    """A call over the Unix socket is answered."""
+    async with channel(socket) as connection:
+        response = await pb_grpc.DatabaseServiceStub(connection).ListDatabases(pb.ListDatabasesRequest())
+
+    assert [database.name for database in response.databases] == ["chainlink_node_1"]
+
+
+async def test_domain_error_carries_its_fields(socket: Path) -> None:
+    """A domain error arrives with its status, its text and its fields."""
+    async with channel(socket) as connection:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await pb_grpc.DatabaseServiceStub(connection).Bootstrap(pb.BootstrapRequest())
+
+    info = error_info(caught.value)
+    assert info is not None
+    assert (caught.value.code(), caught.value.details(), info.reason, dict(info.metadata)) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "nodes: found 3, allowed: 5 to 32",
+        "INVALID_INPUT",
+        {"field": "nodes", "found": "3", "allowed": "5 to 32"},
+    )
+
+
+async def test_defect_hides_its_details(socket: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected exception is answered INTERNAL without its text, which is in the log."""
+    with caplog.at_level(logging.ERROR):
+        async with channel(socket) as connection:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await pb_grpc.DatabaseServiceStub(connection).Provision(pb.ProvisionRequest())
+
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    assert "a defect" not in (caught.value.details() or "")
+
+
+async def test_drain_lets_running_calls_end(run_dir: Path, servicer: Databases) -> None:
+    """Stopping waits for a call under way, and the socket is gone afterwards."""
+    server = MeshServer("dbinit", run_dir / "d.sock")
+    server.add(pb_grpc.add_DatabaseServiceServicer_to_server, servicer, NAME)
+    await server.start()
+    async with channel(run_dir / "d.sock") as connection:
+        call = asyncio.ensure_future(pb_grpc.DatabaseServiceStub(connection).Check(pb.CheckRequest()))
+        await servicer.entered.wait()
+        stopping = asyncio.create_task(server.stop())
+        servicer.release.set()
+        response = await call
+        await stopping
+
+    assert response.isolated
+    assert list(run_dir.iterdir()) == []
+
+
+async def test_health_follows_set_serving(run_dir: Path, servicer: Databases) -> None:
+    """A server started as not serving says so by health until told otherwise."""
+    server = MeshServer("dbinit", run_dir / "h.sock")
+    server.add(pb_grpc.add_DatabaseServiceServicer_to_server, servicer, NAME)
+    await server.start(serving=False)
+    async with channel(run_dir / "h.sock") as connection:
+        stub = health_pb2_grpc.HealthStub(connection)
+        before = await stub.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
+        await server.set_serving(NAME, True)
+        after = await stub.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
+    await server.stop()
+
+    states = health_pb2.HealthCheckResponse
+    assert (before.status, after.status) == (states.NOT_SERVING, states.SERVING)
+
+
+async def test_signal_ends_serving(run_dir: Path, servicer: Databases) -> None:
+    """SIGTERM drains the server and lets serve_until_signal return."""
+    server = MeshServer("dbinit", run_dir / "s.sock")
+    server.add(pb_grpc.add_DatabaseServiceServicer_to_server, servicer, NAME)
+    await server.start()
+    serving = asyncio.create_task(server.serve_until_signal())
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGTERM)
+
+    async with asyncio.timeout(5):
+        await serving
+    assert not (run_dir / "s.sock").exists()
+
+
+def test_long_socket_path_is_refused() -> None:
+    """A socket path the kernel cannot take is refused by name, before anything is bound."""
+    with pytest.raises(InvalidInput, match="socket"):
+        MeshServer("x", Path("/" + "a" * LONGEST_SOCKET_PATH))
+
+
+def test_only_loopback_is_allowed(run_dir: Path) -> None:
+    """A TCP address that other machines can reach is refused."""
+    with pytest.raises(InvalidInput, match="loopback"):
+        MeshServer("x", run_dir / "x.sock", tcp_address="0.0.0.0:7000")
+
+
+async def test_unbindable_address_is_named(run_dir: Path) -> None:
+    """A TCP port in use ends the start with an error that names the address."""
+    holder = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = holder.sockets[0].getsockname()[1]
+    server = MeshServer("x", run_dir / "x.sock", tcp_address=f"127.0.0.1:{port}")
+
+    with pytest.raises(FailedPrecondition, match=str(port)):
+        await server.start()
+    holder.close()
