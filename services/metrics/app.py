@@ -1,0 +1,74 @@
+"""Join the parts: one collector feeds the page, the gRPC service and the push."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from meshkit.clock import Clock
+from meshkit.metrics import RPC_METRICS, Registry
+from meshkit.paths import RunDir
+from meshkit.server import MeshServer
+from services.metrics import names, page, processes, service
+from services.metrics.collector import Collector
+from services.metrics.config import MetricsConfig
+from services.metrics.exposition import Sample, render
+from services.metrics.families import samples
+from services.metrics.push import Pusher
+from services.metrics.supervisor import SupervisorLink
+
+
+async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
+    """
+    Serve until SIGTERM or SIGINT.
+
+        SupervisorLink ─┐
+        process table  ─┴─▶ Collector ◀── sampling task (keeps the CPU windows short)
+                                │
+              ┌─────────────────┼──────────────────┐
+              ▼                 ▼                  ▼
+        HTTP /metrics     metrics.sock      push task (if configured)
+
+    The tasks run for ever and fail only by a defect; they are cancelled once the servers have stopped.
+    """
+    registry = Registry(RPC_METRICS)
+    async with AsyncExitStack() as stack:
+        link = await stack.enter_async_context(SupervisorLink(run_dir.socket("supervisor")))
+        collector = Collector(link.plan, processes.read, clock)
+        pusher: Pusher | None = None
+
+        async def all_samples() -> list[Sample]:
+            own = [] if pusher is None else push_samples(pusher)
+            return [*samples(await collector.collect()), *own]
+
+        async def rendered() -> bytes:
+            return render(await all_samples()).encode() + registry.render()
+
+        if config.push is not None:
+            pusher = await stack.enter_async_context(Pusher(config.push, all_samples, clock))
+        await stack.enter_async_context(page.served(config.port, rendered))
+        server = MeshServer("process-metrics", run_dir.socket("metrics"), registry=registry)
+        server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)
+        await server.start()
+        work = [collector.run()] if pusher is None else [collector.run(), pusher.run()]
+        await _until_signal(server, [asyncio.create_task(task) for task in work])
+
+
+async def _until_signal(server: MeshServer, tasks: list[asyncio.Task[None]]) -> None:
+    serving = asyncio.create_task(server.serve_until_signal())
+    try:
+        await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+        await serving
+    finally:
+        for task in (serving, *tasks):
+            task.cancel()
+        await asyncio.gather(serving, *tasks, return_exceptions=True)
+
+
+def push_samples(pusher: Pusher) -> list[Sample]:
+    """Return the push's own metrics."""
+    return [
+        Sample(names.PUSH_TIMESTAMP, (), pusher.last_success_ms / 1000),
+        Sample(names.PUSH_FAILURES, (), pusher.failures),
+    ]

@@ -1,0 +1,52 @@
+"""The HTTP page of the metrics."""
+
+import errno
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import orjson
+from aiohttp import web
+
+from meshkit.log import get_logger
+from meshkit.metrics import CONTENT_TYPE
+from services.metrics.errors import PortInUse
+
+HOST: Final = "127.0.0.1"
+
+RenderPage: TypeAlias = Callable[[], Awaitable[bytes]]
+
+log = get_logger(__name__)
+
+
+def build(render_page: RenderPage) -> web.Application:
+    """Return the application with /metrics and /health; nothing is cached, each scrape measures."""
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=await render_page(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps({"status": "ok"}), content_type="application/json")
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/health", health)])
+    return app
+
+
+@asynccontextmanager
+async def served(port: int, render_page: RenderPage) -> AsyncIterator[int]:
+    """Serve the page on 127.0.0.1 and give the port in use; raise PortInUse."""
+    runner = web.AppRunner(build(render_page), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise PortInUse(HOST, port) from error
+        bound: int = runner.addresses[0][1]
+        log.info("page_listening", host=HOST, port=bound)
+        yield bound
+    finally:
+        await runner.cleanup()
