@@ -98,11 +98,24 @@ function existingArtifacts() {
     .map((name) => name.split(path.sep).join("/"));
 }
 
+function refuse(wrong) {
+  if (wrong.length) fail(`${wrong.join("; ")}: run "node contracts/compile.js" and commit contracts/artifacts`);
+}
+
+// Compiling takes long; that a source changed shows at once.
+function changedSources(name) {
+  const { sources } = JSON.parse(fs.readFileSync(path.join(ARTIFACTS, name), "utf8"));
+  return Object.keys(sources)
+    .filter((file) => !fs.existsSync(path.join(ROOT, file)) || sha256(read(file)) !== sources[file])
+    .map((file) => `${name} was made from another ${file}`);
+}
+
 function main(args) {
   if (args.length > 1 || (args.length === 1 && args[0] !== "--check")) {
     fail(`unknown arguments ${JSON.stringify(args)}: nothing or --check is allowed`);
   }
   const solc = loadCompiler();
+  if (args[0] === "--check") refuse(existingArtifacts().flatMap(changedSources));
   const contracts = compile(solc);
   const stale = new Set(existingArtifacts());
   const wrong = [];
@@ -124,7 +137,7 @@ function main(args) {
     if (args[0] === "--check") wrong.push(`${name} belongs to no source`);
     else fs.unlinkSync(path.join(ARTIFACTS, name));
   }
-  if (wrong.length) fail(`${wrong.join("; ")}: run "node contracts/compile.js" and commit contracts/artifacts`);
+  refuse(wrong);
 }
 
 main(process.argv.slice(2));
