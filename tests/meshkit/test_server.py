@@ -114,9 +114,9 @@ async def test_health_follows_set_serving(run_dir: Path, servicer: Databases) ->
     await server.start(serving=False)
     async with channel(run_dir / "h.sock") as connection:
         stub = health_pb2_grpc.HealthStub(connection)
-        before = await stub.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
+        before = await stub.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)  # type: ignore[attr-defined]  # the stubs lack it
         await server.set_serving(NAME, True)
-        after = await stub.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
+        after = await stub.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)  # type: ignore[attr-defined]  # the stubs lack it
     await server.stop()
 
     states = health_pb2.HealthCheckResponse
