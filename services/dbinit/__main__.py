@@ -1,0 +1,34 @@
+"""
+The database service and the commands around it.
+
+    python -m services.dbinit             the service, on dbinit.sock
+    python -m services.dbinit bootstrap   ask it to make the cluster, once
+    python -m services.dbinit postgres    become the PostgreSQL server
+    python -m services.dbinit provision   ask it to make roles and databases, once
+"""
+
+import argparse
+import sys
+
+
+def main() -> None:
+    """Do what the command line says. Each command imports only its own, which the server's start is the faster for."""
+    parser = argparse.ArgumentParser("python -m services.dbinit", description="PostgreSQL 17 and the nodes' databases.")
+    parser.add_argument("command", nargs="?", choices=("bootstrap", "postgres", "provision"))
+    command = parser.parse_args().command
+    if command is None:
+        from services.dbinit import daemon
+
+        daemon.run()
+    elif command == "postgres":
+        from services.dbinit import launch
+
+        launch.run()
+    else:
+        from services.dbinit import oneshot
+
+        sys.exit(oneshot.run(command))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Everything before the server can be started: programs, user, place, cluster, settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from meshkit import log
+from services.dbinit import account, binaries, cluster, durable, launch, place, server_files
+from services.dbinit.config import Settings
+from services.dbinit.errors import from_os_error
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_log = log.get_logger("services.dbinit.bootstrap")
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """What was found or made."""
+
+    created: bool
+    data_directory: Path
+    version: str
+
+
+def bootstrap(settings: Settings) -> Bootstrapped:
+    """
+    Make the cluster if it does not exist and write down how to start the server. Blocks for about a second.
+
+    Raises the errors of `services.dbinit.errors`.
+    """
+    try:
+        return _bootstrap(settings)
+    except OSError as error:
+        raise from_os_error(error, settings.place.path) from error
+
+
+def _bootstrap(settings: Settings) -> Bootstrapped:
+    programs = binaries.find(settings.bin_dir)
+    user = account.choose(settings.user, cluster.owner_of(settings.place))
+    place.prepare(settings.place, user)
+    with place.hold(settings.place):
+        programs = place.within_reach(programs, user, settings.place)
+        created = not cluster.exists(settings.place, user)
+        if created:
+            cluster.make(programs, user, settings.place)
+        socket_directory = server_files.fitting_socket_directory(settings.place.socket, settings.port)
+        if socket_directory is None:
+            _log.warning("socket_path_too_long", directory=str(settings.place.socket), consequence="TCP only")
+        _write_server_files(settings, socket_directory)
+        launch.write(
+            launch.Launch(
+                program=programs.postgres,
+                data_directory=settings.place.data,
+                settings_file=settings.place.server_settings,
+                socket_directory=socket_directory,
+                identity=None if user is None else user.identity,
+            ),
+            settings.run_dir.path,
+        )
+    _log.info(
+        "cluster_ready",
+        created=created,
+        data_directory=str(settings.place.data),
+        programs=str(programs.bin_dir),
+        version=programs.version,
+        user=None if user is None else user.name,
+    )
+    return Bootstrapped(created, settings.place.data, programs.version)
+
+
+def _write_server_files(settings: Settings, socket_directory: Path | None) -> None:
+    text = server_files.settings_text(
+        server_files.ServerSettings(
+            port=settings.port,
+            data_directory=settings.place.data,
+            access_rules=settings.place.access_rules,
+            socket_directory=socket_directory,
+            max_connections=settings.max_connections,
+            synchronous_commit=settings.synchronous_commit,
+            memory_bytes=_memory_bytes(),
+        )
+    )
+    # Readable for the server's user, and without secrets.
+    durable.write(settings.place.server_settings, text, 0o644)
+    durable.write(settings.place.access_rules, server_files.access_text(), 0o644)
+
+
+def _memory_bytes() -> int:
+    """Return the memory we may use: the container's limit where there is one, else the machine's."""
+    machine: int = psutil.virtual_memory().total
+    try:
+        return min(machine, int(_CGROUP_LIMIT.read_text()))
+    except (OSError, ValueError):
+        return machine  # No limit is written as `max`, and outside a container the file does not exist.

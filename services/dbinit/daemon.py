@@ -1,0 +1,21 @@
+"""The long-running command: the gRPC service."""
+
+from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
+from meshkit import log, runtime
+from meshkit.server import MeshServer
+from services.dbinit import config
+from services.dbinit.service import NAME, DatabaseService
+
+
+def run() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    log.configure("dbinit")
+    runtime.run(_serve)
+
+
+async def _serve() -> None:
+    settings = config.from_environment()
+    server = MeshServer("dbinit", settings.socket)
+    server.add(rpc.add_DatabaseServiceServicer_to_server, DatabaseService(settings), NAME)
+    await server.start()
+    await server.serve_until_signal()

@@ -1,0 +1,41 @@
+"""Files that are whole or absent, also after a power failure."""
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+# A disk and its file system gather flushes that are under way together; one after the other each waits for the disk.
+_FLUSHES_AT_ONCE = 16
+
+
+def sync(path: Path) -> None:
+    """Flush one file, or the names in one directory, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Flush every file and directory below `root`, itself included."""
+    paths = [root, *(path for path in root.rglob("*") if not path.is_symlink())]
+    with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as pool:
+        list(pool.map(sync, paths))
+
+
+def write(path: Path, text: str, mode: int) -> None:
+    """Replace a file by this text in one step, with these permissions whatever the umask."""
+    descriptor, name = tempfile.mkstemp(prefix=path.name + ".tmp-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, mode)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).rename(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync(path.parent)

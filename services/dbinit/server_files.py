@@ -1,0 +1,128 @@
+"""
+The server's two files, written anew at every start: its settings and who may log in.
+
+They lie outside the cluster and belong to us, so nobody who gets hold of the server can loosen them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.dbinit.cluster import SUPERUSER
+
+_MB = 1024 * 1024
+# The kernel's limit for the path of a Unix socket, without its terminating zero.
+_LONGEST_SOCKET_PATH = 107
+
+Value = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What the configuration and the machine decide about the server."""
+
+    port: int
+    data_directory: Path
+    access_rules: Path
+    socket_directory: Path | None
+    max_connections: int
+    synchronous_commit: bool
+    memory_bytes: int
+
+
+def fitting_socket_directory(directory: Path, port: int) -> Path | None:
+    """Return the directory, or None if the socket's path in it would be longer than the kernel takes."""
+    socket = directory / f".s.PGSQL.{port}"
+    return directory if len(bytes(socket)) <= _LONGEST_SOCKET_PATH else None
+
+
+def shared_buffers_mb(memory_bytes: int) -> int:
+    """
+    Return the page cache's size: 1/32 of the memory, at least 32 MB and at most 256 MB.
+
+    A node's database is some tens of MB, and the kernel caches its files as well; most of a host's memory is the
+    nodes' own.
+    """
+    return max(32, min(256, memory_bytes // 32 // _MB))
+
+
+def settings_text(settings: ServerSettings) -> str:
+    """Return the content of the server's configuration file."""
+    values: dict[str, Value] = {
+        "data_directory": str(settings.data_directory),
+        "hba_file": str(settings.access_rules),
+        "ident_file": str(settings.data_directory / "pg_ident.conf"),
+        "cluster_name": "feedmesh",
+        "allow_alter_system": False,
+        # Reachable from this host only.
+        "listen_addresses": "127.0.0.1",
+        "port": settings.port,
+        "unix_socket_directories": str(settings.socket_directory or ""),
+        "unix_socket_permissions": "0700",
+        "max_connections": settings.max_connections,
+        "password_encryption": "scram-sha-256",
+        "authentication_timeout": "10s",
+        "ssl": False,
+        # Memory. Dynamic segments are files below the cluster: a container's /dev/shm may be small or read-only, and
+        # without parallel queries, which no node needs, they are hardly used.
+        "shared_buffers": f"{shared_buffers_mb(settings.memory_bytes)}MB",
+        "dynamic_shared_memory_type": "mmap",
+        "max_parallel_workers_per_gather": 0,
+        "max_parallel_maintenance_workers": 0,
+        "jit": False,
+        # A node keeps its keys and the state that stops it from signing twice here: nothing committed may get lost.
+        "fsync": True,
+        "full_page_writes": True,
+        "synchronous_commit": settings.synchronous_commit,
+        # No replicas and no archive, so as little WAL as crash recovery needs.
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
+        "archive_mode": False,
+        "min_wal_size": "32MB",
+        "max_wal_size": "256MB",
+        "checkpoint_timeout": "10min",
+        # A crashed backend is the postmaster's business: recovery takes it less time than the supervisor a restart,
+        # and does not use up the restart budget. Only the postmaster's own death is the supervisor's.
+        "restart_after_crash": True,
+        # The supervisor keeps the logs.
+        "log_destination": "stderr",
+        "logging_collector": False,
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+        "log_timezone": "UTC",
+        "log_checkpoints": False,
+        "timezone": "UTC",
+        "datestyle": "iso, mdy",
+        "lc_messages": "C",
+        "lc_monetary": "C",
+        "lc_numeric": "C",
+        "lc_time": "C",
+        "default_text_search_config": "pg_catalog.english",
+    }
+    return "# Written at every start; edit solution.pgPort and solution.mesh.postgres instead.\n" + _lines(values)
+
+
+def access_text() -> str:
+    """
+    Return the content of the host-based authentication file: passwords always, and a role only into its namesake.
+
+    `sameuser` is the second wall between the nodes, besides the CONNECT privilege on the databases.
+    """
+    rules = [
+        f"local all {SUPERUSER} scram-sha-256",
+        f"host all {SUPERUSER} 127.0.0.1/32 scram-sha-256",
+        "local sameuser all scram-sha-256",
+        "host sameuser all 127.0.0.1/32 scram-sha-256",
+    ]
+    return "# Written at every start. What no line allows is refused.\n" + "\n".join(rules) + "\n"
+
+
+def _lines(values: Mapping[str, Value]) -> str:
+    return "".join(f"{name} = {_quoted(value)}\n" for name, value in values.items())
+
+
+def _quoted(value: Value) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
