@@ -113,7 +113,8 @@ def api_page(protoset: Path) -> str:
             lines.append(f"\n## {file.package}.{service.name}\n\n{comments.get((6, number), '')}\n")
             for index, method in enumerate(service.method):
                 request, response = method.input_type.rsplit(".", 1)[1], method.output_type.rsplit(".", 1)[1]
-                arrow = f"{'stream ' if method.client_streaming else ''}{request} → {'stream ' if method.server_streaming else ''}{response}"
+                sides = [(request, method.client_streaming), (response, method.server_streaming)]
+                arrow = " → ".join(f"{'stream ' if streaming else ''}{side}" for side, streaming in sides)
                 lines.append(f"### {method.name}\n\n`{arrow}`\n\n{comments.get((6, number, 2, index), '')}\n")
         lines.append(f"### Messages of {file.package}\n")
         for number, message in enumerate(file.message_type):

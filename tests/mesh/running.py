@@ -1,0 +1,131 @@
+"""A whole mesh as a child process, as a person runs it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+BASE_PORTS = (3000, 3003, 5432, 8545, 8600, *range(6601, 6609), *range(9901, 9909))
+T = TypeVar("T")
+FEEDMESH = (sys.executable, "-m", "cli")
+
+
+def free_port_offset() -> int:
+    """Return an offset at which every port of a mesh is free; all stay below the range of outgoing connections."""
+    for offset in range(10_000 + os.getpid() % 50 * 200, 22_000, 200):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in BASE_PORTS:
+                    stack.enter_context(socket.create_server(("127.0.0.1", port + offset)))
+            except OSError:
+                continue
+            return offset
+    raise RuntimeError("no free ports")
+
+
+def wait_until(what: str, probe: Callable[[], T | None], timeout_s: float) -> T:
+    """Return the first value of `probe` that is not None or False; fail with `what` when the time is up."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if value := probe():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"not within {timeout_s} s: {what}")
+
+
+class Mesh:
+    """A mesh in a directory of its own; every process of it carries that directory in its environment or arguments."""
+
+    def __init__(self, directory: Path, offset: int, *arguments: str) -> None:
+        self.directory = directory
+        self.offset = offset
+        self.run_dir = directory / "run"
+        self.data_dir = directory / "data"
+        self.output = (directory / "output").open("w+")
+        self.process = subprocess.Popen(
+            [
+                *(*FEEDMESH, "run", "--profile", "embedded"),
+                *("--data-dir", str(self.data_dir), "--run-dir", str(self.run_dir), "--port-offset", str(offset)),
+                *arguments,
+            ],
+            stdout=self.output,
+            stderr=self.output,
+            start_new_session=True,
+        )
+
+    def text(self) -> str:
+        """Return everything it wrote."""
+        return (self.directory / "output").read_text()
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a feedmesh command against it."""
+        return subprocess.run(
+            [*FEEDMESH, *arguments, "--run-dir", str(self.run_dir)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=check,
+        )
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Return the services by name."""
+        listed = json.loads(self.command("status", "--json").stdout)
+        return {service["name"]: service for service in listed["services"]}
+
+    def feeds(self) -> dict[str, dict[str, Any]]:
+        """Return the feeds by name."""
+        return {feed["name"]: feed for feed in json.loads(self.command("feeds", "--json").stdout)}
+
+    def rounds(self) -> dict[str, int]:
+        """Return how many rounds were shown for each feed."""
+        counts: dict[str, int] = {}
+        for line in self.text().splitlines():
+            if " round " in line and " answer " in line:
+                name = line.split("s  ", 1)[1].split(" round ")[0].strip()
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def stop(self, timeout_s: float = 20) -> int:
+        """Ask for the ordered stop and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+    def left_over(self) -> list[str]:
+        """Return the command lines of live processes that belong to this mesh."""
+        found = []
+        for process in psutil.process_iter(["pid", "cmdline", "environ"]):
+            words = " ".join(process.info["cmdline"] or ())
+            environment = process.info["environ"] or {}
+            if str(self.directory) in words or str(self.run_dir) == environment.get("FEEDMESH_RUN_DIR"):
+                found.append(words)
+        return found
+
+
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[Mesh]:
+    """Give a mesh that is stopped at the end, by force if it must be."""
+    directory = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
+    directory.chmod(0o755)
+    mesh = Mesh(directory, free_port_offset(), *arguments)
+    try:
+        yield mesh
+    finally:
+        try:
+            mesh.stop()
+        except subprocess.TimeoutExpired:
+            mesh.process.kill()
+            mesh.process.wait()
+        mesh.output.close()
+        shutil.rmtree(directory)

@@ -1,0 +1,236 @@
+"""
+One mesh, looked at from all sides: every part is the real process.
+
+The tests run in this order against one mesh, since a start takes half a minute.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from meshkit.configuration.load import load
+from meshkit.credentials import database_password
+from tests.mesh.running import Mesh, running, wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
+KILLED = (
+    "price-aggregator",
+    "process-metrics",
+    "operator",
+    "dbinit",
+    "market",
+    "devchain",
+    "postgres",
+    "chainlink-node-1",
+    "chainlink-node-2",
+    "chainlink-node-3",
+    "chainlink-node-4",
+    "chainlink-node-5",
+)
+SOCKETS = {
+    "supervisor": "feedmesh.supervisor.v1.SupervisorService/ListServices",
+    "dbinit": "feedmesh.dbinit.v1.DatabaseService/ListDatabases",
+    "aggregator": "feedmesh.aggregator.v1.QuoteService/ListSources",
+    "metrics": "feedmesh.metrics.v1.ProcessMetricsService/GetSnapshot",
+    "operator": "feedmesh.operator.v1.OperatorService/ListNodes",
+    "chainlink-node-1": "feedmesh.oracle.v1.OracleService/GetStatus",
+    "chainlink-node-2": "feedmesh.oracle.v1.OracleService/GetStatus",
+}
+
+
+@pytest.fixture(name="mesh", scope="module")
+def _mesh() -> Iterator[Mesh]:
+    with running() as mesh:
+        wait_until_rounds(mesh, dict.fromkeys(FEEDS, 0), 120)
+        yield mesh
+
+
+def wait_until_rounds(mesh: Mesh, before: dict[str, int], timeout_s: float) -> None:
+    """Wait until every feed has one more round than before."""
+
+    def advanced() -> bool:
+        assert mesh.process.poll() is None, mesh.text()[-3000:]
+        now = mesh.rounds()
+        return all(now.get(feed, 0) > before.get(feed, 0) for feed in FEEDS)
+
+    try:
+        wait_until("a new round of every feed", advanced, timeout_s)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{mesh.text()[-3000:]}") from None
+
+
+def grpcurl(mesh: Mesh, socket: str, *arguments: str) -> str:
+    """Call grpcurl without any proto file at hand."""
+    program = Path(sys.executable).parent / "grpcurl"
+    target = str(mesh.run_dir / f"{socket}.sock")
+    done = subprocess.run(
+        [str(program), "-plaintext", "-unix", "-authority", "localhost", target, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("socket", SOCKETS)
+def test_grpcurl_lists_and_calls(mesh: Mesh, socket: str) -> None:
+    """Every service can be listed and called over its Unix socket by reflection alone, and reports its health."""
+    method = SOCKETS[socket]
+
+    assert method.split("/")[0] in grpcurl(mesh, socket, "list").split()
+    assert isinstance(json.loads(grpcurl(mesh, socket, method)), dict)
+    assert json.loads(grpcurl(mesh, socket, "grpc.health.v1.Health/Check")) == {"status": "SERVING"}
+
+
+def test_status_shows_every_service_healthy(mesh: Mesh) -> None:
+    """`feedmesh status` lists the whole plan; longruns are healthy, oneshots completed."""
+    states = {name: service["state"] for name, service in mesh.status().items()}
+
+    expected = dict.fromkeys(KILLED, "healthy") | {"postgres-bootstrap": "completed", "postgres-init": "completed"}
+    assert expected == states
+
+
+def test_feeds_and_quote_agree(mesh: Mesh) -> None:
+    """The on-chain answer of each feed is within 100 bps of what the aggregator says at this moment."""
+    for name, feed in mesh.feeds().items():
+        quote = json.loads(mesh.command("quote", name.replace(" / ", "/"), "--json").stdout)
+        assert abs(float(feed["answer"]) / float(quote["price"]) - 1) < 0.01
+
+
+def test_unknown_pair_is_refused(mesh: Mesh) -> None:
+    """`feedmesh quote` of a pair nobody knows fails with one clear line."""
+    done = mesh.command("quote", "NOSUCH/USD", check=False)
+
+    assert done.returncode == 1
+    assert "NOSUCH" in done.stderr
+
+
+def test_logs_are_prefixed(mesh: Mesh) -> None:
+    """`feedmesh logs` shows the lines of the service asked for, with its name."""
+    lines = mesh.command("logs", "operator", "-n", "5").stdout.splitlines()
+
+    assert len(lines) == 5
+    assert all(line.startswith("operator | ") for line in lines)
+
+
+def test_metrics_page_has_every_process(mesh: Mesh) -> None:
+    """The metrics page names every longrun with its pid."""
+    import urllib.request
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{3003 + mesh.offset}/metrics", timeout=10) as response:
+        page = response.read().decode()
+
+    for name, service in mesh.status().items():
+        if service["pid"]:
+            assert f'service="{name}"' in page
+            assert f'pid="{service["pid"]}"' in page
+
+
+async def test_databases_are_isolated(mesh: Mesh) -> None:
+    """Node 3's role reaches its own database and is refused by node 2's."""
+    solution = load(mesh.data_dir / "configuration.json").solution
+    password = database_password(solution.pg_password.get_secret_value(), 3)
+
+    async def current_user(database: str) -> object:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=solution.pg_port, user="chainlink_node_3", password=password, database=database
+        )
+        try:
+            return await connection.fetchval("SELECT current_user")
+        finally:
+            await connection.close()
+
+    assert "chainlink_node_3" == await current_user("chainlink_node_3")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
+        await current_user("chainlink_node_2")
+
+
+def test_nothing_listens_beyond_this_host(mesh: Mesh) -> None:
+    """Every TCP socket of the mesh is bound to loopback."""
+    supervisor = psutil.Process(mesh.process.pid)
+    addresses = {
+        connection.laddr.ip
+        for process in supervisor.children(recursive=True)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert {"127.0.0.1"} == addresses
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_killed_service_comes_back(mesh: Mesh, name: str) -> None:
+    """After kill -9 a service is healthy again under another pid, and rounds of every feed go on."""
+    before = mesh.status()[name]
+    os.kill(before["pid"], signal.SIGKILL)
+
+    def back() -> bool:
+        now = mesh.status()[name]
+        expected = ("healthy", before["restarts"] + 1, True)
+        return expected == (now["state"], now["restarts"], now["pid"] != before["pid"])
+
+    wait_until(f"{name} is healthy again", back, 30)
+    wait_until_rounds(mesh, mesh.rounds(), 60)
+
+
+def test_feed_goes_on_without_one_oracle(mesh: Mesh) -> None:
+    """With one of four oracles stopped, rounds of every feed go on without its observations."""
+    mesh.command("stop", "chainlink-node-4")
+    assert mesh.status()["chainlink-node-4"]["state"] == "stopped"
+    wait_until_rounds(mesh, mesh.rounds(), 60)
+    length = len(mesh.text())
+    wait_until_rounds(mesh, mesh.rounds(), 60)
+    later = [line for line in mesh.text()[length:].splitlines() if " answer " in line]
+    mesh.command("start", "chainlink-node-4")
+
+    assert later
+    assert not any("node-4" in line for line in later)
+    wait_until("node 4 is healthy", lambda: mesh.status()["chainlink-node-4"]["state"] == "healthy", 30)
+
+
+def test_second_mesh_is_refused(mesh: Mesh) -> None:
+    """A second mesh on the same directories says who holds them and leaves the first alone."""
+    second = subprocess.run(
+        [sys.executable, "-m", "cli", "run", "--json", "--rounds", "1", "--data-dir", str(mesh.data_dir),
+         "--run-dir", str(mesh.run_dir), "--port-offset", str(mesh.offset)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert second.returncode != 0
+    report = json.loads(second.stdout.splitlines()[-1])
+    assert report["ok"] is False
+    assert "pid" in report["error"]
+    assert mesh.process.poll() is None
+
+
+def test_port_in_use_is_named(mesh: Mesh, tmp_path: Path) -> None:
+    """A mesh whose ports are taken names port, service and holder, and exits non-zero."""
+    second = subprocess.run(
+        [sys.executable, "-m", "cli", "run", "--json", "--rounds", "1", "--data-dir", str(tmp_path / "d"),
+         "--run-dir", str(tmp_path / "r"), "--port-offset", str(mesh.offset)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    error = json.loads(second.stdout.splitlines()[-1])["error"]
+    assert second.returncode != 0
+    assert "port" in error
+    assert "pid" in error
+
+
+def test_stop_leaves_nothing(mesh: Mesh) -> None:
+    """SIGTERM stops everything within 15 s, exits 0 and leaves no process and no socket."""
+    assert mesh.stop(15) == 0
+    assert mesh.left_over() == []
+    assert [str(path) for path in mesh.run_dir.rglob("*")] == [] if mesh.run_dir.exists() else True
