@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from feedmesh.ocr.v1 import messages_pb2 as pb
 from google.protobuf.message import DecodeError
 
+from feedmesh.ocr.v1 import messages_pb2 as pb
 from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.report import MAX_ORACLES, VALUE_LENGTH, AttributedObservation, encode_value
 

@@ -201,9 +201,9 @@ class Runner:
             case Transmit():
                 self._spawn(self._then_step(self._outside.transmit(action)))
             case SavePacemaker():
-                if self._unsaved_pacemaker is None:
-                    self._enqueue(None)
-                self._unsaved_pacemaker = action
+                # The queue holds one mark for the newest state, however often it changes until it is written.
+                if self._unsaved_pacemaker is not None or self._enqueue(None):
+                    self._unsaved_pacemaker = action
             case SavePending() | DeletePending():
                 self._enqueue(action)
             case Tell(trace):
@@ -226,11 +226,13 @@ class Runner:
     async def _then_step(self, call: Awaitable[Event]) -> None:
         self._step(await call)
 
-    def _enqueue(self, write: SavePending | DeletePending | None) -> None:
+    def _enqueue(self, write: SavePending | DeletePending | None) -> bool:
         try:
             self._writes.put_nowait(write)
         except asyncio.QueueFull:
             self.counters["writes_dropped"] += 1
+            return False
+        return True
 
     def _tell(self, trace: Trace) -> None:
         if self._on_trace is None:

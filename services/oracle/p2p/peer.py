@@ -1,0 +1,190 @@
+"""One remote peer: its streams, and the newest connection that carries them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from OpenSSL import SSL
+
+from meshkit.clock import Clock
+from meshkit.log import get_logger
+from services.oracle.p2p.address import Address
+from services.oracle.p2p.connection import Connection
+from services.oracle.p2p.errors import HandshakeFailed
+from services.oracle.p2p.identity import PeerKey, encode_peer_id
+from services.oracle.p2p.knock import make_knock
+from services.oracle.p2p.limits import TOKENS_PER_CONNECTION, StreamLimits, TokenBucket, connection_limits
+from services.oracle.p2p.streams import Stream
+from services.oracle.p2p.tls import TlsStream, close_socket
+
+HANDSHAKE_TIMEOUT_S = 5.0
+_ACCEPT_BURST = 4
+_LONGEST_FIRST_WAIT_S = 1.0
+
+
+class Peer:
+    """
+    Keep one remote peer connected while it has streams.
+
+    `addresses` returns the places to dial, best first. `jitter` returns a random number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        key: PeerKey,
+        peer_key: bytes,
+        *,
+        context: SSL.Context,
+        addresses: Callable[[], Sequence[Address]],
+        delta_dial_s: float,
+        clock: Clock,
+        jitter: Callable[[], float],
+        counters: Counter[str],
+    ) -> None:
+        self.peer_key = peer_key
+        self._key = key
+        self._context = context
+        self._addresses = addresses
+        self._delta_dial_s = delta_dial_s
+        self._clock = clock
+        self._jitter = jitter
+        self._counters = counters
+        self._log = get_logger(__name__).bind(peer=encode_peer_id(peer_key))
+        self._streams: dict[bytes, Stream] = {}
+        self._connection: Connection | None = None
+        self._carrier: asyncio.Task[None] | None = None
+        now_s = clock.monotonic()
+        self._raw_bytes = TokenBucket(*connection_limits(()), now_s)
+        self._accepts = TokenBucket(max(0.5, 2 / delta_dial_s), _ACCEPT_BURST, now_s)
+        self._attaching = asyncio.Lock()
+        self._redial = asyncio.Event()
+        self._dialer = asyncio.get_running_loop().create_task(self._dial_forever())
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether there is an authenticated connection."""
+        return self._connection is not None
+
+    @property
+    def has_streams(self) -> bool:
+        """Tell whether anything needs this peer."""
+        return bool(self._streams)
+
+    def open(self, name: str, limits: StreamLimits, arrived: asyncio.Event) -> Stream:
+        """Add a stream; `arrived` is set for every message that comes in."""
+        stream = Stream(
+            self._key.public_key,
+            self.peer_key,
+            name,
+            limits,
+            now_s=self._clock.monotonic(),
+            arrived=arrived,
+            on_outgoing=self._wake,
+            counters=self._counters,
+        )
+        self._streams[stream.id] = stream
+        self._resize()
+        if self._connection is not None:
+            self._connection.announce(stream)
+        return stream
+
+    def close_stream(self, stream: Stream) -> None:
+        """Remove a stream."""
+        if self._streams.pop(stream.id, None) is not None and self._connection is not None:
+            self._connection.retract(stream)
+        self._resize()
+
+    def may_accept(self) -> bool:
+        """Tell whether the peer may connect once more now."""
+        return self._accepts.take(1, self._clock.monotonic())
+
+    def dial_now(self) -> None:
+        """Dial without waiting for the next turn, because there is something new to dial."""
+        self._redial.set()
+
+    async def attach(self, tls: TlsStream) -> None:
+        """Carry the streams over a new authenticated connection; the one before it is closed."""
+        async with self._attaching:
+            await self._detach()
+            self._raw_bytes.add(TOKENS_PER_CONNECTION, self._clock.monotonic())
+            self._connection = Connection(
+                tls,
+                self._key.public_key,
+                self.peer_key,
+                self._streams,
+                raw_bytes=self._raw_bytes,
+                clock=self._clock,
+                counters=self._counters,
+            )
+            self._counters["connections"] += 1
+            self._log.info("peer_connected")
+            self._carrier = asyncio.get_running_loop().create_task(self._carry(self._connection))
+
+    async def close(self) -> None:
+        """Stop dialing, and close the connection."""
+        self._dialer.cancel()
+        await asyncio.gather(self._dialer, return_exceptions=True)
+        await self._detach()
+
+    async def _carry(self, connection: Connection) -> None:
+        reason = "replaced or closed here"
+        try:
+            reason = await connection.run()
+        finally:
+            self._log.info("peer_disconnected", reason=reason)
+            if self._connection is connection:
+                self._connection = None
+
+    async def _detach(self) -> None:
+        carrier, connection = self._carrier, self._connection
+        self._carrier = self._connection = None
+        if carrier is not None:
+            carrier.cancel()
+            await asyncio.gather(carrier, return_exceptions=True)
+        if connection is not None:
+            # A task that is cancelled before its first step never reaches its own clean-up.
+            await connection.close()
+
+    def _wake(self) -> None:
+        if self._connection is not None:
+            self._connection.wake()
+
+    def _resize(self) -> None:
+        limits = connection_limits(stream.limits for stream in self._streams.values())
+        self._raw_bytes.resize(*limits, self._clock.monotonic())
+
+    async def _dial_forever(self) -> None:
+        turn = 0
+        while True:
+            # Both ends dial, and of two connections at the same moment each end keeps another one: both would be
+            # lost. So nobody dials at once on what all learn at once.
+            await asyncio.sleep(self._jitter() * min(self._delta_dial_s, _LONGEST_FIRST_WAIT_S))
+            addresses = self._addresses()
+            if addresses and self._streams and self._connection is None:
+                await self._dial(addresses[turn % len(addresses)])
+                turn += 1
+            self._redial.clear()
+            try:
+                async with asyncio.timeout(self._delta_dial_s * (1 + self._jitter())):
+                    await self._redial.wait()
+            except TimeoutError:
+                continue
+
+    async def _dial(self, address: Address) -> None:
+        writer = None
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                reader, writer = await asyncio.open_connection(address.host, address.port)
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                writer.write(make_knock(self._key, self.peer_key))
+                tls = TlsStream(self._context, reader, writer, server=False)
+                await tls.handshake(self.peer_key)
+            await self.attach(tls)
+            # From here on the connection's own task closes the socket.
+            writer = None
+        except (OSError, TimeoutError, HandshakeFailed) as error:
+            self._counters["dials_failed"] += 1
+            self._log.debug("dial_failed", address=str(address), error=f"{type(error).__name__}: {error}")
+        finally:
+            if writer is not None:
+                await close_socket(writer)
