@@ -1,0 +1,60 @@
+"""The JSON that HTTP callers get."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from meshkit.errors import MeshError
+from services.aggregator.pair import Pair
+from services.aggregator.price import plain_text
+from services.aggregator.quote import Quote, Result, SourceQuote
+
+Json = dict[str, object]
+
+
+def time_text(time_ms: int) -> str:
+    """Return Unix milliseconds as RFC 3339 in UTC with milliseconds: 2026-01-31T12:00:00.000Z."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def source_quote(quote: SourceQuote) -> Json:
+    """Return one source's price in the form that existing jobs parse: top-level price as text."""
+    body: Json = {
+        "source": quote.source,
+        "pair": [quote.pair.base, quote.pair.quote],
+        "price": plain_text(quote.price),
+        "receivedAt": time_text(quote.received_ms),
+    }
+    if quote.exchange_time_ms is not None:
+        body["exchangeTime"] = time_text(quote.exchange_time_ms)
+    return body
+
+
+def quote_fields(quote: Quote) -> Json:
+    """Return a quote without its pair: price, status, spread in basis points, times, and the prices behind it."""
+    return {
+        "price": plain_text(quote.price),
+        "status": quote.status.value,
+        "spreadBps": plain_text(quote.spread_bps),
+        "receivedAt": time_text(quote.received_ms),
+        "sources": [source_quote(used) for used in quote.sources],
+    }
+
+
+def entry(pair: Pair, result: Result) -> Json:
+    """Return one entry of a batch: the pair as it was asked for, and a quote or an error."""
+    if isinstance(result, MeshError):
+        return {"pair": str(pair), "error": {"code": result.reason, "message": str(result)}}
+    return {"pair": str(pair), **quote_fields(result)}
+
+
+def error(status: int, name: str, message: str, now_ms: int, metadata: Mapping[str, str] | None = None) -> Json:
+    """Return the body of every failed request; a bridge reads `statusCode` and `error`, older callers `message`."""
+    body: Json = {
+        "statusCode": status,
+        "timestamp": time_text(now_ms),
+        "message": message,
+        "error": {"name": name, "message": message},
+    }
+    if metadata:
+        body["metadata"] = dict(metadata)
+    return body

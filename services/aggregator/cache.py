@@ -1,0 +1,37 @@
+"""Accepted prices by source and pair, each until it expires."""
+
+from collections.abc import Callable, Iterator
+
+from cachetools import TLRUCache
+
+from meshkit.clock import Clock
+from services.aggregator.pair import Pair
+from services.aggregator.quote import SourceQuote
+
+Key = tuple[str, Pair]
+
+
+class QuoteCache:
+    """Hold at most `capacity` quotes; a quote is gone at the millisecond it expires, the least used one when full."""
+
+    def __init__(self, clock: Clock, capacity: int) -> None:
+        expires: Callable[[Key, SourceQuote, float], float] = lambda _key, quote, _now: quote.expires_at  # noqa: E731
+        self._clock = clock
+        self._quotes: TLRUCache[Key, SourceQuote] = TLRUCache(capacity, expires, timer=clock.monotonic)
+
+    def put(self, quote: SourceQuote) -> None:
+        """Keep a quote until it expires, in place of an older one of the same source and pair."""
+        self._quotes[quote.source, quote.pair] = quote
+
+    def get(self, source: str, pair: Pair) -> SourceQuote | None:
+        """Return the quote if it is still fresh."""
+        return self._quotes.get((source, pair))
+
+    def drop(self, source: str, pair: Pair) -> None:
+        """Forget a quote, if it is there."""
+        self._quotes.pop((source, pair), None)
+
+    def fresh(self) -> Iterator[SourceQuote]:
+        """Return the fresh quotes, in no particular order."""
+        self._quotes.expire()
+        return iter(list(self._quotes.values()))

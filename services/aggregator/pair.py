@@ -1,0 +1,47 @@
+"""An ordered pair of assets, and how callers spell it."""
+
+import re
+from typing import NamedTuple
+
+from meshkit.errors import InvalidInput
+
+# No slash, comma, quote or space: a pair goes into paths, comma lists and JSON arrays of other systems.
+_ASSET = re.compile(r"[A-Za-z0-9+._$-]{1,50}")
+_ASSET_RULE = "1 to 50 of the characters A-Z a-z 0-9 + . _ $ -"
+PAIR_RULE = f"BASE-QUOTE or BASE/QUOTE, each asset of {_ASSET_RULE}"
+
+
+class Pair(NamedTuple):
+    """Name the asset that is priced and the asset the price is in."""
+
+    base: str
+    quote: str
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote}"
+
+    def upper(self) -> "Pair":
+        """Return the pair in upper case."""
+        return Pair(self.base.upper(), self.quote.upper())
+
+
+def pair_of(base: str, quote: str, field: str) -> Pair:
+    """Return the pair of two assets; raise InvalidInput naming the field if one of them is not an asset's name."""
+    for name, asset in (("base", base), ("quote", quote)):
+        if not _ASSET.fullmatch(asset):
+            raise InvalidInput(f"{field}.{name}", asset, _ASSET_RULE)
+    return Pair(base, quote)
+
+
+def parse_pair(text: str, field: str) -> Pair:
+    """
+    Return the pair of a text such as BTC-USD, BTC/USD or BTC / USD.
+
+    A text with a slash is split there, so that assets may contain a dash; without one it must have exactly one dash.
+    Raises InvalidInput naming the field and the text.
+    """
+    parts = text.split("/") if "/" in text else text.split("-")
+    assets = [part.strip() for part in parts]
+    if len(assets) != 2 or not all(_ASSET.fullmatch(asset) for asset in assets):
+        raise InvalidInput(field, text, PAIR_RULE)
+    return Pair(*assets)

@@ -1,0 +1,162 @@
+"""QuoteService: messages to values and back, no logic."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from feedmesh.aggregator.v1 import quote_service_pb2 as pb
+from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
+from meshkit.errors import InvalidInput, MeshError
+from services.aggregator.engine import Engine
+from services.aggregator.errors import UnknownSource
+from services.aggregator.pair import Pair, pair_of
+from services.aggregator.price import plain_text
+from services.aggregator.quote import Quote, QuoteStatus, Result, SourceQuote
+from services.aggregator.state import PairState, SourceState
+
+NAME = pb.DESCRIPTOR.services_by_name["QuoteService"].full_name
+MOST_PAIRS = 500
+_STATUSES = {
+    QuoteStatus.FRESH: pb.QUOTE_STATUS_FRESH,
+    QuoteStatus.DEGRADED: pb.QUOTE_STATUS_DEGRADED,
+}
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Context = grpc.aio.ServicerContext[Request, Response]
+
+
+class QuoteService(pb_grpc.QuoteServiceServicer):
+    """Serve the engine over gRPC."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def GetQuote(
+        self, request: pb.GetQuoteRequest, context: "Context[pb.GetQuoteRequest, pb.GetQuoteResponse]"
+    ) -> pb.GetQuoteResponse:
+        """Return one quote."""
+        pair = _pair(request.pair, "pair")
+        timeout_s = context.time_remaining()
+        if not request.source:
+            return pb.GetQuoteResponse(quote=_quote(await self._engine.quote(pair, timeout_s=timeout_s), pair))
+        try:
+            quote = await self._engine.mapped_quote(request.source, pair, timeout_s=timeout_s)
+        except UnknownSource as error:
+            raise InvalidInput("source", request.source, error.known) from None
+        return pb.GetQuoteResponse(quote=_quote(quote, pair))
+
+    async def BatchGetQuotes(
+        self,
+        request: pb.BatchGetQuotesRequest,
+        context: "Context[pb.BatchGetQuotesRequest, pb.BatchGetQuotesResponse]",
+    ) -> pb.BatchGetQuotesResponse:
+        """Return a quote or an error for each pair."""
+        results = await self._engine.quotes(_pairs(request.pairs), timeout_s=context.time_remaining())
+        return pb.BatchGetQuotesResponse(results=[_result(pair, result) for pair, result in results])
+
+    async def StreamQuotes(
+        self,
+        request: pb.StreamQuotesRequest,
+        context: "Context[pb.StreamQuotesRequest, pb.StreamQuotesResponse]",
+    ) -> AsyncIterator[pb.StreamQuotesResponse]:
+        """Send the changes of the pairs."""
+        async for entry in self._engine.follow(_pairs(request.pairs), request.after_sequence):
+            yield pb.StreamQuotesResponse(sequence=entry.sequence, result=_result(entry.pair, entry.result))
+
+    async def ListPairs(
+        self, request: pb.ListPairsRequest, context: "Context[pb.ListPairsRequest, pb.ListPairsResponse]"
+    ) -> pb.ListPairsResponse:
+        """Return the registered pairs."""
+        return pb.ListPairsResponse(pairs=[_registered(state) for state in self._engine.pairs(request.source)])
+
+    async def ListSources(
+        self, request: pb.ListSourcesRequest, context: "Context[pb.ListSourcesRequest, pb.ListSourcesResponse]"
+    ) -> pb.ListSourcesResponse:
+        """Return every configured source."""
+        return pb.ListSourcesResponse(sources=[_source(state) for state in self._engine.source_states()])
+
+    async def GetSource(
+        self, request: pb.GetSourceRequest, context: "Context[pb.GetSourceRequest, pb.GetSourceResponse]"
+    ) -> pb.GetSourceResponse:
+        """Return one source."""
+        return pb.GetSourceResponse(source=_source(self._engine.source_state(request.name)))
+
+    async def ClearInactivePairs(
+        self,
+        request: pb.ClearInactivePairsRequest,
+        context: "Context[pb.ClearInactivePairsRequest, pb.ClearInactivePairsResponse]",
+    ) -> pb.ClearInactivePairsResponse:
+        """Remove the pairs that nobody asked for."""
+        removed = self._engine.clear_inactive(request.inactive_ms or None)
+        return pb.ClearInactivePairsResponse(removed_count=removed)
+
+
+def _pair(message: pb.Pair, field: str) -> Pair:
+    return pair_of(message.base, message.quote, field)
+
+
+def _pairs(messages: Iterable[pb.Pair]) -> list[Pair]:
+    pairs = [_pair(message, f"pairs.{index}") for index, message in enumerate(messages)]
+    if not 1 <= len(pairs) <= MOST_PAIRS:
+        raise InvalidInput("pairs", f"{len(pairs)} pairs", f"1 to {MOST_PAIRS} pairs")
+    return pairs
+
+
+def _pair_message(pair: Pair) -> pb.Pair:
+    return pb.Pair(base=pair.base, quote=pair.quote)
+
+
+def _time(time_ms: int) -> Timestamp:
+    return Timestamp(seconds=time_ms // 1000, nanos=time_ms % 1000 * 1_000_000)
+
+
+def _source_quote(quote: SourceQuote) -> pb.SourceQuote:
+    exchange_ms = quote.exchange_time_ms
+    return pb.SourceQuote(
+        source=quote.source,
+        pair=_pair_message(quote.pair),
+        price=plain_text(quote.price),
+        exchange_time=None if exchange_ms is None else _time(exchange_ms),
+        received_time=_time(quote.received_ms),
+    )
+
+
+def _quote(quote: Quote, asked: Pair) -> pb.Quote:
+    return pb.Quote(
+        pair=_pair_message(asked),
+        price=plain_text(quote.price),
+        status=_STATUSES[quote.status],
+        sources=[_source_quote(used) for used in quote.sources],
+        spread_bps=plain_text(quote.spread_bps),
+        quote_time=_time(quote.received_ms),
+    )
+
+
+def _result(pair: Pair, result: Result) -> pb.QuoteResult:
+    if isinstance(result, MeshError):
+        return pb.QuoteResult(pair=_pair_message(pair), error=pb.QuoteError(reason=result.reason, message=str(result)))
+    return pb.QuoteResult(pair=_pair_message(pair), quote=_quote(result, pair))
+
+
+def _registered(state: PairState) -> pb.RegisteredPair:
+    return pb.RegisteredPair(
+        source=state.source,
+        pair=_pair_message(state.pair),
+        last_request_time=_time(state.last_request_ms) if state.last_request_ms else None,
+        quote=None if state.quote is None else _source_quote(state.quote),
+    )
+
+
+def _source(state: SourceState) -> pb.SourceState:
+    return pb.SourceState(
+        name=state.name,
+        enabled=state.enabled,
+        available=state.available,
+        registered_pairs=state.registered_pairs,
+        fresh_pairs=state.fresh_pairs,
+        last_success_time=None if state.last_success_ms is None else _time(state.last_success_ms),
+        last_error=state.last_error,
+    )

@@ -1,0 +1,96 @@
+"""Binance spot REST: last trade prices, any number of symbols in one call, no exchange time."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from meshkit.clock import Clock
+from meshkit.errors import MeshError
+from services.aggregator.errors import UnknownPair
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Tick
+from services.aggregator.sources.client import Answer, SourceClient
+from services.aggregator.sources.listing import Listing
+from services.aggregator.sources.source import Declaration, TickOutcome
+
+UNKNOWN_SYMBOL = -1121
+TOO_MANY_REQUESTS = -1003
+
+
+class BinanceSource:
+    """Fetch last trade prices from Binance; a symbol is base and quote without a separator, in upper case."""
+
+    DECLARATION: ClassVar[Declaration] = Declaration(
+        name="binance",
+        base_url="https://api.binance.com",
+        max_batch=400,  # weight 4 of 6000 a minute for any number; the bound keeps the URL below 8 KB
+        cool_down_ms=10_000,
+    )
+
+    def __init__(self, client: SourceClient, clock: Clock) -> None:
+        self._client = client
+        self._listing = Listing(self._load_listing, clock)
+
+    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
+        names = await self._listing.names()
+        outcomes: dict[Pair, TickOutcome] = {pair: UnknownPair(pair, "binance") for pair in pairs if pair not in names}
+        asked = {pair: names[pair] for pair in pairs if pair in names}
+        if len(outcomes) > 0:
+            self._listing.expire()
+        if asked:
+            outcomes.update(await self._prices(asked))
+        return outcomes
+
+    async def _prices(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+        if len(asked) == 1:
+            params = {"symbol": next(iter(asked.values()))}
+        else:
+            params = {"symbols": json.dumps(list(asked.values()), separators=(",", ":"))}
+        answer = await self._client.get("/api/v3/ticker/price", params)
+        if answer.status == 200:
+            return self._read(answer.body, asked)
+        if _code(answer) == UNKNOWN_SYMBOL:
+            self._listing.expire()
+            if len(asked) == 1:
+                return {pair: UnknownPair(pair, "binance") for pair in asked}
+            return await self._halves(asked)
+        raise self._failure(answer)
+
+    async def _halves(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+        """Ask in two halves, since one unknown symbol fails the whole call."""
+        items = list(asked.items())
+        middle = len(items) // 2
+        first = await self._prices(dict(items[:middle]))
+        return {**first, **await self._prices(dict(items[middle:]))}
+
+    def _read(self, body: object, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+        rows = body if isinstance(body, list) else [body]
+        prices = {
+            row["symbol"]: row["price"] for row in rows if isinstance(row, dict) and row.keys() >= {"symbol", "price"}
+        }
+        missing = self._client.malformed("an answer without the price of a symbol that was asked for")
+        return {pair: Tick(prices[name]) if name in prices else missing for pair, name in asked.items()}
+
+    async def _load_listing(self) -> Mapping[Pair, str]:
+        answer = await self._client.get("/api/v3/exchangeInfo")
+        if answer.status != 200:
+            raise self._failure(answer)
+        try:
+            return {
+                Pair(row["baseAsset"], row["quoteAsset"]): row["symbol"]
+                for row in answer.body["symbols"]  # type: ignore[index]
+                if row["status"] == "TRADING"
+            }
+        except (KeyError, TypeError) as error:
+            raise self._client.malformed(f"exchangeInfo lacks {error}") from error
+
+    def _failure(self, answer: Answer) -> MeshError:
+        code = _code(answer)
+        if code == TOO_MANY_REQUESTS:
+            return self._client.limited()
+        return self._client.fault(f"HTTP {answer.status}, code {code}")
+
+
+def _code(answer: Answer) -> object:
+    return answer.body.get("code") if isinstance(answer.body, dict) else None

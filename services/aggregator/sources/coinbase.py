@@ -1,0 +1,45 @@
+"""Coinbase Exchange REST: last trade with its time, bid and ask, one product a call."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from meshkit.clock import Clock
+from services.aggregator.errors import UnknownPair
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Tick
+from services.aggregator.sources.client import SourceClient
+from services.aggregator.sources.source import Declaration, TickOutcome
+
+
+class CoinbaseSource:
+    """Fetch tickers from Coinbase Exchange, which has trades, and not from its spot prices, which are derived rates."""
+
+    DECLARATION: ClassVar[Declaration] = Declaration(
+        name="coinbase",
+        base_url="https://api.exchange.coinbase.com",
+        max_batch=1,
+        max_concurrent=10,  # 10 requests a second, bursts of 15
+        cool_down_ms=1_000,
+    )
+
+    def __init__(self, client: SourceClient, _clock: Clock) -> None:
+        self._client = client
+
+    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
+        return {pair: await self._ticker(pair) for pair in pairs}
+
+    async def _ticker(self, pair: Pair) -> TickOutcome:
+        answer = await self._client.get(f"/products/{pair.base}-{pair.quote}/ticker")
+        body = answer.body if isinstance(answer.body, dict) else {}
+        if answer.status == 404 and body.get("message") == "NotFound":
+            return UnknownPair(pair, "coinbase")
+        if answer.status != 200:
+            # Other 404 pages come from the network before the exchange and say nothing about the pair.
+            raise self._client.fault(f"HTTP {answer.status}")
+        try:
+            time_ms = int(datetime.fromisoformat(body["time"]).timestamp() * 1000)
+            return Tick(body["price"], time_ms, body["bid"], body["ask"])
+        except (KeyError, TypeError, ValueError):
+            raise self._client.malformed(f"no price, bid, ask and time of {pair}") from None

@@ -1,0 +1,102 @@
+"""Kraken REST: last trade, bid and ask of a list of pairs, answered under internal names, errors inside HTTP 200."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from meshkit.clock import Clock
+from meshkit.errors import MeshError
+from services.aggregator.errors import UnknownPair
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Tick
+from services.aggregator.sources.client import Answer, SourceClient
+from services.aggregator.sources.listing import Listing
+from services.aggregator.sources.source import Declaration, TickOutcome
+
+# Kraken's own names of the two assets that the rest of the world calls otherwise.
+OWN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+_UNKNOWN = "Unknown asset pair"
+_LIMITS = ("Too many requests", "Rate limit exceeded", "Throttled")
+
+
+class KrakenSource:
+    """Fetch tickers from Kraken; an answer's keys are internal names such as XXBTZUSD, whatever was asked."""
+
+    DECLARATION: ClassVar[Declaration] = Declaration(
+        name="kraken",
+        base_url="https://api.kraken.com",
+        max_batch=50,
+        max_concurrent=1,  # about one request a second is always allowed
+        cool_down_ms=5_000,
+    )
+
+    def __init__(self, client: SourceClient, clock: Clock) -> None:
+        self._client = client
+        self._listing = Listing(self._load_listing, clock)
+
+    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
+        names = await self._listing.names()
+        outcomes: dict[Pair, TickOutcome] = {pair: UnknownPair(pair, "kraken") for pair in pairs if pair not in names}
+        asked = {pair: names[pair] for pair in pairs if pair in names}
+        if outcomes:
+            self._listing.expire()
+        if asked:
+            outcomes.update(await self._tickers(asked))
+        return outcomes
+
+    async def _tickers(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+        answer = await self._client.get("/0/public/Ticker", {"pair": ",".join(asked.values())})
+        errors = _errors(answer)
+        if any(_UNKNOWN in error for error in errors):
+            self._listing.expire()
+            if len(asked) == 1:
+                return {pair: UnknownPair(pair, "kraken") for pair in asked}
+            return await self._halves(asked)
+        result = self._result(answer)
+        return {pair: self._tick(name, result.get(name)) for pair, name in asked.items()}
+
+    async def _halves(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+        """Ask in two halves, since one unknown pair fails the whole list."""
+        items = list(asked.items())
+        middle = len(items) // 2
+        first = await self._tickers(dict(items[:middle]))
+        return {**first, **await self._tickers(dict(items[middle:]))}
+
+    def _tick(self, name: str, row: object) -> TickOutcome:
+        try:
+            return Tick(row["c"][0], bid=row["b"][0], ask=row["a"][0])  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return self._client.malformed(f"no last trade, bid and ask of {name}")
+
+    async def _load_listing(self) -> Mapping[Pair, str]:
+        result = self._result(await self._client.get("/0/public/AssetPairs"))
+        names = {}
+        for name, row in result.items():
+            # Dark pools have the same assets as the public book, and some entries have no wsname.
+            wsname = row.get("wsname")
+            if name.endswith(".d") or not isinstance(wsname, str) or row.get("status", "online") != "online":
+                continue
+            base, _, quote = wsname.partition("/")
+            names[Pair(OWN_NAMES.get(base, base), OWN_NAMES.get(quote, quote))] = name
+        if not names:
+            raise self._client.malformed("AssetPairs without any pair")
+        return names
+
+    def _result(self, answer: Answer) -> dict[str, dict[str, object]]:
+        errors = _errors(answer)
+        if errors or answer.status != 200:
+            raise self._failure(answer.status, errors)
+        result = answer.body.get("result") if isinstance(answer.body, dict) else None
+        if not isinstance(result, dict) or not all(isinstance(row, dict) for row in result.values()):
+            raise self._client.malformed("an answer without a result")
+        return result
+
+    def _failure(self, status: int, errors: Sequence[str]) -> MeshError:
+        if any(limit in error for limit in _LIMITS for error in errors):
+            return self._client.limited()
+        return self._client.fault(f"HTTP {status}, {', '.join(errors) or 'no error text'}")
+
+
+def _errors(answer: Answer) -> list[str]:
+    errors = answer.body.get("error") if isinstance(answer.body, dict) else None
+    return [str(error) for error in errors] if isinstance(errors, list) else []
