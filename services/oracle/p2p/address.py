@@ -25,6 +25,11 @@ class Address:
             return False
         return True
 
+    @property
+    def is_unspecified(self) -> bool:
+        """Tell whether the host means every interface, which nobody can dial."""
+        return self.is_numeric and ipaddress.ip_address(self.host).is_unspecified
+
     @classmethod
     def parse(cls, text: str) -> "Address":
         """

@@ -53,15 +53,16 @@ class Connection:
 
     async def run(self) -> str:
         """Carry frames until the connection ends; return why it did."""
+        reason = "ended"
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read())
                 tasks.create_task(self._write())
         except* (P2pError, TimeoutError) as group:
-            return str(group.exceptions[0]) or "a write took too long"
+            reason = str(group.exceptions[0]) or "a write took too long"
         finally:
             await self._tls.close()
-        return "ended"
+        return reason
 
     async def close(self) -> None:
         """Close the socket at once, whether or not the connection ever ran."""

@@ -34,6 +34,8 @@ from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
 from services.oracle.p2p.tls import TlsStream, close_socket, make_context
 
+_SYSTEM_RANDOM = random.SystemRandom()
+
 
 class Host:
     """
@@ -45,7 +47,7 @@ class Host:
     Attributes:
         counters: counts by name: connections, accepts_refused, handshakes_failed, dials_failed, announcements_accepted,
             announcements_refused, incoming_over_rate, incoming_dropped, outgoing_dropped, sent_too_long,
-            data_of_unknown_stream.
+            announcements_unsaved, data_of_unknown_stream.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Host:
         delta_dial_s: float = 15.0,
         delta_reconcile_s: float = 60.0,
         clock: Clock | None = None,
-        jitter: Callable[[], float] = random.SystemRandom().random,
+        jitter: Callable[[], float] = _SYSTEM_RANDOM.random,
         known: Iterable[Announcement] = (),
         on_announcements: Callable[[tuple[Announcement, ...]], None] | None = None,
     ) -> None:
@@ -188,7 +190,12 @@ class Host:
             if peer is not None and not peer.is_connected:
                 peer.dial_now()
         if self._on_announcements is not None and announcements:
-            self._on_announcements(announcements)
+            try:
+                self._on_announcements(announcements)
+            except Exception:
+                # Saving is a convenience; discovery must outlive its failure.
+                self.counters["announcements_unsaved"] += 1
+                self._log.exception("announcements_unsaved")
 
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
@@ -229,4 +236,6 @@ def _numeric(text: str) -> Address:
     address = Address.parse(text)
     if not address.is_numeric:
         raise MalformedInput("announce address", text, "a numeric IPv4 or IPv6 host")
+    if address.is_unspecified:
+        raise MalformedInput("announce address", text, "an address that others can dial")
     return address
