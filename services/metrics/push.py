@@ -42,12 +42,13 @@ class Pusher:
         self.failures = 0
 
     async def __aenter__(self) -> Self:
-        auth = None
+        headers = {**self._config.headers, "Content-Type": CONTENT_TYPE}
         if self._config.username is not None:
-            auth = aiohttp.BasicAuth(self._config.username, self._config.password or "", encoding="utf-8")
+            headers["Authorization"] = aiohttp.encode_basic_auth(
+                self._config.username, self._config.password or "", encoding="utf-8"
+            )
         self._session = aiohttp.ClientSession(
-            auth=auth,
-            headers={**self._config.headers, "Content-Type": CONTENT_TYPE},
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000),
         )
         if self._config.in_clear:
@@ -69,7 +70,7 @@ class Pusher:
                 async for attempt in AsyncRetrying(
                     sleep=self._clock.sleep,
                     retry=retry_if_exception(lambda error: isinstance(error, PushRefused) and error.worth_a_retry),
-                    wait=wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
+                    wait=wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
                     stop=stop_after_attempt(ATTEMPTS),
                     reraise=True,
                 ):

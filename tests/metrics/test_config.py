@@ -1,0 +1,84 @@
+"""What the service takes from configuration.json."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from meshkit.configuration.solution import Configuration
+from meshkit.errors import InvalidInput
+from services.metrics.config import MetricsConfig, PushConfig, from_configuration
+
+VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
+
+
+def config(push: dict[str, Any] | None = None, **mesh: Any) -> MetricsConfig:
+    """Read a configuration with the given push section."""
+    document = orjson.loads(VECTOR.read_bytes())
+    document["solution"].pop("metricsPush", None)
+    document["solution"]["mesh"] = mesh
+    if push is not None:
+        document["solution"]["metricsPush"] = push
+    return from_configuration(Configuration.model_validate(document))
+
+
+def push(**section: Any) -> PushConfig:
+    """Read an enabled push section."""
+    found = config({"enabled": True, "url": "https://metrics.example/push"} | section).push
+    assert found is not None
+    return found
+
+
+def test_push_is_off_unless_configured() -> None:
+    """Without a section, and with a section that is not enabled, nothing is pushed."""
+    assert config() == MetricsConfig(3003, None)
+    assert config({"url": "https://metrics.example/push"}).push is None
+
+
+def test_port_is_taken() -> None:
+    """The page's port is solution.mesh.ports.metrics."""
+    assert config(ports={"metrics": 4003}).port == 4003
+
+
+def test_defaults_are_those_of_process_metrics() -> None:
+    """Interval and job are this service's own unless the section says otherwise."""
+    assert (push().interval_ms, push().labels) == (
+        5000,
+        {"job": "process-metrics", "instance": socket.gethostname(), "ttl": "259200"},
+    )
+    assert (push(intervalMs=15_000).interval_ms, push(jobName="j").labels["job"]) == (15_000, "j")
+
+
+def test_grouping_labels_win_over_our_own() -> None:
+    """A deployment may set instance and ttl itself."""
+    labels = push(groupingLabels={"instance": "host-7", "ttl": "60", "environment": "dev"})
+
+    assert labels.labels == {"job": "process-metrics", "instance": "host-7", "ttl": "60", "environment": "dev"}
+    assert labels.ttl == "60"
+
+
+@pytest.mark.parametrize("name", ["my-label", "", "1st", "__name__"])
+def test_label_that_prometheus_refuses_is_refused(name: str) -> None:
+    """A grouping label with a bad name is an error that names the key and the label."""
+    with pytest.raises(InvalidInput) as caught:
+        push(groupingLabels={name: "x"})
+
+    assert (caught.value.field, caught.value.found) == ("solution.metricsPush.groupingLabels", name)
+
+
+def test_secrets_are_not_shown() -> None:
+    """Password and headers do not appear in the text of the configuration."""
+    shown = repr(push(basicAuth={"username": "u", "password": "hidden-pw"}, headers={"X-Key": "hidden-key"}))
+
+    assert "hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("https://metrics.example/push", False), ("http://127.0.0.1:1/push", False), ("http://metrics.example/p", True)],
+)
+def test_credentials_in_clear_are_noticed(url: str, expected: bool) -> None:
+    """Only http to another host counts as in clear."""
+    assert push(url=url, basicAuth={"username": "u", "password": "pppppppp"}).in_clear is expected

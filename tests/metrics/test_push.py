@@ -1,0 +1,180 @@
+"""Pushing to a real HTTP server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from meshkit.clock import ManualClock, SystemClock
+from services.metrics.config import PushConfig
+from services.metrics.errors import PushRefused
+from services.metrics.exposition import Metric, Sample
+from services.metrics.push import Pusher
+from tests.metrics.fakes import Receiver, self_signed
+
+GAUGE = Metric("g", "gauge", "G.", ("service",))
+
+
+class NoWait(SystemClock):
+    """A clock on which waits are over at once; it keeps what was waited for."""
+
+    def __init__(self) -> None:
+        self.waits_s: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        """Remember the wait."""
+        self.waits_s.append(seconds)
+        await asyncio.sleep(0)
+
+
+def config(url: str, **changes: object) -> PushConfig:
+    """Return a push configuration."""
+    fields: dict[str, object] = {
+        "url": url,
+        "interval_ms": 1000,
+        "timeout_ms": 5000,
+        "labels": {"job": "j", "service": "clash", "ttl": "60"},
+        "ttl": "60",
+    }
+    return PushConfig(**(fields | changes))  # type: ignore[arg-type]  # the fields are of mixed types
+
+
+async def collect() -> list[Sample]:
+    """Measure one gauge."""
+    return [Sample(GAUGE, ("svc",), 5)]
+
+
+@asynccontextmanager
+async def served(receiver: Receiver) -> AsyncIterator[str]:
+    """Serve the receiver and give its address."""
+    async with TestServer(receiver.app()) as server:
+        yield str(server.make_url("/push"))
+
+
+async def test_push_is_one_authenticated_put_of_text() -> None:
+    """A push is a PUT in the text format with credentials, headers, the ttl parameter and the grouping labels."""
+    receiver = Receiver()
+    async with served(receiver) as url:
+        changed = config(url, username="user", password="pässword", headers={"X-Scope": "tenant"})
+        async with Pusher(changed, collect, NoWait()) as pusher:
+            sent = await pusher.push()
+
+    (push,) = receiver.received
+    assert (sent, push.method, push.query) == (1, "PUT", {"ttl": "60"})
+    assert (push.authorization, push.headers["X-Scope"]) == (("user", "pässword"), "tenant")
+    assert push.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert push.body == '# HELP g G.\n# TYPE g gauge\ng{service="svc",job="j",ttl="60"} 5\n'
+
+
+async def test_fault_of_the_receiver_is_retried() -> None:
+    """503 and 429 are tried again with growing waits until the push is taken."""
+    receiver, clock = Receiver(statuses=[503, 429]), NoWait()
+    async with served(receiver) as url, Pusher(config(url), collect, clock) as pusher:
+        await pusher.push()
+
+        assert (len(receiver.received), pusher.failures, pusher.last_success_ms > 0) == (3, 0, True)
+    assert [0.2 <= clock.waits_s[0] <= 0.4, 0.4 <= clock.waits_s[1] <= 0.6] == [True, True]
+
+
+@pytest.mark.parametrize("status", [400, 401, 302])
+async def test_refusal_is_not_retried(status: int) -> None:
+    """An answer that a repeat cannot change is given up at once; redirects are not followed."""
+    receiver = Receiver(statuses=[status])
+    async with served(receiver) as url, Pusher(config(url), collect, NoWait()) as pusher:
+        with pytest.raises(PushRefused) as caught:
+            await pusher.push()
+
+        assert (caught.value.answered, len(receiver.received), pusher.failures) == (status, 1, 1)
+
+
+async def test_failure_after_all_retries_is_counted_once() -> None:
+    """Three failed attempts are one failed push."""
+    receiver = Receiver(statuses=[500] * 3)
+    async with served(receiver) as url, Pusher(config(url), collect, NoWait()) as pusher:
+        with pytest.raises(PushRefused):
+            await pusher.push()
+
+        assert (len(receiver.received), pusher.failures, pusher.last_success_ms) == (3, 1, 0)
+
+
+async def test_no_receiver_is_a_refusal_without_status() -> None:
+    """A connection that is refused is an error with status 0."""
+    async with served(Receiver()) as url:
+        gone = url
+    async with Pusher(config(gone), collect, NoWait()) as pusher:
+        with pytest.raises(PushRefused) as caught:
+            await pusher.push()
+
+    assert caught.value.answered == 0
+
+
+async def test_silent_receiver_is_given_up_after_the_timeout() -> None:
+    """A receiver that never answers costs at most the timeout an attempt."""
+    receiver = Receiver(hold=asyncio.Event())
+    async with served(receiver) as url, Pusher(config(url, timeout_ms=100), collect, NoWait()) as pusher:
+        with pytest.raises(PushRefused):
+            await pusher.push()
+        assert receiver.hold is not None
+        receiver.hold.set()
+
+    assert len(receiver.received) == 3
+
+
+async def test_pushes_never_overlap() -> None:
+    """Pushes asked for at once reach the receiver one after another."""
+    receiver = Receiver(hold=asyncio.Event())
+    async with served(receiver) as url, Pusher(config(url), collect, NoWait()) as pusher:
+        asked = [asyncio.create_task(pusher.push()) for _ in range(5)]
+        await asyncio.wait_for(receiver.arrived.wait(), 10)
+        assert receiver.hold is not None
+        receiver.hold.set()
+        await asyncio.gather(*asked)
+
+    assert (receiver.most_under_way, len(receiver.received)) == (1, 5)
+
+
+async def test_untrusted_certificate_is_refused(tls_receiver: str) -> None:
+    """A receiver whose certificate nobody vouches for gets nothing."""
+    async with Pusher(config(tls_receiver), collect, NoWait()) as pusher:
+        with pytest.raises(PushRefused, match=r"(?i)certificate"):
+            await pusher.push()
+
+
+async def test_loop_goes_on_after_failures() -> None:
+    """The loop pushes once an interval and a failed push does not end it."""
+    receiver, clock = Receiver(statuses=[400]), ManualClock(10_000)
+    async with served(receiver) as url, Pusher(config(url), collect, clock) as pusher:
+        loop = asyncio.create_task(pusher.run())
+        for pushes in (1, 2, 3):
+            await asyncio.wait_for(receiver.arrived.wait(), 10)
+            receiver.arrived.clear()
+
+            assert len(receiver.received) == pushes
+            await _asleep(clock)
+            clock.advance(1)
+        loop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loop
+
+    assert (pusher.failures, pusher.last_success_ms) == (1, 12_000)
+
+
+async def _asleep(clock: ManualClock) -> None:
+    """Wait until the loop waits on the clock."""
+    async with asyncio.timeout(10):
+        while not clock._sleepers:  # noqa: ASYNC110  # the clock has no event for this
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(name="tls_receiver")
+async def _tls_receiver(tmp_path: Path) -> AsyncIterator[str]:
+    """Serve with a self-signed certificate."""
+    runner = web.AppRunner(Receiver().app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self_signed(tmp_path)).start()
+    yield f"https://127.0.0.1:{runner.addresses[0][1]}/push"
+    await runner.cleanup()
