@@ -1,0 +1,53 @@
+"""
+The supervisor's errors.
+
+    meshkit.errors.MeshError
+    ├── InvalidInput
+    │   └── InvalidPlan          the services cannot be ordered, or two of them want the same thing
+    └── FailedPrecondition
+        ├── PortInUse            a TCP port of the plan is taken
+        ├── AlreadyRunning       another supervisor holds the run directory
+        └── MeshStopping         the call came while the mesh stops
+"""
+
+from pathlib import Path
+
+from meshkit.errors import FailedPrecondition, InvalidInput
+
+
+class InvalidPlan(InvalidInput):
+    """The services cannot be ordered, or two of them want the same thing."""
+
+    reason = "INVALID_PLAN"
+
+
+class PortInUse(FailedPrecondition):
+    """A TCP port of the plan cannot be bound; `holder` is `pid 12 (nginx: master)` or `unknown`."""
+
+    reason = "PORT_IN_USE"
+
+    def __init__(self, port: int, service: str, holder: str, problem: str) -> None:
+        super().__init__(f"port {port} on 127.0.0.1, wanted by {service}, {problem}; held by {holder}")
+        self.port = port
+        self.service = service
+        self.holder = holder
+
+
+class AlreadyRunning(FailedPrecondition):
+    """Another supervisor holds the run directory; `pid` is 0 when it is not known."""
+
+    reason = "ALREADY_RUNNING"
+
+    def __init__(self, run_dir: Path, pid: int) -> None:
+        super().__init__(f"another supervisor (pid {pid or 'unknown'}) is running in {run_dir}; stop it first")
+        self.run_dir = run_dir
+        self.pid = pid
+
+
+class MeshStopping(FailedPrecondition):
+    """The call came while the mesh stops."""
+
+    reason = "MESH_STOPPING"
+
+    def __init__(self) -> None:
+        super().__init__("the mesh is stopping")

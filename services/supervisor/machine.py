@@ -1,0 +1,402 @@
+"""
+The whole mesh as one state machine: events and the time in, actions out.
+
+It has no clock, no loop and no process, so that any order of events can be tested. Times are seconds of one monotonic
+clock. `runtime.py` performs the actions in their order and reports what happens as further events.
+
+    PENDING ─▶ STARTING ─▶ HEALTHY ◀─▶ UNHEALTHY          up: has a process
+       ▲          │           │            │
+       │          ▼           ▼            ▼
+       └────── BACKOFF ◀── process ended by itself ──▶ COMPLETED (oneshot), FAILED (budget spent)
+
+    PENDING ─▶ SKIPPED (a dependency FAILED or is SKIPPED)          any ─▶ STOPPING ─▶ STOPPED
+"""
+
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from services.supervisor import policy
+from services.supervisor.graph import Graph, blocking
+from services.supervisor.spec import ServiceSpec
+from services.supervisor.states import READY, UP, Kind, State
+
+KILL_WAIT_S = 1.0
+HURRY_S = 3.0
+_LOST = frozenset({State.FAILED, State.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process of this run has ended; a negative code is the signal that killed it."""
+
+    name: str
+    run: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The readiness of this run's process has changed; `reason` says why it is not ready."""
+
+    name: str
+    run: int
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Somebody wants the service up."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Somebody wants the service down."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Somebody wants a new process of the service."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Stop the whole mesh in order; nothing new if it stops already."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """Somebody is impatient: the first ends the order of the stop and most of its patience, the second kills."""
+
+
+Event = Exited | Probed | Tick | Start | Stop | Restart | Shutdown | Hurry
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a process; its exit is to be reported with this run number. `crashed`: it replaces one that crashed."""
+
+    name: str
+    run: int
+    crashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send a signal to the service's process group, or to its leader only."""
+
+    name: str
+    signal: signal.Signals
+    leader_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What the service shows has changed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Nothing runs any more: end with this exit code."""
+
+    exit_code: int
+
+
+Action = Spawn | Kill | Changed | Finished
+
+
+@dataclass(slots=True)
+class Unit:
+    """A service as it is now. `run` counts its processes, `restarts` those that replaced a crashed one."""
+
+    spec: ServiceSpec
+    state: State = State.PENDING
+    alive: bool = False
+    run: int = 0
+    restarts: int = 0
+    last_exit: str = ""
+    message: str = ""
+    # Below: bookkeeping that nobody sees.
+    healthy_at: float | None = None
+    due: float | None = None
+    spent: int = 0
+    step: int = 0
+    crashed: bool = False
+    again: bool = False
+    start_after_stop: bool = False
+
+    def shown(self) -> tuple[State, int, int, str, str]:
+        """Return what a watcher sees."""
+        return self.state, self.run, self.restarts, self.last_exit, self.message
+
+
+class Machine:
+    """The state of every service; `handle` is the only thing that changes it."""
+
+    def __init__(self, graph: Graph, random: Random, *, stop_deadline_s: float = 14.0) -> None:
+        self.graph = graph
+        self.units: Mapping[str, Unit] = {name: Unit(spec) for name, spec in graph.specs.items()}
+        self.stopping = False
+        self.exit_code = 0
+        self.reason = ""
+        self.culprit = ""
+        self._random = random
+        self._stop_deadline_s = stop_deadline_s
+        self._deadline = 0.0
+        self._haste = 0
+        self._finished = False
+        self._actions: list[Action] = []
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every service is healthy or completed."""
+        return all(unit.state in READY for unit in self.units.values())
+
+    def next_due(self) -> float | None:
+        """Return when a Tick is needed at the latest, or None."""
+        return min((unit.due for unit in self.units.values() if unit.due is not None), default=None)
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Return the actions that follow from the event, in the order in which they must be done."""
+        before = {name: unit.shown() for name, unit in self.units.items()}
+        self._actions = []
+        match event:
+            case Exited():
+                self._exited(self.units[event.name], event, now)
+            case Probed():
+                self._probed(self.units[event.name], event, now)
+            case Tick():
+                for unit in self.units.values():
+                    if unit.due is not None and unit.due <= now:
+                        self._expired(unit, now)
+            case Start():
+                self._start(self.units[event.name])
+            case Stop():
+                self._stop(self.units[event.name], now)
+            case Restart():
+                self._restart(self.units[event.name], now)
+            case Shutdown():
+                self._shutdown(event.reason, now)
+            case Hurry():
+                self._hurry(now)
+        if self.stopping:
+            self._go_on_stopping(now)
+        else:
+            self._start_what_can(now)
+        changed = [Changed(name) for name, unit in self.units.items() if unit.shown() != before[name]]
+        return [*self._actions, *changed, *self._finish(now)]
+
+    # What happens to one service.
+
+    def _exited(self, unit: Unit, event: Exited, now: float) -> None:
+        if event.run != unit.run or not unit.alive:
+            return
+        was = unit.state
+        healthy_s = 0.0 if unit.healthy_at is None else now - unit.healthy_at
+        unit.alive, unit.due, unit.healthy_at = False, None, None
+        unit.last_exit = policy.describe_exit(event.code)
+        if was is State.STOPPING or self.stopping:
+            self._to(unit, State.STOPPED)
+            if unit.start_after_stop and not self.stopping:
+                self._start(unit)
+            return
+        decision = policy.decide(unit.spec.policy, unit.spec.kind, event.code, healthy_s, unit.spent, self._random)
+        match decision:
+            case policy.Complete():
+                self._to(unit, State.COMPLETED)
+            case policy.RestartAfter():
+                budget = f"restart {decision.spent} of {unit.spec.policy.max_restarts}"
+                self._to(unit, State.BACKOFF, f"{unit.last_exit}; {budget} in {decision.delay_s:.1f} s")
+                unit.due, unit.spent = now + decision.delay_s, decision.spent
+            case policy.GiveUp():
+                self._to(unit, State.FAILED, f"{unit.last_exit} after {unit.spec.policy.max_restarts} restarts")
+                if unit.spec.essential:
+                    self._skip_dependents()
+                    self.culprit, self.exit_code = unit.spec.name, decision.exit_code
+                    self._shutdown(f"{unit.spec.name} failed: {unit.message}", now)
+
+    def _probed(self, unit: Unit, event: Probed, now: float) -> None:
+        if event.run != unit.run or unit.state not in UP:
+            return
+        if event.ready:
+            unit.healthy_at = unit.healthy_at or now
+            self._to(unit, State.HEALTHY)
+        elif unit.state is State.HEALTHY:
+            unit.healthy_at = None
+            self._to(unit, State.UNHEALTHY, event.reason)
+
+    def _expired(self, unit: Unit, now: float) -> None:
+        unit.due = None
+        if unit.state is State.BACKOFF:
+            unit.crashed = unit.again = True
+            self._to(unit, State.PENDING)
+        elif unit.state is State.STOPPING:
+            unit.step += 1
+            self._signal_step(unit, now)
+
+    def _start(self, unit: Unit) -> None:
+        """Want it up by hand: the crashes before are forgiven, and dependencies that are down are not waited for."""
+        if self.stopping or unit.state in UP:
+            return
+        if unit.state is State.STOPPING:
+            unit.start_after_stop = True
+            return
+        unit.due, unit.spent, unit.crashed, unit.again, unit.start_after_stop = None, 0, False, True, False
+        self._to(unit, State.PENDING)
+
+    def _stop(self, unit: Unit, now: float) -> None:
+        unit.start_after_stop = False
+        if unit.alive:
+            self._begin_stop(unit, now)
+        elif unit.state in {State.PENDING, State.BACKOFF, State.SKIPPED}:
+            unit.due = None
+            self._to(unit, State.STOPPED)
+
+    def _restart(self, unit: Unit, now: float) -> None:
+        if self.stopping:
+            return
+        if unit.alive:
+            self._begin_stop(unit, now)
+            unit.start_after_stop = True
+        else:
+            self._start(unit)
+
+    # Starting.
+
+    def _start_what_can(self, now: float) -> None:
+        states = {name: unit.state for name, unit in self.units.items()}
+        # In start order, so that one pass carries a change to everything that depends on it.
+        for name, unit in self.units.items():
+            if unit.state is State.SKIPPED and not any(states[edge.name] in _LOST for edge in unit.spec.needs):
+                self._to(unit, State.PENDING)
+            if unit.state is State.PENDING and not self._skip(unit):
+                edge = blocking(unit.spec, states, again=unit.again)
+                if edge is None:
+                    self._spawn(unit, now)
+                else:
+                    target = states[edge.name].name.lower()
+                    unit.message = f"waits for {edge.name} to be {edge.condition.name.lower()} (it is {target})"
+            states[name] = unit.state
+
+    def _spawn(self, unit: Unit, now: float) -> None:
+        unit.run += 1
+        unit.alive = True
+        unit.restarts += unit.crashed
+        self._actions.append(Spawn(unit.spec.name, unit.run, unit.crashed))
+        unit.crashed = False
+        if unit.spec.probe is None and unit.spec.kind is Kind.LONGRUN:
+            unit.healthy_at = now
+            self._to(unit, State.HEALTHY)
+        else:
+            self._to(unit, State.STARTING)
+
+    def _skip(self, unit: Unit) -> bool:
+        lost = next((edge.name for edge in unit.spec.needs if self.units[edge.name].state in _LOST), None)
+        if lost is None or unit.again:
+            return False
+        self._to(unit, State.SKIPPED, f"{lost} is {self.units[lost].state.name.lower()}")
+        return True
+
+    def _skip_dependents(self) -> None:
+        for unit in self.units.values():
+            if unit.state is State.PENDING:
+                self._skip(unit)
+
+    # Stopping.
+
+    def _shutdown(self, reason: str, now: float) -> None:
+        if self.stopping:
+            return
+        self.stopping, self.reason, self._deadline = True, reason, now + self._stop_deadline_s
+        for unit in self.units.values():
+            unit.start_after_stop = False
+            if unit.state in {State.PENDING, State.BACKOFF}:
+                unit.due = None
+                self._to(unit, State.STOPPED)
+
+    def _hurry(self, now: float) -> None:
+        self._shutdown("in haste", now)
+        self._haste += 1
+        self._deadline = min(self._deadline, now + (HURRY_S if self._haste == 1 else 0.0))
+        for unit in self._living():
+            if self._haste > 1 and unit.state is State.STOPPING:
+                unit.step = len(unit.spec.stop.steps)
+                self._signal_step(unit, now)
+            elif unit.due is not None:
+                unit.due = min(unit.due, now + HURRY_S / 2)
+
+    def _go_on_stopping(self, now: float) -> None:
+        """Begin to stop every service whose dependents are gone, or all when in haste."""
+        for name in reversed(self.graph.order):
+            unit = self.units[name]
+            free = self._haste or not any(self.units[other].alive for other in self.graph.dependents(name))
+            if unit.alive and unit.state is not State.STOPPING and free:
+                self._begin_stop(unit, now)
+
+    def _begin_stop(self, unit: Unit, now: float) -> None:
+        if unit.state is State.STOPPING:
+            return
+        self._to(unit, State.STOPPING)
+        unit.step = len(unit.spec.stop.steps) if self._haste > 1 else 0
+        self._signal_step(unit, now)
+
+    def _signal_step(self, unit: Unit, now: float) -> None:
+        plan = unit.spec.stop
+        if unit.step >= len(plan.steps):
+            self._actions.append(Kill(unit.spec.name, signal.SIGKILL, leader_only=False))
+            unit.due = now + KILL_WAIT_S
+            return
+        step = plan.steps[unit.step]
+        timeout_s = step.timeout_s
+        if self.stopping:
+            # Share what is left until the deadline among the steps to come, in proportion to their wishes.
+            wished_s = sum(later.timeout_s for later in plan.steps[unit.step :])
+            left_s = self._deadline - self._reserved_s(unit) - now
+            timeout_s *= max(0.0, min(1.0, left_s / wished_s)) if wished_s else 0.0
+        self._actions.append(Kill(unit.spec.name, step.signal, plan.leader_only))
+        unit.due = now + timeout_s
+
+    def _reserved_s(self, unit: Unit) -> float:
+        """Return the time that the living services below this one need after it, along the longest chain."""
+        if self._haste:
+            return 0.0
+        chains_s: dict[str, float] = {}
+        for name, other in self.units.items():
+            below_s = max((chains_s[edge.name] for edge in other.spec.needs), default=0.0)
+            if other is unit:
+                return below_s
+            chains_s[name] = below_s + other.spec.stop.reserve_s * other.alive
+        return 0.0
+
+    def _finish(self, now: float) -> Iterator[Finished]:
+        if not self.stopping or self._finished:
+            return
+        living = list(self._living())
+        # A process in an uninterruptible wait cannot be killed; the supervisor must not hang with it.
+        lost = now >= self._deadline + KILL_WAIT_S and all(unit.step >= len(unit.spec.stop.steps) for unit in living)
+        if not living or lost:
+            self._finished = True
+            yield Finished(self.exit_code or (1 if living else 0))
+
+    def _living(self) -> Iterator[Unit]:
+        return (unit for unit in self.units.values() if unit.alive)
+
+    def _to(self, unit: Unit, state: State, message: str = "") -> None:
+        unit.state, unit.message = state, message

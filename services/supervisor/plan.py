@@ -1,0 +1,186 @@
+"""The services of the mesh: what runs, with which command and environment, and who waits for whom."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from services.supervisor.config import PlanInput
+from services.supervisor.policy import RestartPolicy
+from services.supervisor.probe import GrpcProbe, HttpProbe, PostgresProbe, Schedule, TcpProbe
+from services.supervisor.spec import Dependency, ServiceSpec, StopPlan, StopStep
+from services.supervisor.states import Condition, Kind
+
+BOOTSTRAP_NODE: Final = "chainlink-node-1"
+
+# The only variables that pass from our environment to a service.
+_PASSED: Final = ("PATH", "HOME", "LANG", "TMPDIR")
+# A chainlink node refuses to start when one of 234 old variables is merely present, so it gets even fewer, and a
+# home of its own, without which no chainlink command works.
+_PASSED_TO_CHAINLINK: Final = ("PATH", "LANG", "TMPDIR")
+
+_NODE_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 10.0),))
+# The longest shutdown a chainlink node is configured for is 15 s.
+_CHAINLINK_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 20.0),))
+# SIGINT is the fast shutdown. Never SIGTERM: it waits for clients to leave by themselves. SIGQUIT needs a recovery.
+_POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.SIGQUIT, 3.0)), reserve_s=3.0)
+
+
+def plan(given: PlanInput) -> list[ServiceSpec]:
+    """Return every service of the configuration, not in any order."""
+    policy = RestartPolicy(max_restarts=given.configuration.solution.max_restarts)
+    specs = [*_database(given), *_simulators(given), *_services(given), *_nodes(given)]
+    return [replace(spec, policy=policy) for spec in specs]
+
+
+def _database(given: PlanInput) -> Iterator[ServiceSpec]:
+    port = given.configuration.solution.pg_port
+    yield _python_service(given, "dbinit", "dbinit", "services.dbinit")
+    yield _oneshot(given, "postgres-bootstrap", ("bootstrap",), _healthy("dbinit"))
+    yield ServiceSpec(
+        name="postgres",
+        command=(given.python, "-m", "services.dbinit", "postgres"),
+        needs=(_completed("postgres-bootstrap"),),
+        environment=_environment(given),
+        probe=PostgresProbe(port, "feedmesh", "postgres", given.data_dir.postgres / "superuser-password"),
+        schedule=Schedule(period_s=2.0),
+        stop=_POSTGRES_STOP,
+        death_signal=signal.SIGQUIT,
+        ports=(port,),
+        leftovers=(given.run_dir.path / "postgres-launch.json",),
+    )
+    yield _oneshot(given, "postgres-init", ("provision",), _healthy("postgres"), _healthy("dbinit"))
+
+
+def _simulators(given: PlanInput) -> Iterator[ServiceSpec]:
+    mesh = given.configuration.solution.mesh
+    if mesh.market.enabled:
+        port = mesh.market.port
+        yield ServiceSpec(
+            name="market",
+            command=(given.python, "-m", "devkit.market", "--port", str(port), "--seed", str(mesh.market.seed)),
+            environment=_environment(given),
+            probe=HttpProbe(port, "/healthz"),
+            ports=(port,),
+        )
+    if mesh.devchain.enabled:
+        port = mesh.devchain.port
+        options = {
+            "--port": port,
+            "--chain-id": given.configuration.solution.chainlink_chain_id,
+            "--block-time": mesh.devchain.block_time_seconds,
+            "--state-dir": given.data_dir.chain,
+            "--fund": f"{given.faucet_address}={mesh.devchain.faucet_wei}",
+        }
+        words = tuple(str(word) for option in options.items() for word in option)
+        yield ServiceSpec(
+            name="devchain",
+            command=(given.python, "-m", "devkit.chain", *words),
+            environment=_environment(given),
+            probe=TcpProbe(port),
+            # It stops its anvil itself, after the state is saved; so it must also live to do so when we die.
+            stop=StopPlan((StopStep(signal.SIGTERM, 5.0),), reserve_s=2.0, leader_only=True),
+            death_signal=signal.SIGTERM,
+            ports=(port,),
+        )
+
+
+def _services(given: PlanInput) -> Iterator[ServiceSpec]:
+    solution = given.configuration.solution
+    market = (_healthy("market"),) if solution.mesh.market.enabled else ()
+    devchain = (_healthy("devchain"),) if solution.mesh.devchain.enabled else ()
+    aggregator = _python_service(given, "price-aggregator", "aggregator", "services.aggregator", *market)
+    yield replace(aggregator, ports=(solution.price_aggregator_config.port,))
+    yield _python_service(given, "operator", "operator", "services.operator", *devchain)
+    metrics = _python_service(given, "process-metrics", "metrics", "services.metrics")
+    yield replace(metrics, ports=(solution.mesh.ports.metrics,))
+
+
+def _nodes(given: PlanInput) -> Iterator[ServiceSpec]:
+    solution = given.configuration.solution
+    needs = (
+        _completed("postgres-init"),
+        # Also by itself: a node that crashed with the database shall wait until that is back, not spend its budget.
+        _healthy("postgres"),
+        _healthy("price-aggregator"),
+        _healthy("operator"),
+    )
+    bootstraps = tuple(_healthy(f"chainlink-node-{i}") for i in range(1, solution.bootstrap_nodes + 1))
+    for index in range(1, solution.total_nodes + 1):
+        yield _node(given, index, needs if index <= solution.bootstrap_nodes else (*needs, *bootstraps))
+
+
+def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> ServiceSpec:
+    name = f"chainlink-node-{index}"
+    directory = given.data_dir.node(index)
+    ports = given.configuration.solution.mesh.ports
+    config, secrets, api = (str(directory / file) for file in ("config.toml", "secrets.toml", "apicredentials"))
+    api_port, p2p_port = ports.node_api_base + index, ports.node_p2p_base + index
+    shared = ServiceSpec(
+        name=name,
+        command=(),
+        needs=needs,
+        probe=HttpProbe(api_port, "/readyz"),
+        stop=_NODE_STOP,
+        ports=(api_port, p2p_port),
+    )
+    if given.runtime == "chainlink":
+        return replace(
+            shared,
+            command=("chainlink", "node", "-config", config, "-secrets", secrets, "start", "-a", api),
+            environment=_pass(given, _PASSED_TO_CHAINLINK) | {"HOME": str(directory)},
+            stop=_CHAINLINK_STOP,
+        )
+    return replace(
+        shared,
+        command=(
+            *(given.python, "-m", "services.oracle", "node", "--config", config, "--secrets", secrets, "--api", api),
+            *("--run-dir", str(given.run_dir.path), "--name", name),
+        ),
+        environment=_environment(given),
+        sockets=(given.run_dir.socket(name),),
+    )
+
+
+def _python_service(given: PlanInput, name: str, socket: str, module: str, *needs: Dependency) -> ServiceSpec:
+    path = given.run_dir.socket(socket)
+    return ServiceSpec(
+        name=name,
+        command=(given.python, "-m", module),
+        needs=needs,
+        environment=_environment(given),
+        probe=GrpcProbe(path),
+        sockets=(path,),
+    )
+
+
+def _oneshot(given: PlanInput, name: str, words: tuple[str, ...], *needs: Dependency) -> ServiceSpec:
+    return ServiceSpec(
+        name=name,
+        command=(given.python, "-m", "services.dbinit", *words),
+        kind=Kind.ONESHOT,
+        needs=needs,
+        environment=_environment(given),
+    )
+
+
+def _environment(given: PlanInput) -> dict[str, str]:
+    return _pass(given, _PASSED) | {
+        "FEEDMESH_CONFIG": str(given.configuration_path),
+        "FEEDMESH_RUN_DIR": str(given.run_dir.path),
+        "PYTHONUNBUFFERED": "1",
+        "GRPC_ENABLE_FORK_SUPPORT": "false",
+        "GRPC_VERBOSITY": "ERROR",
+    }
+
+
+def _pass(given: PlanInput, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: given.environment[name] for name in names if name in given.environment}
+
+
+def _healthy(name: str) -> Dependency:
+    return Dependency(name, Condition.HEALTHY)
+
+
+def _completed(name: str) -> Dependency:
+    return Dependency(name, Condition.COMPLETED)

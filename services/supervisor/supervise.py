@@ -1,0 +1,123 @@
+"""One supervisor's life: take the run directory, run the mesh, leave nothing."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import SystemRandom
+
+from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
+from meshkit import log
+from meshkit.clock import SystemClock
+from meshkit.errors import FailedPrecondition
+from meshkit.server import MeshServer
+from services.supervisor.config import Settings
+from services.supervisor.counters import Counters
+from services.supervisor.graph import Graph
+from services.supervisor.lock import RunLock
+from services.supervisor.logs import LogHub
+from services.supervisor.machine import Hurry, Machine, Shutdown
+from services.supervisor.ports import check_ports
+from services.supervisor.runtime import Runtime
+from services.supervisor.service import NAME, SupervisorService
+from services.supervisor.states import State
+from services.supervisor.terminal import Terminal
+
+_log = log.get_logger("services.supervisor")
+
+
+async def supervise(graph: Graph, settings: Settings) -> int:
+    """
+    Run the services until they are told to stop or one is given up, and return the exit code.
+
+    SIGTERM, SIGINT or SIGHUP begins the ordered stop, a second one hurries it, a third kills. The API answers from
+    before the first start until after the last stop. Raises AlreadyRunning, PortInUse or FailedPrecondition before
+    anything is started.
+    """
+    clock = SystemClock()
+    hub = _open_logs(graph, settings)
+    counters = Counters(settings.run_dir)
+    machine = Machine(graph, SystemRandom(), stop_deadline_s=settings.stop_deadline_s)
+    runtime = Runtime(machine, hub, counters, clock)
+    with _signals(runtime), _log_through(hub), RunLock(settings.run_dir, _files(graph, settings)):
+        check_ports(graph.specs.values())
+        server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
+        server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(runtime, hub), NAME)
+        async with server:
+            health = asyncio.create_task(_show_health(runtime, server))
+            try:
+                exit_code = await runtime.run()
+            finally:
+                await health
+                counters.remove()
+        if machine.culprit:
+            unit = machine.units[machine.culprit]
+            problem = f"{machine.culprit} failed: {unit.message}; its log is {hub.path(machine.culprit)}"
+            _log.error("mesh_failed", error=problem, failed_service=machine.culprit, exit_code=exit_code)
+        else:
+            _log.info("mesh_stopped", cause=machine.reason)
+    return exit_code
+
+
+def _open_logs(graph: Graph, settings: Settings) -> LogHub:
+    directory = settings.logs.directory
+    try:
+        return LogHub(graph.order, settings.logs, SystemClock(), Terminal(sys.stdout.fileno()))
+    except OSError as error:
+        raise FailedPrecondition(f"solution.mesh.dataDir: {directory} cannot be made: {error.strerror}") from error
+
+
+def _files(graph: Graph, settings: Settings) -> Iterator[Path]:
+    yield settings.run_dir.socket("supervisor")
+    for spec in graph.specs.values():
+        yield from (*spec.sockets, *spec.leftovers)
+
+
+@contextmanager
+def _signals(runtime: Runtime) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    received: list[signal.Signals] = []
+
+    def on_signal(number: signal.Signals) -> None:
+        runtime.post(Hurry() if received else Shutdown(f"received {number.name}"))
+        received.append(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal, number)
+    yield
+    for number in numbers:
+        loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _log_through(hub: LogHub) -> Iterator[None]:
+    """Send our own log through the hub, since a blocked terminal would block its handler and so the whole loop."""
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
+    before = [handler.setStream(hub.stream()) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, before, strict=True):
+            if stream is not None:
+                handler.setStream(stream)
+        hub.close()
+
+
+async def _show_health(runtime: Runtime, server: MeshServer) -> None:
+    """Give each service's name in the health service the service's own health."""
+    sequence = 0
+    shown: dict[str, bool] = {}
+    for name in runtime.machine.units:
+        await server.set_serving(name, False)
+    while not runtime.finished:
+        for _, view in runtime.events.after(sequence) or ():
+            serving = view.state is State.HEALTHY
+            if shown.get(view.name, False) != serving:
+                shown[view.name] = serving
+                await server.set_serving(view.name, serving)
+        sequence = runtime.events.last_sequence
+        await runtime.events.changed.wait()
