@@ -5,9 +5,12 @@ The operator's errors.
     ├── InvalidInput
     │   └── InvalidOcrConfig       the OCR settings would be refused by every node
     ├── FailedPrecondition
+    │   ├── UnreadableState        the file of contract addresses is damaged
     │   ├── UnreadableKeyFile      a key file does not decrypt, or is none
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
-    │   └── TransactionReverted    the chain executed a transaction and undid it
+    │   ├── TransactionReverted    the chain executed a transaction and undid it
+    │   ├── FaucetEmpty            the faucet cannot pay a top-up
+    │   └── UnusableContract       a feed's contract is missing, is another feed's, or belongs to somebody else
     └── Unavailable
         ├── NodeUnavailable        a node does not answer, or answers with a server error
         └── ChainUnavailable       the chain's RPC does not answer as it should
@@ -37,6 +40,17 @@ class UnreadableKeyFile(FailedPrecondition):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(f"{path}: {cause}")
+        self.path = path
+        self.cause = cause
+
+
+class UnreadableState(FailedPrecondition):
+    """The file of contract addresses exists and is damaged; it is left as it is."""
+
+    reason = "UNREADABLE_STATE"
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"{path}: {cause}; restore it, or delete it to have all contracts deployed anew")
         self.path = path
         self.cause = cause
 
@@ -75,6 +89,29 @@ class ChainUnavailable(Unavailable):
         super().__init__(f"chain: {request}: {detail}")
         self.request = request
         self.detail = detail
+
+
+class FaucetEmpty(FailedPrecondition):
+    """The faucet cannot pay a top-up; `waiting` says for what."""
+
+    reason = "FAUCET_EMPTY"
+
+    def __init__(self, address: str, balance_wei: int, waiting: tuple[str, ...]) -> None:
+        super().__init__(f"faucet {address} has {balance_wei} wei, too little for: {', '.join(waiting)}")
+        self.address = address
+        self.balance_wei = balance_wei
+        self.waiting = waiting
+
+
+class UnusableContract(FailedPrecondition):
+    """A feed's contract is missing, is another feed's, or belongs to somebody else."""
+
+    reason = "UNUSABLE_CONTRACT"
+
+    def __init__(self, feed: str, cause: str) -> None:
+        super().__init__(f"{feed}: {cause}")
+        self.feed = feed
+        self.cause = cause
 
 
 class TransactionReverted(FailedPrecondition):

@@ -1,0 +1,44 @@
+"""Keeping the transmitters able to pay for their transactions."""
+
+from collections.abc import Mapping, Sequence
+
+from services.operator.config import FundingSettings
+from services.operator.errors import FaucetEmpty
+from services.operator.identity import NodeIdentity
+from services.operator.transactions import Transaction
+
+_TRANSFER_GAS = 21_000
+
+
+def topups(
+    settings: FundingSettings, transmitters: Sequence[NodeIdentity], balances_wei: Mapping[str, int]
+) -> tuple[Transaction, ...]:
+    """Return one transfer for each transmitter whose balance, by address, is under the minimum."""
+    if not settings.topup_wei:
+        return ()
+    return tuple(
+        Transaction(f"top-up of {node.name}", node.transmitter_address, value_wei=settings.topup_wei, gas=_TRANSFER_GAS)
+        for node in transmitters
+        if balances_wei[node.transmitter_address] < settings.minimum_wei
+    )
+
+
+def affordable(
+    transfers: Sequence[Transaction], faucet: str, faucet_wei: int, gas_price_wei: int
+) -> tuple[Transaction, ...]:
+    """
+    Return the transfers in their order as far as the faucet can pay them and their gas.
+
+    Raises:
+        FaucetEmpty: when it cannot pay even the first.
+    """
+    paid: list[Transaction] = []
+    left = faucet_wei
+    for transfer in transfers:
+        left -= transfer.value_wei + _TRANSFER_GAS * gas_price_wei
+        if left < 0:
+            break
+        paid.append(transfer)
+    if transfers and not paid:
+        raise FaucetEmpty(faucet, faucet_wei, tuple(transfer.purpose for transfer in transfers))
+    return tuple(paid)
