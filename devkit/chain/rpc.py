@@ -1,0 +1,66 @@
+"""The few JSON-RPC calls that running the chain needs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+from eth_typing import ChecksumAddress
+
+from devkit.chain.errors import RpcFailed
+
+
+class Rpc:
+    """Call anvil on 127.0.0.1; every method raises `RpcFailed`."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}"
+        self._session = aiohttp.ClientSession(trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        await self._session.close()
+
+    async def chain_id(self) -> int:
+        """Return the chain's id."""
+        return int(await self._call("eth_chainId"), 16)
+
+    async def height(self) -> int:
+        """Return the number of the last block."""
+        return int(await self._call("eth_blockNumber"), 16)
+
+    async def transactions_in(self, block: int) -> int:
+        """Return how many transactions a block has."""
+        return int(await self._call("eth_getBlockTransactionCountByNumber", hex(block)) or "0x0", 16)
+
+    async def mine(self, blocks: int) -> None:
+        """Mine empty blocks at once."""
+        await self._call("anvil_mine", hex(blocks))
+
+    async def balance(self, address: ChecksumAddress) -> int:
+        """Return an account's balance in wei."""
+        return int(await self._call("eth_getBalance", address, "latest"), 16)
+
+    async def set_balance(self, address: ChecksumAddress, wei: int) -> None:
+        """Set an account's balance."""
+        await self._call("anvil_setBalance", address, hex(wei))
+
+    async def dump_state(self, timeout_s: float) -> bytes:
+        """Return the whole chain as gzipped JSON: accounts, blocks, transactions with their receipts."""
+        return bytes.fromhex((await self._call("anvil_dumpState", timeout_s=timeout_s))[2:])
+
+    async def _call(self, method: str, *params: object, timeout_s: float = 10) -> Any:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._session.post(self._url, json=request, timeout=timeout) as response:
+                answer = orjson.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, orjson.JSONDecodeError) as error:
+            raise RpcFailed(method, str(error) or type(error).__name__) from error
+        if "error" in answer:
+            raise RpcFailed(method, str(answer["error"].get("message")))
+        return answer["result"]
