@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from eth_utils.address import to_checksum_address
+
 from meshkit import feeds, log
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
@@ -111,7 +113,8 @@ class OperatorConfig:
             UnknownFeed: for a feed that is not known.
         """
         solution, mesh = configuration.solution, configuration.solution.mesh
-        addresses = mesh.contracts.addresses
+        # Nodes take an address only in its checksummed spelling.
+        addresses = {name: to_checksum_address(address) for name, address in mesh.contracts.addresses.items()}
         credentials = Credentials(
             api_email=solution.chainlink_email,
             api_password=solution.chainlink_password.get_secret_value(),

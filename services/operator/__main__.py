@@ -1,0 +1,39 @@
+"""`python -m services.operator`: prepare the nodes' files, then serve, then reconcile for ever."""
+
+import asyncio
+import importlib
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
+from meshkit import log, runtime
+from meshkit.clock import SystemClock
+from meshkit.configuration.load import load
+from meshkit.paths import CONFIG_VARIABLE, RUN_DIR_VARIABLE, RunDir
+from meshkit.server import MeshServer
+from services.operator import nodefiles
+from services.operator.config import OperatorConfig
+from services.operator.service import NAME, OperatorService
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    log.configure("operator")
+    config = OperatorConfig.of(load(Path(os.environ[CONFIG_VARIABLE])))
+    prepared = await nodefiles.prepare(config)
+    service = OperatorService(config, prepared)
+    server = MeshServer("operator", RunDir(Path(os.environ[RUN_DIR_VARIABLE])).socket("operator"))
+    server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
+    await server.start()
+    # web3 takes seconds to import; on a thread it delays neither the nodes, which wait for our files, nor our answers.
+    module: Any = await asyncio.to_thread(importlib.import_module, "services.operator.operator")
+    service.operator = module.Operator(config, prepared, SystemClock())
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(service.operator.running())
+        await server.serve_until_signal()
+
+
+if __name__ == "__main__":
+    runtime.run(main)

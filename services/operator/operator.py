@@ -1,0 +1,123 @@
+"""What the operator can do, joined: preparing nodes, reconciling, and reading feeds, rounds and balances."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from meshkit.clock import Clock
+from services.operator import contracts, loop
+from services.operator.chain import Chain
+from services.operator.config import FeedTarget, OperatorConfig
+from services.operator.contracts import Answer
+from services.operator.identity import oracles
+from services.operator.nodefiles import Preparation
+from services.operator.reconcile import FeedPhase
+from services.operator.reconciler import Reconciler
+from services.operator.rounds import FollowedFeed, NodeNames, RoundFollower
+from services.operator.state import FeedStore
+from services.operator.transactions import Sender
+
+_TRANSACTION_DEADLINE_S = 60.0
+STATE_FILE = "feeds.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """Hold a feed as it is now; address and digest are empty, and the answer None, as long as there is none."""
+
+    name: str
+    decimals: int
+    phase: FeedPhase
+    address: str = ""
+    config_digest: str = ""
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Hold an account's balance in wei; the name is a node's or `faucet`."""
+
+    name: str
+    address: str
+    wei: int
+
+
+class Operator:
+    """Bind the parts that need a chain; made after the nodes' files, since those must not wait for it."""
+
+    def __init__(self, config: OperatorConfig, prepared: Preparation, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._oracles = oracles(prepared.identities)
+        self._chain = Chain(config.chain.http_url, config.chain.chain_id)
+        self._sender = Sender(
+            self._chain,
+            config.credentials.faucet_private_key,
+            config.chain.gas_price_wei,
+            clock,
+            _TRANSACTION_DEADLINE_S,
+        )
+        store = FeedStore(config.data.operator / STATE_FILE, config.chain.chain_id)
+        self.reconciler = Reconciler(config, prepared, self._chain, self._sender, store, clock)
+        nodes = [oracle.node for oracle in self._oracles]
+        names = NodeNames(
+            by_transmitter={node.transmitter_address.lower(): node.name for node in nodes},
+            by_index=[node.name for node in nodes],
+        )
+        self.rounds = RoundFollower(self._chain, names, self._followed, clock)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Reconcile and follow rounds in the background while the body runs."""
+        tasks = [
+            asyncio.create_task(self.rounds.run(), name="rounds"),
+            asyncio.create_task(loop.run(self.reconciler, self._clock), name="reconcile"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.reconciler.close()
+        await self._chain.close()
+
+    async def reconcile(self) -> tuple[str, ...]:
+        """Make one pass and return its changes; raises the first error if there is any."""
+        outcome = await self.reconciler.run()
+        for error in outcome.errors.values():
+            raise error
+        return outcome.changes
+
+    async def feeds(self) -> tuple[FeedStatus, ...]:
+        """Return all feeds in the order of the configuration; raises ChainUnavailable if one cannot be read."""
+        return tuple(await asyncio.gather(*map(self._status, self._config.feeds)))
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """Return the balances of the faucet, then of each transmitter; raises ChainUnavailable."""
+        accounts = [("faucet", self._sender.address)]
+        accounts += [(oracle.node.name, oracle.node.transmitter_address) for oracle in self._oracles]
+        found = await asyncio.gather(*(self._chain.balance_wei(address) for _, address in accounts))
+        return tuple(Balance(name, address, wei) for (name, address), wei in zip(accounts, found, strict=True))
+
+    async def _status(self, feed: FeedTarget) -> FeedStatus:
+        phase = self.reconciler.phase(feed.name)
+        record = self.reconciler.records.get(feed.name)
+        # Before the first pass the phase is PENDING, and the recorded address may be of a chain that is gone.
+        if phase is FeedPhase.PENDING or record is None:
+            return FeedStatus(feed.name, feed.decimals, FeedPhase.PENDING)
+        answer = await contracts.latest_answer(self._chain, record.address, feed.decimals)
+        return FeedStatus(feed.name, feed.decimals, phase, record.address, record.config_digest, answer)
+
+    def _followed(self) -> dict[str, FollowedFeed]:
+        records = self.reconciler.records
+        return {
+            records[feed.name].address.lower(): FollowedFeed(feed.name, feed.decimals)
+            for feed in self._config.feeds
+            if feed.name in records
+        }

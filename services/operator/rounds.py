@@ -1,0 +1,203 @@
+"""Following the rounds that the feeds' contracts accept, through outages and rewinds of the chain."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from meshkit import log
+from meshkit.clock import Clock
+from meshkit.errors import MeshError, Unavailable
+from services.operator.contracts import price
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.operator.chain import Block, Chain
+
+_POLL_S = 0.5
+_LONGEST_RANGE = 1000
+# How far back a rewind is followed when no block seen before is left.
+_LONGEST_REWIND = 1000
+_REMEMBERED_HEADS = 256
+_REMEMBERED_ROUNDS = 4096
+_SUBSCRIBER_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """
+    Hold one report that a contract accepted.
+
+    `transmitter` and `observers` are node names, or what stands on chain if it is none of ours; observations ascend.
+    """
+
+    feed: str
+    round_id: int
+    answer: Decimal
+    epoch: int
+    round: int
+    transmitter: str
+    observers: tuple[str, ...]
+    observations: tuple[Decimal, ...]
+    block_number: int
+    block_time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedFeed:
+    """Hold what is needed to read a contract's rounds."""
+
+    name: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNames:
+    """Hold the names of nodes by lower-case transmitter address, and in the order of oracle indexes."""
+
+    by_transmitter: Mapping[str, str]
+    by_index: Sequence[str]
+
+    def transmitter(self, address: str) -> str:
+        """Return the name of the node with that address, or the address."""
+        return self.by_transmitter.get(address.lower(), address)
+
+    def observer(self, index: int) -> str:
+        """Return the name of the oracle with that index, or `oracle-<index>`."""
+        return self.by_index[index] if index < len(self.by_index) else f"oracle-{index}"
+
+
+def decode(event: Mapping[str, Any], feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
+    """Return the round of a NewTransmission event; bytes 27 to 30 of its context are the epoch, byte 31 the round."""
+    said = event["args"]
+    context = bytes(said["rawReportContext"])
+    return Round(
+        feed=feed.name,
+        round_id=said["aggregatorRoundId"],
+        answer=price(said["answer"], feed.decimals),
+        epoch=int.from_bytes(context[27:31], "big"),
+        round=context[31],
+        transmitter=names.transmitter(said["transmitter"]),
+        observers=tuple(names.observer(index) for index in bytes(said["observers"])),
+        observations=tuple(price(value, feed.decimals) for value in said["observations"]),
+        block_number=event["blockNumber"],
+        block_time_s=block_time_s,
+    )
+
+
+class RoundFollower:
+    """
+    Poll the chain for new rounds and hand each to every subscriber, in chain order.
+
+    The first block looked at is the one after the head at the first poll. A rewind (reorganisation, or a dev chain
+    restored from an older snapshot) is followed from the last block that is still there; a round is never sent twice.
+    """
+
+    def __init__(
+        self, chain: "Chain", names: NodeNames, feeds: Callable[[], Mapping[str, FollowedFeed]], clock: Clock
+    ) -> None:
+        self._chain = chain
+        self._names = names
+        # Contract addresses, in lower case, to feeds: asked at each poll, since contracts come and go.
+        self._feeds = feeds
+        self._clock = clock
+        self._heads: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED_HEADS)
+        self._sent: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._subscribers: set[asyncio.Queue[Round | None]] = set()
+        self._log = log.get_logger("services.operator.rounds")
+
+    async def run(self) -> None:
+        """Poll until cancelled; an outage is logged once when it begins and once when it ends."""
+        down = False
+        while True:
+            try:
+                await self.poll()
+                if down:
+                    self._log.info("chain_back")
+                down = False
+            except MeshError as error:
+                if not down:
+                    self._log.warning("chain_lost", error=str(error))
+                down = True
+            await self._clock.sleep(_POLL_S)
+
+    async def poll(self) -> None:
+        """Look once for new blocks and publish their rounds."""
+        head = await self._chain.head()
+        if not self._heads:
+            self._heads.append((head.number, head.hash))
+            return
+        number, block_hash = self._heads[-1]
+        if head.hash == block_hash:
+            return
+        first = number + 1 if head.parent_hash == block_hash else await self._resume_from(head)
+        addresses = self._feeds()
+        while first <= head.number:
+            last = min(first + _LONGEST_RANGE - 1, head.number)
+            await self._publish_range(addresses, first, last)
+            first = last + 1
+        self._heads.append((head.number, head.hash))
+
+    async def _resume_from(self, head: "Block") -> int:
+        """Return the block after the newest one that we saw and the chain still has; forget the lost ones."""
+        while self._heads:
+            number, block_hash = self._heads[-1]
+            block = await self._chain.block(number) if number <= head.number else None
+            if block is not None and block.hash == block_hash:
+                return number + 1
+            self._heads.pop()
+        self._log.warning("chain_replaced", head=head.number)
+        return max(0, head.number - _LONGEST_REWIND)
+
+    async def _publish_range(self, addresses: Mapping[str, FollowedFeed], first: int, last: int) -> None:
+        events = await self._chain.logs(list(addresses), "NewTransmission", first, last)
+        times: dict[int, int] = {}
+        for event in events:
+            number = event["blockNumber"]
+            if number not in times:
+                block = await self._chain.block(number)
+                if block is None:
+                    raise Unavailable(f"block {number} went away while it was read")
+                times[number] = block.time_s
+            address = str(event["address"]).lower()
+            key = (address, bytes(event["args"]["rawReportContext"]))
+            if key in self._sent:
+                continue
+            self._publish(decode(event, addresses[address], self._names, times[number]))
+            self._sent[key] = None
+            if len(self._sent) > _REMEMBERED_ROUNDS:
+                self._sent.popitem(last=False)
+
+    def _publish(self, accepted: Round) -> None:
+        for queue in tuple(self._subscribers):
+            try:
+                queue.put_nowait(accepted)
+            except asyncio.QueueFull:
+                # Whoever reads too slowly is told so rather than given a stream with holes.
+                self._subscribers.discard(queue)
+                queue.get_nowait()
+                queue.put_nowait(None)
+
+    @contextmanager
+    def subscribe(self) -> "Iterator[AsyncIterator[Round]]":
+        """
+        Give an iterator of the rounds from now on; it raises Unavailable if its reader falls far behind.
+
+        The subscription begins on entry, not at the first read.
+        """
+        queue: asyncio.Queue[Round | None] = asyncio.Queue(_SUBSCRIBER_BACKLOG)
+        self._subscribers.add(queue)
+        try:
+            yield _drain(queue)
+        finally:
+            self._subscribers.discard(queue)
+
+
+async def _drain(queue: "asyncio.Queue[Round | None]") -> AsyncIterator[Round]:
+    while (accepted := await queue.get()) is not None:
+        yield accepted
+    raise Unavailable(f"the reader fell more than {_SUBSCRIBER_BACKLOG} rounds behind")
