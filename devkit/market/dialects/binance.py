@@ -42,7 +42,7 @@ class Binance:
     def __init__(self, process: PriceProcess, clock: Clock) -> None:
         self._venue = Venue(self.source, process)
         self._clock = clock
-        self._markets = _listing()
+        self.markets = _listing()
         self._weight = WeightWindow(window_ms=60_000)
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -73,7 +73,7 @@ class Binance:
 
     async def _exchange_info(self, request: web.Request) -> web.Response:
         wanted, _ = self._wanted(request)
-        names = list(self._markets) if wanted is None else wanted
+        names = list(self.markets) if wanted is None else wanted
         info = {
             "timezone": "UTC",
             "serverTime": self._clock.time_ms(),
@@ -86,7 +86,7 @@ class Binance:
                 }
             ],
             "exchangeFilters": [],
-            "symbols": [_symbol_info(name, self._markets[name]) for name in names],
+            "symbols": [_symbol_info(name, self.markets[name]) for name in names],
         }
         return self._answer(info, 20)
 
@@ -95,7 +95,7 @@ class Binance:
         now_ms = self._clock.time_ms()
 
         def row(name: str) -> dict[str, str]:
-            return {"symbol": name, "price": _text(self._venue.tick(self._markets[name], now_ms).last)}
+            return {"symbol": name, "price": _text(self._venue.tick(self.markets[name], now_ms).last)}
 
         return self._rows(row, wanted, single, 2 if single else 4)
 
@@ -104,7 +104,7 @@ class Binance:
         now_ms = self._clock.time_ms()
 
         def row(name: str) -> dict[str, str]:
-            tick = self._venue.tick(self._markets[name], now_ms)
+            tick = self._venue.tick(self.markets[name], now_ms)
             size = _text(tick.volume / 10_000)
             return {
                 "symbol": name,
@@ -121,15 +121,15 @@ class Binance:
         now_ms = self._clock.time_ms()
 
         def row(name: str) -> dict[str, object]:
-            return _day(name, self._venue.tick(self._markets[name], now_ms), now_ms)
+            return _day(name, self._venue.tick(self.markets[name], now_ms), now_ms)
 
-        count = len(self._markets if wanted is None else wanted)
+        count = len(self.markets if wanted is None else wanted)
         return self._rows(row, wanted, single, 2 if count <= 20 else 40 if count <= 100 else 80)
 
     def _rows(self, row: Callable[[str], object], wanted: list[str] | None, single: bool, weight: int) -> web.Response:
         if wanted is not None and single:
             return self._answer(row(wanted[0]), weight)
-        return self._answer([row(name) for name in (self._markets if wanted is None else wanted)], weight)
+        return self._answer([row(name) for name in (self.markets if wanted is None else wanted)], weight)
 
     def _wanted(self, request: web.Request) -> tuple[list[str] | None, bool]:
         """Return the symbols asked for (None for all) and whether the single form was used."""
@@ -141,11 +141,11 @@ class Binance:
             raise _refuse(-1122, "Invalid symbolStatus.")
         if "symbol" in query:
             name = self._known(query["symbol"], "symbol")
-            if status not in (None, _status(self._markets[name])):
+            if status not in (None, _status(self.markets[name])):
                 raise _refuse(-1220, "The symbol's status does not match the requested symbolStatus.")
             return [name], True
         if "symbols" not in query:
-            return (None if status is None else self._with_status(self._markets, status)), False
+            return (None if status is None else self._with_status(self.markets, status)), False
         names = [self._known(name, "symbols") for name in _symbol_list(query["symbols"])]
         return (names if status is None else self._with_status(names, status)), False
 
@@ -153,12 +153,12 @@ class Binance:
         if not _SYMBOL_RULE.fullmatch(name):
             text = f"Illegal characters found in parameter '{parameter}'; legal range is '{_SYMBOL_RULE.pattern}'."
             raise _refuse(-1100, text)
-        if name not in self._markets:
+        if name not in self.markets:
             raise _refuse(-1121, "Invalid symbol.")
         return name
 
     def _with_status(self, names: Iterable[str], status: str) -> list[str]:
-        return [name for name in names if _status(self._markets[name]) == status]
+        return [name for name in names if _status(self.markets[name]) == status]
 
 
 def _symbol_list(text: str) -> list[str]:

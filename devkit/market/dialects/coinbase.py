@@ -13,15 +13,14 @@ from devkit.market.process import Pair, PriceProcess
 from devkit.market.venue import Market, Venue, market
 from meshkit.clock import Clock
 
-# The real exchange trades no state's money against the dollar, but the feeds that deployments have ask this source for
-# both; without them EUR / USD would hang on one simulated source.
-_FIAT_BASES: Final = ("EUR", "GBP")
 _CROSS_BASES: Final = ("BTC", "ETH", "SOL", "LTC", "ADA", "DOT", "LINK")
 _STAKED_IN_ETHER: Final = ("CBETH", "LSETH")
 
 
 def _listing() -> dict[str, Market]:
-    pairs = [Pair(asset.symbol, "USD") for asset in ASSETS.values() if not asset.is_fiat or asset.symbol in _FIAT_BASES]
+    # The real exchange trades no state's money against the dollar. The feeds that deployments have ask this source for
+    # many of them all the same; without them such a feed would have one simulated source or none.
+    pairs = [Pair(symbol, "USD") for symbol in ASSETS if symbol != "USD"]
     pairs += [Pair(base, quote) for base in _CROSS_BASES for quote in ("EUR", "GBP", "USDT")]
     pairs += [Pair(base, "BTC") for base in _CROSS_BASES if base != "BTC"]
     pairs += [Pair(base, "ETH") for base in _STAKED_IN_ETHER]
@@ -36,7 +35,7 @@ class Coinbase:
     def __init__(self, process: PriceProcess, clock: Clock) -> None:
         self._venue = Venue(self.source, process)
         self._clock = clock
-        self._markets = _listing()
+        self.markets = _listing()
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return the paths and their handlers."""
@@ -56,15 +55,15 @@ class Coinbase:
         return answer({"iso": _time_text(now_ms), "epoch": now_ms / 1000})
 
     async def _products(self, _request: web.Request) -> web.Response:
-        return answer([_product_info(name, listed) for name, listed in self._markets.items()])
+        return answer([_product_info(name, listed) for name, listed in self.markets.items()])
 
     async def _product(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
-        listed = self._markets.get(name)
+        listed = self.markets.get(name)
         return _not_found() if listed is None else answer(_product_info(name, listed))
 
     async def _ticker(self, request: web.Request) -> web.Response:
-        listed = self._markets.get(request.match_info["id"])
+        listed = self.markets.get(request.match_info["id"])
         if listed is None:
             return _not_found()
         tick = self._venue.tick(listed, self._clock.time_ms())

@@ -92,10 +92,10 @@ class Kraken:
     def __init__(self, process: PriceProcess, clock: Clock) -> None:
         self._venue = Venue(self.source, process)
         self._clock = clock
-        self._markets = _listing()
+        self.markets = _listing()
         self._names = {
             spelling: name
-            for name, listed in self._markets.items()
+            for name, listed in self.markets.items()
             for spelling in (
                 name,
                 _altname(listed.pair),
@@ -128,20 +128,20 @@ class Kraken:
         names = self._wanted(request)
         if names is None:
             return _error("EQuery:Unknown asset pair")
-        return answer({"error": [], "result": {name: _pair_info(self._markets[name]) for name in names}})
+        return answer({"error": [], "result": {name: _pair_info(self.markets[name]) for name in names}})
 
     async def _ticker(self, request: web.Request) -> web.Response:
         names = self._wanted(request)
         if names is None:
             return _error("EQuery:Unknown asset pair")
         now_ms = self._clock.time_ms()
-        ticks = {name: _tick(self._venue.tick(self._markets[name], now_ms)) for name in names}
+        ticks = {name: _tick(self._venue.tick(self.markets[name], now_ms)) for name in names}
         return answer({"error": [], "result": ticks})
 
     def _wanted(self, request: web.Request) -> list[str] | None:
         """Return the internal names asked for, all without a `pair`; None as soon as one is unknown."""
         if "pair" not in request.query:
-            return list(self._markets)
+            return list(self.markets)
         names = [self._names.get(spelling.strip()) for spelling in request.query["pair"].split(",")]
         known = [name for name in names if name is not None]
         return list(dict.fromkeys(known)) if len(known) == len(names) else None

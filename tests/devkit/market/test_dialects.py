@@ -8,8 +8,12 @@ import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
-from devkit.market.dialects.kraken import internal_name
-from devkit.market.process import Pair
+from devkit.market.dialects.binance import Binance
+from devkit.market.dialects.coinbase import Coinbase
+from devkit.market.dialects.kraken import Kraken, internal_name
+from devkit.market.process import Pair, PriceProcess
+from meshkit import feeds
+from meshkit.clock import ManualClock
 from tests.devkit.market.conftest import NOW_MS
 
 Market = TestClient[Request, Application]
@@ -224,6 +228,24 @@ async def test_coinbase_unknown_product(market: Market, path: str) -> None:
 
 
 # All
+
+
+def test_every_pair_of_the_known_feeds_is_listed() -> None:
+    """Whatever pair a known feed asks one of these exchanges for, the exchange lists it."""
+    process, clock = PriceProcess(42), ManualClock()
+    listed = {
+        dialect.source: {str(market.pair) for market in dialect.markets.values()}
+        for dialect in (Binance(process, clock), Kraken(process, clock), Coinbase(process, clock))
+    }
+    asked = [
+        (source, f"{base}/{quote}")
+        for feed in feeds.load().values()
+        for source, (base, quote) in feed.sources.items()
+        if source in listed
+    ]
+
+    assert asked
+    assert [] == [(source, pair) for source, pair in asked if pair not in listed[source]]
 
 
 @pytest.mark.parametrize(
