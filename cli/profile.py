@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from cli.errors import CliError, UsageError
+from devkit.market.assets import ASSETS
 from meshkit import feeds
 from meshkit.configuration.mesh import MOST_NODES
 from meshkit.paths import DataDir
@@ -43,6 +44,8 @@ def check_arguments(nodes: int, feed_names: Sequence[str]) -> None:
             raise UsageError(f"FEEDS (--feeds): {feeds.unknown(name)}")
         if not set(SOURCES) & set(feeds.get(name).sources):
             raise UsageError(f"FEEDS (--feeds): {name!r} is priced by none of {', '.join(SOURCES)}")
+        if missing := {feeds.get(name).base, feeds.get(name).quote} - set(ASSETS):
+            raise UsageError(f"FEEDS (--feeds): {name!r}: the simulated market does not trade {', '.join(missing)}")
     if len(set(feed_names)) != len(feed_names):
         raise UsageError("FEEDS (--feeds): a feed is named twice")
 

@@ -83,6 +83,14 @@ class MetricsPush(Section):
         return self
 
 
+class ProcessMetricsPush(MetricsPush):
+    """Where the process metrics are pushed to."""
+
+    interval_ms: int = Field(5000, ge=1000, description="Time between pushes.")
+    job_name: str = Field("process-metrics", description="Value of the job label.")
+    ttl_seconds: int = Field(259_200, ge=1, description="How long a receiver that knows the `ttl` label keeps series.")
+
+
 class FailedPairsRetry(Section):
     """Retry of pairs whose refresh failed."""
 

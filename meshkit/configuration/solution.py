@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 
-from meshkit.configuration.aggregator import MetricsPush, PriceAggregatorConfig
+from meshkit.configuration.aggregator import PriceAggregatorConfig, ProcessMetricsPush
 from meshkit.configuration.mesh import MOST_NODES, Mesh
 from meshkit.configuration.model import Section
 
@@ -54,7 +54,7 @@ class Solution(Section):
     faucet_topup_wei: Wei = Field(10_000_000_000_000, description="Amount of one top-up.")
     balance_topup_required: bool = Field(False, description="Stop if a top-up is impossible.")
     price_aggregator_config: PriceAggregatorConfig = Field(PriceAggregatorConfig(), description="The price aggregator.")
-    metrics_push: MetricsPush | None = Field(None, description="Push of the process metrics.")
+    metrics_push: ProcessMetricsPush | None = Field(None, description="Push of the process metrics.")
     mesh: Mesh = Field(Mesh(), description="Our own settings.")
     signature: str | None = Field(None, description="Signature over the rest of `solution`.")
 

@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from meshkit.configuration.aggregator import MetricsPush
+from meshkit.configuration.aggregator import ProcessMetricsPush
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 
-DEFAULT_PUSH_INTERVAL_MS: Final = 5000
-DEFAULT_JOB: Final = "process-metrics"
-DEFAULT_TTL_S: Final = 259_200
-"""Three days: how long a receiver that knows the label keeps series of processes that are gone."""
 TTL_LABEL: Final = "ttl"
 _LABEL_NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -58,22 +54,17 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
     )
 
 
-def _push(section: MetricsPush) -> PushConfig:
+def _push(section: ProcessMetricsPush) -> PushConfig:
     if section.url is None:  # the model refuses this; the type checker cannot know
         raise InvalidInput("solution.metricsPush.url", None, "an http or https address when enabled is true")
     for name in section.grouping_labels:
         if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
             raise InvalidInput("solution.metricsPush.groupingLabels", name, f"names that match {_LABEL_NAME.pattern}")
-    given = section.model_fields_set
-    own = {
-        "job": section.job_name if "job_name" in given else DEFAULT_JOB,
-        "instance": socket.gethostname(),
-        TTL_LABEL: str(DEFAULT_TTL_S),
-    }
+    own = {"job": section.job_name, "instance": socket.gethostname(), TTL_LABEL: str(section.ttl_seconds)}
     labels = own | section.grouping_labels
     return PushConfig(
         url=section.url,
-        interval_ms=section.interval_ms if "interval_ms" in given else DEFAULT_PUSH_INTERVAL_MS,
+        interval_ms=section.interval_ms,
         timeout_ms=section.timeout_ms,
         labels=labels,
         ttl=labels[TTL_LABEL],
