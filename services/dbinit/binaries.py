@@ -70,7 +70,11 @@ def _candidates() -> Iterator[Path]:
 
 def _version(bin_dir: Path) -> str:
     for name in ("postgres", "initdb"):
-        if not (bin_dir / name).is_file():
+        try:
+            present = (bin_dir / name).is_file()
+        except OSError as error:
+            raise _Unusable(f"cannot be looked into ({error.strerror})") from error
+        if not present:
             raise _Unusable(f"has no {name}")
     try:
         ran = subprocess.run([bin_dir / "postgres", "--version"], capture_output=True, text=True, timeout=10)

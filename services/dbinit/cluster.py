@@ -1,5 +1,6 @@
 """Make the cluster's files, once, and refuse those we cannot work with."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -9,12 +10,13 @@ from pathlib import Path
 from services.dbinit import durable, run_as
 from services.dbinit.account import Account
 from services.dbinit.binaries import MAJOR, Programs
-from services.dbinit.errors import ClusterUnusable, ProgramFailed
+from services.dbinit.errors import ClusterUnusable, ProgramFailed, disk_full
 from services.dbinit.place import Place
 
 SUPERUSER = "feedmesh"
 # A segment is the smallest amount of WAL on disk; the default of 16 MB is much for a container.
 _WAL_SEGMENT_MB = 4
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -65,7 +67,7 @@ def make(programs: Programs, account: Account | None, place: Place) -> None:
     """
     Make the cluster: in a temporary directory, flushed, then renamed, so that it is whole or absent.
 
-    Raises ProgramFailed with initdb's last words, or OSError.
+    Raises ProgramFailed with initdb's last words, PlaceUnusable for a full disk, or OSError.
     """
     temporary = place.temporary(place.data)
     password = secrets.token_urlsafe(32)
@@ -115,5 +117,7 @@ def _initdb(programs: Programs, account: Account | None, files: Path, password_f
         text=True,
         errors="replace",
     )
+    if ran.returncode != 0 and _NO_SPACE in ran.stdout:
+        raise disk_full(files)
     if ran.returncode != 0:
         raise ProgramFailed("initdb", ran.returncode, ran.stdout)

@@ -113,9 +113,14 @@ def from_os_error(error: OSError, path: Path) -> PlaceUnusable:
     """Return the error that says what the operating system refused and what to do about it."""
     where = Path(error.filename) if isinstance(error.filename, str) else path
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return PlaceUnusable(where, "the disk is full", "free some space (a new cluster needs 100 MB), start again")
+        return disk_full(where)
     return PlaceUnusable(
         where,
         f"cannot be used: {error.strerror}",
         "make it readable and writable for the user the mesh runs as, or choose another solution.mesh.dataDir",
     )
+
+
+def disk_full(path: Path) -> PlaceUnusable:
+    """Return the error for a disk without room for a cluster."""
+    return PlaceUnusable(path, "the disk is full", "free some space (a new cluster needs 100 MB) and start again")

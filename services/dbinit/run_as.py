@@ -4,12 +4,12 @@ Run a program as another user, and end it when its parent ends.
 PostgreSQL refuses to run as root, and a gRPC process must not fork to change its user (grpc's threads do not survive a
 fork), so it starts this file as a program of its own:
 
-    python -I -S run_as.py UID GID GROUPS exec PROGRAM ARGUMENT...
-    python -I -S run_as.py UID GID GROUPS reach PATH
+    python -I -S run_as.py PARENT UID GID GROUPS exec PROGRAM ARGUMENT...
+    python -I -S run_as.py PARENT UID GID GROUPS reach PATH
 
-`-` as the UID keeps the user. `reach` prints the first directory on the way to PATH which that user cannot enter.
-It needs nothing but the standard library, and all of it before the user changes: afterwards even Python's own files
-may be out of reach, below a home directory for instance.
+PARENT is the process id of who starts it; `-` as the UID keeps the user. `reach` prints the first directory on the way
+to PATH which that user cannot enter. It needs nothing but the standard library, and all of it before the user changes:
+afterwards even Python's own files may be out of reach, below a home directory for instance.
 """
 
 import ctypes
@@ -47,7 +47,7 @@ def reach_command(identity: Identity | None, path: Path) -> list[str]:
 
 def _prefix(identity: Identity | None) -> list[str]:
     numbers = ["-", "-", "-"] if identity is None else [str(identity.uid), str(identity.gid), _join(identity.groups)]
-    return [sys.executable, "-I", "-S", str(_SHIM), *numbers]
+    return [sys.executable, "-I", "-S", str(_SHIM), str(os.getpid()), *numbers]
 
 
 def _join(groups: Sequence[int]) -> str:
@@ -100,12 +100,11 @@ def _prctl(option: int, value: int) -> None:
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Take on the user and do what the arguments say; the module's text has their form."""
-    parent = os.getppid()
-    uid, gid, groups, verb, *rest = arguments
+    parent, uid, gid, groups, verb, *rest = arguments
     try:
         if uid != "-":
             become(Identity(int(uid), int(gid), tuple(map(int, groups.split(","))) if groups != "-" else ()))
-        die_with_parent(parent, signal.SIGKILL)
+        die_with_parent(int(parent), signal.SIGKILL)
         if verb == "reach":
             print(first_obstacle(Path(rest[0])) or "", end="")
             sys.exit(0)

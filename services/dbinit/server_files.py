@@ -77,6 +77,7 @@ def settings_text(settings: ServerSettings) -> str:
         # No replicas and no archive, so as little WAL as crash recovery needs.
         "wal_level": "minimal",
         "max_wal_senders": 0,
+        "max_logical_replication_workers": 0,
         "archive_mode": False,
         "min_wal_size": "32MB",
         "max_wal_size": "256MB",
