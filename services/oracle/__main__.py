@@ -1,0 +1,38 @@
+"""The embedded oracle node: `python -m services.oracle node --config … --secrets … --api … --run-dir … --name …`."""
+
+import argparse
+import os
+from pathlib import Path
+
+from meshkit import log
+from meshkit.clock import SystemClock
+from meshkit.paths import RunDir, default_run_dir
+from meshkit.runtime import run
+from services.oracle import settings
+from services.oracle.node import Node
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services.oracle", description="Run one embedded oracle node.")
+    node = parser.add_subparsers(dest="command", required=True).add_parser("node", help="run until SIGTERM")
+    node.add_argument("--config", type=Path, required=True, help="config.toml of the node")
+    node.add_argument("--secrets", type=Path, required=True, help="secrets.toml of the node")
+    node.add_argument("--api", type=Path, help="API credentials: e-mail and password, one a line")
+    node.add_argument("--run-dir", type=Path, default=default_run_dir(), help="directory of the Unix sockets")
+    node.add_argument("--name", required=True, help="name of the service, for example chainlink-node-2")
+    return parser.parse_args()
+
+
+async def _main() -> None:
+    given = _arguments()
+    log.configure(given.name, os.environ.get("FEEDMESH_LOG_LEVEL", "info"))
+    config = settings.read_config(given.config)
+    log.configure(given.name, config.log.python_level)
+    secrets = settings.read_secrets(given.secrets)
+    credentials = settings.ApiCredentials.read(given.api) if given.api else None
+    socket = RunDir(given.run_dir).socket(given.name)
+    await Node(config, secrets, credentials, socket, given.name, SystemClock()).run()
+
+
+if __name__ == "__main__":
+    run(_main)

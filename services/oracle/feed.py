@@ -1,0 +1,128 @@
+"""One feed's life on this oracle: watch its contract, and under each configuration take part in its rounds."""
+
+from meshkit import log
+from services.oracle.chain.reader import AggregatorReader
+from services.oracle.chain.tracker import ConfigTracker
+from services.oracle.chain.transmitter import FeedTransmitter
+from services.oracle.errors import JobNotStarted
+from services.oracle.jobs import OracleJob
+from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
+from services.oracle.ocr.limits import LocalLimits, peer_limits
+from services.oracle.ocr.runner import Runner
+from services.oracle.ocr.state import Trace, TraceKind
+from services.oracle.p2p.endpoint import OcrEndpoint
+from services.oracle.p2p.limits import StreamLimits
+from services.oracle.source import PipelineSource
+from services.oracle.status import FeedStatus
+from services.oracle.surroundings import Surroundings
+from services.oracle.watch import ContractWatch
+
+_log = log.get_logger(__name__)
+
+
+class OracleFeed:
+    """Run one oracle job; `status` tells how it goes."""
+
+    def __init__(self, job_id: int, job: OracleJob, around: Surroundings) -> None:
+        self.status = FeedStatus()
+        self._job = job
+        self._around = around
+        self._chain = around.chains[job.chain_id]
+        self._keys = around.keyring.ocr[job.key_bundle_id].keys
+        self._source = PipelineSource(job_id, job, around.fetcher, around.answers, around.clock, self.status)
+        self._started_ms: dict[tuple[int, int], int] = {}
+        self._bootstrappers = around.bootstrappers(job.bootstrappers)
+        if not self._bootstrappers:
+            raise JobNotStarted("Need at least one v2 bootstrap peer defined")
+        account = around.account(self._chain, job.transmitter)
+        self._reader = AggregatorReader(self._chain.rpc, self._chain.heads, job.contract)
+        self._transmitter = FeedTransmitter(account, job.contract, job.gas_limit)
+        tracker = ConfigTracker(self._chain.rpc, self._chain.heads, job.contract, job.timings.config_confirmations)
+        self._watch = ContractWatch(
+            job.chain_id,
+            job.contract,
+            tracker,
+            around.contract_configs,
+            self._session,
+            poll_s=job.timings.config_poll_s,
+            clock=around.clock,
+            status=self.status,
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        await self._watch.run()
+
+    async def _session(self, config: ContractConfig) -> None:
+        host = self._around.host
+        public = PublicConfig.from_contract(config, self._job.chain_id)
+        shared = SharedConfig.join(public, self._keys, host.peer_id, self._job.transmitter)
+        await self._source.restore()
+        taken = peer_limits(public.offchain)
+        limits = StreamLimits(
+            taken.message_length,
+            taken.messages_rate,
+            taken.messages_capacity,
+            taken.bytes_rate,
+            taken.bytes_capacity,
+            self._around.config.p2p.incoming_message_buffer_size,
+        )
+        peer_ids = public.offchain.peer_ids
+        network = host.register_group(public.config_digest, peer_ids, self._bootstrappers, limits)
+        try:
+            if network is None:
+                raise JobNotStarted("the peer-to-peer host is no oracle of the configuration")
+            runner = self._runner(shared, network)
+            self.status.config_digest = public.config_digest.hex()
+            self.status.oracle_index = shared.index
+            self.status.counters = runner.counters
+            self.status.connected_peers = lambda: [peer_ids[index] for index in network.connected]
+            _log.info("feed_started", feed=self._job.label, oracle=shared.index, n=shared.n, f=shared.f)
+            await runner.run()
+        finally:
+            self.status.connected_peers = tuple
+            host.unregister_group(public.config_digest)
+
+    def _runner(self, shared: SharedConfig, network: OcrEndpoint) -> Runner:
+        timings = self._job.timings
+        index = shared.index
+        return Runner(
+            shared,
+            self._keys,
+            clock=self._around.clock,
+            data_source=self._source,
+            reader=self._reader,
+            transmitter=self._transmitter,
+            network=network,
+            store=self._around.protocol,
+            limits=LocalLimits(
+                blockchain_s=timings.blockchain_s,
+                database_s=timings.database_s,
+                observation_s=timings.observation_s,
+                observation_grace_s=timings.observation_grace_s,
+                transmit_s=timings.transmit_s,
+            ),
+            on_trace=lambda trace: self._on_trace(trace, index),
+            feed=self._job.label,
+        )
+
+    def _on_trace(self, trace: Trace, own_index: int) -> None:
+        self.status.note(trace)
+        self._around.rounds.publish(self._job.label, trace)
+        registry, name = self._around.registry, self._job.label
+        registry.counter("feedmesh_oracle_rounds_total").labels(name, trace.kind.value).inc()
+        if trace.kind is TraceKind.EPOCH_STARTED:
+            registry.gauge("feedmesh_oracle_epoch").labels(name).set(trace.epoch)
+            registry.gauge("feedmesh_oracle_leader").labels(name).set(trace.leader or 0)
+            self._started_ms.clear()
+        elif trace.kind is TraceKind.ROUND_STARTED:
+            self._started_ms[trace.epoch, trace.round] = trace.at_ms
+        elif trace.kind is TraceKind.FINAL:
+            started_ms = self._started_ms.get((trace.epoch, trace.round))
+            if started_ms is not None:
+                seconds = (trace.at_ms - started_ms) / 1000
+                registry.histogram("feedmesh_oracle_report_seconds").labels(name).observe(seconds)
+            if own_index in trace.observers:
+                registry.counter("feedmesh_oracle_included_observations_total").labels(name).inc()
+        if trace.kind in (TraceKind.TRANSMITTED, TraceKind.TRANSMISSION_FAILED):
+            _log.info(trace.kind.value, feed=name, epoch=trace.epoch, round=trace.round, detail=trace.detail)

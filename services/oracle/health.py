@@ -1,0 +1,55 @@
+"""The checks behind /health and /readyz."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meshkit import log
+from services.oracle.errors import DatabaseUnavailable
+from services.oracle.spawner import JobSpawner
+from services.oracle.store.database import Database
+from services.oracle.surroundings import Surroundings
+
+_log = log.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Hold one check's result; an empty `output` means that it passes."""
+
+    name: str
+    output: str = ""
+
+    @property
+    def passing(self) -> bool:
+        """Tell whether it passes."""
+        return not self.output
+
+
+class Health:
+    """Check the parts of the node; `ready` is set once all services have started."""
+
+    def __init__(self, around: Surroundings, spawner: JobSpawner, database: Database) -> None:
+        self._around = around
+        self._spawner = spawner
+        self._database = database
+        self.ready = False
+
+    async def checks(self) -> Sequence[Check]:
+        """Return all checks by name, and note them in the metrics."""
+        checks = [await self._database_check(), Check("SingletonPeerWrapper"), Check("PipelineRunner")]
+        for chain_id, chain in self._around.chains.items():
+            head = "" if chain.heads.connected else "Listener connected = false, receiving heads = false"
+            checks += [Check(f"EVM.{chain_id}"), Check(f"EVM.{chain_id}.HeadTracker.HeadListener", head)]
+        broken = [active.job.label for active in self._spawner.all() if active.task is None or active.task.done()]
+        checks.append(Check("JobSpawner", f"not running: {', '.join(broken)}" if broken else ""))
+        gauge = self._around.registry.gauge("health")
+        for check in checks:
+            gauge.labels(check.name).set(check.passing)
+        return sorted(checks, key=lambda check: check.name)
+
+    async def _database_check(self) -> Check:
+        try:
+            await self._database.ping()
+        except DatabaseUnavailable as error:
+            return Check("PipelineORM", str(error))
+        return Check("PipelineORM")

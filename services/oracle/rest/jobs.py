@@ -1,0 +1,133 @@
+"""The jobs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from meshkit.errors import NotFound
+from services.oracle.jobs import ORACLE_TYPE, OracleJob
+from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
+from services.oracle.spawner import ActiveJob, JobSpawner
+from services.oracle.store.jobs import JobError
+from services.oracle.units import format_duration
+
+_PAGE_SIZE = 1000
+
+
+class Jobs:
+    """Serve /v2/jobs."""
+
+    def __init__(self, spawner: JobSpawner) -> None:
+        self._spawner = spawner
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the routes."""
+        return (
+            web.get("/v2/jobs", self._list),
+            web.post("/v2/jobs", self._create),
+            web.get("/v2/jobs/{id}", self._get),
+            web.put("/v2/jobs/{id}", self._replace),
+            web.delete("/v2/jobs/{id}", self._delete),
+        )
+
+    async def _list(self, request: web.Request) -> web.Response:
+        items = [_resource(active, await self._spawner.errors(active.id)) for active in self._spawner.all()]
+        return many(request, items, size=_PAGE_SIZE)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        try:
+            active = self._spawner.find(request.match_info["id"])
+        except NotFound as error:
+            raise Refused(404, "JobSpec not found") from error
+        except ValueError as error:
+            raise Refused(422, "invalid job id: neither a number nor a UUID") from error
+        return one(_resource(active, await self._spawner.errors(active.id)))
+
+    async def _create(self, request: web.Request) -> web.Response:
+        active = await self._spawner.create(await _toml(request))
+        return one(_resource(active, ()))
+
+    async def _replace(self, request: web.Request) -> web.Response:
+        job_id, toml = _number(request), await _toml(request)
+        self._spawner.check(toml)
+        await self._remove(job_id)
+        return one(_resource(await self._spawner.create(toml, job_id), ()))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        await self._remove(_number(request))
+        return web.Response(status=204)
+
+    async def _remove(self, job_id: int) -> None:
+        try:
+            await self._spawner.delete(job_id)
+        except NotFound as error:
+            raise Refused(404, "JobSpec not found") from error
+
+
+def _number(request: web.Request) -> int:
+    text = request.match_info["id"]
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise Refused(422, f"invalid job id: {text!r} is no number")
+    return int(text)
+
+
+async def _toml(request: web.Request) -> str:
+    toml = (await body(request)).get("toml")
+    if not isinstance(toml, str):
+        raise Refused(422, "toml: found nothing, allowed: the text of a job specification")
+    return toml
+
+
+def _resource(active: ActiveJob, errors: Sequence[JobError]) -> dict[str, Any]:
+    job, timings = active.job, active.job.timings
+    oracle = job if isinstance(job, OracleJob) else None
+    created = timestamp(active.stored.created_at)
+    return resource(
+        "jobs",
+        str(active.id),
+        {
+            "name": job.name or "",
+            "type": ORACLE_TYPE,
+            "schemaVersion": 1,
+            "gasLimit": oracle.gas_limit if oracle else None,
+            "forwardingAllowed": False,
+            "maxTaskDuration": format_duration(oracle.max_task_s if oracle else 0),
+            "externalJobID": str(job.external_job_id),
+            "offChainReportingOracleSpec": {
+                "contractAddress": job.contract,
+                "p2pv2Bootstrappers": list(job.bootstrappers),
+                "isBootstrapPeer": oracle is None,
+                "keyBundleID": oracle.key_bundle_id if oracle else None,
+                "transmitterAddress": oracle.transmitter if oracle else None,
+                "observationTimeout": format_duration(timings.observation_s),
+                "blockchainTimeout": format_duration(timings.blockchain_s),
+                "contractConfigTrackerSubscribeInterval": format_duration(timings.config_subscribe_s),
+                "contractConfigTrackerPollInterval": format_duration(timings.config_poll_s),
+                "contractConfigConfirmations": timings.config_confirmations,
+                "evmChainID": str(job.chain_id),
+                "databaseTimeout": format_duration(timings.database_s),
+                "observationGracePeriod": format_duration(timings.observation_grace_s),
+                "contractTransmitterTransmitTimeout": format_duration(timings.transmit_s),
+                "createdAt": created,
+                "updatedAt": created,
+            },
+            "offChainReporting2OracleSpec": None,
+            "bootstrapSpec": None,
+            "pipelineSpec": {
+                "id": active.id,
+                "jobID": active.id,
+                "dotDagSource": oracle.pipeline.source if oracle else "",
+            },
+            "errors": [
+                {
+                    "id": error.id,
+                    "description": error.description,
+                    "occurrences": error.occurrences,
+                    "createdAt": timestamp(error.created_at),
+                    "updatedAt": timestamp(error.updated_at),
+                }
+                for error in errors
+            ],
+        },
+    )

@@ -1,0 +1,72 @@
+"""The shapes of the REST API: JSON:API documents and error bodies."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+MEDIA_TYPE = "application/vnd.api+json"
+DEFAULT_PAGE_SIZE = 25
+
+
+class Refused(Exception):
+    """End a request with a status and a text, where the real node's answer is not that of the domain's error."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+def resource(kind: str, identity: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON:API resource."""
+    return {"type": kind, "id": identity, "attributes": dict(attributes)}
+
+
+def one(item: Mapping[str, Any], status: int = 200) -> web.Response:
+    """Answer with one resource."""
+    return web.Response(body=orjson.dumps({"data": item}), status=status, content_type=MEDIA_TYPE)
+
+
+def many(request: web.Request, items: Sequence[Mapping[str, Any]], size: int = DEFAULT_PAGE_SIZE) -> web.Response:
+    """Answer with the page of resources that the query asks for; 422 for a page that is none."""
+    try:
+        size = int(request.query.get("size", size))
+        page = int(request.query.get("page", 1))
+    except ValueError as error:
+        raise Refused(422, "size and page must be numbers") from error
+    if size < 1 or page < 1:
+        raise Refused(422, "size and page must be greater than 0")
+    first = (page - 1) * size
+    document: dict[str, Any] = {"data": list(items[first : first + size]), "meta": {"count": len(items)}}
+    if first + size < len(items):
+        document["links"] = {"next": f"{request.path}?page={page + 1}&size={size}"}
+    return web.Response(body=orjson.dumps(document), content_type=MEDIA_TYPE)
+
+
+def failure(status: int, detail: str) -> web.Response:
+    """Answer with an error."""
+    return web.Response(
+        body=orjson.dumps({"errors": [{"detail": detail}]}), status=status, content_type="application/json"
+    )
+
+
+def timestamp(time: datetime) -> str:
+    """Return a time as the node writes it."""
+    return time.isoformat()
+
+
+async def body(request: web.Request, status: int = 422) -> Mapping[str, Any]:
+    """Return the request's JSON object; `status` if it is none."""
+    try:
+        document = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise Refused(status, f"invalid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Refused(status, "invalid JSON: found no object")
+    return document

@@ -1,0 +1,96 @@
+"""Health, readiness, metrics, and the simple questions."""
+
+import hmac
+from collections.abc import Iterable, Sequence
+
+import orjson
+from aiohttp import web
+
+from meshkit.metrics import CONTENT_TYPE
+from services.oracle.health import Check, Health
+from services.oracle.rest.jsonapi import Refused, many, resource
+from services.oracle.spawner import JobSpawner
+from services.oracle.surroundings import Surroundings
+
+# The version whose API this node speaks; the commit tells that it is not that program.
+_BUILD_INFO = {"version": "2.27.0", "commitSHA": "feedmesh-embedded"}
+
+
+class Monitoring:
+    """Serve what needs no login, and /v2/ping and /v2/build_info."""
+
+    def __init__(self, health: Health, around: Surroundings, spawner: JobSpawner, token: str | None) -> None:
+        self._health = health
+        self._around = around
+        self._spawner = spawner
+        self._token = token
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the routes."""
+        return (
+            web.get("/health", self._get_health),
+            web.get("/health.txt", self._get_health),
+            web.get("/readyz", self._get_readyz),
+            web.get("/metrics", self._get_metrics),
+            web.get("/v2/ping", self._get_ping),
+            web.get("/v2/build_info", self._get_build_info),
+        )
+
+    async def _get_health(self, request: web.Request) -> web.Response:
+        checks = await self._health.checks()
+        status = 200 if all(check.passing for check in checks) else 207
+        if "failing" in request.query:
+            checks = [check for check in checks if not check.passing]
+        if request.path.endswith(".txt") or request.headers.get("Accept", "").startswith("text/plain"):
+            lines = [f"{'ok ' if check.passing else '!  '}{check.name}\n" for check in checks]
+            return web.Response(text="".join(lines), status=status)
+        return _list(request, checks, status)
+
+    async def _get_readyz(self, request: web.Request) -> web.Response:
+        if "full" in request.query:
+            return _list(request, await self._health.checks(), 200)
+        return web.Response(status=200 if self._health.ready else 503)
+
+    async def _get_metrics(self, request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization", "")
+        if self._token is not None and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            raise Refused(401, "Unauthorized")
+        self._refresh()
+        return web.Response(body=self._around.registry.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _get_ping(self, _: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps({"message": "pong"}), content_type="application/json")
+
+    async def _get_build_info(self, _: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps(_BUILD_INFO), content_type="application/json")
+
+    def _refresh(self) -> None:
+        registry = self._around.registry
+        for chain_id, chain in self._around.chains.items():
+            registry.gauge("head_tracker_current_head").labels(str(chain_id)).set(chain.heads.latest)
+            for account in chain.accounts.values():
+                for event, count in account.counters.items():
+                    registry.gauge("feedmesh_oracle_events").labels("transactions", event).set(count)
+        for event, count in self._around.host.counters.items():
+            registry.gauge("feedmesh_oracle_events").labels("p2p", event).set(count)
+        for active in self._spawner.all():
+            labels = (str(active.id), active.job.label)
+            if active.status.last_observation is not None:
+                registry.gauge("ocr_median_values").labels(*labels).set(active.status.last_observation)
+            registry.gauge("pipeline_run_errors").labels(*labels).set(active.status.failed_runs)
+            for event, count in active.status.counters.items():
+                registry.gauge("feedmesh_oracle_events").labels(active.job.label, event).set(count)
+
+
+def _list(request: web.Request, checks: Sequence[Check], status: int) -> web.Response:
+    items = [
+        resource(
+            "checks",
+            check.name,
+            {"name": check.name, "status": "passing" if check.passing else "failing", "output": check.output},
+        )
+        for check in checks
+    ]
+    response = many(request, items, size=1000)
+    response.set_status(status)
+    return response

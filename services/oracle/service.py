@@ -1,0 +1,90 @@
+"""OracleService: what the node does, for whoever asks over gRPC."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+
+from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from feedmesh.oracle.v1 import oracle_service_pb2_grpc as pb_grpc
+from services.oracle.jobs import BootstrapJob
+from services.oracle.ocr.state import TraceKind
+from services.oracle.rounds import RoundMoment
+from services.oracle.spawner import ActiveJob, JobSpawner
+from services.oracle.surroundings import Surroundings
+
+FULL_NAME = "feedmesh.oracle.v1.OracleService"
+_Context = grpc.aio.ServicerContext[Any, Any]
+_STAGES = {
+    TraceKind.ROUND_STARTED: pb.ROUND_STAGE_STARTED,
+    TraceKind.OBSERVATION_SENT: pb.ROUND_STAGE_OBSERVED,
+    TraceKind.REPORT_SENT: pb.ROUND_STAGE_REPORTED,
+    TraceKind.REPORT_DECLINED: pb.ROUND_STAGE_COMPLETED,
+    TraceKind.FINAL: pb.ROUND_STAGE_FINALIZED,
+    TraceKind.TRANSMITTED: pb.ROUND_STAGE_TRANSMITTED,
+}
+
+
+class OracleServicer(pb_grpc.OracleServiceServicer):
+    """Answer from the running jobs."""
+
+    def __init__(self, around: Surroundings, spawner: JobSpawner) -> None:
+        self._around = around
+        self._spawner = spawner
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
+        """Return the node's identity, its peers and the state of every job."""
+        jobs = self._spawner.all()
+        peers = {peer for active in jobs for peer in active.status.connected_peers()}
+        return pb.GetStatusResponse(
+            peer_id=self._around.host.peer_id,
+            connected_peers=sorted(peers),
+            jobs=[_job(active) for active in jobs],
+            head_block=max((chain.heads.latest for chain in self._around.chains.values()), default=0),
+        )
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: _Context) -> pb.ListJobsResponse:
+        """Return the node's jobs."""
+        return pb.ListJobsResponse(jobs=[_job(active) for active in self._spawner.all()])
+
+    async def WatchRounds(
+        self, request: pb.WatchRoundsRequest, context: _Context
+    ) -> AsyncIterator[pb.WatchRoundsResponse]:
+        """Send every round this node takes part in, as it goes on."""
+        names = set(request.names)
+        async for moment in self._around.rounds.watch():
+            if moment.trace.kind in _STAGES and (not names or moment.job_name in names):
+                yield _moment(moment)
+
+
+def _job(active: ActiveJob) -> pb.JobStatus:
+    status = active.status
+    answer = "" if status.last_observation is None else str(status.last_observation)
+    return pb.JobStatus(
+        id=active.id,
+        external_job_id=str(active.job.external_job_id),
+        name=active.job.name or "",
+        contract_address=active.job.contract,
+        bootstrap=isinstance(active.job, BootstrapJob),
+        config_digest=status.config_digest,
+        oracle_index=status.oracle_index,
+        epoch=status.epoch,
+        leader=status.leader,
+        round=status.round,
+        last_observation=answer,
+        last_error=status.last_error,
+    )
+
+
+def _moment(moment: RoundMoment) -> pb.WatchRoundsResponse:
+    trace = moment.trace
+    message = pb.WatchRoundsResponse(
+        name=moment.job_name,
+        epoch=trace.epoch,
+        round=trace.round,
+        leader=trace.leader or 0,
+        stage=_STAGES[trace.kind],
+        observers=trace.observers,
+    )
+    message.time.FromMilliseconds(trace.at_ms)
+    return message

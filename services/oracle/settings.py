@@ -1,0 +1,344 @@
+"""What the node reads at its start: config.toml, secrets.toml and the API credentials, as typed values."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from meshkit import log
+from services.oracle.errors import SettingInvalid
+from services.oracle.units import parse_duration, parse_size, parse_wei
+
+SIMULATED_CHAINS = frozenset({1337, 31337})
+_SHORTEST_PASSWORD = 16
+_LONGEST_API_PASSWORD = 50
+_ACRONYMS = {"api": "API", "evm": "EVM", "http": "HTTP", "id": "ID", "ip": "IP", "json": "JSON", "ocr": "OCR"}
+_ACRONYMS |= {"p2p": "P2P", "ttl": "TTL", "url": "URL", "ws": "WS", "ocr2": "OCR2", "eip1559": "EIP1559"}
+_UNIT = re.compile(r"_(?:s|wei|bytes)$")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _toml_name(name: str) -> str:
+    return "".join(_ACRONYMS.get(part, part.capitalize()) for part in _UNIT.sub("", name).split("_"))
+
+
+def _read(parse: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+
+Duration = Annotated[float, _read(parse_duration), Field(ge=0)]
+Size = Annotated[int, _read(parse_size), Field(ge=0)]
+Wei = Annotated[int, _read(parse_wei), Field(ge=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Table(BaseModel):
+    """One table of TOML; keys of the real node that we have no use for are let through."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=_toml_name, populate_by_name=False)
+
+
+class RateLimitSettings(_Table):
+    """Hold the limits on requests a client address."""
+
+    authenticated: int = Field(1000, gt=0)
+    authenticated_period_s: Duration = 60.0
+    unauthenticated: int = Field(5, gt=0)
+    unauthenticated_period_s: Duration = 20.0
+
+
+class WebServerSettings(_Table):
+    """Hold where and how the REST API listens."""
+
+    http_port: Port = 6688
+    listen_ip: str = "0.0.0.0"
+    secure_cookies: bool = True
+    session_timeout_s: Duration = 900.0
+    http_max_size_bytes: Size = 32768
+    http_write_timeout_s: Duration = 10.0
+    bridge_cache_ttl_s: Duration = 0.0
+    rate_limit: RateLimitSettings = RateLimitSettings()
+
+
+class HttpRequestSettings(_Table):
+    """Hold the limits on what bridge and http tasks fetch."""
+
+    default_timeout_s: Duration = 15.0
+    max_size_bytes: Size = 32768
+
+
+class JobPipelineSettings(_Table):
+    """Hold the limits on pipelines."""
+
+    http_request: HttpRequestSettings = HttpRequestSettings()
+
+
+class LogSettings(_Table):
+    """Hold the log level."""
+
+    level: str = Field("info", pattern="^(?i:debug|info|warn|error|crit|panic|fatal)$")
+
+    @property
+    def python_level(self) -> str:
+        """Return the level under Python's name."""
+        level = self.level.lower()
+        return {"warn": "warning", "crit": "critical", "panic": "critical"}.get(level, level)
+
+
+class DatabaseSettings(_Table):
+    """Hold the limit of connections."""
+
+    max_open_conns: int = Field(100, gt=0)
+
+
+class OcrSettings(_Table):
+    """Hold the defaults of OCR1 jobs."""
+
+    enabled: bool = False
+    observation_timeout_s: Duration = 5.0
+    blockchain_timeout_s: Duration = 20.0
+    contract_poll_interval_s: Duration = 60.0
+    key_bundle_id: str | None = None
+    transmitter_address: str | None = None
+
+
+class P2pV2Settings(_Table):
+    """Hold where the P2P host listens and whom it knows from the start."""
+
+    listen_addresses: tuple[str, ...] = ()
+    announce_addresses: tuple[str, ...] = ()
+    default_bootstrappers: tuple[str, ...] = ()
+    delta_dial_s: Duration = 15.0
+    delta_reconcile_s: Duration = 60.0
+
+
+class P2pSettings(_Table):
+    """Hold the identity and the addresses of the P2P host."""
+
+    peer_id: str | None = None
+    incoming_message_buffer_size: int = Field(10, gt=0)
+    outgoing_message_buffer_size: int = Field(10, gt=0)
+    v2: P2pV2Settings = P2pV2Settings()
+
+
+class GasLimitSettings(_Table):
+    """Hold gas limits by job type."""
+
+    ocr: int | None = Field(None, gt=0)
+
+
+class GasEstimatorSettings(_Table):
+    """Hold what a transaction pays."""
+
+    mode: str = "BlockHistory"
+    price_default_wei: Wei = 20 * 10**9
+    price_min_wei: Wei = 10**9
+    price_max_wei: Wei = 2**256 - 1
+    limit_default: int = Field(500_000, gt=0)
+    limit_job_type: GasLimitSettings = GasLimitSettings()
+
+
+class EvmOcrSettings(_Table):
+    """Hold the chain's part in OCR1."""
+
+    contract_confirmations: int | None = Field(None, ge=1, le=100)
+    contract_transmitter_transmit_timeout_s: Duration = 10.0
+    database_timeout_s: Duration = 10.0
+    observation_grace_period_s: Duration = 1.0
+
+
+class EvmNodeSettings(_Table):
+    """Hold one RPC endpoint."""
+
+    name: str
+    http_url: str = Field(pattern="^https?://.+")
+    ws_url: str | None = Field(None, pattern="^wss?://.+")
+    send_only: bool = False
+    order: int = Field(100, ge=1, le=100)
+
+
+class EvmSettings(_Table):
+    """Hold one chain."""
+
+    chain_id: str = Field(pattern=r"^\d+$")
+    enabled: bool = True
+    log_poll_interval_s: Duration = 15.0
+    gas_estimator: GasEstimatorSettings = GasEstimatorSettings()
+    ocr: EvmOcrSettings = EvmOcrSettings()
+    nodes: tuple[EvmNodeSettings, ...] = Field(min_length=1)
+
+    @property
+    def number(self) -> int:
+        """Return the chain id as a number."""
+        return int(self.chain_id)
+
+    @property
+    def simulated(self) -> bool:
+        """Tell whether it is a local chain, where everything is polled each second."""
+        return self.number in SIMULATED_CHAINS
+
+    @property
+    def contract_confirmations(self) -> int:
+        """Return how many blocks bury a configuration before it counts."""
+        return self.ocr.contract_confirmations or (1 if self.simulated else 4)
+
+    @property
+    def head_interval_s(self) -> float:
+        """Return how often to ask for the newest block."""
+        return 1.0 if self.simulated else min(self.log_poll_interval_s, 15.0) or 1.0
+
+    @property
+    def transmit_gas_limit(self) -> int:
+        """Return the gas limit of a transmission whose job names none."""
+        return self.gas_estimator.limit_job_type.ocr or self.gas_estimator.limit_default
+
+
+class Config(_Table):
+    """Hold config.toml, as far as this node uses it."""
+
+    root_dir: str | None = None
+    insecure_fast_scrypt: bool = False
+    log: LogSettings = LogSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    web_server: WebServerSettings = WebServerSettings()
+    job_pipeline: JobPipelineSettings = JobPipelineSettings()
+    ocr: OcrSettings = OcrSettings()
+    p2p: P2pSettings = P2pSettings()
+    evm: tuple[EvmSettings, ...] = Field(min_length=1)
+
+    def chain(self, chain_id: int) -> EvmSettings | None:
+        """Return the enabled chain of that id, or None."""
+        return next((chain for chain in self.evm if chain.number == chain_id and chain.enabled), None)
+
+    def config_poll_interval_s(self, chain: EvmSettings) -> float:
+        """Return how often to ask a contract for its configuration."""
+        return 1.0 if chain.simulated else self.ocr.contract_poll_interval_s
+
+
+class DatabaseSecrets(_Table):
+    """Hold where the node's database is."""
+
+    url: SecretStr
+
+
+class PasswordSecrets(_Table):
+    """Hold the keystore password."""
+
+    keystore: SecretStr
+
+
+class EvmKeySecret(_Table):
+    """Hold one EVM key export to import at the start."""
+
+    chain_id: int = Field(alias="ID")
+    export: SecretStr = Field(alias="JSON")
+    password: SecretStr
+
+
+class EvmSecrets(_Table):
+    """Hold the EVM keys to import."""
+
+    keys: tuple[EvmKeySecret, ...] = ()
+
+
+class P2pKeySecret(_Table):
+    """Hold the P2P key export to import at the start."""
+
+    export: SecretStr = Field(alias="JSON")
+    password: SecretStr
+
+
+class PrometheusSecrets(_Table):
+    """Hold the bearer token of /metrics."""
+
+    auth_token: SecretStr | None = None
+
+
+class Secrets(_Table):
+    """Hold secrets.toml, as far as this node uses it."""
+
+    database: DatabaseSecrets
+    password: PasswordSecrets
+    evm: EvmSecrets = EvmSecrets()
+    p2p_key: P2pKeySecret | None = None
+    prometheus: PrometheusSecrets = PrometheusSecrets()
+
+
+class ApiCredentials(BaseModel):
+    """Hold the administrator of the REST API; used only while the node has no user."""
+
+    model_config = ConfigDict(frozen=True)
+
+    email: str
+    password: SecretStr
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the two lines of an apicredentials file; SettingInvalid if they break a rule."""
+        lines = [line.strip() for line in _text(path).splitlines()]
+        if len(lines) < 2:
+            raise SettingInvalid(path.name, f"{len(lines)} lines", "an e-mail address and a password, one a line")
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", lines[0]):
+            raise SettingInvalid(f"{path.name} line 1", lines[0], "an e-mail address")
+        if not _SHORTEST_PASSWORD <= len(lines[1]) <= _LONGEST_API_PASSWORD:
+            allowed = f"a password of {_SHORTEST_PASSWORD} to {_LONGEST_API_PASSWORD} characters"
+            raise SettingInvalid(f"{path.name} line 2", f"{len(lines[1])} characters", allowed)
+        log.add_secret(lines[1])
+        return cls(email=lines[0].lower(), password=SecretStr(lines[1]))
+
+
+def read_config(path: Path) -> Config:
+    """Read config.toml; SettingInvalid names the first field that is missing or not allowed."""
+    config = _validate(Config, path)
+    if config.ocr.enabled and not config.p2p.v2.listen_addresses:
+        raise SettingInvalid(f"{path.name}: P2P.V2.ListenAddresses", "nothing", "at least one 'ip:port' with OCR")
+    return config
+
+
+def read_secrets(path: Path) -> Secrets:
+    """Read secrets.toml and have the log censor what it holds; SettingInvalid names a missing or bad field."""
+    secrets = _validate(Secrets, path)
+    database = urlsplit(secrets.database.url.get_secret_value())
+    if database.scheme not in ("postgresql", "postgres"):
+        raise SettingInvalid(f"{path.name}: Database.URL", f"scheme {database.scheme!r}", "postgresql://…")
+    password = (parse_qs(database.query).get("password") or [unquote(database.password or "")])[0]
+    if len(password) < _SHORTEST_PASSWORD and "_test" not in database.path:
+        allowed = f"a URL with a password of at least {_SHORTEST_PASSWORD} characters"
+        raise SettingInvalid(f"{path.name}: Database.URL", f"a password of {len(password)}", allowed)
+    keystore = secrets.password.keystore.get_secret_value()
+    if len(keystore) < _SHORTEST_PASSWORD or keystore != keystore.strip():
+        allowed = f"at least {_SHORTEST_PASSWORD} characters without white space around them"
+        raise SettingInvalid(f"{path.name}: Password.Keystore", f"{len(keystore)} characters", allowed)
+    for secret in (password, database.password or "", keystore):
+        log.add_secret(secret)
+    key_passwords = [key.password for key in secrets.evm.keys]
+    key_passwords += [secrets.p2p_key.password] if secrets.p2p_key else []
+    for key_password in key_passwords:
+        log.add_secret(key_password.get_secret_value())
+    return secrets
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingInvalid(str(path), str(error), "a readable text file") from error
+
+
+def _validate(model: type[_Model], path: Path) -> _Model:
+    try:
+        document: Mapping[str, object] = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingInvalid(path.name, str(error), "TOML") from error
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        # The value itself may be a secret; pydantic's text of the rule is enough to find it.
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        found = "nothing" if first["type"] == "missing" else "a value that does not fit"
+        raise SettingInvalid(f"{path.name}: {field}", found, first["msg"]) from error

@@ -1,0 +1,116 @@
+"""The node's PostgreSQL database: connected patiently, so that a server that is killed and back ends no node."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from meshkit import log
+from services.oracle.errors import DatabaseUnavailable
+
+_log = log.get_logger(__name__)
+_Result = TypeVar("_Result")
+
+# The server is away, on its way down or up, or this connection is gone: another attempt may succeed.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+_CONNECT_TIMEOUT_S = 5.0
+_COMMAND_TIMEOUT_S = 10.0
+
+
+class Database:
+    """
+    Run statements with a deadline; a lost connection is replaced and the statement repeated.
+
+    A repeat can happen after the first attempt took effect, so statements have to be idempotent.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, retry_s: float = 8.0) -> None:
+        self._pool = pool
+        self._retry_s = retry_s
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, *, max_connections: int, deadline_s: float) -> "AsyncIterator[Database]":
+        """Wait until the server accepts a login, at most `deadline_s`; DatabaseUnavailable after that."""
+
+        async def create() -> asyncpg.Pool:
+            return await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=max_connections,
+                timeout=_CONNECT_TIMEOUT_S,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                server_settings={"application_name": "feedmesh-oracle"},
+            )
+
+        pool = await _patiently(create, deadline_s)
+        try:
+            yield cls(pool)
+        finally:
+            pool.terminate()
+
+    async def fetch(self, sql: str, *values: object) -> Sequence[asyncpg.Record]:
+        """Return all rows."""
+        return await _patiently(lambda: self._pool.fetch(sql, *values), self._retry_s)
+
+    async def fetch_one(self, sql: str, *values: object) -> asyncpg.Record | None:
+        """Return the first row or None."""
+        return await _patiently(lambda: self._pool.fetchrow(sql, *values), self._retry_s)
+
+    async def execute(self, sql: str, *values: object) -> int:
+        """Run a statement and return how many rows it touched."""
+        status = await _patiently(lambda: self._pool.execute(sql, *values), self._retry_s)
+        count = status.rsplit(" ", 1)[-1]
+        return int(count) if count.isdigit() else 0
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement for every row, all or none."""
+        kept = list(rows)
+        await _patiently(lambda: self._pool.executemany(sql, kept), self._retry_s)
+
+    async def execute_durably(self, sql: str, *values: object) -> None:
+        """Run a statement and return only when it is on disk, whatever the server's `synchronous_commit` is."""
+
+        async def attempt() -> None:
+            async with self.transaction() as connection:
+                await connection.execute("SET LOCAL synchronous_commit = on")
+                await connection.execute(sql, *values)
+
+        await _patiently(attempt, self._retry_s)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """Give a connection inside a transaction; a lost connection is the caller's to handle."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life, once; DatabaseUnavailable if there is none within 2 seconds."""
+        try:
+            await self._pool.fetchval("SELECT 1", timeout=2)
+        except _AWAY as error:
+            raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+
+
+async def _patiently(attempt: Callable[[], Awaitable[_Result]], deadline_s: float) -> _Result:
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(_AWAY),
+        stop=stop_after_delay(deadline_s),
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+    )
+    try:
+        return await retrying(attempt)
+    except RetryError as error:
+        cause = error.last_attempt.exception()
+        raise DatabaseUnavailable(f"PostgreSQL did not answer within {deadline_s:g} s: {cause}") from cause

@@ -1,0 +1,95 @@
+"""The jobs and their errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.oracle.errors import JobRefused
+from services.oracle.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """Hold a job as it was posted."""
+
+    id: int
+    external_job_id: UUID
+    toml: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Hold one error of a job and how often it occurred."""
+
+    id: int
+    description: str
+    occurrences: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class JobStore:
+    """Keep jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> Sequence[StoredJob]:
+        """Return all jobs in the order of their numbers."""
+        rows = await self._database.fetch("SELECT id, external_job_id, toml, created_at FROM jobs ORDER BY id")
+        return [_stored(row) for row in rows]
+
+    async def create(
+        self, external_job_id: UUID, name: str | None, contract: str, chain_id: int, toml: str, job_id: int | None
+    ) -> StoredJob:
+        """Store a job, under a given number or the next one; JobRefused with the real node's texts for a duplicate."""
+        names, numbers = ("id, ", "$6, ") if job_id is not None else ("", "")
+        values = (external_job_id, name, contract, chain_id, toml, *([job_id] if job_id is not None else []))
+        sql = (
+            f"INSERT INTO jobs ({names}external_job_id, name, contract_address, evm_chain_id, toml)"
+            f" VALUES ({numbers}$1, $2, $3, $4, $5) RETURNING id, external_job_id, toml, created_at"
+        )
+        try:
+            row = await self._database.fetch_one(sql, *values)
+        except asyncpg.UniqueViolationError as error:
+            if "contract_address" in (error.constraint_name or ""):
+                text = f"a job with contract address {contract} already exists for chain ID {chain_id}"
+                raise JobRefused(f"CreateJobFailed: {text}") from error
+            raise JobRefused(f"CreateJobFailed: ERROR: {error} (SQLSTATE 23505)") from error
+        if row is None:
+            raise JobRefused("CreateJobFailed: no row was returned")
+        return _stored(row)
+
+    async def delete(self, job_id: int) -> bool:
+        """Delete a job with its errors; tell whether it existed."""
+        return await self._database.execute("DELETE FROM jobs WHERE id = $1", job_id) > 0
+
+    async def record_error(self, job_id: int, description: str) -> None:
+        """Add an error to a job, or count one that it has already."""
+        await self._database.execute(
+            "INSERT INTO job_errors (job_id, description) SELECT id, $2::text FROM jobs WHERE id = $1"
+            " ON CONFLICT (job_id, description)"
+            " DO UPDATE SET occurrences = job_errors.occurrences + 1, updated_at = now()",
+            job_id,
+            description,
+        )
+
+    async def errors(self, job_id: int) -> Sequence[JobError]:
+        """Return a job's errors, oldest first."""
+        rows = await self._database.fetch(
+            "SELECT id, description, occurrences, created_at, updated_at FROM job_errors WHERE job_id = $1 ORDER BY id",
+            job_id,
+        )
+        return [JobError(**dict(row)) for row in rows]
+
+    async def dismiss_error(self, error_id: int) -> bool:
+        """Delete one error; tell whether it existed."""
+        return await self._database.execute("DELETE FROM job_errors WHERE id = $1", error_id) > 0
+
+
+def _stored(row: asyncpg.Record) -> StoredJob:
+    return StoredJob(row["id"], row["external_job_id"], row["toml"], row["created_at"])

@@ -1,0 +1,106 @@
+"""A contract's configurations over time: for each one a session, the one before ended first."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from meshkit import log
+from meshkit.clock import Clock
+from meshkit.errors import MeshError
+from services.oracle.chain.errors import ChainError
+from services.oracle.chain.tracker import ConfigTracker
+from services.oracle.ocr.config import ContractConfig
+from services.oracle.ocr.errors import ConfigError
+from services.oracle.p2p.errors import P2pError
+from services.oracle.status import FeedStatus
+from services.oracle.store.contract_configs import ContractConfigStore
+
+Session = Callable[[ContractConfig], Coroutine[Any, Any, None]]
+_RETRY_S = 5.0
+
+
+class ContractWatch:
+    """
+    Run a session for the newest configuration of a contract.
+
+    The last configuration is kept in the database, so that the session starts without the chain. A session that fails
+    is started again; one that refuses the configuration for good (ConfigError) is not, until there is another.
+    """
+
+    def __init__(
+        self,
+        chain_id: int,
+        contract: str,
+        tracker: ConfigTracker,
+        store: ContractConfigStore,
+        session: Session,
+        *,
+        poll_s: float,
+        clock: Clock,
+        status: FeedStatus,
+    ) -> None:
+        self._chain_id = chain_id
+        self._contract = contract
+        self._tracker = tracker
+        self._store = store
+        self._session = session
+        self._poll_s = poll_s
+        self._clock = clock
+        self._status = status
+        self._digest: bytes | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._log = log.get_logger(__name__).bind(contract=contract)
+
+    async def run(self) -> None:
+        """Watch until cancelled; the session has ended when this returns."""
+        try:
+            await self._start_from_store()
+            while True:
+                try:
+                    found = await self._tracker.poll(self._digest)
+                    if found is not None:
+                        await self._switch(found.config)
+                        await self._store.save(self._chain_id, found.config, found.block)
+                except (MeshError, ChainError) as error:
+                    self._status.fail(f"configuration unknown: {error}")
+                await self._clock.sleep(self._poll_s)
+        finally:
+            await self._stop()
+
+    async def _start_from_store(self) -> None:
+        try:
+            config = await self._store.load(self._contract, self._chain_id)
+        except MeshError as error:
+            self._status.fail(f"last configuration unknown: {error}")
+            return
+        if config is not None:
+            await self._switch(config)
+
+    async def _switch(self, config: ContractConfig) -> None:
+        await self._stop()
+        self._digest = config.digest()
+        self._log.info("configuration_changed", config_digest=self._digest.hex(), count=config.config_count)
+        self._running = asyncio.get_running_loop().create_task(self._keep_running(config))
+
+    async def _stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+        self._status.config_digest, self._status.oracle_index = "", None
+
+    async def _keep_running(self, config: ContractConfig) -> None:
+        while True:
+            try:
+                await self._session(config)
+            except ConfigError as error:
+                self._log.error("configuration_refused", error=str(error))
+                self._status.fail(f"configuration refused: {error}")
+                return
+            except (MeshError, P2pError) as error:
+                self._status.fail(f"session failed: {error}")
+            except Exception as error:
+                # A defect in one feed must not take the others down; it is logged with its traceback and retried.
+                self._log.exception("session_broken")
+                self._status.fail(f"session broken: {type(error).__name__}: {error}")
+            await self._clock.sleep(_RETRY_S)
