@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.oracle.ocr.messages import MAX_MESSAGE_LENGTH
 from services.oracle.ocr.offchain_config import OffchainConfig
+from services.oracle.p2p.limits import StreamLimits
 
 _NS_PER_S = 1_000_000_000
 
@@ -19,18 +20,7 @@ class LocalLimits:
     transmit_s: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class PeerLimits:
-    """Hold what is taken from one remote oracle: rates per second, and what may come at once."""
-
-    message_length: int
-    messages_rate: float
-    messages_capacity: int
-    bytes_rate: float
-    bytes_capacity: int
-
-
-def peer_limits(config: OffchainConfig) -> PeerLimits:
+def peer_limits(config: OffchainConfig) -> StreamLimits:
     """Return twice the traffic that a config's timings need of an honest oracle (durations of 0 count as 1 ms)."""
     needed = (
         (1, config.delta_resend_ns),
@@ -38,4 +28,4 @@ def peer_limits(config: OffchainConfig) -> PeerLimits:
         (6, config.delta_round_ns),
     )
     rate = 2 * sum(messages * _NS_PER_S / max(duration_ns, 1_000_000) for messages, duration_ns in needed)
-    return PeerLimits(MAX_MESSAGE_LENGTH, rate, 16, rate * MAX_MESSAGE_LENGTH, 16 * MAX_MESSAGE_LENGTH)
+    return StreamLimits(MAX_MESSAGE_LENGTH, rate, 16, rate * MAX_MESSAGE_LENGTH, 16 * MAX_MESSAGE_LENGTH)
