@@ -1,6 +1,5 @@
 """Make the cluster's files, once, and refuse those we cannot work with."""
 
-import errno
 import os
 import secrets
 import shutil
@@ -16,7 +15,8 @@ from services.dbinit.place import Place
 SUPERUSER = "feedmesh"
 # A segment is the smallest amount of WAL on disk; the default of 16 MB is much for a container.
 _WAL_SEGMENT_MB = 4
-_NO_SPACE = os.strerror(errno.ENOSPC)
+# A page that fits only in part is reported without the system's own text for a full disk.
+_NO_SPACE = ("No space left on device", "Check free disk space")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -117,7 +117,7 @@ def _initdb(programs: Programs, account: Account | None, files: Path, password_f
         text=True,
         errors="replace",
     )
-    if ran.returncode != 0 and _NO_SPACE in ran.stdout:
+    if ran.returncode != 0 and any(phrase in ran.stdout for phrase in _NO_SPACE):
         raise disk_full(files)
     if ran.returncode != 0:
         raise ProgramFailed("initdb", ran.returncode, ran.stdout)

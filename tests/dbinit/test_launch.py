@@ -153,6 +153,7 @@ def test_dies_with_its_parent(spare: Server) -> None:
 def test_port_in_use(spare: Server) -> None:
     """A port that somebody else holds ends the server with a line that names the port."""
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", spare.settings.port))
         holder.listen()
         ran = subprocess.run(POSTGRES, env=environment(spare.settings), capture_output=True, text=True, timeout=20)
