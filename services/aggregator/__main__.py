@@ -1,13 +1,13 @@
 """Run the price aggregator: python -m services.aggregator."""
 
+import asyncio
 import os
-from pathlib import Path
 
 from feedmesh.aggregator.v1.quote_service_pb2_grpc import add_QuoteServiceServicer_to_server
 from meshkit import log
 from meshkit.clock import SystemClock
 from meshkit.configuration.load import load
-from meshkit.paths import CONFIG_VARIABLE, RunDir, default_run_dir
+from meshkit.paths import RunDir, default_run_dir
 from meshkit.runtime import run
 from meshkit.server import MeshServer
 from services.aggregator import config, http, service
@@ -15,12 +15,11 @@ from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.sources import catalog, client
 
-WARM_UP_S = 5.0
-
 
 async def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    settings = config.read(load(Path(os.environ[CONFIG_VARIABLE])))
+    log.configure("price-aggregator")
+    settings = config.read(load(config.path(os.environ)))
     log.configure("price-aggregator", settings.log_level)
     clock, metrics = SystemClock(), open_registry()
     async with client.open_session() as session:
@@ -30,12 +29,12 @@ async def main() -> None:
         runner = await http.listen(http.HttpApi(engine, clock, metrics).build(), settings.http_port)
         await engine.start()
         await server.start(serving=False)
-        await engine.warm_up(WARM_UP_S)
-        for name in ("", service.NAME):
-            await server.set_serving(name, True)
+        announcement = asyncio.create_task(service.announce(engine, server))
         await server.serve_until_signal()
+        announcement.cancel()
         await runner.cleanup()
         await engine.close()
 
 
-run(main)
+if __name__ == "__main__":
+    run(main)

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from meshkit import feeds
 from meshkit.configuration.aggregator import DEFAULT_BATCH_SIZE, Source
 from meshkit.configuration.solution import Configuration
+from meshkit.errors import InvalidInput
+from meshkit.paths import CONFIG_VARIABLE
 from services.aggregator.pair import Pair
 
 # Jobs observe for 10 s at most. An answer that comes later than this is lost, whatever the configuration says.
@@ -81,6 +84,13 @@ class AggregatorConfig:
             if override.pair == pair and override.source in (None, source):
                 return override.ttl_ms
         return self.sources[source].ttl_ms
+
+
+def path(environment: Mapping[str, str]) -> Path:
+    """Return where the configuration is; raise InvalidInput if the environment does not say."""
+    if not environment.get(CONFIG_VARIABLE):
+        raise InvalidInput(CONFIG_VARIABLE, environment.get(CONFIG_VARIABLE), "the path of a configuration.json")
+    return Path(environment[CONFIG_VARIABLE])
 
 
 def read(configuration: Configuration) -> AggregatorConfig:

@@ -28,6 +28,8 @@ log = get_logger(__name__)
 # Once enough sources have answered, a slower one gets this long since its fetch began, then the answer goes without it.
 GRACE_S = 0.25
 DEFAULT_IDLE_MS = 7_200_000
+# A source that is down at the start must not keep everybody else waiting for ever.
+WARM_UP_S = 5.0
 
 
 class Engine:
@@ -47,7 +49,7 @@ class Engine:
         if self._config.inactive_timeout_ms is not None:
             self._tasks.append(asyncio.create_task(self._clean_up()))
 
-    async def warm_up(self, timeout_s: float) -> bool:
+    async def warm_up(self, timeout_s: float = WARM_UP_S) -> bool:
         """Return True once every configured feed has a price, False if the time was over first."""
         missing = set(self._config.pinned)
         if not missing:
@@ -112,7 +114,7 @@ class Engine:
         wait_s = self._wait_s(timeout_s)
         if isinstance(found, Flight):
             await asyncio.wait([found.landed], timeout=wait_s)
-        outcome = _outcome(found, spelled, wait_s)
+        outcome = _outcome(found, spelled, source, wait_s)
         if isinstance(outcome, MeshError):
             raise outcome
         return outcome
@@ -189,7 +191,7 @@ class Engine:
         quotes: list[SourceQuote] = []
         failures: dict[str, MeshError] = {}
         for source, item in found.items():
-            outcome = _outcome(item, mapped[source], wait_s)
+            outcome = _outcome(item, mapped[source], source, wait_s)
             if isinstance(outcome, MeshError):
                 failures[source] = outcome
             elif outcome.expires_at > now:  # the first price may have expired while a slower source was awaited
@@ -267,7 +269,7 @@ class Engine:
                 log.info("inactive_pairs_removed", count=removed)
 
 
-def _outcome(item: SourceOutcome | Flight, pair: Pair, wait_s: float) -> SourceOutcome:
+def _outcome(item: SourceOutcome | Flight, pair: Pair, source: str, wait_s: float) -> SourceOutcome:
     if not isinstance(item, Flight):
         return item
-    return item.landed.result() if item.landed.done() else QuoteTimeout(pair, int(wait_s * 1000))
+    return item.landed.result() if item.landed.done() else QuoteTimeout(pair, source, int(wait_s * 1000))

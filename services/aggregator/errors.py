@@ -99,7 +99,7 @@ class TooFewSources(Unavailable):
     reason = "TOO_FEW_SOURCES"
 
     def __init__(self, pair: Pair, fresh: int, required: int, causes: Mapping[str, MeshError]) -> None:
-        detail = "; ".join(f"{source}: {error}" for source, error in sorted(causes.items()))
+        detail = "; ".join(str(error) for _, error in sorted(causes.items()))
         super().__init__(f"{pair} has {fresh} fresh sources, {required} are required" + (f" ({detail})" * bool(detail)))
         self.pair = pair
         self.fresh = fresh
@@ -161,7 +161,8 @@ class QuoteTimeout(DeadlineExceeded):
 
     reason = "QUOTE_TIMEOUT"
 
-    def __init__(self, pair: Pair, timeout_ms: int) -> None:
-        super().__init__(f"no price for {pair} within {timeout_ms} ms; the fetch goes on")
+    def __init__(self, pair: Pair, source: str, timeout_ms: int) -> None:
+        super().__init__(f"no price for {pair} from {source} within {timeout_ms} ms; the fetch goes on")
         self.pair = pair
+        self.source = source
         self.timeout_ms = timeout_ms

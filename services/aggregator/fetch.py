@@ -177,7 +177,8 @@ class Fetcher:
         self._errors.labels(self.name, outcome.reason).inc()
         last = self._failures.get(pair)
         count = 1 if last is None else last.count + 1
-        if last is None or last.error.reason != outcome.reason:
+        # A failure of the whole source is logged once, not for each of its pairs.
+        if self.health.available and (last is None or last.error.reason != outcome.reason):
             log.warning("no_price", source=self.name, pair=str(pair), reason=outcome.reason, error=str(outcome))
         retry_at = now + retry_delay_s(outcome, count)
         self._failures[pair] = Failure(outcome, count, retry_at)

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, MeshError
+from meshkit.server import MeshServer
 from services.aggregator.engine import Engine
 from services.aggregator.errors import UnknownSource
 from services.aggregator.pair import Pair, pair_of
@@ -92,6 +93,13 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         """Remove the pairs that nobody asked for."""
         removed = self._engine.clear_inactive(request.inactive_ms or None)
         return pb.ClearInactivePairsResponse(removed_count=removed)
+
+
+async def announce(engine: Engine, server: MeshServer) -> None:
+    """Set the health to SERVING once the configured feeds have prices, or when there was time enough for that."""
+    await engine.warm_up()
+    for name in ("", NAME):
+        await server.set_serving(name, True)
 
 
 def _pair(message: pb.Pair, field: str) -> Pair:

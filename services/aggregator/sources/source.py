@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from meshkit.errors import MeshError
 from services.aggregator.pair import Pair
@@ -42,7 +42,10 @@ TickOutcome = Tick | MeshError
 class Source(Protocol):
     """Fetch prices from one provider."""
 
-    DECLARATION: ClassVar[Declaration]
+    @property
+    def DECLARATION(self) -> Declaration:
+        """Return how the provider behaves."""
+        ...
 
     async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
         """

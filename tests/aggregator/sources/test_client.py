@@ -1,0 +1,112 @@
+import socket
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from meshkit.clock import ManualClock
+from meshkit.errors import MeshError
+from services.aggregator.errors import (
+    AccessRefused,
+    MalformedAnswer,
+    ProviderFault,
+    SourceRateLimited,
+    SourceTimeout,
+)
+from services.aggregator.sources.client import SourceClient, retry_after_ms
+from services.aggregator.sources.source import Declaration
+from tests.aggregator.fakes import LiteralExchange
+
+DECLARATION = Declaration("okx", "http://localhost", 1, cool_down_ms=700)
+
+
+def client(session: aiohttp.ClientSession, url: str, timeout_ms: int = 2_000) -> SourceClient:
+    """Return a client of that address."""
+    return SourceClient(session, DECLARATION, ManualClock(), base_url=url, timeout_ms=timeout_ms)
+
+
+async def test_numbers_keep_their_digits(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """A JSON number of more digits than a binary float has arrives whole."""
+    exchange.say("/p", '{"price":65123.4567890123456789}')
+    answer = await client(session, exchange.url).get("/p")
+
+    assert {"price": Decimal("65123.4567890123456789")} == answer.body
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (401, "{}", AccessRefused),
+        (403, "<html>", AccessRefused),
+        (451, "{}", AccessRefused),
+        (418, "{}", SourceRateLimited),
+        (429, "", SourceRateLimited),
+        (302, "", ProviderFault),
+        (500, "{}", ProviderFault),
+        (503, "<html>", ProviderFault),
+        (404, "", ProviderFault),
+        (200, "", MalformedAnswer),
+        (200, "<html>", MalformedAnswer),
+        (200, '{"price":NaN}', MalformedAnswer),
+        (200, '{"price":', MalformedAnswer),
+        (200, "[" * 100_000, MalformedAnswer),
+        (404, "<html>", MalformedAnswer),
+    ],
+)
+async def test_answers_are_told_apart(
+    session: aiohttp.ClientSession, exchange: LiteralExchange, status: int, text: str, expected: type[MeshError]
+) -> None:
+    """Each kind of bad answer is an error of its own class, and none is a price."""
+    exchange.say("/p", (status, text))
+    with pytest.raises(MeshError) as caught:
+        await client(session, exchange.url).get("/p")
+
+    assert expected is type(caught.value)
+
+
+async def test_a_limit_tells_its_wait(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """Retry-After decides, and the declared cool-down where it is missing."""
+    exchange.say("/p", (429, "{}", {"Retry-After": "3"}), (429, "{}"))
+    waits = []
+    for _ in range(2):
+        with pytest.raises(SourceRateLimited) as caught:
+            await client(session, exchange.url).get("/p")
+        waits.append(caught.value.retry_after_ms)
+
+    assert [3_000, 700] == waits
+
+
+async def test_silence_is_a_timeout(session: aiohttp.ClientSession) -> None:
+    """A server that takes the connection and says nothing is a SourceTimeout after the source's time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SourceTimeout) as caught:
+        await client(session, f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_ms=100).get("/p")
+
+    assert 100 == caught.value.timeout_ms
+
+
+async def test_a_refused_connection_is_a_fault(session: aiohttp.ClientSession) -> None:
+    """Nobody listening is a ProviderFault, whose text does not hold the address with its key."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(ProviderFault) as caught:
+        await client(session, f"http://127.0.0.1:{port}").get("/p", {"apikey": "very-secret"})
+
+    assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("5", 5_000),
+        (" 0 ", 0),
+        ("soon", None),
+        ("-3", None),
+        ("9" * 400, 259_200_000),
+        ("Thu, 01 Jan 1970 00:01:00 GMT", 50_000),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, expected: int | None) -> None:
+    """Both forms of the header are read, nonsense is as if it were missing, and three days are the most."""
+    assert expected == retry_after_ms(header, now_ms=10_000)
