@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.dbinit import run_as
+from services.dbinit import durable, run_as
 from services.dbinit.account import Account
 from services.dbinit.binaries import Programs
 from services.dbinit.errors import BootstrapBusy, PlaceUnusable
@@ -163,4 +163,6 @@ def _copy(programs: Programs, place: Place) -> None:
     for path in (temporary, *temporary.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    # Whoever finds the directory later trusts it to be whole.
+    durable.sync_tree(temporary)
     temporary.rename(target)

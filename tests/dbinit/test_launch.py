@@ -11,7 +11,7 @@ import asyncpg
 import psutil
 import pytest
 
-from services.dbinit import launch
+from services.dbinit import launch, run_as
 from services.dbinit.launch import Launch
 from services.dbinit.run_as import Identity
 from services.dbinit.session import login, superuser
@@ -111,8 +111,9 @@ def test_committed_rows_survive_a_kill(spare: Server) -> None:
 
 
 def test_stale_files_do_not_stop_it(spare: Server) -> None:
-    """A pid file and a socket's lock that name a living process which is no server of ours do not stop the start."""
-    with subprocess.Popen(["/bin/sleep", "1000"]) as stranger:
+    """A pid file and a socket's lock that name a living process of the server's user do not stop the start."""
+    identity = launch.read(spare.settings.run_dir.path).identity
+    with subprocess.Popen(run_as.command(identity, ["/bin/sleep", "1000"])) as stranger:
         try:
             place = spare.settings.place
             stale = f"{stranger.pid}\n{place.data}\n1700000000\n{spare.settings.port}\n{place.socket}\n127.0.0.1\n"
