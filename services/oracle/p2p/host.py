@@ -80,6 +80,7 @@ class Host:
         self._servers: list[asyncio.Server] = []
         self._handlers: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
+        self._discovering: asyncio.Task[None] | None = None
 
     @property
     def peer_id(self) -> str:
@@ -117,10 +118,10 @@ class Host:
         """Leave the network; return after every task and socket of the host has ended."""
         for server in self._servers:
             server.close()
-        self._discovering.cancel()
-        for handler in self._handlers:
-            handler.cancel()
-        await asyncio.gather(self._discovering, *self._handlers, return_exceptions=True)
+        tasks = [*self._handlers, *([self._discovering] if self._discovering else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for digest in list(self._endpoints):
             self.unregister_group(digest)
         await asyncio.gather(*self._closing)
@@ -135,7 +136,7 @@ class Host:
         limits: StreamLimits,
     ) -> OcrEndpoint | None:
         """
-        Join a configuration's group; return its endpoint, or None when this host is no oracle of it (a bootstrapper).
+        Join a configuration's group, after `start`; return its endpoint, or None for a host that is no oracle of it.
 
         `bootstrappers` maps peer ids to addresses, where host names are allowed; `limits` holds for each other oracle.
 
