@@ -1,0 +1,145 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from meshkit.errors import InvalidInput
+from services.aggregator.aggregate import quote_of
+from services.aggregator.bridge import LONGEST_ANSWER_BYTES, parse_request, success
+from services.aggregator.errors import TooFewSources, UnknownPair
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Quote, Result, SourceQuote
+from tests.aggregator.fakes import BTC, ETH
+
+
+def quote(price: str, pair: Pair = BTC) -> Quote:
+    """Return a quote of one source with a time of its own."""
+    return quote_of(pair, [SourceQuote("coinbase", pair, Decimal(price), 1_700, 9.0, 1_600)], 1)
+
+
+def answer(body: dict[str, Any], results: list[tuple[Pair, Result]]) -> Any:
+    """Return the parsed answer to a request."""
+    return json.loads(success(parse_request(json.dumps(body).encode()), results, 1_500, 1_800))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"pair": "BTC/USD"},
+        {"pair": "BTC-USD"},
+        {"feed": "BTC / USD"},
+        {"base": "BTC", "quote": "USD"},
+        {"from": "BTC", "to": "USD"},
+        {"coin": "BTC", "market": "USD"},
+        {"pairs": ["BTC/USD"]},
+        {"pair": "BTC/USD", "endpoint": "crypto", "overrides": {}},
+    ],
+)
+def test_every_form_names_the_pair(data: dict[str, Any]) -> None:
+    """All spellings that bridges use lead to the same pair, with or without meta, and other keys are ignored."""
+    for meta in (
+        {},
+        {"meta": {"latestAnswer": None, "updatedAt": None}},
+        {"meta": {"latestAnswer": 6, "updatedAt": 1}},
+    ):
+        assert [BTC] == parse_request(json.dumps({"data": data, **meta}).encode()).data.asked()
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("", "body"),
+        ("not json", "body"),
+        ("[]", "body"),
+        ("null", "body"),
+        ("{}", "data"),
+        ('{"data":null}', "data"),
+        ('{"data":{}}', "data"),
+        ('{"data":{"pair":5}}', "data.pair"),
+        ('{"data":{"pair":"BTCUSD"}}', "data.pair"),
+        ('{"data":{"feed":"BTC"}}', "data.feed"),
+        ('{"data":{"pair":"BTC/USD","feed":"BTC / USD"}}', "data"),
+        ('{"data":{"pair":"BTC/USD","base":"BTC"}}', "data"),
+        ('{"data":{"base":"BTC"}}', "data.quote"),
+        ('{"data":{"to":"USD"}}', "data.base"),
+        ('{"data":{"base":"B/C","quote":"USD"}}', "data.base"),
+        ('{"data":{"pairs":[]}}', "data.pairs"),
+        ('{"data":{"pairs":["BTC/USD","X"]}}', "data.pairs.1"),
+        ('{"data":{"pair":"BTC/USD","decimals":37}}', "data.decimals"),
+        ('{"data":{"pair":"BTC/USD","decimals":"8"}}', "data.decimals"),
+        ('{"data":{"pair":"BTC/USD","sources":"kraken"}}', "data.sources"),
+        (json.dumps({"data": {"pairs": ["BTC/USD"] * 501}}), "data.pairs"),
+        ('{"data":{"pair":"' + "B" * 200 + '/USD"}}', "data.pair"),
+    ],
+)
+def test_a_bad_request_names_its_field(text: str, field: str) -> None:
+    """Each fault is an InvalidInput with the place of the fault."""
+    with pytest.raises(InvalidInput) as caught:
+        parse_request(text.encode()).data.asked()
+
+    assert field == caught.value.field
+
+
+def test_the_answer_is_what_a_node_reads() -> None:
+    """`result` stands in data and on top as text, statusCode is 200, and there is no job run id nobody sent."""
+    said = answer({"data": {"pair": "BTC/USD"}}, [(BTC, quote("65123.4500"))])
+
+    assert ("65123.45", "65123.45", 200) == (said["result"], said["data"]["result"], said["statusCode"])
+    assert "jobRunID" not in said
+    assert {
+        "providerDataRequestedUnixMs": 1_500,
+        "providerDataReceivedUnixMs": 1_700,
+        "providerIndicatedTimeUnixMs": 1_600,
+        "answeredUnixMs": 1_800,
+    } == said["timestamps"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("run-1", "run-1"), (7, "7")])
+def test_an_id_comes_back(given: object, expected: str) -> None:
+    """An id of older nodes is the job run id of the answer."""
+    assert expected == answer({"id": given, "data": {"pair": "BTC/USD"}}, [(BTC, quote("1"))])["jobRunID"]
+
+
+@pytest.mark.parametrize(
+    ("price", "decimals", "expected"),
+    [
+        ("65123.45", 8, "6512345000000"),
+        ("0.000000019", 8, "1"),
+        ("0.000000009", 8, "0"),
+        ("65.9", 0, "65"),
+        ("123456789012345.123456789012345678", 18, "123456789012345123456789012345678"),
+    ],
+)
+def test_decimals_make_the_contracts_integer(price: str, decimals: int, expected: str) -> None:
+    """The price is scaled and cut toward zero without losing a digit, in plain notation."""
+    assert expected == answer({"data": {"pair": "BTC/USD", "decimals": decimals}}, [(BTC, quote(price))])["result"]
+
+
+def test_several_pairs_come_in_order_with_their_errors() -> None:
+    """One failed pair does not fail the others."""
+    results: list[tuple[Pair, Result]] = [(ETH, UnknownPair(ETH)), (BTC, quote("5"))]
+    said = answer({"data": {"pairs": ["ETH/USD", "BTC/USD"]}}, results)
+
+    assert [
+        {"pair": "ETH/USD", "error": {"code": "UNKNOWN_PAIR"}},
+        {"pair": "BTC/USD", "price": "5"},
+    ] == said["data"]["quotes"]
+
+
+def test_no_price_at_all_is_the_first_error() -> None:
+    """With nothing to answer, the request fails as its first pair did."""
+    with pytest.raises(TooFewSources):
+        answer(
+            {"data": {"pairs": ["BTC/USD", "ETH/USD"]}}, [(BTC, TooFewSources(BTC, 0, 2, {})), (ETH, UnknownPair(ETH))]
+        )
+
+
+def test_an_answer_that_a_node_would_cut_is_an_error() -> None:
+    """Below the limit of 32,768 bytes the answer is whole, from there on it is refused."""
+    many: list[tuple[Pair, Result]] = [(Pair(f"{'A' * 40}{n}", "USD"), quote("1" * 30)) for n in range(500)]
+    request = {"data": {"pairs": ["BTC/USD"] * 500}}
+
+    assert len(json.dumps(answer(request, many[:200]))) < LONGEST_ANSWER_BYTES
+    with pytest.raises(InvalidInput, match="fewer pairs"):
+        answer(request, many)

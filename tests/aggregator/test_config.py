@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshkit.configuration.solution import Configuration
+from meshkit.errors import InvalidInput
+from services.aggregator.config import LONGEST_WAIT_MS, path, read
+from services.aggregator.pair import Pair
+
+SECRETS = {
+    "pgPassword": "p" * 16,
+    "chainlinkPassword": "c" * 20,
+    "chainlinkKeystorePassword": "k" * 20,
+    "faucetPrivateKey": "0x" + "ab" * 32,
+    "chainlinkEmail": "operator@example.com",
+    "chainlinkChainId": 1337,
+    "chainlinkRpcWsUrl": "ws://127.0.0.1:8545",
+    "chainlinkRpcHttpUrl": "http://127.0.0.1:8545",
+}
+
+
+def configuration(aggregator: dict[str, Any], feeds: tuple[str, ...] = ()) -> Configuration:
+    """Return a whole configuration with this aggregator."""
+    document = {"solution": {**SECRETS, "priceAggregatorConfig": aggregator, "mesh": {"feeds": list(feeds)}}}
+    return Configuration.model_validate_json(json.dumps(document))
+
+
+def test_the_settings_of_a_deployment_are_read() -> None:
+    """Every key that this service uses arrives where it is used."""
+    config = read(
+        configuration(
+            {
+                "port": 3456,
+                "logger": {"level": "warn"},
+                "quotes": {"requestTimeoutMs": 2000},
+                "refetch": {"enabled": False, "staleTriggerBeforeExpiry": 700},
+                "pairCleanup": {"inactiveTimeoutMs": 11_000, "cleanupIntervalMs": 1_500},
+                "pairsTtl": [
+                    {"pair": ["BTC", "USDT"], "source": "binance", "ttl": 1500},
+                    {"pair": ["X", "Y"], "ttl": 2000},
+                ],
+                "sources": {
+                    "binance": {
+                        "ttl": 9_000,
+                        "timeoutMs": 1_200,
+                        "maxConcurrent": 2,
+                        "baseUrl": "http://127.0.0.1:1/b",
+                    },
+                    "kraken": {"enabled": False, "staleTriggerBeforeExpiry": 300, "refetch": True},
+                },
+            },
+            ("BTC / USD",),
+        )
+    )
+    binance, kraken = config.sources["binance"], config.sources["kraken"]
+
+    assert (3456, "warning", 2000, False) == (
+        config.http_port,
+        config.log_level,
+        config.request_timeout_ms,
+        config.refetch,
+    )
+    assert (11_000, 1_500) == (config.inactive_timeout_ms, config.cleanup_interval_ms)
+    assert ("http://127.0.0.1:1/b", 1_200, 2, 500, 700) == (
+        binance.base_url,
+        binance.timeout_ms,
+        binance.max_concurrent,
+        binance.max_batch,
+        binance.stale_trigger_ms,
+    )
+    assert (False, 300, 50) == (kraken.enabled, kraken.stale_trigger_ms, kraken.max_batch)
+    assert (1_500, 9_000, 2_000, 5_000) == (
+        config.ttl_ms("binance", Pair("BTC", "USDT")),
+        config.ttl_ms("binance", Pair("ETH", "USDT")),
+        config.ttl_ms("kraken", Pair("X", "Y")),
+        config.ttl_ms("kraken", Pair("BTC", "USDT")),
+    )
+    assert (Pair("BTC", "USD"),) == config.pinned
+    assert Pair("BTC", "USDT") == config.feeds[Pair("BTC", "USD")]["binance"]
+
+
+def test_a_caller_never_waits_as_long_as_a_job() -> None:
+    """The default of 10 s, which equals the jobs' timeout, is cut."""
+    assert LONGEST_WAIT_MS == read(configuration({})).request_timeout_ms
+
+
+def test_clean_up_can_be_off() -> None:
+    """Pairs are then kept for ever."""
+    assert read(configuration({"pairCleanup": {"enabled": False}})).inactive_timeout_ms is None
+
+
+def test_the_path_of_the_configuration_is_required() -> None:
+    """The error names the variable."""
+    assert Path("/x/c.json") == path({"FEEDMESH_CONFIG": "/x/c.json"})
+    with pytest.raises(InvalidInput, match="FEEDMESH_CONFIG"):
+        path({})
