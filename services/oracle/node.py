@@ -10,11 +10,10 @@ its supervisor starts it anew.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -25,6 +24,7 @@ from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition
 from meshkit.metrics import Registry
 from meshkit.server import MeshServer
+from services.oracle.background import Background, background
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.rpc import RpcClient
 from services.oracle.errors import DatabaseUnavailable, SettingInvalid
@@ -95,14 +95,14 @@ class Node:
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200), auto_decompress=False)
             )
-            background = await stack.enter_async_context(_background())
-            around = await self._surroundings(stack, background, database, keyring, bridges, session)
+            beside = await stack.enter_async_context(background())
+            around = await self._surroundings(stack, beside, database, keyring, bridges, session)
             spawner = JobSpawner(around, JobStore(database), bridges)
             stack.push_async_callback(_flush, around.answers)
             await stack.enter_async_context(_listening(around.host, self.config))
             stack.push_async_callback(spawner.stop_all)
             await spawner.start_all()
-            background.start(self._write_behind(around))
+            beside.start(self._write_behind(around))
 
             health = Health(around, spawner, database)
             server = MeshServer(self.name, self.socket, registry=around.registry, drain_s=_DRAIN_S)
@@ -127,7 +127,7 @@ class Node:
     async def _surroundings(
         self,
         stack: AsyncExitStack,
-        background: _Background,
+        beside: Background,
         database: Database,
         keyring: Keyring,
         bridges: BridgeStore,
@@ -135,7 +135,7 @@ class Node:
     ) -> Surroundings:
         config, request = self.config, self.config.job_pipeline.http_request
         chains = {
-            settings.number: await self._chain(stack, background, database, settings, session)
+            settings.number: await self._chain(stack, beside, database, settings, session)
             for settings in config.evm
             if settings.enabled
         }
@@ -182,7 +182,7 @@ class Node:
     async def _chain(
         self,
         stack: AsyncExitStack,
-        background: _Background,
+        beside: Background,
         database: Database,
         settings: EvmSettings,
         session: aiohttp.ClientSession,
@@ -192,7 +192,7 @@ class Node:
             raise SettingInvalid(f"EVM[{settings.chain_id}].Nodes", "send-only nodes", "at least one without SendOnly")
         rpc = RpcClient(session, urls)
         heads = HeadTracker(rpc, self.clock, settings.head_interval_s)
-        background.start(heads.run())
+        beside.start(heads.run())
         chain = Chain(settings, rpc, heads, TransactionStore(database, settings.number), {})
 
         async def close_accounts() -> None:
@@ -227,33 +227,6 @@ class Node:
             yield
         finally:
             await runner.cleanup()
-
-
-class _Background:
-    """Run tasks beside the node's body; one that breaks ends the body too."""
-
-    def __init__(self, group: asyncio.TaskGroup) -> None:
-        self._group = group
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task."""
-        self._tasks.append(self._group.create_task(work))
-
-    def cancel(self) -> None:
-        """Cancel all tasks."""
-        for task in self._tasks:
-            task.cancel()
-
-
-@asynccontextmanager
-async def _background() -> AsyncIterator[_Background]:
-    async with asyncio.TaskGroup() as group:
-        tasks = _Background(group)
-        try:
-            yield tasks
-        finally:
-            tasks.cancel()
 
 
 @asynccontextmanager

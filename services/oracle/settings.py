@@ -55,7 +55,7 @@ class WebServerSettings(_Table):
     """Hold where and how the REST API listens."""
 
     http_port: Port = 6688
-    listen_ip: str = "0.0.0.0"
+    listen_ip: str = "0.0.0.0"  # noqa: S104 # the real node's default
     secure_cookies: bool = True
     session_timeout_s: Duration = 900.0
     http_max_size_bytes: Size = 32768

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.oracle.keys.envelope import STANDARD_SCRYPT_N, KeyUnreadable, decrypt, encrypt
 from services.oracle.ocr.keys import OracleKeys
 
-_PASSWORD_PREFIX = "ocrkey"
+_PREFIX = "ocrkey"
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -53,7 +53,7 @@ class OcrBundle:
     @classmethod
     def from_export(cls, export: dict[str, Any], password: str) -> Self:
         """Decrypt an export; KeyUnreadable if it is none or the password is wrong."""
-        return cls.from_plaintext(decrypt(export.get("crypto"), _PASSWORD_PREFIX + password))
+        return cls.from_plaintext(decrypt(export.get("crypto"), _PREFIX + password))
 
     @property
     def id(self) -> str:
@@ -70,5 +70,5 @@ class OcrBundle:
 
     def export(self, password: str, *, scrypt_n: int = STANDARD_SCRYPT_N) -> dict[str, Any]:
         """Return the export object."""
-        crypto = encrypt(self.plaintext, _PASSWORD_PREFIX + password, scrypt_n=scrypt_n)
+        crypto = encrypt(self.plaintext, _PREFIX + password, scrypt_n=scrypt_n)
         return {"keyType": "OCR", "id": self.id, **self.public(), "crypto": crypto}

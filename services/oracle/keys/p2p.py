@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.oracle.keys.envelope import STANDARD_SCRYPT_N, KeyUnreadable, decrypt, encrypt
 
-_PASSWORD_PREFIX = "p2pkey"
+_PREFIX = "p2pkey"
 # libp2p's protobuf: key type 1 is ed25519, then the length of the key.
 _PRIVATE_HEADER = bytes.fromhex("08011240")
 _PUBLIC_HEADER = bytes.fromhex("002408011220")
@@ -44,7 +44,7 @@ class P2pKey:
     @classmethod
     def from_export(cls, export: dict[str, Any], password: str) -> Self:
         """Decrypt an export; KeyUnreadable if it is none or the password is wrong."""
-        return cls.from_plaintext(decrypt(export.get("crypto"), _PASSWORD_PREFIX + password))
+        return cls.from_plaintext(decrypt(export.get("crypto"), _PREFIX + password))
 
     @property
     def plaintext(self) -> bytes:
@@ -72,5 +72,5 @@ class P2pKey:
             "keyType": "P2P",
             "publicKey": self.public_key.hex(),
             "peerID": f"p2p_{self.peer_id}",
-            "crypto": encrypt(self.plaintext, _PASSWORD_PREFIX + password, scrypt_n=scrypt_n),
+            "crypto": encrypt(self.plaintext, _PREFIX + password, scrypt_n=scrypt_n),
         }

@@ -110,7 +110,10 @@ async def _patiently(attempt: Callable[[], Awaitable[_Result]], deadline_s: floa
         wait=wait_random_exponential(multiplier=0.05, max=1),
     )
     try:
-        return await retrying(attempt)
+        async for one in retrying:
+            with one:
+                return await attempt()
     except RetryError as error:
         cause = error.last_attempt.exception()
         raise DatabaseUnavailable(f"PostgreSQL did not answer within {deadline_s:g} s: {cause}") from cause
+    raise DatabaseUnavailable("no attempt was made")

@@ -47,14 +47,13 @@ class JobStore:
         self, external_job_id: UUID, name: str | None, contract: str, chain_id: int, toml: str, job_id: int | None
     ) -> StoredJob:
         """Store a job, under a given number or the next one; JobRefused with the real node's texts for a duplicate."""
-        names, numbers = ("id, ", "$6, ") if job_id is not None else ("", "")
-        values = (external_job_id, name, contract, chain_id, toml, *([job_id] if job_id is not None else []))
         sql = (
-            f"INSERT INTO jobs ({names}external_job_id, name, contract_address, evm_chain_id, toml)"
-            f" VALUES ({numbers}$1, $2, $3, $4, $5) RETURNING id, external_job_id, toml, created_at"
+            "INSERT INTO jobs (id, external_job_id, name, contract_address, evm_chain_id, toml) VALUES"
+            " (coalesce($6::integer, nextval(pg_get_serial_sequence('jobs', 'id'))::integer), $1, $2, $3, $4, $5)"
+            " RETURNING id, external_job_id, toml, created_at"
         )
         try:
-            row = await self._database.fetch_one(sql, *values)
+            row = await self._database.fetch_one(sql, external_job_id, name, contract, chain_id, toml, job_id)
         except asyncpg.UniqueViolationError as error:
             if "contract_address" in (error.constraint_name or ""):
                 text = f"a job with contract address {contract} already exists for chain ID {chain_id}"

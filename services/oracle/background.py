@@ -1,0 +1,34 @@
+"""Tasks beside the body of a process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+class Background:
+    """Start tasks that last as long as the body; one that breaks ends the body too."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task."""
+        self._tasks.append(self._group.create_task(work))
+
+    def cancel(self) -> None:
+        """Cancel all tasks."""
+        for task in self._tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def background() -> AsyncIterator[Background]:
+    """Give a Background whose tasks are cancelled when the body ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = Background(group)
+        try:
+            yield tasks
+        finally:
+            tasks.cancel()

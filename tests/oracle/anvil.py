@@ -1,0 +1,125 @@
+"""A real chain, and the aggregator contract on it."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from eth_abi.abi import decode, encode
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from contracts.artifact import load
+from devkit.chain.binary import find_anvil
+from services.oracle.chain.rpc import RpcClient, blob, quantity
+from services.oracle.errors import RpcUnavailable
+from tests.oracle.ports import eventually, free_port
+
+CHAIN_ID = 1337
+OWNER = "0x00000000000000000000000000000000000A11CE"
+NEW_TRANSMISSION = keccak(text="NewTransmission(uint32,int192,address,int192[],bytes,bytes32)")
+
+
+class Anvil:
+    """One anvil process; any address may send. `block_time_s` None: a block for each transaction."""
+
+    def __init__(self, session: aiohttp.ClientSession, block_time_s: int | None, state: Path | None = None) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.rpc = RpcClient(session, [self.url])
+        self._block_time_s = block_time_s
+        self._state = state
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it, and return when it answers."""
+        interval = ("--block-time", str(self._block_time_s)) if self._block_time_s else ()
+        state = ("--state", str(self._state)) if self._state else ()
+        self._process = await asyncio.create_subprocess_exec(
+            str(find_anvil()),
+            *("--port", str(self.port), "--chain-id", str(CHAIN_ID), "--quiet", "--accounts", "0"),
+            *("--auto-impersonate", "--base-fee", "0", "--gas-price", "0", *interval, *state),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+
+        async def answers() -> bool:
+            try:
+                return await self.rpc.number("eth_chainId") == CHAIN_ID
+            except RpcUnavailable:
+                return False
+
+        await eventually(answers, 20, "anvil answers")
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+            await self._process.wait()
+
+    async def send(self, sender: str, to: str | None, data: bytes) -> dict[str, Any]:
+        """Send a transaction of an impersonated sender, and return its receipt."""
+        transaction = {"from": sender, "data": "0x" + data.hex(), "gas": hex(8_000_000)} | ({"to": to} if to else {})
+        sent = await self.rpc.call("eth_sendTransaction", transaction)
+        if self._block_time_s is not None:
+            await self.rpc.call("evm_mine")
+        receipt = await self.rpc.call("eth_getTransactionReceipt", sent)
+        assert receipt is not None
+        assert 1 == quantity(receipt["status"]), f"reverted: {receipt}"
+        found: dict[str, Any] = receipt
+        return found
+
+    async def fund(self, address: str) -> None:
+        """Give an address 100 ether."""
+        await self.rpc.call("anvil_setBalance", address, hex(100 * 10**18))
+
+
+class Aggregator:
+    """The aggregator contract on an anvil."""
+
+    def __init__(self, anvil: Anvil, address: str) -> None:
+        self.anvil = anvil
+        self.address = address
+
+    @classmethod
+    async def deploy(cls, anvil: Anvil) -> "Aggregator":
+        """Deploy one with 8 decimals and no billing."""
+        zero = "0x" + "00" * 20
+        types = (*("uint32",) * 5, "address", "int192", "int192", "address", "address", "uint8", "string")
+        values = (0, 0, 0, 0, 0, zero, 1, 10**30, zero, zero, 8, "BTC / USD")
+        await anvil.fund(OWNER)
+        code = bytes.fromhex(load("OffchainAggregator").bytecode.removeprefix("0x"))
+        receipt = await anvil.send(OWNER, None, code + encode(types, values))
+        return cls(anvil, to_checksum_address(receipt["contractAddress"]))
+
+    async def configure(self, signers: Sequence[str], transmitters: Sequence[str], f: int, encoded: bytes) -> None:
+        """Set payees and configuration."""
+        payees = keccak(text="setPayees(address[],address[])")[:4]
+        await self.anvil.send(
+            OWNER, self.address, payees + encode(("address[]", "address[]"), (transmitters, transmitters))
+        )
+        types = ("address[]", "address[]", "uint8", "uint64", "bytes")
+        config = keccak(text="setConfig(address[],address[],uint8,uint64,bytes)")[:4]
+        await self.anvil.send(
+            OWNER, self.address, config + encode(types, (list(signers), list(transmitters), f, 1, encoded))
+        )
+
+    async def request_round(self) -> None:
+        """Ask the oracles for a round."""
+        await self.anvil.send(OWNER, self.address, keccak(text="requestNewRound()")[:4])
+
+    async def latest_round(self) -> tuple[int, int]:
+        """Return the latest round id and its answer."""
+        data = await self.anvil.rpc.eth_call(self.address, keccak(text="latestRoundData()")[:4])
+        round_id, answer, *_ = decode(("uint80", "int256", "uint256", "uint256", "uint80"), data)
+        return round_id, answer
+
+    async def transmissions(self) -> list[tuple[str, bytes]]:
+        """Return transmitter and observers of every round so far."""
+        head = await self.anvil.rpc.number("eth_blockNumber")
+        logs = await self.anvil.rpc.logs(self.address, NEW_TRANSMISSION, 0, head)
+        types = ("int192", "address", "int192[]", "bytes", "bytes32")
+        decoded = [decode(types, blob(log["data"])) for log in logs]
+        return [(to_checksum_address(values[1]), values[3]) for values in decoded]

@@ -1,0 +1,68 @@
+"""A PostgreSQL server for all tests of the node, an own database for each, and a chain."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+
+from services.dbinit.provision import provision
+from services.dbinit.session import superuser
+from services.oracle.store.database import Database
+from services.oracle.store.migrations import migrate
+from tests.dbinit.server import Server, in_thread, open_directory, settings_in
+from tests.oracle.anvil import Aggregator, Anvil
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(name="postgres", scope="package")
+def _postgres() -> Iterator[Server]:
+    """Give a server with the roles and databases of five nodes."""
+    server = Server(settings_in(open_directory()))
+    try:
+        server.start()
+        in_thread(provision(server.settings))
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(name="database_url")
+async def _database_url(postgres: Server) -> str:
+    """Give the URL of an empty database of its own."""
+    name = f"test_{next(_NUMBERS)}"
+    settings = postgres.settings
+    async with superuser(settings) as connection:
+        await connection.execute(f"CREATE DATABASE {name} OWNER chainlink_node_1")
+    return f"postgresql://chainlink_node_1:{settings.password(1)}@127.0.0.1:{settings.port}/{name}?sslmode=disable"
+
+
+@pytest.fixture(name="database")
+async def _database(database_url: str) -> AsyncIterator[Database]:
+    """Give a migrated database."""
+    async with Database.connect(database_url, max_connections=4, deadline_s=10) as database:
+        await migrate(database)
+        yield database
+
+
+@pytest.fixture(name="http")
+async def _http() -> AsyncIterator[aiohttp.ClientSession]:
+    """Give an HTTP client that keeps the cookies of addresses."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        yield session
+
+
+@pytest.fixture(name="anvil")
+async def _anvil(http: aiohttp.ClientSession) -> AsyncIterator[Anvil]:
+    """Give a chain that makes a block of every transaction at once."""
+    anvil = Anvil(http, None)
+    await anvil.start()
+    yield anvil
+    await anvil.stop()
+
+
+@pytest.fixture(name="aggregator")
+async def _aggregator(anvil: Anvil) -> Aggregator:
+    """Give an aggregator without oracles."""
+    return await Aggregator.deploy(anvil)
