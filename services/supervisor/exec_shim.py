@@ -34,11 +34,18 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
-        os.execvp(command[0], command)  # noqa: S606  # that is its purpose: there is no shell
+        os.execvpe(command[0], command, _environment())  # noqa: S606  # that is its purpose: there is no shell
     except FileNotFoundError as error:
         return _fail(f"{command[0]}: {error.strerror}", NOT_FOUND)
     except OSError as error:
         return _fail(f"{command[0]}: {error.strerror}", CANNOT_EXECUTE)
+
+
+def _environment() -> dict[bytes, bytes]:
+    """Return the environment we were given: Python has added LC_CTYPE to its own if there was no locale."""
+    with open("/proc/self/environ", "rb") as file:  # noqa: PTH123  # pathlib would double this program's imports
+        entries = file.read().split(b"\0")
+    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
 def _fail(problem: str, code: int) -> int:

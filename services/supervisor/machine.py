@@ -223,7 +223,7 @@ class Machine:
                 self._to(unit, State.COMPLETED)
             case policy.RestartAfter():
                 budget = f"restart {decision.spent} of {unit.spec.policy.max_restarts}"
-                self._to(unit, State.BACKOFF, f"{unit.last_exit}; {budget} in {decision.delay_s:.1f} s")
+                self._to(unit, State.BACKOFF, f"{unit.last_exit}; {budget} in {decision.delay_s * 1000:.0f} ms")
                 unit.due, unit.spent = now + decision.delay_s, decision.spent
             case policy.GiveUp():
                 self._to(unit, State.FAILED, f"{unit.last_exit} after {unit.spec.policy.max_restarts} restarts")

@@ -59,7 +59,7 @@ class Runtime:
         self._counters = counters
         self._clock = clock
         self._processes = {name: Process() for name in machine.units}
-        self._shown: dict[str, State] = dict.fromkeys(machine.units, State.PENDING)
+        self._shown: dict[str, tuple[State, int]] = {}
         self._inbox: deque[m.Event] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -131,7 +131,10 @@ class Runtime:
         if isinstance(event, m.Exited) and event.run == self.machine.units[event.name].run:
             self._forget(self._processes[event.name])
         was_stopping = self.machine.stopping
-        for action in self.machine.handle(event, self._clock.monotonic()):
+        actions = self.machine.handle(event, self._clock.monotonic())
+        if self.machine.stopping and not was_stopping:
+            self._hub.note(f"stopping: {self.machine.reason}")
+        for action in actions:
             match action:
                 case m.Spawn():
                     self._spawn(action)
@@ -141,10 +144,6 @@ class Runtime:
                     self._publish(action.name)
                 case m.Finished():
                     exit_code = action.exit_code
-        if self.machine.stopping and not was_stopping:
-            self._hub.note(f"stopping: {self.machine.reason}")
-            if culprit := self.machine.culprit:
-                self._hub.note(f"{culprit} has ended the mesh; its log is {self._hub.path(culprit)}")
         if self.startup_ms is None and self.machine.ready:
             self.startup_ms = round((self._clock.monotonic() - self._began_at) * 1000)
             self._hub.note(f"all {len(self.machine.units)} services are up after {self.startup_ms / 1000:.1f} s")
@@ -194,8 +193,9 @@ class Runtime:
     def _publish(self, name: str) -> None:
         view = self.view(name)
         self.events.add(view)
-        if view.state is not self._shown[name]:
-            self._shown[name] = view.state
+        shown = (view.state, self.machine.units[name].run)
+        if shown != self._shown.get(name, (State.PENDING, 0)):
+            self._shown[name] = shown
             self._hub.note(f"{name} {self._in_words(view)}")
 
     def _in_words(self, view: View) -> str:
@@ -203,6 +203,8 @@ class Runtime:
         match view.state:
             case State.STARTING:
                 return f"starting (pid {view.pid})"
+            case State.HEALTHY if self.machine.units[view.name].spec.probe is None:
+                return f"started (pid {view.pid})"
             case State.HEALTHY | State.COMPLETED:
                 return f"{view.state.name.lower()} after {after_s:.1f} s"
             case State.STOPPED if view.last_exit:

@@ -1,0 +1,193 @@
+"""
+Small real services, and a real supervisor over them.
+
+    python -m tests.supervisor.fakes SCENARIO RUN_DIR DATA_DIR    supervise the services of a scenario
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from meshkit.clock import SystemClock
+from meshkit.paths import RunDir
+from services.supervisor.counters import Counters
+from services.supervisor.graph import Graph
+from services.supervisor.logs import LogHub, LogSettings
+from services.supervisor.machine import Machine, Shutdown
+from services.supervisor.policy import RestartPolicy
+from services.supervisor.runtime import Runtime
+from services.supervisor.spec import Dependency, ServiceSpec, StopPlan, StopStep
+from services.supervisor.states import Condition, Kind, State
+from services.supervisor.terminal import Terminal
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+QUICK = RestartPolicy(first_delay_s=0.02, jitter=0)
+
+
+def shell(name: str, script: str, *needs: Dependency, kind: Kind = Kind.LONGRUN) -> ServiceSpec:
+    """Return a service that is a shell script; it stops within a second of SIGTERM or is killed."""
+    return ServiceSpec(
+        name=name,
+        command=("sh", "-c", script),
+        kind=kind,
+        needs=needs,
+        environment=ENVIRONMENT,
+        policy=QUICK,
+        stop=StopPlan((StopStep(signal.SIGTERM, 1.0),)),
+    )
+
+
+def sleeper(name: str, *needs: Dependency) -> ServiceSpec:
+    """Return a longrun that does nothing and dies of SIGTERM."""
+    return shell(name, "exec sleep 1000", *needs)
+
+
+def oneshot(name: str, script: str, *needs: Dependency) -> ServiceSpec:
+    """Return a oneshot shell script."""
+    return shell(name, script, *needs, kind=Kind.ONESHOT)
+
+
+def healthy(name: str) -> Dependency:
+    """Return the edge that waits for a service to be healthy."""
+    return Dependency(name, Condition.HEALTHY)
+
+
+def completed(name: str) -> Dependency:
+    """Return the edge that waits for a oneshot to be completed."""
+    return Dependency(name, Condition.COMPLETED)
+
+
+def deaf(name: str) -> ServiceSpec:
+    """Return a service that ignores SIGTERM, and so does its child."""
+    return shell(name, "trap '' TERM; echo deaf; while :; do sleep 1000; done")
+
+
+SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
+    "chain": lambda: [
+        sleeper("first"),
+        oneshot("prepare", "echo prepared", healthy("first")),
+        sleeper("second", completed("prepare")),
+        sleeper("third", healthy("second")),
+    ],
+    "family": lambda: [shell("family", "sleep 1000 & sleep 1000 & exec sleep 1000")],
+    "deaf": lambda: [replace(deaf("deaf"), stop=StopPlan((StopStep(signal.SIGTERM, 60.0),)))],
+    "flood": lambda: [oneshot("flood", "seq 400000"), sleeper("calm")],
+    "crash": lambda: [sleeper("innocent"), shell("crasher", "echo oh; exit 7", healthy("innocent"))],
+}
+
+
+def scenario_specs(scenario: str) -> list[ServiceSpec]:
+    """Return the services of a scenario; `port 80` is one that wants that port."""
+    name, _, argument = scenario.partition(" ")
+    return [replace(sleeper("wanting"), ports=(int(argument),))] if name == "port" else SCENARIOS[name]()
+
+
+class Mesh:
+    """A runtime in this process, with its log and its directories."""
+
+    def __init__(self, specs: list[ServiceSpec], run_dir: Path, logs: Path, output: int) -> None:
+        graph = Graph(specs)
+        self.hub = LogHub(graph.order, LogSettings(logs), SystemClock(), Terminal(output))
+        self.machine = Machine(graph, Random(1))
+        self.runtime = Runtime(self.machine, self.hub, Counters(RunDir(run_dir)), SystemClock())
+        self.task: asyncio.Task[int] | None = None
+
+    def state(self, name: str) -> State:
+        """Return a service's state."""
+        return self.machine.units[name].state
+
+    def pid(self, name: str) -> int:
+        """Return a service's process id, 0 if it has none."""
+        return self.runtime.view(name).pid
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        """Wait for a condition on the services."""
+        async with asyncio.timeout(timeout_s):
+            await self.runtime.until(condition)
+
+    async def until_state(self, name: str, state: State) -> None:
+        """Wait for a service's state."""
+        await self.until(lambda: self.state(name) is state)
+
+    async def until_line(self, service: str, text: str) -> None:
+        """Wait for a line that a service writes."""
+        async with asyncio.timeout(10):
+            while text not in self.lines(service):
+                await self.hub.changed.wait()
+
+    def history(self, name: str) -> list[State]:
+        """Return the states a service has shown so far."""
+        return [view.state for _, view in self.runtime.events.after(0) or () if view.name == name]
+
+    def lines(self, service: str) -> list[str]:
+        """Return what a service has written."""
+        return [line.text for line in self.hub.after({service}, -1)]
+
+
+@asynccontextmanager
+async def running(specs: list[ServiceSpec], run_dir: Path) -> AsyncIterator[Mesh]:
+    """Run services in this process; at the end they are stopped, and none of their processes may be left."""
+    output = os.open(os.devnull, os.O_WRONLY)
+    mesh = Mesh(specs, run_dir, run_dir / "logs", output)
+    mesh.task = asyncio.create_task(mesh.runtime.run())
+    try:
+        yield mesh
+    finally:
+        if not mesh.task.done():
+            mesh.runtime.post(Shutdown("the test is over"))
+        async with asyncio.timeout(20):
+            await mesh.task
+        mesh.hub.close()
+        os.close(output)
+    assert psutil.Process().children() == []
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def no_process_left(pids: list[int], timeout_s: float = 5.0) -> Iterator[None]:
+    """Assert that these processes are gone soon after the block."""
+    processes = [psutil.Process(pid) for pid in pids]
+    yield
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    for process in alive:
+        process.kill()
+    assert [] == alive
+
+
+def _main() -> None:
+    from meshkit import log, runtime
+    from services.supervisor import parent
+    from services.supervisor.config import Settings
+    from services.supervisor.supervise import supervise
+
+    scenario, run_dir, data_dir = sys.argv[1:]
+    log.configure("supervisor")
+    exit_code = 0
+
+    async def run() -> None:
+        nonlocal exit_code
+        parent.die_with_parent(os.environ)
+        settings = Settings(RunDir(Path(run_dir)), LogSettings(Path(data_dir) / "logs"))
+        exit_code = await supervise(Graph(scenario_specs(scenario)), settings)
+
+    runtime.run(run)
+    sys.exit(exit_code)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,319 @@
+"""The state machine, under any order of events."""
+
+import signal
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.supervisor import machine as m
+from services.supervisor.graph import Graph
+from services.supervisor.policy import RestartPolicy
+from services.supervisor.probe import TcpProbe
+from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
+from services.supervisor.states import Condition, Kind, State
+from tests.supervisor.fakes import completed, healthy, oneshot, sleeper
+from tests.supervisor.test_graph import acyclic_plans
+
+DEADLINE_S = 14.0
+
+
+@dataclass
+class World:
+    """
+    Perform a machine's actions on pretended processes, and check the promises at each step.
+
+    `obeys` says which services end at their stop signal; the others need SIGKILL.
+    """
+
+    specs: list[ServiceSpec]
+    obeys: set[str] = field(default_factory=set)
+    now: float = 0.0
+    living: dict[str, int] = field(default_factory=dict)
+    healthy: set[str] = field(default_factory=set)
+    completed: set[str] = field(default_factory=set)
+    by_hand: set[str] = field(default_factory=set)
+    crashes: dict[str, int] = field(default_factory=dict)
+    dying: list[str] = field(default_factory=list)
+    stop_order: list[str] = field(default_factory=list)
+    hasty: bool = False
+    exit_code: int | None = None
+
+    def __post_init__(self) -> None:
+        self.graph = Graph(self.specs)
+        self.machine = m.Machine(self.graph, Random(1), stop_deadline_s=DEADLINE_S)
+        self.handle(m.Tick())
+
+    def handle(self, event: m.Event) -> None:
+        """Let the machine handle an event and do what it says."""
+        stopped_before = self.machine.stopping
+        for action in self.machine.handle(event, self.now):
+            match action:
+                case m.Spawn():
+                    self._spawn(action, stopped_before)
+                case m.Kill():
+                    self._kill(action)
+                case m.Finished():
+                    assert self.exit_code is None, "finished once"
+                    assert not self.living or self.now > DEADLINE_S
+                    self.exit_code = action.exit_code
+
+    def end(self, name: str, code: int) -> None:
+        """End a process."""
+        run = self.living.pop(name)
+        wanted = self.machine.units[name].state is State.STOPPING or self.machine.stopping
+        self.healthy.discard(name)
+        if self.graph.specs[name].kind is Kind.ONESHOT and code == 0 and not wanted:
+            self.completed.add(name)
+        elif not wanted:
+            self.crashes[name] = self.crashes.get(name, 0) + 1
+        self.handle(m.Exited(name, run, code))
+
+    def probe(self, name: str, ready: bool) -> None:
+        """Report a probe's result."""
+        spec = self.graph.specs[name]
+        if spec.kind is Kind.LONGRUN:
+            if self.machine.units[name].state is not State.STOPPING:
+                (self.healthy.add if ready else self.healthy.discard)(name)
+            self.handle(m.Probed(name, self.living[name], ready))
+
+    def by_operator(self, event: m.Start | m.Stop | m.Restart) -> None:
+        """Do something by hand, which forgives crashes."""
+        if isinstance(event, m.Stop):
+            self.healthy.discard(event.name)
+        else:
+            self.by_hand.add(event.name)
+            self.crashes[event.name] = 0
+            if isinstance(event, m.Restart):
+                self.healthy.discard(event.name)
+            self.completed.discard(event.name)
+        self.handle(event)
+
+    def run_until(self, time_s: float) -> None:
+        """Let time pass with the ticks the machine asks for; who was told to die dies a moment later."""
+        while self.exit_code is None:
+            if self.dying:
+                name = self.dying.pop(0)
+                if name in self.living:
+                    self.end(name, -signal.SIGTERM)
+                continue
+            due = self.machine.next_due()
+            if due is None or due > time_s:
+                break
+            self.now = max(self.now, due)
+            self.handle(m.Tick())
+        self.now = max(self.now, time_s)
+
+    def _spawn(self, action: m.Spawn, stopped_before: bool) -> None:
+        name = action.name
+        spec = self.graph.specs[name]
+        assert name not in self.living, "never two processes of one service"
+        assert not stopped_before, "nothing starts once the mesh stops"
+        assert self.crashes.get(name, 0) <= spec.policy.max_restarts, "the budget is kept"
+        if action.run == 1 and name not in self.by_hand:
+            for edge in spec.needs:
+                met = {
+                    Condition.STARTED: edge.name in self.living or edge.name in self.completed,
+                    Condition.HEALTHY: edge.name in self.healthy,
+                    Condition.COMPLETED: edge.name in self.completed,
+                }
+                assert met[edge.condition], "never before the conditions"
+        self.living[name] = action.run
+        if spec.probe is None and spec.kind is Kind.LONGRUN:
+            self.healthy.add(name)
+
+    def _kill(self, action: m.Kill) -> None:
+        name = action.name
+        assert name in self.living
+        if self.machine.stopping and not self.hasty and name not in self.stop_order:
+            # What was being stopped by hand already is not of this order.
+            self.stop_order.append(name)
+            late = [other for other in self.graph.dependents(name) if other in self.living]
+            assert [] == late or self.machine.units[name].step > 0, "dependents stop first"
+        self.healthy.discard(name)
+        if action.signal is signal.SIGKILL or name in self.obeys:
+            self.dying.append(name)
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["crash", "end", "ready", "unready", "start", "stop", "restart", "wait"]),
+        st.integers(0, 11),
+        st.floats(0, 3),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), acyclic_plans(), OPERATIONS, st.booleans())
+def test_promises_hold_in_any_order_of_events(
+    data: st.DataObject, plan: list[ServiceSpec], operations: list[tuple[str, int, float]], hurried: bool
+) -> None:
+    """
+    Never before the conditions, never two processes, budget kept, reverse stop order, and an end in time.
+
+    Whatever happened before, a shutdown ends within its deadline and the wait for the last SIGKILL.
+    """
+    probed = [replace(s, probe=TcpProbe(1)) if data.draw(st.booleans()) else s for s in plan]
+    world = World(probed, set(data.draw(st.lists(st.sampled_from([s.name for s in plan])))))
+    names = list(world.graph.order)
+    for what, index, amount in operations:
+        name = names[index % len(names)]
+        if world.machine.stopping:
+            break
+        match what:
+            case "crash" | "end" if name in world.living:
+                world.end(name, 1 if what == "crash" else 0)
+            case "ready" | "unready" if name in world.living:
+                world.probe(name, what == "ready")
+            case "start":
+                world.by_operator(m.Start(name))
+            case "stop":
+                world.by_operator(m.Stop(name))
+            case "restart":
+                world.by_operator(m.Restart(name))
+            case "wait":
+                world.run_until(world.now + amount)
+    began = world.now
+    world.handle(m.Shutdown("test"))
+    if hurried:
+        world.hasty = True
+        world.handle(m.Hurry())
+    world.run_until(began + DEADLINE_S + 4 * m.KILL_WAIT_S)
+
+    assert world.exit_code is not None
+    assert {} == world.living
+    assert not {unit.state for unit in world.machine.units.values()} & {
+        State.STARTING,
+        State.HEALTHY,
+        State.UNHEALTHY,
+        State.STOPPING,
+        State.BACKOFF,
+        State.PENDING,
+    }
+
+
+def test_a_failed_service_skips_its_dependents_and_ends_the_mesh() -> None:
+    """Dependents that wait are skipped with the reason, others stop, the exit code is the culprit's."""
+    spec = replace(oneshot("a", ""), policy=RestartPolicy(max_restarts=0))
+    world = World([spec, sleeper("b", completed("a")), sleeper("c", healthy("b")), sleeper("d")], {"d"})
+    world.end("a", 9)
+    world.run_until(1)
+    units = world.machine.units
+
+    assert 9 == world.exit_code
+    assert [State.FAILED, State.SKIPPED, State.SKIPPED, State.STOPPED] == [units[name].state for name in "abcd"]
+    assert ["a is failed", "b is skipped"] == [units[name].message for name in "bc"]
+
+
+def test_a_service_that_is_not_essential_fails_alone() -> None:
+    """The mesh goes on, and a start by hand brings the skipped ones back."""
+    spec = replace(sleeper("a"), policy=RestartPolicy(max_restarts=0), essential=False, probe=TcpProbe(1))
+    world = World([spec, sleeper("b", healthy("a")), sleeper("c")])
+    world.end("a", 1)
+
+    assert [State.FAILED, State.SKIPPED, State.HEALTHY] == [world.machine.units[name].state for name in "abc"]
+
+    world.by_operator(m.Start("a"))
+    world.probe("a", True)
+
+    assert [State.HEALTHY] * 3 == [world.machine.units[name].state for name in "abc"]
+
+
+def test_pending_dependents_survive_a_restart_of_their_dependency() -> None:
+    """A dependency that crashes before it is healthy is waited for on, and its dependent starts when it is."""
+    world = World([replace(sleeper("a"), probe=TcpProbe(1)), sleeper("b", healthy("a"))])
+    world.end("a", 1)
+    before = world.machine.units["b"].state
+    world.run_until(5)
+    world.probe("a", True)
+
+    assert (State.PENDING, State.HEALTHY) == (before, world.machine.units["b"].state)
+
+
+def test_a_crash_leaves_running_dependents_alone() -> None:
+    """The dependent keeps its process while its dependency is restarted."""
+    world = World([sleeper("a"), sleeper("b", healthy("a"))])
+    run = world.living["b"]
+    world.end("a", 1)
+    world.run_until(5)
+
+    assert {"a": 2, "b": run} == world.living
+    assert (1, 0) == (world.machine.units["a"].restarts, world.machine.units["b"].restarts)
+
+
+def test_who_crashes_with_its_dependency_waits_for_it() -> None:
+    """Both are down; the dependent is not started until the dependency is healthy, so it spends one restart only."""
+    world = World([replace(sleeper("a"), probe=TcpProbe(1)), sleeper("b", healthy("a"))])
+    world.probe("a", True)
+    world.end("a", 1)
+    world.end("b", 1)
+    world.run_until(30)
+
+    assert {"a"} == set(world.living)
+
+    world.probe("a", True)
+
+    assert {"a", "b"} == set(world.living)
+    assert 1 == world.machine.units["b"].restarts
+
+
+@pytest.mark.parametrize("event", [m.Stop("a"), m.Restart("a")])
+def test_a_manual_stop_is_no_crash(event: m.Stop | m.Restart) -> None:
+    """Neither a stop nor a restart by hand counts, even if the process must be killed."""
+    world = World([sleeper("a")])
+    world.by_operator(event)
+    world.run_until(20)
+    unit = world.machine.units["a"]
+
+    assert (0, "signal SIGTERM") == (unit.restarts, unit.last_exit)
+    assert (State.STOPPED if isinstance(event, m.Stop) else State.HEALTHY) is unit.state
+
+
+def test_a_start_during_a_stop_follows_it() -> None:
+    """Started while it stops, it stops and then starts; stopped again meanwhile, it stays down."""
+    world = World([sleeper("a")], obeys={"a"})
+    world.by_operator(m.Stop("a"))
+    world.by_operator(m.Start("a"))
+    world.run_until(1)
+
+    assert {"a": 2} == world.living
+
+    world.by_operator(m.Restart("a"))
+    world.by_operator(m.Stop("a"))
+    world.run_until(2)
+
+    assert ({}, State.STOPPED) == (world.living, world.machine.units["a"].state)
+
+
+def test_news_of_an_earlier_process_is_ignored() -> None:
+    """An exit or a probe of a former run changes nothing."""
+    world = World([replace(sleeper("a"), probe=TcpProbe(1))])
+    world.end("a", 1)
+    world.run_until(5)
+
+    assert [] == world.machine.handle(m.Exited("a", 1, 0), world.now)
+    assert [] == world.machine.handle(m.Probed("a", 1, True), world.now)
+
+
+def test_steps_of_a_stop_come_in_order_and_in_their_time() -> None:
+    """PostgreSQL's plan: SIGINT, after its time SIGQUIT, after that SIGKILL."""
+    stop = StopPlan((StopStep(signal.SIGINT, 8), StopStep(signal.SIGQUIT, 3)))
+    world = World([replace(sleeper("a"), stop=stop)])
+    sent: list[tuple[float, signal.Signals]] = []
+    for event, now in ((m.Stop("a"), 0.0), (m.Tick(), 7.9), (m.Tick(), 8.0), (m.Tick(), 10.9), (m.Tick(), 11.0)):
+        sent += [(now, action.signal) for action in world.machine.handle(event, now) if isinstance(action, m.Kill)]
+
+    assert [(0.0, signal.SIGINT), (8.0, signal.SIGQUIT), (11.0, signal.SIGKILL)] == sent
+
+
+def test_who_stops_first_leaves_time_to_the_others() -> None:
+    """A service that ignores its signal is killed early enough for the reserve of what stops after it."""
+    slow = StopPlan((StopStep(signal.SIGTERM, 60),), reserve_s=3)
+    world = World([replace(sleeper("a"), stop=slow), replace(sleeper("b", healthy("a")), stop=slow)])
+    world.handle(m.Shutdown("test"))
+
+    assert DEADLINE_S - 3 == world.machine.next_due()

@@ -1,0 +1,238 @@
+"""A supervisor as a process: what it starts with, what it leaves."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
+from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
+from meshkit.client import channel
+from tests.supervisor.fakes import no_process_left
+
+if TYPE_CHECKING:
+    Stub = rpc.SupervisorServiceAsyncStub  # the generated module has it for type checkers only
+else:
+    Stub = object
+
+
+class Supervisor:
+    """A supervisor in a process of its own, over one of the scenarios."""
+
+    def __init__(self, root: Path, scenario: str) -> None:
+        self.run_dir, self.data_dir = root / "run", root / "data"
+        self.command = [sys.executable, "-m", "tests.supervisor.fakes", scenario, str(self.run_dir), str(self.data_dir)]
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[Stub]:
+        """Give a client once every service is up."""
+        async with channel(self.run_dir / "supervisor.sock") as connection:
+            stub = rpc.SupervisorServiceStub(connection)
+            async with asyncio.timeout(15):
+                await stub.WaitReady(pb.WaitReadyRequest(), wait_for_ready=True)
+            yield stub
+
+    async def pids(self) -> list[int]:
+        """Return the pids of all services, once they are up, and those of their children."""
+        async with self.client() as stub:
+            listed = await stub.ListServices(pb.ListServicesRequest())
+        pids = [service.pid for service in listed.services if service.pid]
+        return pids + [child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)]
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; returns exit code and output."""
+        output, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, output
+
+
+Start = Callable[[str], Supervisor]
+
+
+@pytest.fixture(name="start")
+def _start(run_dir: Path) -> Iterator[Start]:
+    started: list[Supervisor] = []
+
+    def start(scenario: str) -> Supervisor:
+        started.append(Supervisor(run_dir, scenario))
+        return started[-1]
+
+    yield start
+    for supervisor in started:
+        if supervisor.process.poll() is None:
+            supervisor.process.kill()
+            supervisor.process.communicate()
+
+
+async def test_sigterm_stops_in_order_and_leaves_nothing(start: Start) -> None:
+    """Exit 0, every process gone, the run directory with sockets, lock and counters gone, the log files there."""
+    supervisor = start("chain")
+    with no_process_left(await supervisor.pids()):
+        count = (supervisor.run_dir / "service/first/restart-count").read_text()
+        supervisor.process.send_signal(signal.SIGTERM)
+        code, output = supervisor.end()
+
+    assert (0, "0\n") == (code, count)
+    assert not supervisor.run_dir.exists()
+    order = [output.index(f"{name} stopped") for name in ("third", "second", "first")]
+    assert sorted(order) == order
+    assert "first      |" not in output
+    assert "prepare    | prepared\n" in output
+    assert (supervisor.data_dir / "logs/prepare.log").read_text().endswith(" prepared\n")
+
+
+async def test_children_die_with_a_killed_supervisor(start: Start) -> None:
+    """SIGKILL of the supervisor leaves none of its children, by the kernel's parent-death signal."""
+    supervisor = start("chain")
+    with no_process_left(await supervisor.pids()):
+        supervisor.process.kill()
+        supervisor.end()
+
+
+async def test_a_new_supervisor_takes_over_what_a_killed_one_left(start: Start) -> None:
+    """The stale lock, sockets and counters are no obstacle, and the run directory still goes at the end."""
+    first = start("chain")
+    await first.pids()
+    first.process.kill()
+    first.end()
+
+    assert (first.run_dir / "supervisor.sock").exists()
+
+    second = start("chain")
+    await second.pids()
+    second.process.send_signal(signal.SIGINT)
+
+    assert 0 == second.end()[0]
+    assert not second.run_dir.exists()
+
+
+async def test_a_crash_loop_says_who_and_where(start: Start) -> None:
+    """The exit code is the culprit's; the output names it and its log file."""
+    supervisor = start("crash")
+    code, output = supervisor.end()
+    log = supervisor.data_dir / "logs/crasher.log"
+
+    assert 7 == code
+    assert f"crasher failed: exit 7 after 3 restarts; its log is {log}" in output.splitlines()[-1]
+    assert 4 == log.read_text().count(" oh\n")
+    assert not supervisor.run_dir.exists()
+
+
+async def test_a_second_supervisor_is_refused(start: Start) -> None:
+    """It names the first one's pid, exits with 1 and disturbs nothing."""
+    first = start("chain")
+    await first.pids()
+    second = start("chain")
+    code, output = second.end()
+
+    assert 1 == code
+    assert f"another supervisor (pid {first.process.pid}) is running" in output
+
+    first.process.send_signal(signal.SIGTERM)
+
+    assert 0 == first.end()[0]
+
+
+async def test_a_second_signal_hurries_and_a_third_kills(start: Start) -> None:
+    """A service that ignores SIGTERM does not hold up who asks three times."""
+    supervisor = start("deaf")
+    with no_process_left(await supervisor.pids()):
+        began = time.monotonic()
+        for _ in range(3):
+            supervisor.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.05)
+        code, output = supervisor.end()
+
+    assert 0 == code
+    assert time.monotonic() - began < 8
+    assert "deaf is killed" in output
+
+
+async def test_families_go_as_a_whole(start: Start) -> None:
+    """The children of a service end with it at the stop."""
+    supervisor = start("family")
+    pids = await supervisor.pids()
+    with no_process_left(pids):
+        supervisor.process.send_signal(signal.SIGTERM)
+
+        assert 0 == supervisor.end()[0]
+    assert 3 == len(pids)
+
+
+async def test_health_names(start: Start) -> None:
+    """The overall name means that the API answers; each service's name is its own health."""
+    supervisor = start("chain")
+    async with supervisor.client() as stub:
+        await stub.StopService(pb.StopServiceRequest(name="third"))
+        async with channel(supervisor.run_dir / "supervisor.sock") as connection:
+            health: Any = health_pb2_grpc.HealthStub(connection)
+            found = {
+                name: (await health.Check(health_pb2.HealthCheckRequest(service=name))).status
+                for name in ("", "first", "prepare", "third")
+            }
+    supervisor.process.send_signal(signal.SIGTERM)
+    supervisor.end()
+    serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+    assert {"": serving, "first": serving, "prepare": not_serving, "third": not_serving} == found
+
+
+async def test_a_reader_of_stdout_that_stands_still_holds_up_nobody(start: Start) -> None:
+    """With nobody reading its output, a flood completes, the API answers and the stop is in time."""
+    supervisor = start("flood")
+    pids = await supervisor.pids()
+    with no_process_left(pids):
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert 0 == supervisor.process.wait(10)
+    lines = (supervisor.data_dir / "logs/flood.log.1").read_text().splitlines()
+
+    assert lines[0].endswith(" 1")
+
+
+def test_a_port_in_use_ends_the_start_with_its_holder(start: Start) -> None:
+    """Nothing is started; the message names the port, the service and who holds it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        supervisor = start(f"port {port}")
+        code, output = supervisor.end()
+
+    assert 1 == code
+    assert f"port {port} on 127.0.0.1, wanted by wanting, is in use; held by pid {os.getpid()} (" in output
+    assert "started" not in output
+    assert not supervisor.run_dir.exists()
+
+
+async def test_the_supervisor_stops_in_order_when_its_parent_dies(run_dir: Path) -> None:
+    """With FEEDMESH_PARENT it gets SIGTERM from the kernel when that process is gone."""
+    script = """
+import os, subprocess, sys, time
+environment = {**os.environ, "FEEDMESH_PARENT": str(os.getpid())}
+print(subprocess.Popen(sys.argv[1:], env=environment, stdout=subprocess.DEVNULL).pid, flush=True)
+time.sleep(1000)
+"""
+    fake = [sys.executable, "-m", "tests.supervisor.fakes", "chain", str(run_dir / "run"), str(run_dir / "data")]
+    parent = subprocess.Popen(  # noqa: ASYNC220  # it returns once the program is loaded
+        [sys.executable, "-c", script, *fake], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    supervisor = int(parent.stdout.readline())
+    async with channel(run_dir / "run/supervisor.sock") as connection, asyncio.timeout(15):
+        stub = rpc.SupervisorServiceStub(connection)
+        await stub.WaitReady(pb.WaitReadyRequest(), wait_for_ready=True)
+    with no_process_left([supervisor]):
+        parent.kill()
+        parent.communicate()
+
+    assert not (run_dir / "run").exists()
+    assert "received SIGTERM" in (run_dir / "data/logs/supervisor.log").read_text()
