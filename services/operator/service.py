@@ -39,15 +39,15 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             prepared = await nodefiles.prepare(self._config)
         return pb.PrepareNodesResponse(nodes=_nodes(prepared.identities), created_keys=prepared.created_keys)
 
-    async def ListNodes(self, request: pb.ListNodesRequest, context: grpc.aio.ServicerContext) -> pb.ListNodesResponse:
+    async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
         """Return the nodes with their public keys and addresses."""
         return pb.ListNodesResponse(nodes=_nodes(self._prepared.identities))
 
-    async def Reconcile(self, request: pb.ReconcileRequest, context: grpc.aio.ServicerContext) -> pb.ReconcileResponse:
+    async def Reconcile(self, request: pb.ReconcileRequest, context: Context) -> pb.ReconcileResponse:
         """Bring everything to the configured state and return what changed."""
         return pb.ReconcileResponse(changes=await self._attached().reconcile())
 
-    async def ListFeeds(self, request: pb.ListFeedsRequest, context: grpc.aio.ServicerContext) -> pb.ListFeedsResponse:
+    async def ListFeeds(self, request: pb.ListFeedsRequest, context: Context) -> pb.ListFeedsResponse:
         """Return the feeds with their contracts and last on-chain answers."""
         return pb.ListFeedsResponse(feeds=[_feed(status) for status in await self._attached().feeds()])
 

@@ -1,0 +1,155 @@
+import json
+import tomllib
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.operator import jobs
+from services.operator.config import OcrSettings, OperatorConfig
+from services.operator.identity import NodeIdentity, bootstrappers
+from services.operator.jobs import JobSpec
+from services.operator.nodefiles import Preparation
+from tests.operator.fake_node import job_attributes
+
+_CONTRACT = "0x2a7e395BC8f1A495a0d4C00B119E3d154BB9f615"
+
+
+@pytest.fixture(name="oracle")
+def _oracle(prepared: Preparation) -> NodeIdentity:
+    return prepared.identities[1]
+
+
+@pytest.fixture(name="spec")
+def _spec(config: OperatorConfig, prepared: Preparation, oracle: NodeIdentity) -> JobSpec:
+    locators = bootstrappers(prepared.identities, 9900)
+    timeout_ms = jobs.observation_timeout_ms(config.ocr)
+    return jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, oracle, locators, timeout_ms)
+
+
+def test_oracle_job_has_what_a_node_requires(spec: JobSpec, oracle: NodeIdentity, prepared: Preparation) -> None:
+    """An oracle's job names contract, keys and bootstrapper as a node takes them."""
+    found = tomllib.loads(spec.toml())
+    assert oracle.ocr is not None
+
+    assert ("offchainreporting", 1, "BTC / USD") == (found["type"], found["schemaVersion"], found["name"])
+    assert ("1337", _CONTRACT, False) == (found["evmChainID"], found["contractAddress"], found["isBootstrapPeer"])
+    assert (oracle.ocr.bundle_id, oracle.transmitter_address) == (found["keyBundleID"], found["transmitterAddress"])
+    assert [f"{prepared.identities[0].peer_id}@127.0.0.1:9901"] == found["p2pv2Bootstrappers"]
+    assert 5 == uuid.UUID(found["externalJobID"]).version
+    assert "<{}>" not in spec.toml()
+
+
+def test_bootstrap_job_has_no_more_than_a_node_allows(prepared: Preparation) -> None:
+    """A bootstrap job has no source, no keys and no bootstrapper."""
+    found = tomllib.loads(jobs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0]).toml())
+
+    assert found["isBootstrapPeer"] is True
+    assert [] == found["p2pv2Bootstrappers"]
+    assert not {"observationSource", "keyBundleID", "transmitterAddress", "observationTimeout"} & set(found)
+
+
+@given(st.sampled_from(["BTC / USD", "USD0++ / USD", 'A"B / C\\D', "é / USD", "a,b / c"]), st.integers(0, 18))
+def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
+    """The pipeline's request, unquoted as DOT does, is JSON that names the feed; the factor is 10^decimals."""
+    source = jobs.observation_source(feed, decimals, 2000)
+    quoted = source.split('requestData="', 1)[1].split('" timeout', 1)[0]
+    body = json.loads(quoted.replace('\\"', '"').replace("\\\\", "\\"))
+
+    assert {"data": {"feed": feed}} == body
+    assert f"times={10**decimals}]" in source
+    assert 'bridge name="feedmesh-quotes"' in source
+    assert 'path="data,result"' in source
+
+
+@given(st.integers(1, 100_000), st.integers(0, 100_000))
+def test_timeouts_are_within_the_nodes_bounds(round_ms: int, grace_ms: int) -> None:
+    """An observation may take 1 s to 20 s, its task less; with real rounds both fit before the grace."""
+    settings = OcrSettings(300_000, 1, round_ms, grace_ms, 1, 1, 1, 1)
+    timeout_ms = jobs.observation_timeout_ms(settings)
+
+    assert 1000 <= timeout_ms <= 20_000
+    if round_ms - grace_ms > 1334:
+        assert timeout_ms + grace_ms <= round_ms
+    task_ms = int(jobs.observation_source("BTC / USD", 8, timeout_ms).split('timeout="')[1].split("ms")[0])
+    assert task_ms < timeout_ms
+
+
+def test_job_id_depends_on_chain_contract_and_node() -> None:
+    """The id is the same for the same three, in whichever spelling of the address, and differs otherwise."""
+    first = jobs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
+
+    assert first == jobs.external_job_id(1337, _CONTRACT.lower(), "chainlink-node-2")
+    others = [
+        (1338, _CONTRACT, "chainlink-node-2"),
+        (1337, "0x" + "1" * 40, "chainlink-node-2"),
+        (1337, _CONTRACT, "n"),
+    ]
+    assert 4 == len({first, *(jobs.external_job_id(*other) for other in others)})
+
+
+def test_job_id_never_changes() -> None:
+    """The id of a given job is this one for ever: another would make every node replace its jobs."""
+    assert "51277e67-b8c4-52eb-bfe6-0a18ffeddc8f" == jobs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
+
+
+def test_a_job_as_a_node_answers_it_is_no_difference(spec: JobSpec, prepared: Preparation) -> None:
+    """What a node answers about a job it was given is recognised as that job."""
+    bootstrap = jobs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0])
+
+    assert () == spec.differences(job_attributes(spec.toml()))
+    assert () == bootstrap.differences(job_attributes(bootstrap.toml()))
+    assert jobs.is_ours(job_attributes(spec.toml()), "chainlink-node-2")
+    assert not jobs.is_ours(job_attributes(spec.toml()), "chainlink-node-3")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        (("name",), "ETH / USD", "name"),
+        (("offChainReportingOracleSpec", "keyBundleID"), "00" * 32, "keyBundleID"),
+        (("offChainReportingOracleSpec", "transmitterAddress"), "0x" + "1" * 40, "transmitterAddress"),
+        (("offChainReportingOracleSpec", "p2pv2Bootstrappers"), None, "p2pv2Bootstrappers"),
+        (("offChainReportingOracleSpec", "observationTimeout"), "5s", "observationTimeout"),
+        (("offChainReportingOracleSpec", "evmChainID"), "1", "evmChainID"),
+        (("pipelineSpec", "dotDagSource"), "a -> b", "observationSource"),
+    ],
+)
+def test_each_field_is_compared(spec: JobSpec, field: tuple[str, ...], value: object, name: str) -> None:
+    """A job that differs in one field is told apart by that field."""
+    attributes: Any = job_attributes(spec.toml())
+    parent = attributes
+    for part in field[:-1]:
+        parent = parent[part]
+    parent[field[-1]] = value
+
+    assert (name,) == spec.differences(attributes)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1125ms", 1_125_000_000),
+        ("1.125s", 1_125_000_000),
+        ("1m0s", 60 * 10**9),
+        ("1h2m3s", 3723 * 10**9),
+        ("0s", 0),
+        ("0", 0),
+        ("10", None),
+        ("", None),
+        ("s", None),
+        (None, None),
+        ("5 s", None),
+    ],
+)
+def test_go_durations(text: object, expected: int | None) -> None:
+    """Durations read as Go reads them; what is none is none."""
+    assert expected == jobs.go_duration_ns(text)
+
+
+def test_a_bootstrap_node_cannot_observe(prepared: Preparation) -> None:
+    """An oracle's job for a node without an OCR bundle is a mistake."""
+    with pytest.raises(ValueError, match="chainlink-node-1 is a bootstrap node"):
+        jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[0], (), 1000)

@@ -1,0 +1,225 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from meshkit.clock import SystemClock
+from services.operator import contracts
+from services.operator.chain import Chain
+from services.operator.config import OperatorConfig
+from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable
+from services.operator.nodefiles import Preparation
+from services.operator.reconcile import FeedPhase
+from services.operator.reconciler import Reconciler
+from services.operator.state import FeedStore
+from services.operator.transactions import Sender
+from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
+from tests.operator.fake_node import FakeNode
+from tests.operator.nodes import fake_nodes, free_base
+
+_FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
+
+
+@pytest.fixture(name="meshed")
+def _meshed(onchain: OperatorConfig) -> OperatorConfig:
+    """Give a configuration with the real chain and free ports for the nodes."""
+    return replace(onchain, ports=replace(onchain.ports, node_api_base=free_base(5)))
+
+
+@pytest.fixture(name="nodes")
+async def _nodes(meshed: OperatorConfig, prepared: Preparation) -> AsyncIterator[list[FakeNode]]:
+    async with fake_nodes(prepared, meshed.ports.node_api_base) as nodes:
+        yield nodes
+
+
+@asynccontextmanager
+async def _reconciling(config: OperatorConfig, prepared: Preparation) -> AsyncIterator[Reconciler]:
+    """Give a reconciler as a fresh process would have it: what it knows is in the state file."""
+    chain = Chain(config.chain.http_url, CHAIN_ID)
+    sender = Sender(chain, config.credentials.faucet_private_key, config.chain.gas_price_wei, SystemClock(), 20)
+    store = FeedStore(config.data.operator / "feeds.json", CHAIN_ID)
+    reconciler = Reconciler(config, prepared, chain, sender, store, SystemClock())
+    try:
+        yield reconciler
+    finally:
+        await reconciler.close()
+        await chain.close()
+
+
+def _jobs(node: FakeNode) -> set[str]:
+    return {str(job["name"]) for job in node.jobs.values()}
+
+
+async def test_one_pass_sets_up_everything(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode], chain: Chain
+) -> None:
+    """From nothing to running in one pass: contracts configured, transmitters funded, keys, bridges, jobs in place."""
+    async with _reconciling(meshed, prepared) as reconciler:
+        assert {FeedPhase.PENDING} == {reconciler.phase(feed) for feed in _FEEDS}
+        outcome = await reconciler.run()
+
+        assert {} == outcome.errors
+        assert reconciler.all_running
+        records = reconciler.records
+    assert {f"bootstrap {feed}" for feed in _FEEDS} == _jobs(nodes[0])
+    for node, fake in zip(prepared.nodes[1:], nodes[1:], strict=True):
+        assert set(_FEEDS) == _jobs(fake)
+        assert node.identity.ocr is not None
+        assert [node.identity.ocr.bundle_id] == list(fake.bundles)
+        assert {"feedmesh-quotes": "http://127.0.0.1:3000/quotes/batch"} == fake.bridges
+        assert await chain.balance_wei(node.identity.transmitter_address) >= 10**17
+    for feed in meshed.feeds:
+        state = await contracts.state(chain, records[feed.name].address)
+        assert state is not None
+        assert (feed.name, 1, records[feed.name].config_digest) == (
+            state.description,
+            state.config_count,
+            state.config_digest,
+        )
+
+
+async def test_a_second_pass_and_a_new_process_change_nothing(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode], sender: Sender, chain: Chain
+) -> None:
+    """What is as wanted is recognised: no transaction, no request that changes a node."""
+    async with _reconciling(meshed, prepared) as reconciler:
+        await reconciler.run()
+        sent, asked = await chain.next_nonce(sender.address), [len(node.mutations()) for node in nodes]
+        again = await reconciler.run()
+    async with _reconciling(meshed, prepared) as fresh:
+        anew = await fresh.run()
+        assert fresh.all_running
+
+    assert (((), {}), ((), {})) == ((again.changes, again.errors), (anew.changes, anew.errors))
+    assert sent == await chain.next_nonce(sender.address)
+    assert asked == [len(node.mutations()) for node in nodes]
+
+
+async def test_nodes_are_done_as_they_become_ready(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """A node that is not ready holds up nothing but itself; its feeds run once it is."""
+    nodes[4].ready = False
+    async with _reconciling(meshed, prepared) as reconciler:
+        outcome = await reconciler.run()
+
+        assert ["chainlink-node-5"] == list(outcome.errors)
+        assert isinstance(outcome.errors["chainlink-node-5"], NodeUnavailable)
+        assert {FeedPhase.CONFIGURED} == {reconciler.phase(feed) for feed in _FEEDS}
+        assert set(_FEEDS) == _jobs(nodes[3])
+        nodes[4].ready = True
+        outcome = await reconciler.run()
+        assert reconciler.all_running
+    assert {"chainlink-node-5"} == {change.split(":")[0] for change in outcome.changes}
+
+
+async def test_a_node_that_lost_its_database_gets_it_all_back(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """Bundle, bridge and jobs of one node are made again, the other nodes are left alone."""
+    async with _reconciling(meshed, prepared) as reconciler:
+        await reconciler.run()
+        lost = nodes[2]
+        lost.bundles.clear()
+        lost.bridges.clear()
+        lost.jobs.clear()
+        lost.expire_sessions()
+        outcome = await reconciler.run()
+
+    assert {} == outcome.errors
+    assert ["chainlink-node-3"] * 5 == [change.split(":")[0] for change in outcome.changes]
+    assert set(_FEEDS) == _jobs(lost)
+
+
+async def test_a_changed_protocol_setting_reaches_the_chain(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode], chain: Chain
+) -> None:
+    """With another alpha all contracts are configured again, in place, and nothing else changes."""
+    async with _reconciling(meshed, prepared) as reconciler:
+        await reconciler.run()
+        before = dict(reconciler.records)
+    changed = replace(meshed, ocr=replace(meshed.ocr, alpha_ppb=5_000_000))
+    async with _reconciling(changed, prepared) as reconciler:
+        outcome = await reconciler.run()
+        after = dict(reconciler.records)
+
+    assert {} == outcome.errors
+    assert 3 == len(outcome.changes)
+    for feed in _FEEDS:
+        assert before[feed].address == after[feed].address
+        assert before[feed].config_digest != after[feed].config_digest
+        state = await contracts.state(chain, after[feed].address)
+        assert state is not None
+        assert 2 == state.config_count
+
+
+async def test_more_feeds_than_a_batch(meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]) -> None:
+    """Batches smaller than the number of feeds come to the same."""
+    async with _reconciling(replace(meshed, transaction_batch=2), prepared) as reconciler:
+        outcome = await reconciler.run()
+
+        assert {} == outcome.errors
+        assert reconciler.all_running
+
+
+async def test_a_lost_chain_is_set_up_anew(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """A dev chain that comes back empty gets its contracts again, and the nodes' jobs follow them."""
+    port = free_port()
+    config = replace(meshed, chain=replace(meshed.chain, http_url=f"http://127.0.0.1:{port}"))
+    async with _reconciling(config, prepared) as reconciler:
+        with start(port) as anvil:
+            await _fund(anvil)
+            await reconciler.run()
+            assert reconciler.all_running
+        outcome = await reconciler.run()
+        assert isinstance(outcome.errors["chain"], ChainUnavailable)
+        assert () == outcome.changes
+        with start(port) as anvil:
+            await _fund(anvil)
+            # Other nonces than before, so that the addresses cannot be the same by chance.
+            await anvil.call("anvil_setNonce", anvil.faucet, hex(40))
+            for _ in range(3):
+                outcome = await reconciler.run()
+            records = reconciler.records
+
+            assert {} == outcome.errors
+            assert reconciler.all_running
+    addresses = {record.address for record in records.values()}
+    for node in nodes:
+        found = {job["offChainReportingOracleSpec"]["contractAddress"] for job in node.jobs.values()}
+        assert addresses == found
+
+
+async def test_a_few_blocks_are_enough(meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]) -> None:
+    """On a chain with a block a second, everything is set up within few blocks, funds included."""
+    port = free_port()
+    config = replace(meshed, chain=replace(meshed.chain, http_url=f"http://127.0.0.1:{port}"))
+    with start(port, "--block-time", "1") as anvil:
+        await _fund(anvil)
+        chain = Chain(anvil.url, CHAIN_ID)
+        before = (await chain.head()).number
+        async with _reconciling(config, prepared) as reconciler:
+            outcome = await reconciler.run()
+            assert reconciler.all_running, outcome.errors
+        after = (await chain.head()).number
+        await chain.close()
+
+    assert after - before <= 5
+
+
+async def test_an_empty_faucet_is_named(meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]) -> None:
+    """A faucet without funds is an error that says whose top-ups wait; nothing is deployed, nothing crashes."""
+    poor = replace(meshed, credentials=replace(meshed.credentials, faucet_private_key="0x" + "cd" * 32))
+    poor = replace(poor, funding=replace(poor.funding, minimum_wei=10**40))
+    async with _reconciling(poor, prepared) as reconciler:
+        outcome = await reconciler.run()
+
+    assert isinstance(outcome.errors["faucet"], FaucetEmpty)
+    assert {"faucet", *_FEEDS} == set(outcome.errors)
+
+
+async def _fund(anvil: Anvil) -> None:
+    await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))

@@ -1,0 +1,134 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from eth_account import Account
+
+from meshkit.clock import SystemClock
+from meshkit.errors import DeadlineExceeded, MeshError
+from services.operator import contracts
+from services.operator.chain import Chain
+from services.operator.config import FeedTarget
+from services.operator.errors import ChainUnavailable, TransactionReverted
+from services.operator.transactions import Sender, Transaction
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
+from tests.operator.waiting import until
+
+_FEED = FeedTarget("BTC / USD", 8)
+
+
+def _address() -> str:
+    return str(Account.create().address)
+
+
+async def test_many_at_once_get_consecutive_nonces(chain: Chain, sender: Sender) -> None:
+    """Transactions sent at once by several tasks all arrive, none twice."""
+    targets = [_address() for _ in range(12)]
+    batches = [[Transaction(f"gift to {to}", to, value_wei=7) for to in targets[i : i + 4]] for i in (0, 4, 8)]
+    before = await chain.next_nonce(sender.address)
+    outcomes = await asyncio.gather(*map(sender.send_all, batches))
+
+    assert not [outcome for batch in outcomes for outcome in batch if isinstance(outcome, MeshError)]
+    assert [7] * 12 == [await chain.balance_wei(to) for to in targets]
+    assert before + 12 == await chain.next_nonce(sender.address)
+
+
+async def test_one_block_takes_a_batch(anvil: Anvil, chain: Chain, sender: Sender) -> None:
+    """A batch's transactions wait together, so that the next block has them all."""
+    gifts = [Transaction("gift", _address(), value_wei=1) for _ in range(5)]
+
+    async def all_wait() -> bool:
+        return int((await anvil.call("txpool_status"))["pending"], 16) == len(gifts)
+
+    await anvil.call("evm_setAutomine", False)
+    try:
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(sender.send_all(gifts))
+            await until(all_wait, "five pending transactions")
+            await anvil.call("evm_mine")
+        outcomes = sending.result()
+    finally:
+        await anvil.call("evm_setAutomine", True)
+
+    assert 1 == len({outcome["blockNumber"] for outcome in outcomes if not isinstance(outcome, MeshError)})
+    assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
+
+
+async def test_a_revert_is_explained(chain: Chain, sender: Sender) -> None:
+    """A transaction that the chain undoes is an error with the contract's own words; its neighbours arrive."""
+    (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
+    assert not isinstance(receipt, MeshError)
+    contract, friend = str(receipt["contractAddress"]), _address()
+    data = chain.call_data("setConfig", [_address()] * 4, [_address()] * 4, 1, 1, b"")
+    first, second = await sender.send_all(
+        [Transaction("setConfig", contract, data, gas=900_000), Transaction("gift", friend, value_wei=5)]
+    )
+
+    assert isinstance(first, TransactionReverted)
+    assert "payee must be set" in first.revert
+    assert not isinstance(second, MeshError)
+    assert 5 == await chain.balance_wei(friend)
+
+
+async def test_what_would_revert_is_not_sent(chain: Chain, sender: Sender) -> None:
+    """If the estimate already shows the revert, nothing is sent, and nothing after it either."""
+    (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
+    assert not isinstance(receipt, MeshError)
+    data = chain.call_data("setPayees", [_address()], [])
+    nonce = await chain.next_nonce(sender.address)
+    outcomes = await sender.send_all(
+        [Transaction("setPayees", str(receipt["contractAddress"]), data), Transaction("gift", _address(), value_wei=1)]
+    )
+
+    assert [True, True] == [isinstance(outcome, TransactionReverted) for outcome in outcomes]
+    assert nonce == await chain.next_nonce(sender.address)
+
+
+async def test_no_block_in_time_is_a_deadline(anvil: Anvil, chain: Chain) -> None:
+    """A transaction that no block takes gives DeadlineExceeded that names it."""
+    impatient = Sender(chain, FAUCET_KEY, 2 * 10**9, SystemClock(), 0.3)
+    await anvil.call("evm_setAutomine", False)
+    try:
+        (outcome,) = await impatient.send_all([Transaction("gift", _address(), value_wei=1)])
+    finally:
+        await anvil.call("evm_setAutomine", True)
+        await anvil.call("evm_mine")
+
+    assert isinstance(outcome, DeadlineExceeded)
+    assert "gift: no block took transaction 0x" in str(outcome)
+
+
+async def test_an_empty_account_cannot_send(chain: Chain) -> None:
+    """An account without funds gets the chain's refusal as an error for each transaction."""
+    poor = Sender(chain, "0x" + Account.create().key.hex(), 2 * 10**9, SystemClock(), 1)
+    outcomes = await poor.send_all([Transaction("gift", _address(), value_wei=1, gas=21_000)] * 2)
+
+    assert [True, True] == [isinstance(outcome, ChainUnavailable) for outcome in outcomes]
+    assert "funds" in str(outcomes[0]).lower()
+
+
+async def test_a_dead_chain_is_unavailable() -> None:
+    """Nobody listening gives ChainUnavailable without the URL, which may hold an access key."""
+    chain = Chain(f"http://127.0.0.1:{free_port()}/v2/an-access-key", CHAIN_ID)
+    try:
+        with pytest.raises(ChainUnavailable) as caught:
+            await chain.check()
+    finally:
+        await chain.close()
+
+    assert "an-access-key" not in str(caught.value)
+
+
+async def test_another_chain_is_refused(anvil: Anvil) -> None:
+    """A chain with another id than the configured one is not used."""
+    chain = Chain(anvil.url, CHAIN_ID + 1)
+    try:
+        with pytest.raises(ChainUnavailable, match="found chain 1337, configured is 1338"):
+            await chain.check()
+    finally:
+        await chain.close()
+
+
+async def test_the_key_is_not_in_any_text(sender: Sender) -> None:
+    """The sender's key does not show in its representation or that of its transactions."""
+    assert FAUCET_KEY[2:] not in repr(vars(sender)) + repr(replace(Transaction("gift", None)))
