@@ -13,6 +13,8 @@ from services.oracle.ocr.state import PacemakerState, TransmissionDetails
 
 RESEND = Timer(TimerKind.RESEND)
 PROGRESS = Timer(TimerKind.PROGRESS)
+# A configuration may say 0, and nobody is served by an oracle that does nothing but repeat itself.
+_LEAST_RESEND_NS = 10_000_000
 
 
 class Pacemaker:
@@ -82,7 +84,7 @@ class Pacemaker:
     def _send_new_epoch(self, epoch: int, *, changed: bool = True) -> list[Action]:
         changed = changed and epoch != self._highest_sent
         self._highest_sent = epoch
-        resend = SetTimer(RESEND, self._config.public.offchain.delta_resend_ns)
+        resend = SetTimer(RESEND, max(_LEAST_RESEND_NS, self._config.public.offchain.delta_resend_ns))
         return [Broadcast(NewEpoch(epoch)), resend, *([self._save()] if changed else [])]
 
     def _progress_timer(self) -> SetTimer:

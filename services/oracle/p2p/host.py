@@ -34,6 +34,7 @@ from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
 from services.oracle.p2p.tls import TlsStream, close_socket, make_context
 
+_MAX_UNKNOWN = 256
 _SYSTEM_RANDOM = random.SystemRandom()
 
 
@@ -158,6 +159,10 @@ class Host:
         self._discovery.tell_news()
         return endpoint
 
+    def endpoint(self, config_digest: bytes) -> OcrEndpoint | None:
+        """Return the endpoint of a registered group; None when there is none, or no group."""
+        return self._endpoints.get(config_digest)
+
     def unregister_group(self, config_digest: bytes) -> None:
         """Leave a group; peers that no other group needs are disconnected. Unknown digests are ignored."""
         endpoint = self._endpoints.pop(config_digest, None)
@@ -201,9 +206,11 @@ class Host:
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._handlers.add(task)
         attached = False
+        self._handlers.add(task)
         try:
+            if len(self._handlers) > _MAX_UNKNOWN:
+                raise KnockRefused("too many connections that are nobody's yet")
             attached = await self._welcome(reader, writer)
         except (KnockRefused, asyncio.IncompleteReadError) as error:
             self.counters["accepts_refused"] += 1

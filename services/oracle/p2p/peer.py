@@ -182,7 +182,7 @@ class Peer:
             await self.attach(tls)
             # From here on the connection's own task closes the socket.
             writer = None
-        except (OSError, TimeoutError, HandshakeFailed) as error:
+        except (OSError, TimeoutError, UnicodeError, HandshakeFailed) as error:
             self._counters["dials_failed"] += 1
             self._log.debug("dial_failed", address=str(address), error=f"{type(error).__name__}: {error}")
         finally:

@@ -5,9 +5,11 @@ import datetime as dt
 from asyncio import StreamReader, StreamWriter
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
+from OpenSSL.crypto import Error as OpenSSLError
 
 from services.oracle.p2p.errors import ConnectionEnded, HandshakeFailed
 from services.oracle.p2p.identity import PeerKey
@@ -140,7 +142,10 @@ class TlsStream:
         certificate = self._tls.get_peer_certificate()
         if certificate is None:
             return None
-        key = certificate.get_pubkey().to_cryptography_key()
+        try:
+            key = certificate.get_pubkey().to_cryptography_key()
+        except (OpenSSLError, UnsupportedAlgorithm, TypeError, ValueError):
+            return None
         return key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else None
 
 

@@ -88,6 +88,7 @@ async def test_rounds_over_real_sockets() -> None:
     assert [0] * 4 == [member.runner.counters["internal_errors"] for member in members]
     assert [0] * 4 == [member.runner.counters["messages_malformed"] for member in members]
     assert [] == [stuck for member in members for stuck in asyncio.all_tasks() if stuck is member.task]
+    assert [0] * 4 == [host.counters["incoming_over_rate"] for host in hosts]
     told = {trace.kind for trace in members[0].traces}
     assert {TraceKind.ROUND_STARTED, TraceKind.OBSERVATION_SENT, TraceKind.REPORT_SENT, TraceKind.FINAL} <= told
 

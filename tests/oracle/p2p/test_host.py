@@ -63,6 +63,28 @@ async def test_reconnect_after_restart() -> None:
                 assert (0, b"back") == await other.receive()
 
 
+async def test_next_configuration() -> None:
+    """Hosts that leave one configuration's group for the next one's find each other again."""
+    bootstrap, hosts = make_host(BOOTSTRAP_KEY), [make_host(key) for key in KEYS[:2]]
+    peer_ids, following = [key.peer_id for key in KEYS[:2]], bytes([7]) * 16
+    async with running(bootstrap, *hosts):
+        located = {bootstrap.peer_id: bootstrap.addresses}
+        bootstrap.register_group(DIGEST, peer_ids, located, LIMITS)
+        endpoints = [join(host, KEYS[:2], bootstrap) for host in hosts]
+        await until(lambda: endpoints[0].connected == (1,))
+        for host in (bootstrap, *hosts):
+            host.unregister_group(DIGEST)
+        for host in (bootstrap, *hosts):
+            host.register_group(following, peer_ids, located, LIMITS)
+        again = [host.endpoint(following) for host in hosts]
+        await until(lambda: [e.connected for e in again if e] == [(1,), (0,)])
+        assert again[0] is not None
+        assert again[1] is not None
+        again[0].send(1, b"next")
+        async with asyncio.timeout(10):
+            assert (0, b"next") == await again[1].receive()
+
+
 async def test_unregistered_group_disconnects() -> None:
     """A host that leaves its only group disconnects from the members, and may join again."""
     bootstrap, host = make_host(BOOTSTRAP_KEY), make_host(KEYS[0])
