@@ -19,19 +19,31 @@ log = get_logger(__name__)
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 5.0
-# Contract calls may look back this many blocks; blocks, logs and receipts are kept without limit.
-STATES_KEPT = 256
+# Calls may look back this many blocks; blocks, logs and receipts are kept without limit. Each state kept holds the hash
+# of every block, so that memory would grow by 40 KB a block with 256 of them.
+STATES_KEPT = 8
+# The last one before blocks wrote into contracts of the chain's own (EIP-4788, EIP-2935): those 16,000 storage slots
+# make every state, and with it every block, a hundred times dearer.
+HARDFORK = "shanghai"
 _SHIM = Path(__file__).with_name("tied_exec.py")
 
 
-def command_line(binary: Path, config: ChainConfig, state: Path | None) -> list[str]:
-    """Return the command that runs anvil on 127.0.0.1 without known accounts, from a state file if given."""
+def command_line(binary: Path, config: ChainConfig, state: Path | None, time_s: int | None) -> list[str]:
+    """
+    Return the command that runs anvil on 127.0.0.1, without known accounts and not mining yet.
+
+    `state` is the plain JSON of a snapshot; `time_s` the time of its last block, or of a genesis block without a state.
+    """
     command = [
         *(str(binary), "--host", "127.0.0.1", "--port", str(config.port), "--quiet", "--no-cors"),
-        *("--chain-id", str(config.chain_id), "--block-time", str(config.block_time_s)),
-        *("--accounts", "0", "--prune-history", str(STATES_KEPT)),
+        *("--chain-id", str(config.chain_id), "--no-mining", "--order", "fifo"),
+        *("--accounts", "0", "--hardfork", HARDFORK, "--prune-history", str(STATES_KEPT)),
     ]
-    return command if state is None else [*command, "--load-state", str(state)]
+    if state is not None:
+        command += ["--load-state", str(state)]
+    if time_s is not None:
+        command += ["--timestamp", str(time_s)]
+    return command
 
 
 class Anvil:

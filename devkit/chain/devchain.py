@@ -1,8 +1,8 @@
 """
-The development chain's life: start from the newest usable snapshot, fund, follow, stop with a last snapshot.
+The development chain's life: start from the newest usable snapshot, replay, follow, stop with a last snapshot.
 
     live ── start ──▶ prepare ──▶ ┌ anvil.wait   anvil ended: its exit code is ours
-                                  └ follow       new blocks ▶ schedule ▶ snapshot
+                                  └ follow       new blocks ▶ journal ▶ schedule ▶ snapshot
     cancel (a signal) ──▶ last snapshot ──▶ anvil.stop
 
 There are two tasks, `live` and `follow`; `follow` is over before the last snapshot begins, so snapshots never overlap.
@@ -18,34 +18,38 @@ from pathlib import Path
 from devkit.chain.anvil import Anvil, command_line
 from devkit.chain.config import ChainConfig
 from devkit.chain.errors import AnvilNotReady, PortTaken, RpcFailed, SnapshotUnreadable
+from devkit.chain.journal import Journal
 from devkit.chain.rpc import Rpc
 from devkit.chain.schedule import Schedule
-from devkit.chain.snapshots import Snapshots
+from devkit.chain.snapshots import Snapshots, Unpacked
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 
 log = get_logger(__name__)
 
 POLL_S = 0.25
+# The anvil of a run that was killed goes a moment after it.
+PORT_FREE_WITHIN_S = 2.0
 SNAPSHOT_WITHIN_S = 120.0
 # Whoever stops us has little patience, and the state of a second ago is on disk already.
 LAST_SNAPSHOT_WITHIN_S = 8.0
 
 
 class DevChain:
-    """Run anvil so that a killed process loses at most about a second of transactions."""
+    """Run anvil so that a killed process loses less than a second of blocks."""
 
     def __init__(self, config: ChainConfig, binary: Path, clock: Clock) -> None:
         self._config = config
         self._binary = binary
         self._clock = clock
         self._snapshots = Snapshots(config.state_dir)
+        self._journal = Journal(config.state_dir)
         self._schedule = Schedule()
         self._seen = 0
 
     async def live(self) -> int:
         """Run until anvil ends and return its exit code; when cancelled, snapshot and stop anvil first."""
-        _require_free(self._config.port)
+        await _wait_free(self._config.port, self._clock)
         async with Rpc(self._config.port) as rpc:
             anvil = await self._start(rpc)
             try:
@@ -95,12 +99,16 @@ class DevChain:
             if snapshot is not None:
                 log.info("snapshot_restored", snapshot=snapshot.name)
             elif unusable:
-                log.error("chain_lost", reason="no snapshot is usable; the chain starts empty")
+                log.error("chain_lost", reason="no snapshot is usable; the chain starts anew")
             return anvil
         raise AssertionError("the last candidate returns or raises")
 
-    async def _start_from(self, state: Path | None, rpc: Rpc) -> Anvil:
-        anvil = await Anvil.start(command_line(self._binary, self._config, state), self._config.state_dir)
+    async def _start_from(self, state: Unpacked | None, rpc: Rpc) -> Anvil:
+        # Without it anvil takes its own start for the last block's time, and refuses to replay what came before.
+        first = self._journal.after(0)[:1] if state is None else []
+        time_s = state.timestamp_s if state is not None else first[0].timestamp_s if first else None
+        command = command_line(self._binary, self._config, state.path if state else None, time_s)
+        anvil = await Anvil.start(command, self._config.state_dir)
         try:
             await anvil.wait_ready(rpc, self._config.chain_id)
         except BaseException:
@@ -109,13 +117,30 @@ class DevChain:
         return anvil
 
     async def _prepare(self, rpc: Rpc) -> None:
-        """Bring the chain to the height it had, so that nobody's last seen block lies in the future, and fund."""
-        height = await rpc.height()
-        lost = self._snapshots.height() - height if self._snapshots.newest_first() else 0
-        if lost > 0:
-            await rpc.mine(lost)
-            log.warning("blocks_replaced", first=height + 1, last=height + lost)
+        """Fund, execute what the snapshot lacks, and only then let the chain mine."""
+        await self._fund(rpc)
+        await self._replay(rpc)
+        await self._fund(rpc)
+        last = await rpc.block(self._seen)
+        # A machine's clock that was set back must not stop the chain; its time just waits.
+        now_s = max(self._clock.time_ms() // 1000, last.timestamp_s)
+        await rpc.start_mining(now_s, self._config.block_time_s)
+
+    async def _replay(self, rpc: Rpc) -> None:
         self._seen = await rpc.height()
+        blocks = self._journal.after(self._seen)
+        for block in blocks:
+            try:
+                await rpc.mine(block)
+            except RpcFailed as error:
+                log.error("replay_stopped", block=block.number, last=blocks[-1].number, error=str(error))
+                break
+            self._seen = block.number
+            self._schedule.saw_block(len(block.transactions))
+        if blocks:
+            log.info("blocks_replayed", first=blocks[0].number, last=self._seen)
+
+    async def _fund(self, rpc: Rpc) -> None:
         for funding in self._config.funds:
             balance = await rpc.balance(funding.address)
             if balance < funding.wei:
@@ -133,10 +158,15 @@ class DevChain:
 
     async def _look(self, rpc: Rpc) -> None:
         height = await rpc.height()
-        for block in range(self._seen + 1, height + 1):
-            self._schedule.saw_block(await rpc.transactions_in(block))
-            self._seen = block
-        self._snapshots.note_height(height)
+        if height < self._seen:
+            # Somebody reverted the chain by a development call.
+            self._seen = height
+            self._schedule.changed()
+        for number in range(self._seen + 1, height + 1):
+            block = await rpc.block(number)
+            self._journal.append([block])
+            self._schedule.saw_block(len(block.transactions))
+            self._seen = number
         if self._schedule.is_due(self._clock.monotonic()):
             await self._snapshot(rpc, SNAPSHOT_WITHIN_S)
 
@@ -145,6 +175,7 @@ class DevChain:
         try:
             state = await rpc.dump_state(timeout_s)
             self._snapshots.write(state)
+            self._journal.rotate()
         except (RpcFailed, OSError) as error:
             self._schedule.failed_snapshot(self._clock.monotonic())
             log.error("snapshot_failed", error=str(error))
@@ -154,11 +185,20 @@ class DevChain:
         log.debug("snapshot_taken", bytes=len(state), duration_ms=round((ended_s - started_s) * 1000))
 
 
-def _require_free(port: int) -> None:
-    """Raise `PortTaken` before anvil could answer for somebody else, or fail after a snapshot was blamed."""
+async def _wait_free(port: int, clock: Clock) -> None:
+    """Raise `PortTaken` before anvil could answer for somebody else, or fail after a snapshot was blamed for it."""
+    deadline_s = clock.monotonic() + PORT_FREE_WITHIN_S
+    while not _is_free(port):
+        if clock.monotonic() >= deadline_s:
+            raise PortTaken(port)
+        await clock.sleep(0.05)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise PortTaken(port) from error
+        except OSError:
+            return False
+    return True

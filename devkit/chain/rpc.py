@@ -10,6 +10,7 @@ import orjson
 from eth_typing import ChecksumAddress
 
 from devkit.chain.errors import RpcFailed
+from devkit.chain.journal import Block
 
 
 class Rpc:
@@ -33,13 +34,23 @@ class Rpc:
         """Return the number of the last block."""
         return int(await self._call("eth_blockNumber"), 16)
 
-    async def transactions_in(self, block: int) -> int:
-        """Return how many transactions a block has."""
-        return int(await self._call("eth_getBlockTransactionCountByNumber", hex(block)) or "0x0", 16)
+    async def block(self, number: int) -> Block:
+        """Return a block with its raw transactions."""
+        block = await self._call("eth_getBlockByNumber", hex(number), False)
+        raw = [str(await self._call("eth_getRawTransactionByHash", tx_hash)) for tx_hash in block["transactions"]]
+        return Block(number, int(block["timestamp"], 16), tuple(raw))
 
-    async def mine(self, blocks: int) -> None:
-        """Mine empty blocks at once."""
-        await self._call("anvil_mine", hex(blocks))
+    async def mine(self, block: Block) -> None:
+        """Mine a block of these transactions at its time; a chain must not mine by itself meanwhile."""
+        await self._call("evm_setNextBlockTimestamp", block.timestamp_s)
+        for raw in block.transactions:
+            await self._call("eth_sendRawTransaction", raw)
+        await self._call("evm_mine")
+
+    async def start_mining(self, now_s: int, block_time_s: int) -> None:
+        """Let the chain mine by itself from now on, and follow the machine's clock."""
+        await self._call("evm_setTime", now_s)
+        await self._call("evm_setIntervalMining", block_time_s)
 
     async def balance(self, address: ChecksumAddress) -> int:
         """Return an account's balance in wei."""

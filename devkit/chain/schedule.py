@@ -1,4 +1,4 @@
-"""When to take a snapshot: soon after a transaction, but never so often that it costs much."""
+"""When to take a snapshot: soon after a transaction, but not so often that it costs much."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 # A snapshot stops anvil while it lasts; this keeps that below a twentieth of the time.
 REST_PER_SNAPSHOT = 20
 LEAST_INTERVAL_S = 1.0
-# Empty blocks are lost without harm (their numbers are made up for at the next start), but not without end.
+# Empty blocks are worth no snapshot, but the journal must not grow without end.
 EMPTY_BLOCKS = 60
 
 

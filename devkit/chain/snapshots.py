@@ -1,8 +1,8 @@
 """
-The chain's state on disk: the last two snapshots, gzipped, and the height the chain had reached.
+The chain's state on disk: the last two snapshots, gzipped.
 
 A file is either whole or not there under its name (temporary file, fsync, rename); gzip's own checksum tells a torn
-one. Names: `snapshot.json.gz`, `snapshot.previous.json.gz`, `height`; what could not be used is kept as `*.unusable`.
+one. Names: `snapshot.json.gz`, `snapshot.previous.json.gz`; what could not be used is kept as `*.unusable`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,21 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from devkit.chain.errors import SnapshotUnreadable
 from meshkit.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Hold where a snapshot's plain JSON is and the time of its last block."""
+
+    path: Path
+    timestamp_s: int
 
 
 class Snapshots:
@@ -31,25 +40,22 @@ class Snapshots:
         self._directory = directory
         self._last = directory / "snapshot.json.gz"
         self._previous = directory / "snapshot.previous.json.gz"
-        self._height = directory / "height"
 
     def newest_first(self) -> list[Path]:
         """Return the snapshots there are."""
         return [path for path in (self._last, self._previous) if path.exists()]
 
-    def unpack(self, snapshot: Path) -> Path:
-        """Write a snapshot's plain JSON where anvil can load it and return that path; raises `SnapshotUnreadable`."""
+    def unpack(self, snapshot: Path) -> Unpacked:
+        """Write a snapshot's plain JSON where anvil can load it; raises `SnapshotUnreadable`."""
         try:
             text = gzip.decompress(snapshot.read_bytes())
-            state = orjson.loads(text)
-        except (OSError, EOFError, zlib.error, orjson.JSONDecodeError) as error:
-            raise SnapshotUnreadable(snapshot, str(error)) from error
-        missing = {"accounts", "blocks", "transactions"} - (state.keys() if isinstance(state, dict) else set())
-        if missing:
-            raise SnapshotUnreadable(snapshot, f"it lacks {', '.join(sorted(missing))}")
+            headers = [block["header"] for block in orjson.loads(text)["blocks"]]
+            timestamp_s = max(int(header["timestamp"], 16) for header in headers)
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
+            raise SnapshotUnreadable(snapshot, f"{type(error).__name__}: {error}") from error
         path = self._directory / "loading.json"
         path.write_bytes(text)
-        return path
+        return Unpacked(path, timestamp_s)
 
     def discard_unpacked(self) -> None:
         """Delete what `unpack` wrote."""
@@ -71,19 +77,6 @@ class Snapshots:
     def set_aside(self, snapshot: Path) -> None:
         """Keep an unusable snapshot under another name, so that it is not tried again and can be looked at."""
         snapshot.replace(snapshot.with_name(snapshot.name + ".unusable"))
-
-    def note_height(self, height: int) -> None:
-        """Remember the highest block seen; not synced, since it matters only when processes die, not machines."""
-        temporary = self._height.with_name("height.new")
-        temporary.write_text(f"{height}\n")
-        temporary.replace(self._height)
-
-    def height(self) -> int:
-        """Return the highest block seen, 0 if unknown."""
-        try:
-            return int(self._height.read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY)

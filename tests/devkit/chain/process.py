@@ -26,6 +26,7 @@ from web3.contract import Contract
 from web3.types import TxReceipt, Wei
 
 from contracts.artifact import load
+from devkit.chain.journal import Block
 
 USER: LocalAccount = Account.from_key("0x" + "11" * 32)
 FUNDS = 10**20
@@ -131,6 +132,20 @@ class ChainProcess:
         except FileNotFoundError:
             return False
         return receipt["transactionHash"].hex().removeprefix("0x").encode() in state
+
+    def is_durable(self, block: int) -> bool:
+        """Tell whether a block is in the journal."""
+        texts = [path.read_text() for path in self.state_dir.glob("journal*")]
+        return any(f'{{"number":{block},' in text for text in texts)
+
+    def blocks_after(self, height: int) -> list[Block]:
+        """Return the chain's blocks after a height, as the journal notes them."""
+        found = []
+        for number in range(height + 1, self.w3.eth.block_number + 1):
+            block = self.w3.eth.get_block(number)
+            raw = [self.w3.eth.get_raw_transaction(HexBytes(tx)) for tx in block["transactions"]]  # type: ignore[arg-type]
+            found.append(Block(number, block["timestamp"], tuple(tx.to_0x_hex() for tx in raw)))
+        return found
 
     def nonce(self) -> int:
         """Return the user's next nonce."""

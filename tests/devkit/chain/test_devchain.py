@@ -6,6 +6,7 @@ import gzip
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from web3.contract import Contract
 from web3.types import BlockData, TxReceipt
 
+from devkit.chain.journal import Block, Journal
 from tests.devkit.chain.process import FUNDS, USER, ChainProcess, copy_of, kill, until
 
 Start = Callable[..., ChainProcess]
@@ -23,7 +25,7 @@ FIRST_KNOWN_ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 
 @dataclass(frozen=True)
 class Past:
-    """What happened on a chain that was stopped: a contract, a first log, a second log only in the last snapshot."""
+    """What happened on a chain that was stopped: a contract and two logs, each in a run of its own."""
 
     state_dir: Path
     actor: Contract
@@ -35,20 +37,18 @@ class Past:
 
 @pytest.fixture(name="past", scope="module")
 def _past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
-    """Give a chain with a contract and two logs; the previous snapshot holds only the first log."""
+    """Give the state of a stopped chain with a contract and two logs."""
     chain = ChainProcess(tmp_path_factory.mktemp("past") / "chain").wait_ready()
     try:
         actor = chain.deploy()
         first = chain.log_once(actor, 1)
         until(lambda: chain.has_snapshot_of(first), "snapshot of the first log", within_s=5)
         assert 0 == chain.signal(signal.SIGTERM)
-        before = (chain.state_dir / "snapshot.json.gz").read_bytes()
         chain = ChainProcess(chain.state_dir).wait_ready()
         chain.log_once(actor, 2)
         block = chain.w3.eth.get_block(first["blockNumber"])
         height, nonce = chain.w3.eth.block_number, chain.nonce()
         assert 0 == chain.signal(signal.SIGTERM)
-        (chain.state_dir / "snapshot.previous.json.gz").write_bytes(before)
         yield Past(chain.state_dir, actor, first, block, height, nonce)
     finally:
         chain.stop()
@@ -77,20 +77,19 @@ def test_restart(past: Past, start: Start, tmp_path: Path) -> None:
     assert past.block == chain.w3.eth.get_block(past.first["blockNumber"])
     assert past.nonce == chain.nonce()
     assert past.height <= chain.w3.eth.block_number
-    assert not chain.has_logged("blocks_replaced")
+    assert not chain.has_logged("blocks_replayed")
     chain.log_once(past.actor, 3)
     assert [1, 2, 3] == chain.logged_numbers(past.actor)
 
 
 @pytest.mark.parametrize("victim", ["wrapper", "anvil"])
 def test_kill(past: Past, start: Start, tmp_path: Path, victim: str) -> None:
-    """When either process is killed both are gone, and only the last second is lost; block numbers do not go back."""
+    """When either process is killed both are gone, and nothing older than a second is lost, not even empty blocks."""
     chain = start(copy_of(past.state_dir, tmp_path / "chain")).wait_ready()
     receipt = chain.log_once(past.actor, 3)
-    until(lambda: chain.has_snapshot_of(receipt), "snapshot of the third log", within_s=5)
-    seen = chain.w3.eth.block_number
-    until(lambda: chain.w3.eth.block_number > seen, "an empty block")
-    until(lambda: int((chain.state_dir / "height").read_text()) > seen, "the height noted")
+    until(lambda: chain.w3.eth.block_number > receipt["blockNumber"], "an empty block")
+    until(lambda: chain.is_durable(receipt["blockNumber"] + 1), "that block on disk", within_s=5)
+    block = chain.w3.eth.get_block(receipt["blockNumber"])
 
     if victim == "wrapper":
         code = chain.signal(signal.SIGKILL)
@@ -102,8 +101,56 @@ def test_kill(past: Past, start: Start, tmp_path: Path, victim: str) -> None:
     again = start(chain.state_dir, port=chain.port).wait_ready()
     assert [1, 2, 3] == again.logged_numbers(past.actor)
     assert past.nonce + 1 == again.nonce()
-    assert seen + 1 <= again.w3.eth.block_number
-    assert again.has_logged("blocks_replaced")
+    assert receipt["blockNumber"] + 1 <= again.w3.eth.block_number
+    assert block["timestamp"] == again.w3.eth.get_block(receipt["blockNumber"])["timestamp"]
+
+
+def test_replay(past: Past, start: Start, tmp_path: Path) -> None:
+    """What is only in the journal comes back: the same transactions in the same blocks at the same times."""
+    chain = start(copy_of(past.state_dir, tmp_path / "chain")).wait_ready()
+    receipts = [chain.log_once(past.actor, number) for number in (3, 4)]
+    blocks = [chain.w3.eth.get_block(receipt["blockNumber"]) for receipt in receipts]
+    old = copy_of(past.state_dir, tmp_path / "old")
+    Journal(old).append(chain.blocks_after(0))
+    with (old / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"number":')
+    chain.signal(signal.SIGKILL)
+
+    again = start(old).wait_ready()
+
+    assert again.has_logged("blocks_replayed")
+    assert [1, 2, 3, 4] == again.logged_numbers(past.actor)
+    for receipt, block in zip(receipts, blocks, strict=True):
+        found = again.w3.eth.get_transaction_receipt(receipt["transactionHash"])
+        assert (receipt["blockNumber"], receipt["gasUsed"]) == (found["blockNumber"], found["gasUsed"])
+        assert block["timestamp"] == again.w3.eth.get_block(receipt["blockNumber"])["timestamp"]
+    # The chain follows the clock again.
+    latest = again.log_once(past.actor, 5)["blockNumber"]
+    assert abs(time.time() - again.w3.eth.get_block(latest)["timestamp"]) < 5
+
+
+def test_from_the_journal_alone(past: Past, start: Start, tmp_path: Path) -> None:
+    """A journal that reaches back to the first block makes up for lost snapshots."""
+    chain = start(copy_of(past.state_dir, tmp_path / "chain")).wait_ready()
+    (tmp_path / "new").mkdir()
+    Journal(tmp_path / "new").append(chain.blocks_after(0))
+
+    again = start(tmp_path / "new").wait_ready()
+
+    assert [1, 2] == again.logged_numbers(past.actor)
+    assert past.nonce == again.nonce()
+
+
+def test_impossible_replay(past: Past, start: Start, tmp_path: Path) -> None:
+    """A journal that does not fit the chain is given up with an error, and the chain goes on."""
+    state_dir = copy_of(past.state_dir, tmp_path / "chain")
+    Journal(state_dir).append([Block(number, 1, ()) for number in range(past.height, past.height + 9)])
+
+    chain = start(state_dir).wait_ready()
+
+    assert chain.has_logged("replay_stopped")
+    assert [1, 2] == chain.logged_numbers(past.actor)
+    chain.log_once(past.actor, 3)
 
 
 def test_interrupt(start: Start, tmp_path: Path) -> None:
@@ -127,14 +174,14 @@ def test_stop_while_starting(start: Start, tmp_path: Path) -> None:
 
 
 def test_torn_snapshot(past: Past, start: Start, tmp_path: Path) -> None:
-    """A torn snapshot gives way to the one before it, and is kept aside."""
+    """A torn snapshot is kept aside; the one before it and the journal give the same chain."""
     state_dir = copy_of(past.state_dir, tmp_path / "chain")
     whole = (state_dir / "snapshot.json.gz").read_bytes()
     (state_dir / "snapshot.json.gz").write_bytes(whole[: len(whole) // 2])
 
     chain = start(state_dir).wait_ready()
 
-    assert [1] == chain.logged_numbers(past.actor)
+    assert [1, 2] == chain.logged_numbers(past.actor)
     assert chain.has_logged("snapshot_unusable")
     assert (state_dir / "snapshot.json.gz.unusable").exists()
 
@@ -142,20 +189,21 @@ def test_torn_snapshot(past: Past, start: Start, tmp_path: Path) -> None:
 def test_refused_snapshot(past: Past, start: Start, tmp_path: Path) -> None:
     """A whole snapshot that anvil itself cannot load gives way as well."""
     state_dir = copy_of(past.state_dir, tmp_path / "chain")
-    strange = b'{"accounts":{},"blocks":7,"transactions":[]}'
-    (state_dir / "snapshot.json.gz").write_bytes(gzip.compress(strange))
+    state = json.loads(gzip.decompress((state_dir / "snapshot.json.gz").read_bytes()))
+    state["accounts"] = 7
+    (state_dir / "snapshot.json.gz").write_bytes(gzip.compress(json.dumps(state).encode()))
 
     chain = start(state_dir).wait_ready()
 
-    assert [1] == chain.logged_numbers(past.actor)
+    assert [1, 2] == chain.logged_numbers(past.actor)
     (event,) = [entry for entry in chain.events() if entry["event"] == "snapshot_unusable"]
-    assert "expected a sequence" in event["error"]
+    assert "expected a map" in event["error"]
 
 
 def test_no_usable_snapshot(past: Past, start: Start, tmp_path: Path) -> None:
-    """With both snapshots torn the chain starts empty and says that it lost everything."""
+    """With everything torn the chain starts empty and says that it lost everything."""
     state_dir = copy_of(past.state_dir, tmp_path / "chain")
-    for path in state_dir.glob("*.gz"):
+    for path in state_dir.iterdir():
         path.write_bytes(b"torn")
 
     chain = start(state_dir).wait_ready()

@@ -1,4 +1,4 @@
-"""Snapshot files: two are kept, torn ones are told, the height survives."""
+"""Snapshot files: two are kept, torn ones are told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from meshkit.errors import InvalidInput
 
 
 def _state(text: str) -> bytes:
-    return gzip.compress(f'{{"accounts":{{}},"blocks":["{text}"],"transactions":[]}}'.encode())
+    return gzip.compress(f'{{"blocks":[{{"header":{{"timestamp":"0x10","extra":"{text}"}}}}]}}'.encode())
 
 
 def test_two_are_kept(tmp_path: Path) -> None:
@@ -22,7 +22,8 @@ def test_two_are_kept(tmp_path: Path) -> None:
     for text in "abc":
         snapshots.write(_state(text))
 
-    found = [snapshots.unpack(path).read_text() for path in snapshots.newest_first()]
+    assert 0x10 == snapshots.unpack(snapshots.newest_first()[0]).timestamp_s
+    found = [snapshots.unpack(path).path.read_text() for path in snapshots.newest_first()]
     snapshots.discard_unpacked()
 
     assert [gzip.decompress(_state(text)).decode() for text in "cb"] == found
@@ -53,7 +54,9 @@ def test_flipped_bit(tmp_path: Path) -> None:
         snapshots.unpack(snapshots.newest_first()[0])
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"accounts":{}', b'{"accounts":{},"transactions":[]}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"blocks":[]', b'{"blocks":[]}', b'{"blocks":7}', b'{"blocks":[{}]}']
+)
 def test_not_a_state(tmp_path: Path, content: bytes) -> None:
     """Whole files that hold something else are refused too."""
     snapshots = Snapshots(tmp_path)
@@ -72,7 +75,7 @@ def test_between_the_renames(tmp_path: Path) -> None:
 
     (path,) = Snapshots(tmp_path).newest_first()
 
-    assert '"a"' in snapshots.unpack(path).read_text()
+    assert '"a"' in snapshots.unpack(path).path.read_text()
     snapshots.write(_state("b"))
     assert 2 == len(snapshots.newest_first())
 
@@ -85,18 +88,6 @@ def test_set_aside(tmp_path: Path) -> None:
 
     assert [] == snapshots.newest_first()
     assert b"torn" == (tmp_path / "snapshot.json.gz.unusable").read_bytes()
-
-
-def test_height(tmp_path: Path) -> None:
-    """The height is what was noted last; without a readable note it is 0."""
-    snapshots = Snapshots(tmp_path)
-
-    assert 0 == snapshots.height()
-    snapshots.note_height(12)
-    snapshots.note_height(13)
-    assert 13 == Snapshots(tmp_path).height()
-    (tmp_path / "height").write_text("?")
-    assert 0 == snapshots.height()
 
 
 def test_impossible_directory(tmp_path: Path) -> None:
