@@ -143,7 +143,7 @@ def test_unconfigured(bare_feed: Feed) -> None:
 
 
 def test_stale(feed: Feed) -> None:
-    """Epoch and round grow strictly together: (0, 0), equal and smaller ones are refused, a new epoch restarts rounds."""
+    """Epoch and round grow strictly together: equal and smaller ones are refused, a new epoch restarts rounds."""
     assert "stale report" == feed.why_not(feed.report(VALUES, epoch=0, round_=0)).reason
 
     feed.transmit(VALUES, epoch=0, round_=1)
