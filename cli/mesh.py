@@ -101,7 +101,7 @@ async def _until_end(
     supervised: Supervised, watcher: Watcher, interrupted: asyncio.Event, timeout_s: float, hint: str
 ) -> None:
     """Return when the rounds are there or a signal came; raise MeshFailed when the mesh broke or time is up."""
-    following = asyncio.create_task(watcher.run())
+    following = asyncio.create_task(watcher.run(supervised.pid))
     ended = asyncio.create_task(supervised.wait())
     tasks: set[asyncio.Task[Any]] = {
         following,

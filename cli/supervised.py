@@ -59,6 +59,12 @@ class Supervised:
                 print(line, flush=True)
 
     @property
+    def pid(self) -> int:
+        """Return the supervisor's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """Return how the process ended, as a shell would say it; None while it runs."""
         assert self._process is not None

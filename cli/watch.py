@@ -52,8 +52,9 @@ class Watcher:
         self._seen: set[tuple[str, str, int]] = set()
         self.done = asyncio.Event()
 
-    async def run(self) -> None:
-        """Follow everything."""
+    async def run(self, supervisor_pid: int) -> None:
+        """Follow everything, once the supervisor with that process id answers."""
+        await self._again(lambda: self._answers(supervisor_pid))
         first = self._solution.bootstrap_nodes + 1
         async with asyncio.TaskGroup() as group:
             group.create_task(self._again(self._services))
@@ -73,6 +74,13 @@ class Watcher:
                 if error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT):
                     raise
             await asyncio.sleep(_RECONNECT_S)
+
+    async def _answers(self, supervisor_pid: int) -> bool:
+        # Another mesh may hold these sockets; ours will find that out and say so.
+        async with channel(self._run.socket("supervisor")) as connection:
+            stub = supervisor_grpc.SupervisorServiceStub(connection)
+            listed = await stub.ListServices(supervisor_pb.ListServicesRequest(), timeout=5)
+        return listed.supervisor_pid == supervisor_pid
 
     async def _services(self) -> bool:
         async with channel(self._run.socket("supervisor")) as connection:

@@ -26,7 +26,11 @@ class Solution(Section):
 
     pg_user: str = Field("chainlink", min_length=1, description="Group role that owns nothing and joins the nodes.")
     pg_password: SecretStr = Field(min_length=8, description="Secret the nodes' database passwords are derived from.")
-    pg_database: str = Field("chainlink_node", min_length=1, description="Prefix of the nodes' databases.")
+    pg_database: str = Field(
+        "chainlink_node",
+        min_length=1,
+        description="Kept for existing files; the databases are chainlink_node_1 and so on.",
+    )
     pg_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port on 127.0.0.1.")
     chainlink_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Login of the nodes' API.")
     chainlink_password: SecretStr = Field(min_length=16, max_length=50, description="Password of the nodes' API.")
