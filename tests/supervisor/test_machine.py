@@ -2,6 +2,7 @@
 
 import signal
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -207,6 +208,21 @@ def test_a_failed_service_skips_its_dependents_and_ends_the_mesh() -> None:
     assert 9 == world.exit_code
     assert [State.FAILED, State.SKIPPED, State.SKIPPED, State.STOPPED] == [units[name].state for name in "abcd"]
     assert ["a is failed", "b is skipped"] == [units[name].message for name in "bc"]
+
+
+def test_a_crash_loop_spends_the_budget() -> None:
+    """The service runs once more than it may be restarted; each wait is longer than the one before."""
+    world = World([sleeper("a")])
+    began: list[float] = []
+    while world.exit_code is None:
+        began.append(world.now)
+        world.end("a", 5)
+        world.run_until(world.machine.next_due() or world.now)
+    waits = [after - before for before, after in pairwise(began)]
+
+    assert (5, 4, 3) == (world.exit_code, len(began), world.machine.units["a"].restarts)
+    assert sorted(waits) == waits
+    assert waits[0] < waits[-1]
 
 
 def test_a_service_that_is_not_essential_fails_alone() -> None:

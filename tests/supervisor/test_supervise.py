@@ -72,6 +72,8 @@ def _start(run_dir: Path) -> Iterator[Start]:
     for supervisor in started:
         if supervisor.process.poll() is None:
             supervisor.process.kill()
+        assert supervisor.process.stdout is not None
+        if not supervisor.process.stdout.closed:
             supervisor.process.communicate()
 
 
