@@ -53,6 +53,7 @@ class Chain:
         compiled = artifact.load(CONTRACT)
         self._bytecode = HexBytes(compiled.bytecode)
         self._abi: Sequence[Any] = compiled.abi
+        self._contracts: dict[str, AsyncContract] = {}
         self._unbound = self._w3.eth.contract(abi=self._abi, bytecode=self._bytecode)
 
     async def close(self) -> None:
@@ -150,7 +151,10 @@ class Chain:
         return bytes(HexBytes(self._unbound.encode_abi(function, args=list(arguments))))
 
     def _bound(self, address: str) -> AsyncContract:
-        return self._w3.eth.contract(address=_checksum(address), abi=self._abi)
+        # Making one takes longer than calling it: web3 builds a class for each function of the ABI.
+        if (contract := self._contracts.get(address)) is None:
+            contract = self._contracts[address] = self._w3.eth.contract(address=_checksum(address), abi=self._abi)
+        return contract
 
     async def _block(self, identifier: Any) -> Block:
         with _guard("eth_getBlockByNumber"):

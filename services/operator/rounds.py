@@ -125,22 +125,24 @@ class RoundFollower:
                 down = True
             await self._clock.sleep(_POLL_S)
 
-    async def poll(self) -> None:
-        """Look once for new blocks and publish their rounds."""
+    async def poll(self) -> tuple[Round, ...]:
+        """Look once for new blocks, publish their rounds and return them."""
         head = await self._chain.head()
         if not self._heads:
             self._heads.append((head.number, head.hash))
-            return
+            return ()
         number, block_hash = self._heads[-1]
         if head.hash == block_hash:
-            return
+            return ()
         first = number + 1 if head.parent_hash == block_hash else await self._resume_from(head)
         addresses = self._feeds()
+        published: list[Round] = []
         while first <= head.number:
             last = min(first + _LONGEST_RANGE - 1, head.number)
-            await self._publish_range(addresses, first, last)
+            published += await self._publish_range(addresses, first, last)
             first = last + 1
         self._heads.append((head.number, head.hash))
+        return tuple(published)
 
     async def _resume_from(self, head: "Block") -> int:
         """Return the block after the newest one that we saw and the chain still has; forget the lost ones."""
@@ -153,9 +155,10 @@ class RoundFollower:
         self._log.warning("chain_replaced", head=head.number)
         return max(0, head.number - _LONGEST_REWIND)
 
-    async def _publish_range(self, addresses: Mapping[str, FollowedFeed], first: int, last: int) -> None:
+    async def _publish_range(self, addresses: Mapping[str, FollowedFeed], first: int, last: int) -> list[Round]:
         events = await self._chain.logs(list(addresses), "NewTransmission", first, last)
         times: dict[int, int] = {}
+        published: list[Round] = []
         for event in events:
             number = event["blockNumber"]
             if number not in times:
@@ -167,10 +170,13 @@ class RoundFollower:
             key = (address, bytes(event["args"]["rawReportContext"]))
             if key in self._sent:
                 continue
-            self._publish(decode(event, addresses[address], self._names, times[number]))
+            accepted = decode(event, addresses[address], self._names, times[number])
+            self._publish(accepted)
+            published.append(accepted)
             self._sent[key] = None
             if len(self._sent) > _REMEMBERED_ROUNDS:
                 self._sent.popitem(last=False)
+        return published
 
     def _publish(self, accepted: Round) -> None:
         for queue in tuple(self._subscribers):

@@ -13,7 +13,7 @@ from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable
 from services.operator.identity import oracles
 from services.operator.nodefiles import Preparation
-from services.operator.rounds import FollowedFeed, NodeNames, Round, RoundFollower
+from services.operator.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.transactions import Sender
 from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
 from tests.operator.reports import transmit
@@ -61,23 +61,13 @@ async def _stage(anvil: Anvil, chain: Chain, sender: Sender, config: OperatorCon
     return Stage(follower, anvil, addresses, send)
 
 
-async def _collect(stage: Stage) -> list[Round]:
-    """Return what one poll publishes."""
-    found: list[Round] = []
-    with stage.follower.subscribe() as published:
-        await stage.follower.poll()
-        while True:
-            try:
-                found.append(await asyncio.wait_for(anext(published), 0.05))
-            except TimeoutError:
-                return found
-
-
 async def test_a_round_is_told_with_names_and_prices(stage: Stage) -> None:
     """A report becomes a round: prices with decimals, epoch and round, node names in the order of observations."""
     await stage.follower.poll()
     await stage.transmit(0, 5, 3, [100, 250, 10**12], observers=(2, 0, 3), transmitter=1)
-    (found,) = await _collect(stage)
+    with stage.follower.subscribe() as published:
+        await stage.follower.poll()
+        found = await anext(published)
 
     assert ("BTC / USD", 1, 5, 3) == (found.feed, found.round_id, found.epoch, found.round)
     assert Decimal("0.00000250") == found.answer
@@ -96,9 +86,9 @@ async def test_only_rounds_from_now_on_come_in_chain_order(stage: Stage) -> None
     await stage.transmit(1, 1, 2, [1, 1, 1])
 
     assert [("ETH / USD", 1), ("BTC / USD", 2), ("ETH / USD", 2)] == [
-        (found.feed, found.round_id) for found in await _collect(stage)
+        (found.feed, found.round_id) for found in await stage.follower.poll()
     ]
-    assert [] == await _collect(stage)
+    assert () == await stage.follower.poll()
 
 
 async def test_a_rewound_chain_is_followed_without_repeats(stage: Stage) -> None:
@@ -108,12 +98,12 @@ async def test_a_rewound_chain_is_followed_without_repeats(stage: Stage) -> None
     snapshot = await stage.anvil.call("evm_snapshot")
     await stage.transmit(0, 1, 2, [4, 5, 6])
     await stage.transmit(0, 1, 3, [4, 5, 6])
-    assert [1, 2, 3] == [found.round for found in await _collect(stage)]
+    assert [1, 2, 3] == [found.round for found in await stage.follower.poll()]
 
     await stage.anvil.call("evm_revert", snapshot)
     await stage.transmit(0, 1, 2, [4, 5, 6])
     await stage.transmit(0, 2, 1, [7, 8, 9])
-    found = await _collect(stage)
+    found = await stage.follower.poll()
 
     assert [(2, 1)] == [(item.epoch, item.round) for item in found]
     assert Decimal("0.00000008") == found[0].answer
@@ -125,7 +115,7 @@ async def test_a_chain_that_began_anew_is_followed(config: OperatorConfig, prepa
     stage.follower._heads.append((10**6, b"\x01" * 32))
     await stage.transmit(0, 9, 1, [1, 2, 3])
 
-    assert (9, 1) in [(found.epoch, found.round) for found in await _collect(stage)]
+    assert (9, 1) in [(found.epoch, found.round) for found in await stage.follower.poll()]
 
 
 async def test_an_outage_loses_nothing(config: OperatorConfig, prepared: Preparation, stage: Stage) -> None:
@@ -139,7 +129,7 @@ async def test_an_outage_loses_nothing(config: OperatorConfig, prepared: Prepara
     await stage.follower._chain.close()
     stage.follower._chain = working
 
-    assert [1] == [found.round for found in await _collect(stage)]
+    assert [1] == [found.round for found in await stage.follower.poll()]
 
 
 async def test_running_survives_a_dead_chain(config: OperatorConfig, prepared: Preparation) -> None:
