@@ -65,11 +65,15 @@ class Anvil:
         sent = await self.rpc.call("eth_sendTransaction", transaction)
         if self._block_time_s is not None:
             await self.rpc.call("evm_mine")
-        receipt = await self.rpc.call("eth_getTransactionReceipt", sent)
-        assert receipt is not None
+        receipt: dict[str, Any] = {}
+
+        async def mined() -> bool:
+            receipt.update(await self.rpc.call("eth_getTransactionReceipt", sent) or {})
+            return bool(receipt)
+
+        await eventually(mined, 10, "the transaction is in a block")
         assert 1 == quantity(receipt["status"]), f"reverted: {receipt}"
-        found: dict[str, Any] = receipt
-        return found
+        return receipt
 
     async def fund(self, address: str) -> None:
         """Give an address 100 ether."""

@@ -1,25 +1,31 @@
-"""A PostgreSQL server for all tests of the node, an own database for each, and a chain."""
+"""A PostgreSQL server for all tests of the node, an empty database for each, and a chain."""
 
-import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
+import asyncpg
 import pytest
 
 from services.dbinit.provision import provision
-from services.dbinit.session import superuser
 from services.oracle.store.database import Database
 from services.oracle.store.migrations import migrate
 from tests.dbinit.server import Server, in_thread, open_directory, settings_in
 from tests.oracle.anvil import Aggregator, Anvil
 
-_NUMBERS = itertools.count(1)
+_SPARE = 6
+
+
+def node_url(postgres: Server, node: int) -> str:
+    """Return the URL of a node's database."""
+    role = f"chainlink_node_{node}"
+    settings = postgres.settings
+    return f"postgresql://{role}:{settings.password(node)}@127.0.0.1:{settings.port}/{role}?sslmode=disable"
 
 
 @pytest.fixture(name="postgres", scope="package")
 def _postgres() -> Iterator[Server]:
-    """Give a server with the roles and databases of five nodes."""
-    server = Server(settings_in(open_directory()))
+    """Give a server with the roles and databases of five nodes, and one more for single parts."""
+    server = Server(settings_in(open_directory(), total_nodes=_SPARE))
     try:
         server.start()
         in_thread(provision(server.settings))
@@ -30,12 +36,12 @@ def _postgres() -> Iterator[Server]:
 
 @pytest.fixture(name="database_url")
 async def _database_url(postgres: Server) -> str:
-    """Give the URL of an empty database of its own."""
-    name = f"test_{next(_NUMBERS)}"
-    settings = postgres.settings
-    async with superuser(settings) as connection:
-        await connection.execute(f"CREATE DATABASE {name} OWNER chainlink_node_1")
-    return f"postgresql://chainlink_node_1:{settings.password(1)}@127.0.0.1:{settings.port}/{name}?sslmode=disable"
+    """Give the URL of an empty database."""
+    url = node_url(postgres, _SPARE)
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await connection.close()
+    return url
 
 
 @pytest.fixture(name="database")

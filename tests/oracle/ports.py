@@ -17,7 +17,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float, 
     """Return once the condition holds; fail with `what` after the deadline."""
     try:
         async with asyncio.timeout(within_s):
-            while not await condition():
-                await asyncio.sleep(0.1)
+            while not await condition():  # noqa: ASYNC110 # the condition lies in another process
+                await asyncio.sleep(0.05)
     except TimeoutError as error:
         raise AssertionError(f"not within {within_s} s: {what}") from error

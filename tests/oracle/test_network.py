@@ -15,6 +15,7 @@ from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.client import channel
 from tests.dbinit.server import Server
 from tests.oracle.anvil import Aggregator, Anvil
+from tests.oracle.conftest import node_url
 from tests.oracle.network import NodeProcess, chain_of, configure, set_up_jobs
 from tests.oracle.ports import eventually
 from tests.oracle.quotes import QuoteServer
@@ -51,11 +52,9 @@ async def _network(
 ) -> AsyncIterator[Network]:
     """Give five nodes with jobs for one feed, from nothing but files and REST calls."""
     anvil, quotes = chain_of(http), QuoteServer()
-    settings = postgres.settings
     nodes = []
     for i in range(1, 6):
-        role = f"chainlink_node_{i}"
-        url = f"postgresql://{role}:{settings.password(i)}@127.0.0.1:{settings.port}/{role}?sslmode=disable"
+        url = node_url(postgres, i)
         nodes.append(NodeProcess.make(f"chainlink-node-{i}", tmp_path / str(i), run_dir, url))
     bootstrap, *oracles = nodes
     try:

@@ -8,11 +8,16 @@ that pydot cannot take. Every value is therefore quoted, and every attribute pre
 import contextlib
 import io
 import re
+import warnings
 from dataclasses import dataclass
 
-import pydot
-
 from services.oracle.pipeline.errors import SpecificationError
+
+with warnings.catch_warnings():
+    # pydot's parser, which it imports on first use, still calls pyparsing by names that are deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import pydot
+    import pydot.dot_parser
 
 _PREFIX = "a_"
 _PART = re.compile(

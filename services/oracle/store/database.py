@@ -43,19 +43,19 @@ class Database:
     @asynccontextmanager
     async def connect(cls, url: str, *, max_connections: int, deadline_s: float) -> "AsyncIterator[Database]":
         """Wait until the server accepts a login, at most `deadline_s`; DatabaseUnavailable after that."""
+        # A pool that keeps a minimum of connections would log each failure to do so while the server is away.
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=max_connections,
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=_COMMAND_TIMEOUT_S,
+            server_settings={"application_name": "feedmesh-oracle"},
+        )
 
-        async def create() -> asyncpg.Pool:
-            return await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=max_connections,
-                timeout=_CONNECT_TIMEOUT_S,
-                command_timeout=_COMMAND_TIMEOUT_S,
-                server_settings={"application_name": "feedmesh-oracle"},
-            )
-
-        pool = await _patiently(create, deadline_s)
+        await pool
         try:
+            await _patiently(lambda: pool.fetchval("SELECT 1"), deadline_s)
             yield cls(pool)
         finally:
             pool.terminate()

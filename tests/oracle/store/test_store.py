@@ -1,0 +1,172 @@
+"""The node's database."""
+
+import asyncio
+import signal
+import uuid
+
+import pytest
+
+from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
+from services.oracle.ocr.config import ContractConfig
+from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
+from services.oracle.store.answers import AnswerStore, LastAnswer
+from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.database import Database
+from services.oracle.store.jobs import JobStore
+from services.oracle.store.migrations import migrate
+from services.oracle.store.protocol import PostgresProtocolStore
+from services.oracle.store.transactions import SentTransaction, TransactionStore
+from services.oracle.store.users import UserStore
+from tests.dbinit.server import Server
+
+DIGEST = bytes(range(16))
+
+
+@pytest.fixture(name="protocol")
+async def _protocol(database: Database) -> PostgresProtocolStore:
+    """Give the protocol's store."""
+    return PostgresProtocolStore(database)
+
+
+async def test_migrations_happen_once(database: Database) -> None:
+    """Migrating again changes nothing, and a database of a newer program is refused."""
+    version = await migrate(database)
+    assert version == await migrate(database)
+    await database.execute("INSERT INTO schema_versions (version) VALUES (9999)")
+
+    with pytest.raises(SettingInvalid, match="version 9999"):
+        await migrate(database)
+
+
+async def test_pacemaker_state(protocol: PostgresProtocolStore) -> None:
+    """The newest state of a digest is kept, and other digests have none."""
+    await protocol.save_pacemaker(DIGEST, PacemakerState(1, 2, (0, 1, 2, 3)))
+    await protocol.save_pacemaker(DIGEST, PacemakerState(2**32 - 1, 2**32 - 1, (0, 1, 2, 2**32 - 1)))
+
+    assert PacemakerState(2**32 - 1, 2**32 - 1, (0, 1, 2, 2**32 - 1)) == await protocol.load_pacemaker(DIGEST)
+    assert await protocol.load_pacemaker(bytes(16)) is None
+
+
+async def test_signed_rounds_only_rise(protocol: PostgresProtocolStore) -> None:
+    """A late write of a lower round cannot undo a higher one, so no round is ever signed twice."""
+    for epoch, round_number in ((3, 2), (3, 1), (2, 200)):
+        await protocol.save_signed_round(DIGEST, SignedRound(epoch, round_number))
+
+    assert SignedRound(3, 2) == await protocol.load_signed_round(DIGEST)
+
+
+async def test_pending_transmissions(protocol: PostgresProtocolStore) -> None:
+    """Pending transmissions come back as they were, with the largest answers there can be, until they are deleted."""
+    held = [
+        PendingTransmission(1, r, 1000 * r, median, b"report", (b"r" * 32,) * 2, (b"s" * 32,) * 2, b"v" * 32)
+        for r, median in ((1, 2**191 - 1), (2, -(2**191)), (3, 0))
+    ]
+    for item in (*held, held[0]):
+        await protocol.save_pending(DIGEST, item)
+    assert held == sorted(await protocol.load_pending(DIGEST), key=lambda item: item.round)
+    await protocol.delete_pending(DIGEST, 1, 2)
+    await protocol.delete_pending(DIGEST, 7, 7)
+    await protocol.delete_pending_before(2000)
+
+    assert [held[2]] == await protocol.load_pending(DIGEST)
+
+
+async def test_contract_configs(database: Database) -> None:
+    """The last configuration of a contract keeps its digest."""
+    store = ContractConfigStore(database)
+    address = "0x" + "00" * 19 + "C0"
+    config = ContractConfig(address, 2**40, (address,), (address,), 1, 1, bytes(1248))
+    await store.save(1337, ContractConfig(address, 1, (), (), 0, 1, b""), 5)
+    await store.save(1337, config, 2**32 - 1)
+
+    found = await store.load(address, 1337)
+    assert found is not None
+    assert config.digest() == found.digest()
+    assert await store.load(address, 1) is None
+
+
+async def test_duplicate_jobs(database: Database) -> None:
+    """A second job of a contract, a name or an external id is refused in the node's own words."""
+    store = JobStore(database)
+    first = uuid.uuid4()
+    job = await store.create(first, "BTC / USD", "0xC0", 1337, "toml", None)
+    for external, name, contract, words in (
+        (uuid.uuid4(), "other", "0xC0", "a job with contract address 0xC0 already exists for chain ID 1337"),
+        (uuid.uuid4(), "BTC / USD", "0xC1", "SQLSTATE 23505.*|idx_jobs_name"),
+        (first, "third", "0xC2", "SQLSTATE 23505"),
+    ):
+        with pytest.raises(JobRefused, match=words):
+            await store.create(external, name, contract, 1337, "toml", None)
+    await store.create(uuid.uuid4(), None, "0xC3", 1337, "toml", 77)
+
+    await store.record_error(job.id, "went wrong")
+    await store.record_error(job.id, "went wrong")
+    await store.record_error(4711, "no such job")
+    assert [("went wrong", 2)] == [(error.description, error.occurrences) for error in await store.errors(job.id)]
+    assert {job.id, 77} == {stored.id for stored in await store.all()}
+    assert await store.delete(job.id)
+    assert not await store.delete(job.id)
+
+
+async def test_last_answers(database: Database) -> None:
+    """Answers are written together, and one of a job that is gone is left out."""
+    jobs, answers = JobStore(database), AnswerStore(database)
+    job = await jobs.create(uuid.uuid4(), None, "0xC0", 1337, "toml", None)
+    for job_id, answer in ((job.id, 1), (job.id, 2**191 - 1), (4711, 3)):
+        answers.note(job_id, LastAnswer(answer, 1755520000))
+    await answers.flush()
+
+    assert LastAnswer(2**191 - 1, 1755520000) == await AnswerStore(database).load(job.id)
+    assert await answers.load(4711) is None
+
+
+async def test_users_and_sessions(database: Database) -> None:
+    """The first administrator stays, only the password logs in, and a session ends by time or by logging out."""
+    users = UserStore(database)
+    await users.ensure_admin("a@b.c", "the-first-password")
+    await users.ensure_admin("a@b.c", "the-second-password")
+
+    assert await users.login("a@b.c", "the-second-password") is None
+    assert await users.login("x@b.c", "the-first-password") is None
+    token = await users.login("A@B.C", "the-first-password")
+    assert token is not None
+    assert "a@b.c" == await users.session(token, 60)
+    assert await users.session(token + "x", 60) is None
+    assert await users.session(token, 0) is None
+    await users.logout(token)
+    assert await users.session(token, 60) is None
+
+
+async def test_transactions(database: Database) -> None:
+    """What is not settled is found again, lowest nonce first."""
+    store = TransactionStore(database, 1337)
+    sent = [SentTransaction(f"0x{n}", "0xA", "0xB", n, b"raw") for n in (2, 0, 1)]
+    for transaction in sent:
+        await store.sent(transaction)
+    await store.settled("0x0", "confirmed", 5)
+    await store.prune(0)
+
+    assert [1, 2] == [transaction.nonce for transaction in await store.unconfirmed("0xA")]
+    assert [] == await TransactionStore(database, 1).unconfirmed("0xA")
+
+
+async def test_a_killed_server(postgres: Server, database: Database) -> None:
+    """While the server is away a statement waits for it, and goes through once it is back; a deadline ends the wait."""
+    postgres.stop(signal.SIGQUIT)
+    with pytest.raises(DatabaseUnavailable, match="does not answer"):
+        await database.ping()
+    sql = "INSERT INTO signed_rounds VALUES ($1, 1, 1) ON CONFLICT DO NOTHING"
+    waiting = asyncio.create_task(database.execute_durably(sql, DIGEST))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    postgres.start()
+    await waiting
+
+    assert 1 == len(await database.fetch("SELECT * FROM signed_rounds"))
+
+
+async def test_no_server() -> None:
+    """Connecting to nothing ends with an error after its deadline."""
+    with pytest.raises(DatabaseUnavailable, match=r"within 0\.5 s"):
+        async with Database.connect("postgresql://x:y@127.0.0.1:1/z", max_connections=1, deadline_s=0.5):
+            pass
