@@ -15,7 +15,7 @@ LIMITS = StreamLimits(10_000, 1_000.0, 1_000, 1_000_000.0, 1_000_000)
 BOOTSTRAP_KEY = PeerKey.from_bytes(secret_of("bootstrap", 0))
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 45.0) -> None:
     """Wait until a condition holds; raise TimeoutError when it does not come to hold."""
     async with asyncio.timeout(timeout_s):
         # The condition is a property of foreign objects that tell nobody when it changes.
