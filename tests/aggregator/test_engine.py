@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,12 @@ class Bench:
                 break
             await self.run(0.01, 0.005)
         return await task
+
+    async def follow(self, seen: list[object]) -> None:
+        """Note the price or the reason of each change of BTC/USD."""
+        async for entry in self.engine.follow([BTC], 0):
+            result = entry.result
+            seen.append(result.price if isinstance(result, Quote) else result.reason)
 
     def calls(self) -> list[int]:
         """Return how often each source was asked."""
@@ -146,6 +153,50 @@ async def test_nothing_stale_is_served() -> None:
             await b.ask(b.engine.quote(BTC))
         with pytest.raises(ProviderFault):
             await b.ask(b.engine.source_quote("kraken", BTC))
+
+
+async def test_expiry_does_not_depend_on_the_refresh_loop() -> None:
+    """Even if nothing withdrew it, an expired price is fetched anew and not served."""
+    made = Bench(settings())
+    await made.ask(made.engine.quote(BTC))
+    made.sources[1].prices[BTC] = "102"
+    made.clock.advance(10)
+
+    assert Decimal(102) == (await made.ask(made.engine.quote(BTC))).price
+
+    await made.engine.close()
+
+
+async def test_a_price_that_expires_while_another_is_awaited_is_not_used() -> None:
+    """The first source's price is a second old when the second source answers after two."""
+    made = Bench(settings("binance", "kraken", pair_ttls=(PairTtl(BTC, None, 1_000),)))
+    made.sources[1].gate.clear()
+    asked = asyncio.create_task(made.engine.quote(BTC))
+    await made.run(2)
+    made.sources[1].gate.set()
+    with pytest.raises(TooFewSources) as caught:
+        await asked
+
+    assert 1 == caught.value.fresh
+
+    await made.engine.close()
+
+
+async def test_a_success_ends_the_count_of_failures() -> None:
+    """After a recovery, the next failure is tried again as soon as the very first one was."""
+    async with bench(settings("kraken", pinned=(BTC,))) as b:
+        for _ in range(2):
+            b.sources[0].failure = ProviderFault("kraken", "down")
+            await b.run(25)
+            b.sources[0].failure = None
+            await b.run(5.1)
+        b.sources[0].failure = ProviderFault("kraken", "down")
+        calls = len(b.sources[0].calls)
+        await b.run(8)
+        b.sources[0].failure = None
+        tried = len(b.sources[0].calls) - calls
+
+        assert tried >= 3
 
 
 async def test_a_source_that_is_down_degrades_and_comes_back_by_itself() -> None:
@@ -356,6 +407,7 @@ async def test_sources_can_be_chosen() -> None:
         quote = await b.ask(b.engine.quote(BTC, sources=["binance", "kraken"]))
 
         assert Decimal("101.5") == quote.price
+        assert Decimal(101) == (await b.ask(b.engine.quote(BTC))).price
         with pytest.raises(InvalidInput, match="okx"):
             await b.engine.quote(BTC, sources=["okx"])
 
@@ -378,12 +430,7 @@ async def test_followers_see_changes_and_the_loss_of_a_price() -> None:
     async with bench(settings("kraken", inactive_timeout_ms=20_000, cleanup_interval_ms=1_000)) as b:
         seen: list[object] = []
 
-        async def follow() -> None:
-            async for entry in b.engine.follow([BTC], 0):
-                result = entry.result
-                seen.append(result.price if isinstance(result, Quote) else result.reason)
-
-        task = asyncio.create_task(follow())
+        task = asyncio.create_task(b.follow(seen))
         await b.run(0.1)
         b.sources[0].prices[BTC] = "104"
         await b.run(40)
@@ -392,6 +439,41 @@ async def test_followers_see_changes_and_the_loss_of_a_price() -> None:
         task.cancel()
 
         assert [Decimal(103), Decimal(104), "PROVIDER_FAULT"] == seen
+
+
+async def test_followers_hear_nothing_before_enough_sources_have_answered() -> None:
+    """One price of three while the others are still asked is neither a quote nor an error."""
+    async with bench() as b:
+        seen: list[object] = []
+
+        for source in b.sources[1:]:
+            source.gate.clear()
+        task = asyncio.create_task(b.follow(seen))
+        await b.run(1)
+        before = list(seen)
+        for source in b.sources[1:]:
+            source.gate.set()
+        await b.run(1)
+        task.cancel()
+
+        assert ([], Decimal(101)) == (before, seen[-1])
+        assert "TOO_FEW_SOURCES" not in seen
+
+
+async def test_followed_pairs_are_refreshed_whatever_the_source_is_set_to() -> None:
+    """A follower sees the next price of a source that otherwise fetches only on request."""
+    config = settings("kraken")
+    config = replace(config, sources={"kraken": replace(config.sources["kraken"], refetch=False)})
+    async with bench(config) as b:
+        seen: list[object] = []
+
+        task = asyncio.create_task(b.follow(seen))
+        await b.run(0.1)
+        b.sources[0].prices[BTC] = "104"
+        await b.run(30)
+        task.cancel()
+
+        assert [Decimal(103), Decimal(104)] == seen
 
 
 async def test_following_an_unknown_pair_is_an_error() -> None:
