@@ -54,7 +54,13 @@ class Child:
         finally:
             os.close(write_end)
         self.pid: Final = self._process.pid
-        self._pidfd = os.pidfd_open(self.pid)
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except OSError:  # no descriptor left: a process whose end nobody would see must not live
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+            os.close(self._output)
+            raise
         self._loop.add_reader(self._output, self._readable)
         self._loop.add_reader(self._pidfd, self._ended)
 

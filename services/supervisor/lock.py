@@ -21,7 +21,8 @@ class RunLock:
     predecessor left; at the end removes those files and the lock, and the directory with all that is in it if a
     supervisor made it. Raises AlreadyRunning with the holder's pid, FailedPrecondition if the directory is unusable.
 
-    The lock's file has two lines: the holder's pid, and `made` if the directory is a supervisor's own work.
+    The lock's file has two lines: the holder's pid, and `made` if the directory is a supervisor's own work. It goes
+    at an ordered end; `took_over` tells that it was there, so a predecessor was killed, perhaps a moment ago.
     """
 
     def __init__(self, run_dir: RunDir, files: Iterable[Path] = ()) -> None:
@@ -29,6 +30,7 @@ class RunLock:
         self._files = tuple(files)
         self._descriptor = -1
         self._made_directory = False
+        self.took_over = False
 
     def __enter__(self) -> Self:
         path = self._run_dir.path
@@ -63,7 +65,9 @@ class RunLock:
             if self._is_current(descriptor):
                 break
             os.close(descriptor)
-        self._made_directory = self._made_directory or b"made" in os.pread(descriptor, 100, 0)
+        left = os.pread(descriptor, 100, 0)
+        self.took_over = bool(left)
+        self._made_directory = self._made_directory or b"made" in left
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n{'made' if self._made_directory else ''}\n".encode(), 0)
         self._descriptor = descriptor

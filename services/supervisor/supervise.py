@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import SystemRandom
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit import log
 from meshkit.clock import SystemClock
@@ -16,6 +18,7 @@ from meshkit.errors import FailedPrecondition
 from meshkit.server import MeshServer
 from services.supervisor.config import Settings
 from services.supervisor.counters import Counters
+from services.supervisor.errors import PortInUse
 from services.supervisor.graph import Graph
 from services.supervisor.lock import RunLock
 from services.supervisor.logs import LogHub
@@ -25,6 +28,8 @@ from services.supervisor.runtime import Runtime
 from services.supervisor.service import NAME, SupervisorService
 from services.supervisor.states import State
 from services.supervisor.terminal import Terminal
+
+_PREDECESSOR_S = 5.0
 
 _log = log.get_logger("services.supervisor")
 
@@ -42,8 +47,8 @@ async def supervise(graph: Graph, settings: Settings) -> int:
     counters = Counters(settings.run_dir)
     machine = Machine(graph, SystemRandom(), stop_deadline_s=settings.stop_deadline_s)
     runtime = Runtime(machine, hub, counters, clock)
-    with _signals(runtime), _log_through(hub), RunLock(settings.run_dir, _files(graph, settings)):
-        check_ports(graph.specs.values())
+    with _signals(runtime), _log_through(hub), RunLock(settings.run_dir, _files(graph, settings)) as lock:
+        await _check_ports(graph, _PREDECESSOR_S if lock.took_over else 0)
         server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(runtime, hub), NAME)
         async with server:
@@ -60,6 +65,18 @@ async def supervise(graph: Graph, settings: Settings) -> int:
         else:
             _log.info("mesh_stopped", cause=machine.reason)
     return exit_code
+
+
+async def _check_ports(graph: Graph, patience_s: float) -> None:
+    """Raise PortInUse if a port stays taken; the services of a killed predecessor need a moment to die with it."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(PortInUse),
+        stop=stop_after_delay(patience_s),
+        wait=wait_fixed(0.1),
+        reraise=True,
+    ):
+        with attempt:
+            check_ports(graph.specs.values())
 
 
 def _open_logs(graph: Graph, settings: Settings) -> LogHub:

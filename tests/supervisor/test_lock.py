@@ -62,10 +62,12 @@ def test_a_killed_one_leaves_no_obstacle(run_dir: Path) -> None:
 
     assert (path / "supervisor.lock").exists()
 
-    with RunLock(RunDir(path)):
-        pass
-
+    with RunLock(RunDir(path)) as lock:
+        assert lock.took_over
     assert not path.exists()
+
+    with RunLock(RunDir(path)) as lock:
+        assert not lock.took_over
 
 
 def test_a_directory_that_cannot_be_used_is_named(run_dir: Path) -> None:

@@ -215,6 +215,22 @@ def test_a_port_in_use_ends_the_start_with_its_holder(start: Start) -> None:
     assert not supervisor.run_dir.exists()
 
 
+async def test_ports_of_a_killed_predecessor_are_waited_for(start: Start, run_dir: Path) -> None:
+    """After a kill the services may take a moment to let go of their ports; the next start does not fail on them."""
+    (run_dir / "run").mkdir()
+    (run_dir / "run/supervisor.lock").write_text("1000000\n\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        supervisor = start(f"port {server.getsockname()[1]}")
+        async with asyncio.timeout(15):
+            while (run_dir / "run/supervisor.lock").read_text().startswith("1000000"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    await supervisor.pids()
+    supervisor.process.send_signal(signal.SIGTERM)
+
+    assert 0 == supervisor.end()[0]
+    assert [] == list((run_dir / "run").iterdir())
+
+
 async def test_the_supervisor_stops_in_order_when_its_parent_dies(run_dir: Path) -> None:
     """With FEEDMESH_PARENT it gets SIGTERM from the kernel when that process is gone."""
     script = """
