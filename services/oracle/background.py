@@ -25,10 +25,16 @@ class Background:
 
 @asynccontextmanager
 async def background() -> AsyncIterator[Background]:
-    """Give a Background whose tasks are cancelled when the body ends."""
+    """Give a Background whose tasks are cancelled when the body ends; the body's own error comes out as it is."""
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
         tasks = Background(group)
         try:
             yield tasks
+        except Exception as error:
+            # The group would wrap it, and nobody could tell what it was.
+            failure = error
         finally:
             tasks.cancel()
+    if failure is not None:
+        raise failure

@@ -30,7 +30,7 @@ class BootstrapFeed:
             ConfigTracker(chain.rpc, chain.heads, job.contract, job.timings.config_confirmations),
             around.contract_configs,
             self._session,
-            poll_s=job.timings.config_poll_s,
+            timings=job.timings,
             clock=around.clock,
             status=self.status,
         )

@@ -44,7 +44,7 @@ class OracleFeed:
             tracker,
             around.contract_configs,
             self._session,
-            poll_s=job.timings.config_poll_s,
+            timings=job.timings,
             clock=around.clock,
             status=self.status,
         )

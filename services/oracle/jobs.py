@@ -31,6 +31,7 @@ class Timings:
     database_s: float
     transmit_s: float
     config_poll_s: float
+    first_config_poll_s: float
     config_subscribe_s: float
     config_confirmations: int
 
@@ -243,6 +244,7 @@ def _timings(fields: _Fields, config: Config, chain: EvmSettings) -> Timings:
         ),
         # On a local chain nothing is gained by waiting, whatever the job was written for.
         config_poll_s=min(poll_s, config.config_poll_interval_s(chain)),
+        first_config_poll_s=min(poll_s, config.first_config_poll_interval_s(chain)),
         config_subscribe_s=fields.duration("contractConfigTrackerSubscribeInterval", 120.0, 60, 300),
         config_confirmations=confirmations,
     )

@@ -215,7 +215,11 @@ class Config(_Table):
         return next((chain for chain in self.evm if chain.number == chain_id and chain.enabled), None)
 
     def config_poll_interval_s(self, chain: EvmSettings) -> float:
-        """Return how often to ask a contract for its configuration."""
+        """Return how often to ask a contract for its next configuration."""
+        return 5.0 if chain.simulated else self.ocr.contract_poll_interval_s
+
+    def first_config_poll_interval_s(self, chain: EvmSettings) -> float:
+        """Return how often to ask a contract for a configuration while there is none to run with."""
         return 1.0 if chain.simulated else self.ocr.contract_poll_interval_s
 
 

@@ -9,6 +9,7 @@ from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.oracle.chain.errors import ChainError
 from services.oracle.chain.tracker import ConfigTracker
+from services.oracle.jobs import Timings
 from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.errors import ConfigError
 from services.oracle.p2p.errors import P2pError
@@ -35,7 +36,7 @@ class ContractWatch:
         store: ContractConfigStore,
         session: Session,
         *,
-        poll_s: float,
+        timings: Timings,
         clock: Clock,
         status: FeedStatus,
     ) -> None:
@@ -44,7 +45,7 @@ class ContractWatch:
         self._tracker = tracker
         self._store = store
         self._session = session
-        self._poll_s = poll_s
+        self._timings = timings
         self._clock = clock
         self._status = status
         self._digest: bytes | None = None
@@ -63,7 +64,8 @@ class ContractWatch:
                         await self._store.save(self._chain_id, found.config, found.block)
                 except (MeshError, ChainError) as error:
                     self._status.fail(f"configuration unknown: {error}")
-                await self._clock.sleep(self._poll_s)
+                waiting = self._running is None or self._running.done()
+                await self._clock.sleep(self._timings.first_config_poll_s if waiting else self._timings.config_poll_s)
         finally:
             await self._stop()
 

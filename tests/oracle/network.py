@@ -15,7 +15,7 @@ from services.oracle.keys.evm import EvmKey
 from services.oracle.keys.ocr import OcrBundle
 from services.oracle.keys.p2p import P2pKey
 from services.oracle.ocr.offchain_config import SharedSecretEncryptions
-from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
+from tests.oracle.anvil import CHAIN_ID, Aggregator
 from tests.oracle.ocr.committee import demo_timings
 from tests.oracle.ports import eventually, free_port
 
@@ -231,8 +231,3 @@ async def set_up_jobs(
         for path, body in calls:
             async with http.post(f"{node.url}{path}", json=body) as response:
                 assert 200 == response.status, f"{path}: {await response.text()}"
-
-
-def chain_of(http: aiohttp.ClientSession) -> Anvil:
-    """Return a chain with a block each second, not started yet."""
-    return Anvil(http, 1)

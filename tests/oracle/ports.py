@@ -1,15 +1,27 @@
 """Free ports and waiting for conditions."""
 
 import asyncio
+import random
 import socket
 from collections.abc import Awaitable, Callable
 
+_GIVEN: set[int] = set()
+# Below the ports that the system gives to outgoing connections, one of which would else take a port before its server.
+_FIRST, _LAST = 20_000, 32_000
+
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a port nobody listens on, and no other call was given."""
+    while True:
+        port = random.randint(_FIRST, _LAST)
+        if port in _GIVEN:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _GIVEN.add(port)
         return port
 
 

@@ -16,7 +16,7 @@ from meshkit.client import channel
 from tests.dbinit.server import Server
 from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.conftest import node_url
-from tests.oracle.network import NodeProcess, chain_of, configure, set_up_jobs
+from tests.oracle.network import NodeProcess, configure, set_up_jobs
 from tests.oracle.ports import eventually
 from tests.oracle.quotes import QuoteServer
 
@@ -51,7 +51,7 @@ async def _network(
     http: aiohttp.ClientSession, postgres: Server, tmp_path: Path, run_dir: Path
 ) -> AsyncIterator[Network]:
     """Give five nodes with jobs for one feed, from nothing but files and REST calls."""
-    anvil, quotes = chain_of(http), QuoteServer()
+    anvil, quotes = Anvil(http, 1, tmp_path / "chain.json"), QuoteServer()
     nodes = []
     for i in range(1, 6):
         url = node_url(postgres, i)
@@ -73,8 +73,13 @@ async def _network(
         await anvil.stop()
 
 
-async def test_a_network_of_processes(network: Network) -> None:
-    """Rounds come on chain, and go on by themselves after an oracle is killed, one is back, and PostgreSQL was away."""
+async def test_a_network_of_processes(network: Network, postgres: Server) -> None:
+    """
+    Rounds come on chain and go on by themselves, whatever is taken away for a while.
+
+    One oracle is killed and comes back, then PostgreSQL, then the chain; then the contract gets another configuration.
+    In the end every node stops in order within 5 seconds.
+    """
     await network.rounds_after(3, 40)
     _, answer = await network.aggregator.latest_round()
     assert 65123_45000000 < answer < 65200_00000000
@@ -83,13 +88,38 @@ async def test_a_network_of_processes(network: Network) -> None:
     assert {"latestAnswer": None, "updatedAt": None} in meta
     assert any(isinstance(item["latestAnswer"], int) for item in meta)
 
-    victim, witness = network.oracles[0], network.oracles[1]
+    victim = network.oracles[0]
     await victim.stop(signal.SIGKILL)
     await network.rounds_after(2, 30)
-
     await victim.start()
     await victim.ready(network.http)
-    async with channel(witness.run_dir / f"{victim.name}.sock") as open_channel:
+    await _looks_into(victim)
+
+    postgres.stop(signal.SIGQUIT)
+    await asyncio.sleep(1)
+    postgres.start()
+    await network.rounds_after(2, 30)
+
+    await network.anvil.stop()
+    await asyncio.sleep(1)
+    await network.anvil.start()
+    await network.rounds_after(2, 30)
+
+    await configure(network.aggregator, network.oracles, r_max=3)
+    await network.rounds_after(2, 30)
+    transmitters = {transmitter for transmitter, _ in await network.aggregator.transmissions()}
+    assert transmitters <= {node.evm.address for node in network.oracles}
+    assert len(transmitters) >= 2
+
+    started_s = time.monotonic()
+    assert [0] * 5 == await asyncio.gather(*(node.stop() for node in (network.bootstrap, *network.oracles)))
+    assert time.monotonic() - started_s < 5
+    assert not list(network.bootstrap.run_dir.glob("*.sock"))
+
+
+async def _looks_into(node: NodeProcess) -> None:
+    """See over gRPC that an oracle takes part in rounds with all its peers."""
+    async with channel(node.run_dir / f"{node.name}.sock") as open_channel:
         stub = OracleServiceStub(open_channel)
 
         async def takes_part() -> bool:
@@ -99,14 +129,7 @@ async def test_a_network_of_processes(network: Network) -> None:
         await eventually(takes_part, 20, "the killed oracle takes part again")
         listed: pb.ListJobsResponse = await stub.ListJobs(pb.ListJobsRequest(), timeout=5)
         assert ["BTC / USD"] == [job.name for job in listed.jobs]
+        assert 32 == len(listed.jobs[0].config_digest)
         async for moment in stub.WatchRounds(pb.WatchRoundsRequest(names=["BTC / USD"]), timeout=20):
             assert "BTC / USD" == moment.name
             break
-
-    transmitters = {transmitter for transmitter, _ in await network.aggregator.transmissions()}
-    assert transmitters <= {node.evm.address for node in network.oracles}
-
-    started_s = time.monotonic()
-    assert [0] * 5 == await asyncio.gather(*(node.stop() for node in (network.bootstrap, *network.oracles)))
-    assert time.monotonic() - started_s < 5
-    assert not list(network.bootstrap.run_dir.glob("*.sock"))
