@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no reason to fail: no time limit for an example.
+settings.register_profile("feedmesh", deadline=None)
+settings.load_profile("feedmesh")
 
 
 @pytest.fixture(name="run_dir")
