@@ -79,9 +79,8 @@ class ChainSettings:
 
 @dataclass(frozen=True, slots=True)
 class FundingSettings:
-    """Hold when and by how much transmitters are topped up, in wei and milliseconds; `required` makes a lack fatal."""
+    """Hold when and by how much transmitters are topped up, in wei and milliseconds."""
 
-    required: bool
     minimum_wei: int
     topup_wei: int
     interval_ms: int
@@ -144,7 +143,6 @@ class OperatorConfig:
                 gas_price_wei=solution.chainlink_gas_price,
             ),
             funding=FundingSettings(
-                required=solution.balance_topup_required,
                 minimum_wei=solution.faucet_min_wei,
                 topup_wei=solution.faucet_topup_wei,
                 interval_ms=solution.balance_topup_check_interval_ms,

@@ -1,42 +1,41 @@
-"""Keep reconciling for ever: quickly until all runs and while something fails, slowly otherwise."""
+"""Keep reconciling for ever, each part at its own pace: quickly while something is missing, slowly otherwise."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.operator.reconciler import Outcome, Reconciler
+from services.operator.reconciler import Outcome, Part
 
-STARTING_S = 1.0
+STARTING_S = 0.5
+# A start that takes longer than this many passes waits for something that haste does not bring.
+HASTY_PASSES = 120
 FAILING_S = 3.0
 STEADY_S = 15.0
 
 
-def pause_s(outcome: Outcome, *, all_running: bool, was_running: bool) -> float:
-    """Return the seconds until the next pass; `was_running` tells whether all ran at some time before."""
-    if all_running and not outcome.errors:
+def pause_s(outcome: Outcome, *, settled: bool, was_settled: bool, passes: int) -> float:
+    """Return the seconds until a part's next pass; `was_settled`: all was as wanted at some time before."""
+    if settled and not outcome.errors:
         return STEADY_S
-    return FAILING_S if was_running else STARTING_S
+    return FAILING_S if was_settled or passes > HASTY_PASSES else STARTING_S
 
 
 class Journal:
-    """Log what passes do: every change, every error once until it changes or goes, and the moment when all runs."""
+    """Log what the passes of one part do: every change, and every error once until it changes or goes."""
 
     def __init__(self) -> None:
         self._log: structlog.stdlib.BoundLogger = log.get_logger("services.operator.loop")
         self._errors: dict[str, str] = {}
-        self._running = False
 
-    def record(self, outcome: Outcome, *, all_running: bool) -> None:
+    def record(self, outcome: Outcome) -> None:
         """Log one pass."""
         for change in outcome.changes:
             self._log.info("changed", change=change)
         self._record_errors(outcome.errors)
-        if all_running != self._running:
-            self._running = all_running
-            self._log.info("all_feeds_running" if all_running else "feeds_not_all_running")
 
     def _record_errors(self, errors: Mapping[str, MeshError]) -> None:
         texts = {part: str(error) for part, error in errors.items()}
@@ -48,20 +47,42 @@ class Journal:
         self._errors = texts
 
 
-async def run(reconciler: Reconciler, clock: Clock) -> None:
-    """Reconcile until cancelled; a defect in one pass is logged with its traceback and the next pass tried."""
-    journal = Journal()
+class Milestone:
+    """Log when all feeds run, and when they do no more."""
+
+    def __init__(self, all_running: Callable[[], bool]) -> None:
+        self._log: structlog.stdlib.BoundLogger = log.get_logger("services.operator.loop")
+        self._all_running = all_running
+        self._running = False
+
+    def look(self) -> None:
+        """Compare with the last look."""
+        if self._all_running() != self._running:
+            self._running = not self._running
+            self._log.info("all_feeds_running" if self._running else "feeds_not_all_running")
+
+
+async def run(parts: Sequence[Part], all_running: Callable[[], bool], clock: Clock) -> None:
+    """Reconcile every part, each in a task of its own, until cancelled."""
+    milestone = Milestone(all_running)
+    async with asyncio.TaskGroup() as group:
+        for part in parts:
+            group.create_task(_keep(part, milestone, clock), name=f"reconcile {part.name}")
+
+
+async def _keep(part: Part, milestone: Milestone, clock: Clock) -> None:
+    journal, was_settled, passes = Journal(), False, 0
     logger = log.get_logger("services.operator.loop")
-    was_running = False
     while True:
         try:
-            outcome = await reconciler.run()
+            outcome = await part.run()
         except Exception:
             # This process must outlive its own defects: without it no node gets its jobs back.
-            logger.exception("pass_failed")
+            logger.exception("pass_failed", part=part.name)
             await clock.sleep(FAILING_S)
             continue
-        all_running = reconciler.all_running
-        journal.record(outcome, all_running=all_running)
-        was_running = was_running or all_running
-        await clock.sleep(pause_s(outcome, all_running=all_running, was_running=was_running))
+        journal.record(outcome)
+        milestone.look()
+        settled = part.is_settled()
+        was_settled, passes = was_settled or settled, passes + 1
+        await clock.sleep(pause_s(outcome, settled=settled, was_settled=was_settled, passes=passes))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from meshkit.errors import MeshError
 from services.operator import jobs
@@ -35,7 +36,7 @@ class NodeReconciler:
             config.credentials.api_email,
             config.credentials.api_password,
         )
-        self._feeds: frozenset[str] = frozenset()
+        self._jobs: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -43,9 +44,9 @@ class NodeReconciler:
         return self._node.identity.name
 
     @property
-    def feeds(self) -> frozenset[str]:
-        """Return the feeds whose job the node was last seen to have; one that does not answer keeps what it had."""
-        return self._feeds
+    def job_contracts(self) -> Mapping[str, str]:
+        """Return the contract of each feed's job, as last seen; a node that does not answer keeps what it had."""
+        return MappingProxyType(self._jobs)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -68,12 +69,12 @@ class NodeReconciler:
                 await self._observe(),
                 all_feeds=len(wanted) == len(self._config.feeds),
             )
-            missing = {change.spec.external_job_id for change in decided if isinstance(change, CreateJob)}
-            self._feeds = frozenset(feed for feed, spec in wanted.items() if spec.external_job_id not in missing)
+            missing = {change.spec for change in decided if isinstance(change, CreateJob)}
+            self._jobs = {feed: spec.contract_address for feed, spec in wanted.items() if spec not in missing}
             for change in decided:
                 await self._apply(change)
                 changes.append(f"{self.name}: {change}")
-            self._feeds = frozenset(wanted)
+            self._jobs = {feed: spec.contract_address for feed, spec in wanted.items()}
         except MeshError as error:
             errors[self.name] = error
 

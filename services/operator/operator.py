@@ -72,7 +72,9 @@ class Operator:
         """Reconcile and follow rounds in the background while the body runs."""
         tasks = [
             asyncio.create_task(self.rounds.run(), name="rounds"),
-            asyncio.create_task(loop.run(self.reconciler, self._clock), name="reconcile"),
+            asyncio.create_task(
+                loop.run(self.reconciler.parts, lambda: self.reconciler.all_running, self._clock), name="reconcile"
+            ),
         ]
         try:
             yield

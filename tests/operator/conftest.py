@@ -40,7 +40,7 @@ def _config_in(path: Path) -> OperatorConfig:
             faucet_private_key=FAUCET_KEY,
         ),
         chain=ChainSettings(CHAIN_ID, "http://127.0.0.1:1", "ws://127.0.0.1:1", "primary", 2 * 10**9),
-        funding=FundingSettings(required=False, minimum_wei=10**17, topup_wei=10**18, interval_ms=60_000),
+        funding=FundingSettings(minimum_wei=10**17, topup_wei=10**18, interval_ms=60_000),
         ocr=OcrSettings(
             delta_progress_ms=5000,
             delta_resend_ms=1000,

@@ -11,6 +11,7 @@ from services.operator.config import OperatorConfig
 from services.operator.keys.ocr import OcrKeyBundle
 from services.operator.nodefiles import Preparation
 from tests.operator.anvil import Anvil
+from tests.operator.waiting import until
 
 
 @cache
@@ -48,5 +49,12 @@ async def transmit(
     await anvil.call("anvil_impersonateAccount", sender)
     data = chain.call_data("transmit", report, rs, ss, bytes(vs))
     transaction = {"from": sender, "to": address, "data": "0x" + data.hex(), "gas": hex(500_000)}
-    await anvil.call("eth_sendTransaction", transaction)
+    sent = await anvil.call("eth_sendTransaction", transaction)
+
+    async def is_mined() -> bool:
+        receipt = await anvil.call("eth_getTransactionReceipt", sent)
+        assert receipt is None or receipt["status"] == "0x1", receipt
+        return receipt is not None
+
+    await until(is_mined, "the report in a block")
     return sender

@@ -7,7 +7,7 @@ from services.operator.config import FundingSettings
 from services.operator.errors import FaucetEmpty
 from tests.operator.made import made_oracles
 
-_SETTINGS = FundingSettings(required=False, minimum_wei=100, topup_wei=40, interval_ms=1000)
+_SETTINGS = FundingSettings(minimum_wei=100, topup_wei=40, interval_ms=1000)
 _NODES = [oracle.node for oracle in made_oracles(4)]
 _FAUCET = "0x" + "f" * 40
 
@@ -42,6 +42,6 @@ def test_nothing_to_pay_is_fine_for_an_empty_faucet() -> None:
 
 def test_an_amount_of_zero_switches_topups_off() -> None:
     """Without an amount nobody is topped up."""
-    off = FundingSettings(required=False, minimum_wei=100, topup_wei=0, interval_ms=1000)
+    off = FundingSettings(minimum_wei=100, topup_wei=0, interval_ms=1000)
 
     assert () == funding.topups(off, _NODES, {node.transmitter_address: 0 for node in _NODES})

@@ -1,5 +1,4 @@
 import asyncio
-import json
 from types import MappingProxyType
 
 import pytest
@@ -8,8 +7,8 @@ from structlog.testing import capture_logs
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError, Unavailable
 from services.operator import loop
-from services.operator.loop import FAILING_S, STARTING_S, STEADY_S, Journal
-from services.operator.reconciler import Outcome
+from services.operator.loop import FAILING_S, HASTY_PASSES, STARTING_S, STEADY_S, Journal
+from services.operator.reconciler import Outcome, Part
 
 
 def _outcome(*changes: str, **errors: MeshError) -> Outcome:
@@ -17,20 +16,21 @@ def _outcome(*changes: str, **errors: MeshError) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("errors", "all_running", "was_running", "expected"),
+    ("errors", "settled", "was_settled", "passes", "expected"),
     [
-        ({}, True, True, STEADY_S),
-        ({}, False, False, STARTING_S),
-        ({"chain": Unavailable("gone")}, False, False, STARTING_S),
-        ({"chain": Unavailable("gone")}, True, True, FAILING_S),
-        ({}, False, True, FAILING_S),
+        ({}, True, True, 1, STEADY_S),
+        ({}, False, False, 1, STARTING_S),
+        ({"chain": Unavailable("gone")}, False, False, 1, STARTING_S),
+        ({"chain": Unavailable("gone")}, False, False, HASTY_PASSES + 1, FAILING_S),
+        ({"chain": Unavailable("gone")}, True, True, 5, FAILING_S),
+        ({}, False, True, 5, FAILING_S),
     ],
 )
 def test_the_pause_fits_the_state(
-    errors: dict[str, MeshError], all_running: bool, was_running: bool, expected: float
+    errors: dict[str, MeshError], settled: bool, was_settled: bool, passes: int, expected: float
 ) -> None:
     """It looks often while the mesh starts, again soon after a failure, and rarely while all is well."""
-    assert expected == loop.pause_s(_outcome(**errors), all_running=all_running, was_running=was_running)
+    assert expected == loop.pause_s(_outcome(**errors), settled=settled, was_settled=was_settled, passes=passes)
 
 
 def test_an_error_is_logged_once_until_it_changes() -> None:
@@ -39,39 +39,56 @@ def test_an_error_is_logged_once_until_it_changes() -> None:
         journal = Journal()
         for text in ("not ready", "not ready", "no connection", None, None):
             errors = {} if text is None else {"chainlink-node-2": Unavailable(text)}
-            journal.record(_outcome("job created", **errors), all_running=False)
+            journal.record(_outcome("job created", **errors))
 
     assert ["not ready", "no connection"] == [event["error"] for event in events if event["event"] == "not_reconciled"]
     assert 1 == len([event for event in events if event["event"] == "reconciled_again"])
     assert 5 == len([event for event in events if event["event"] == "changed"])
 
 
-class _Scripted:
-    """A reconciler that does what a list says, then waits for ever."""
+def _scripted(name: str, steps: list[Outcome | Exception]) -> Part:
+    """Make a part that does what a list says, then waits for ever."""
 
-    def __init__(self, steps: list[Outcome | Exception]) -> None:
-        self.steps = steps
-        self.all_running = True
-
-    async def run(self) -> Outcome:
-        if not self.steps:
+    async def run() -> Outcome:
+        if not steps:
             await asyncio.Event().wait()
-        step = self.steps.pop(0)
+        step = steps.pop(0)
         if isinstance(step, Exception):
             raise step
         return step
 
+    return Part(name, run, lambda: True)
 
-async def test_a_defect_does_not_end_the_loop() -> None:
-    """An unexpected exception in one pass is logged with its traceback, and the next pass comes."""
-    scripted, clock = _Scripted([ZeroDivisionError("a defect"), _outcome("after"), _outcome("last")]), ManualClock()
+
+async def test_a_defect_ends_neither_its_part_nor_another() -> None:
+    """An unexpected exception in one pass is logged with its traceback, and the next pass comes, as do other parts'."""
+    first: list[Outcome | Exception] = [ZeroDivisionError("a defect"), _outcome("after"), _outcome("last")]
+    second: list[Outcome | Exception] = [_outcome("one"), ZeroDivisionError("a defect"), _outcome("three")]
+    clock, running = ManualClock(), iter([False, True, True, False])
     with capture_logs() as events:
-        task = asyncio.create_task(loop.run(scripted, clock))  # type: ignore[arg-type]
+        parts = [_scripted("first", first), _scripted("second", second)]
+        task = asyncio.create_task(loop.run(parts, lambda: next(running), clock))
         for _ in range(20):
             await asyncio.sleep(0)
             clock.advance(STEADY_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    assert [] == scripted.steps
-    assert "pass_failed" in json.dumps([event["event"] for event in events])
+    assert ([], []) == (first, second)
+    assert ["first", "second"] == [event["part"] for event in events if event["event"] == "pass_failed"]
+    milestones = [event["event"] for event in events if event["event"].endswith("running")]
+    assert ["all_feeds_running", "feeds_not_all_running"] == milestones
+
+
+async def test_a_slow_part_holds_up_no_other() -> None:
+    """While one part's pass does not end, the others go on."""
+    stuck, quick = _scripted("stuck", []), [_outcome("one"), _outcome("two")]
+    clock, left = ManualClock(), list[Outcome | Exception](quick)
+    task = asyncio.create_task(loop.run([stuck, _scripted("quick", left)], lambda: False, clock))
+    for _ in range(10):
+        await asyncio.sleep(0)
+        clock.advance(STEADY_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [] == left

@@ -223,3 +223,20 @@ async def test_an_empty_faucet_is_named(meshed: OperatorConfig, prepared: Prepar
 
 async def _fund(anvil: Anvil) -> None:
     await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))
+
+
+async def test_a_node_without_its_own_keys_is_told_apart(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """A node that runs with other keys than its files say gets no job, and the error says which key is missing."""
+    nodes[1].evm_address = nodes[2].evm_address
+    nodes[3].peer_id = nodes[2].peer_id
+    async with _reconciling(meshed, prepared) as reconciler:
+        outcome = await reconciler.run()
+
+    assert {"chainlink-node-2", "chainlink-node-4"} == set(outcome.errors)
+    assert f"{prepared.identities[1].transmitter_address} of secrets.toml is missing" in str(
+        outcome.errors["chainlink-node-2"]
+    )
+    assert f"{prepared.identities[3].peer_id} of secrets.toml is missing" in str(outcome.errors["chainlink-node-4"])
+    assert ({}, {}) == (nodes[1].jobs, nodes[3].jobs)
