@@ -12,7 +12,7 @@ from services.oracle.store.migrations import migrate
 from tests.dbinit.server import Server, in_thread, open_directory, settings_in
 from tests.oracle.anvil import Aggregator, Anvil
 
-_SPARE = 6
+SPARE, SPARE_OF_REST = 6, 7
 
 
 def node_url(postgres: Server, node: int) -> str:
@@ -24,8 +24,8 @@ def node_url(postgres: Server, node: int) -> str:
 
 @pytest.fixture(name="postgres", scope="package")
 def _postgres() -> Iterator[Server]:
-    """Give a server with the roles and databases of five nodes, and one more for single parts."""
-    server = Server(settings_in(open_directory(), total_nodes=_SPARE))
+    """Give a server with the roles and databases of five nodes, and two more for single parts."""
+    server = Server(settings_in(open_directory(), total_nodes=SPARE_OF_REST))
     try:
         server.start()
         in_thread(provision(server.settings))
@@ -37,7 +37,7 @@ def _postgres() -> Iterator[Server]:
 @pytest.fixture(name="database_url")
 async def _database_url(postgres: Server) -> str:
     """Give the URL of an empty database."""
-    url = node_url(postgres, _SPARE)
+    url = node_url(postgres, SPARE)
     connection = await asyncpg.connect(url)
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     await connection.close()

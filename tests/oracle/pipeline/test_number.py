@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from services.oracle.pipeline import number
 from services.oracle.pipeline.errors import TaskError
 
-decimals = st.decimals(min_value=-(10**40), max_value=10**40, allow_nan=False, allow_infinity=False).filter(
+decimals: st.SearchStrategy[Decimal] = st.decimals(
+    min_value=-(10**40), max_value=10**40, allow_nan=False, allow_infinity=False
+).filter(
     lambda value: abs(value.as_tuple().exponent) < 60  # type: ignore[arg-type]
 )
 

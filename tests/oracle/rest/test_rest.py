@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from services.oracle.keys.ocr import OcrBundle
 from tests.dbinit.server import Server
-from tests.oracle.conftest import node_url
+from tests.oracle.conftest import SPARE_OF_REST, node_url
 from tests.oracle.network import API_PASSWORD, EMAIL, PASSWORD, NodeProcess, bootstrap_job, oracle_job
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +49,7 @@ class Api:
 async def _api(postgres: Server) -> AsyncIterator[Api]:
     """Give a node without a chain, and a client that has logged in."""
     directory = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
-    node = NodeProcess.make("chainlink-node-6", directory / "6", directory, node_url(postgres, 6))
+    node = NodeProcess.make("chainlink-node-6", directory / "6", directory, node_url(postgres, SPARE_OF_REST))
     node.write_files("http://127.0.0.1:1")
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         try:
