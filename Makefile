@@ -42,6 +42,7 @@ contracts: setup ## compile contracts/ with the pinned solc
 lock: setup ## resolve pyproject.toml and package.json anew into the lock files
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -c requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -c requirements-dev.lock --group build -o requirements-build.lock
 	@npm install --package-lock-only --loglevel=error --omit-lockfile-registry-resolved=false
 	@$(PY) scripts/strip_resolved.py package-lock.json
 

@@ -36,15 +36,19 @@ def python_faults() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     runtime, everything = locked(ROOT / "requirements.lock"), locked(ROOT / "requirements-dev.lock")
     wanted = [(text, "requirements.lock", runtime) for text in project["project"]["dependencies"]]
-    wanted += [(text, "requirements-dev.lock", everything) for text in project["dependency-groups"]["dev"]]
+    groups = project["dependency-groups"]
+    wanted += [(text, "requirements-dev.lock", everything) for text in groups["dev"] if isinstance(text, str)]
+    build = locked(ROOT / "requirements-build.lock")
+    wanted += [(text, "requirements-build.lock", build) for text in groups["build"]]
     for text, file, lock in wanted:
         requirement = Requirement(text)
         version = lock.get(canonicalize_name(requirement.name), ("", 0))[0]
         if not version or version not in requirement.specifier:
             faults.append(f"{file}: {text} is wanted, {version or 'nothing'} is locked; run make lock")
-    for name, pin in runtime.items():
-        if everything.get(name, ("", 0))[0] != pin[0]:
-            faults.append(f"requirements-dev.lock: {name} differs from requirements.lock; run make lock")
+    for file, lock in (("requirements.lock", runtime), ("requirements-build.lock", build)):
+        for name, pin in lock.items():
+            if everything.get(name, ("", 0))[0] != pin[0]:
+                faults.append(f"requirements-dev.lock: {name} differs from {file}; run make lock")
     faults += [f"requirements-dev.lock: {name} has no hash" for name, (_, hashes) in everything.items() if not hashes]
     installed = {canonicalize_name(item.metadata["Name"]): item for item in importlib.metadata.distributions()}
     for name, (version, _) in everything.items():
@@ -84,7 +88,7 @@ def host_faults() -> list[str]:
     """Return the lock files that name a host to download from."""
     pattern = re.compile(r"https?://|--index-url|--find-links|\"resolved\"")
     found = []
-    for file in ("requirements.lock", "requirements-dev.lock", "package-lock.json"):
+    for file in ("requirements.lock", "requirements-build.lock", "requirements-dev.lock", "package-lock.json"):
         for number, line in enumerate((ROOT / file).read_text().splitlines(), 1):
             # npm repeats where a package asks for donations; nothing is downloaded from there.
             if pattern.search(line) and '"url": ' not in line:
