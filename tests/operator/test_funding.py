@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.operator import funding
@@ -13,6 +13,7 @@ _FAUCET = "0x" + "f" * 40
 
 
 @given(st.lists(st.integers(0, 200), min_size=4, max_size=4))
+@settings(deadline=None)
 def test_exactly_the_poor_get_one_topup(balances: list[int]) -> None:
     """Each transmitter under the minimum gets the amount once, the others nothing."""
     by_address = {node.transmitter_address: balance for node, balance in zip(_NODES, balances, strict=True)}
@@ -23,6 +24,7 @@ def test_exactly_the_poor_get_one_topup(balances: list[int]) -> None:
 
 
 @given(st.integers(0, 300_000))
+@settings(deadline=None)
 def test_a_faucet_is_never_overdrawn(faucet_wei: int) -> None:
     """Transfers are cut off where the faucet, gas included, could not pay; if it can pay none, that is an error."""
     wanted = funding.topups(_SETTINGS, _NODES, {node.transmitter_address: 0 for node in _NODES})

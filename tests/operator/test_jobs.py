@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.operator import jobs
@@ -52,6 +52,7 @@ def test_bootstrap_job_has_no_more_than_a_node_allows(prepared: Preparation) -> 
 
 
 @given(st.sampled_from(["BTC / USD", "USD0++ / USD", 'A"B / C\\D', "é / USD", "a,b / c"]), st.integers(0, 18))
+@settings(deadline=None)
 def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
     """The pipeline's request, unquoted as DOT does, is JSON that names the feed; the factor is 10^decimals."""
     source = jobs.observation_source(feed, decimals, 2000)
@@ -65,6 +66,7 @@ def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
 
 
 @given(st.integers(1, 100_000), st.integers(0, 100_000))
+@settings(deadline=None)
 def test_timeouts_are_within_the_nodes_bounds(round_ms: int, grace_ms: int) -> None:
     """An observation may take 1 s to 20 s, its task less; with real rounds both fit before the grace."""
     settings = OcrSettings(300_000, 1, round_ms, grace_ms, 1, 1, 1, 1)

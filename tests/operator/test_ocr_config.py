@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from eth_abi.abi import decode as abi_decode
 from eth_utils.crypto import keccak
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.operator import ocr_config
@@ -51,6 +51,7 @@ def test_length_of_the_encoding(n: int, length: int) -> None:
 
 
 @given(st.integers(4, 31))
+@settings(deadline=None)
 def test_encoding_decodes_to_the_same(n: int) -> None:
     """What is encoded decodes to the same public configuration, with f and stages that reach every oracle."""
     made = made_oracles(n)
@@ -152,6 +153,7 @@ def test_a_key_on_a_small_subgroup_is_refused() -> None:
 
 
 @given(st.binary(max_size=600))
+@settings(deadline=None)
 def test_any_bytes_decode_or_are_refused(encoded: bytes) -> None:
     """Bytes that are no configuration give InvalidOcrConfig and nothing else."""
     with pytest.raises(InvalidOcrConfig):

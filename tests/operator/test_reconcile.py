@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.operator import jobs, ocr_config, reconcile
@@ -171,6 +171,7 @@ def test_a_bootstrap_node_needs_neither_bundle_nor_bridge() -> None:
 
 
 @given(st.booleans(), st.booleans(), st.integers(0, 5))
+@settings(deadline=None)
 def test_phases_follow_each_other(deployed: bool, configured: bool, missing: int) -> None:
     """A feed runs only with contract, configuration and all jobs, and is pending without a contract."""
     found = reconcile.phase(deployed=deployed, configured=configured, jobs_missing=missing)
