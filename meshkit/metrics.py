@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.process_collector import ProcessCollector
 
 # A second series for each counter, with the time it was made, is of no use to anybody here.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
