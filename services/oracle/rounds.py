@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from services.oracle.ocr.state import Trace
@@ -31,7 +31,7 @@ class Rounds:
             waiting.append(RoundMoment(job_name, trace))
             arrived.set()
 
-    async def watch(self) -> AsyncIterator[RoundMoment]:
+    async def watch(self) -> AsyncGenerator[RoundMoment, None]:
         """Yield every moment from now on."""
         number, self._next = self._next, self._next + 1
         waiting: deque[RoundMoment] = deque(maxlen=_BUFFERED)

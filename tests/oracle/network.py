@@ -16,7 +16,7 @@ from services.oracle.keys.ocr import OcrBundle
 from services.oracle.keys.p2p import P2pKey
 from services.oracle.ocr.offchain_config import SharedSecretEncryptions
 from tests.oracle.anvil import CHAIN_ID, Aggregator
-from tests.oracle.ocr.committee import demo_timings
+from tests.oracle.ocr.committee import MS, S, demo_timings
 from tests.oracle.ports import eventually, free_port
 
 PASSWORD = "correct-horse-battery-staple"
@@ -198,6 +198,10 @@ async def configure(aggregator: Aggregator, oracles: list[NodeProcess], **change
     keys = [node.ocr.keys for node in oracles]
     offchain = replace(
         demo_timings(len(oracles)),
+        delta_progress_ns=4 * S,
+        delta_round_ns=1200 * MS,
+        delta_grace_ns=400 * MS,
+        delta_stage_ns=1 * S,
         offchain_public_keys=tuple(key.offchain_public_key for key in keys),
         peer_ids=tuple(node.p2p.peer_id for node in oracles),
         encryptions=SharedSecretEncryptions.seal(

@@ -79,7 +79,8 @@ class RpcClient:
 
     async def _post(self, url: str, method: str, params: Sequence[object]) -> dict[str, Any]:
         body = orjson.dumps({"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)})
-        headers = {"Content-Type": "application/json"}
+        # The node's client session does not decompress, as bridges want it.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         async with self._session.post(url, data=body, headers=headers, timeout=self._timeout) as response:
             answer = orjson.loads(await response.read())
         if not isinstance(answer, dict) or not ("result" in answer or isinstance(answer.get("error"), dict)):

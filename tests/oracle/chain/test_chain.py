@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+from aiohttp import web
 from eth_account import Account as EthAccount
 
 from meshkit.clock import SystemClock
@@ -28,7 +29,7 @@ from services.oracle.store.database import Database
 from services.oracle.store.transactions import TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
 from tests.oracle.ocr.committee import Committee, make_committee
-from tests.oracle.ports import eventually
+from tests.oracle.ports import eventually, free_port
 
 COMMITTEE = make_committee()
 SETTINGS = EvmSettings.model_validate(
@@ -240,6 +241,24 @@ async def test_fail_over(http: aiohttp.ClientSession, anvil: Anvil) -> None:
         await rpc.call("eth_nonsense")
     with pytest.raises(RpcUnavailable, match="endpoint 1"):
         await RpcClient(http, ["http://127.0.0.1:1"]).call("eth_chainId")
+
+
+async def test_endpoints_that_compress() -> None:
+    """An endpoint that compresses where it may is read by the node's session, which does not decompress."""
+
+    async def answer(request: web.Request) -> web.Response:
+        response = web.json_response({"jsonrpc": "2.0", "id": 1, "result": "0x539"})
+        response.enable_compression()
+        return response
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    runner, port = web.AppRunner(app, access_log=None), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        assert CHAIN_ID == await RpcClient(session, [f"http://127.0.0.1:{port}"]).number("eth_chainId")
+    await runner.cleanup()
 
 
 def test_transmit_calldata_is_tight() -> None:
