@@ -60,8 +60,10 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
         await supervised.start()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _on_signal, interrupted, supervised)
+        # It goes on during the stop, so that one sees what is still there.
+        following = asyncio.create_task(watcher.run(supervised.pid))
         try:
-            await _until_end(supervised, watcher, interrupted, timeout_s if rounds else 0, hint)
+            await _until_end(supervised, watcher.done, following, interrupted, timeout_s if rounds else 0, hint)
             if rounds and not interrupted.is_set():
                 await fetch_references(solution, list(view.feeds.values()))
         except CliError as failure:
@@ -72,6 +74,8 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
         if supervised.exit_code is None:
             display.say("stopping in reverse order")
         exit_code = await supervised.stop()
+        following.cancel()
+        await asyncio.wait({following})
         if exit_code and error is None:
             error = MeshFailed(supervised.last_error(), hint, exit_code)
         if error is None and interrupted.is_set() and rounds:
@@ -98,27 +102,31 @@ def _on_signal(interrupted: asyncio.Event, supervised: Supervised) -> None:
 
 
 async def _until_end(
-    supervised: Supervised, watcher: Watcher, interrupted: asyncio.Event, timeout_s: float, hint: str
+    supervised: Supervised,
+    done: asyncio.Event,
+    following: asyncio.Task[None],
+    interrupted: asyncio.Event,
+    timeout_s: float,
+    hint: str,
 ) -> None:
     """Return when the rounds are there or a signal came; raise MeshFailed when the mesh broke or time is up."""
-    following = asyncio.create_task(watcher.run(supervised.pid))
     ended = asyncio.create_task(supervised.wait())
-    tasks: set[asyncio.Task[Any]] = {
-        following,
+    waits: set[asyncio.Task[Any]] = {
         ended,
-        asyncio.create_task(watcher.done.wait()),
+        asyncio.create_task(done.wait()),
         asyncio.create_task(interrupted.wait()),
     }
     try:
-        finished, _ = await asyncio.wait(tasks, timeout=timeout_s or None, return_when=asyncio.FIRST_COMPLETED)
+        finished, _ = await asyncio.wait(
+            {following, *waits}, timeout=timeout_s or None, return_when=asyncio.FIRST_COMPLETED
+        )
         if not finished:
             raise MeshFailed(f"the rounds were not there after {timeout_s:.0f} s", hint)
         if ended in finished:
             raise MeshFailed(supervised.last_error(), hint, ended.result())
         if following in finished:
-            following.result()
-            raise MeshFailed("the mesh can no longer be watched", hint)
+            raise MeshFailed(f"the mesh can no longer be watched: {following.exception()!r}", hint)
     finally:
-        for task in tasks:
+        for task in waits:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*waits, return_exceptions=True)

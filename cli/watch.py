@@ -21,7 +21,7 @@ from meshkit.client import channel
 from meshkit.configuration.solution import Solution
 from meshkit.paths import RunDir
 
-_RECONNECT_S = 0.3
+_RECONNECT_S = 0.5
 # Round starts older than this cannot belong to a report that is still to be accepted.
 _KEPT_STARTS = 200
 

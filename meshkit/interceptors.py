@@ -6,6 +6,7 @@ logged. A domain error becomes its class's status with `google.rpc.ErrorInfo`; a
 logged with its traceback and answered INTERNAL without details.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +21,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from meshkit import log
-from meshkit.errors import DOMAIN, MeshError
+from meshkit.errors import DOMAIN, MeshError, Unavailable
 from meshkit.metrics import Registry
 
 REQUEST_ID = "x-request-id"
@@ -38,6 +39,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._handled = registry.counter("grpc_server_handled_total")
         self._seconds = registry.histogram("grpc_server_handling_seconds")
         self._log = log.get_logger("meshkit.grpc")
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._draining = False
+
+    def end_streams(self) -> None:
+        """End every response stream with UNAVAILABLE: a stream that lasts for ever would use up the drain time."""
+        self._draining = True
+        for stream in self._streams:
+            stream.cancel()
 
     async def intercept_service(
         self,
@@ -84,7 +93,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _streaming(self, inner: Handler, method: str, request_id: str) -> Handler:
         async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncIterator[Any]:
-            async with self._observed(method, request_id, context):
+            async with self._observed(method, request_id, context), self._endable():
                 # Some generated services (reflection) write to the context instead of yielding.
                 produced = inner(request, context)
                 if hasattr(produced, "__aiter__"):
@@ -94,6 +103,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     await produced
 
         return call
+
+    @asynccontextmanager
+    async def _endable(self) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # The other reason to be cancelled is that the client went away.
+            if self._draining:
+                raise Unavailable("the service is stopping") from None
+            raise
+        finally:
+            self._streams.discard(task)
 
     @asynccontextmanager
     async def _observed(

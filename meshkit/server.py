@@ -59,9 +59,8 @@ class MeshServer:
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
         self._log = log.get_logger("meshkit.server")
-        self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(registry or Registry(RPC_METRICS))], options=list(OPTIONS)
-        )
+        self._interceptor = CallInterceptor(registry or Registry(RPC_METRICS))
+        self._server = grpc.aio.server(interceptors=[self._interceptor], options=list(OPTIONS))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if channelz:
             from grpc_channelz.v1 import channelz as channelz_service
@@ -101,8 +100,9 @@ class MeshServer:
         self._log.info("listening", socket=str(self._socket), services=self._names)
 
     async def stop(self) -> None:
-        """Announce NOT_SERVING, let running calls end within the drain time, then close."""
+        """Announce NOT_SERVING, end streams, let other running calls end within the drain time, then close."""
         await self._health.enter_graceful_shutdown()
+        self._interceptor.end_streams()
         await self._server.stop(self._drain_s)
         self._socket.unlink(missing_ok=True)
 

@@ -13,11 +13,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as pb_grpc
+from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb
+from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from meshkit.client import channel, error_info
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.server import LONGEST_SOCKET_PATH, MeshServer
 
 NAME = "feedmesh.dbinit.v1.DatabaseService"
+ORACLE = "feedmesh.oracle.v1.OracleService"
 
 
 class Databases(pb_grpc.DatabaseServiceServicer):
@@ -40,6 +43,16 @@ class Databases(pb_grpc.DatabaseServiceServicer):
         self.entered.set()
         await self.release.wait()
         return pb.CheckResponse(isolated=True)
+
+
+class Rounds(oracle_grpc.OracleServiceServicer):
+    """A servicer with a stream that never ends."""
+
+    async def WatchRounds(
+        self, request: oracle_pb.WatchRoundsRequest, context: object
+    ) -> AsyncIterator[oracle_pb.WatchRoundsResponse]:
+        yield oracle_pb.WatchRoundsResponse(round=1)
+        await asyncio.Event().wait()
 
 
 @pytest.fixture(name="servicer")
@@ -105,6 +118,22 @@ async def test_drain_lets_running_calls_end(run_dir: Path, servicer: Databases) 
 
     assert response.isolated
     assert list(run_dir.iterdir()) == []
+
+
+async def test_stop_ends_streams(run_dir: Path) -> None:
+    """A stream that would last for ever ends with UNAVAILABLE as soon as the server stops."""
+    server = MeshServer("oracle", run_dir / "w.sock")
+    server.add(oracle_grpc.add_OracleServiceServicer_to_server, Rounds(), ORACLE)  # type: ignore[abstract]
+    await server.start()
+    async with channel(run_dir / "w.sock") as connection:
+        stream = oracle_grpc.OracleServiceStub(connection).WatchRounds(oracle_pb.WatchRoundsRequest())
+        assert oracle_pb.WatchRoundsResponse(round=1) == await stream.read()
+        async with asyncio.timeout(1):
+            await server.stop()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stream.read()
+
+    assert (grpc.StatusCode.UNAVAILABLE, "the service is stopping") == (caught.value.code(), caught.value.details())
 
 
 async def test_health_follows_set_serving(run_dir: Path, servicer: Databases) -> None:
