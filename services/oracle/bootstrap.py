@@ -7,7 +7,6 @@ from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.jobs import BootstrapJob
 from services.oracle.ocr.config import ContractConfig, PublicConfig
 from services.oracle.ocr.limits import peer_limits
-from services.oracle.p2p.limits import StreamLimits
 from services.oracle.status import FeedStatus
 from services.oracle.surroundings import Surroundings
 from services.oracle.watch import ContractWatch
@@ -42,14 +41,7 @@ class BootstrapFeed:
     async def _session(self, config: ContractConfig) -> None:
         # A bootstrapper takes part in nothing, so the chain's minimum timings do not concern it.
         public = PublicConfig.from_contract(config, None)
-        taken = peer_limits(public.offchain)
-        limits = StreamLimits(
-            taken.message_length,
-            taken.messages_rate,
-            taken.messages_capacity,
-            taken.bytes_rate,
-            taken.bytes_capacity,
-        )
+        limits = peer_limits(public.offchain)
         self._around.host.register_group(public.config_digest, public.offchain.peer_ids, self._bootstrappers, limits)
         try:
             self.status.config_digest = public.config_digest.hex()

@@ -1,5 +1,7 @@
 """One feed's life on this oracle: watch its contract, and under each configuration take part in its rounds."""
 
+from dataclasses import replace
+
 from meshkit import log
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.tracker import ConfigTracker
@@ -11,7 +13,6 @@ from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.endpoint import OcrEndpoint
-from services.oracle.p2p.limits import StreamLimits
 from services.oracle.source import PipelineSource
 from services.oracle.status import FeedStatus
 from services.oracle.surroundings import Surroundings
@@ -58,17 +59,9 @@ class OracleFeed:
         public = PublicConfig.from_contract(config, self._job.chain_id)
         shared = SharedConfig.join(public, self._keys, host.peer_id, self._job.transmitter)
         await self._source.restore()
-        taken = peer_limits(public.offchain)
-        limits = StreamLimits(
-            taken.message_length,
-            taken.messages_rate,
-            taken.messages_capacity,
-            taken.bytes_rate,
-            taken.bytes_capacity,
-            self._around.config.p2p.incoming_message_buffer_size,
-        )
-        peer_ids = public.offchain.peer_ids
-        network = host.register_group(public.config_digest, peer_ids, self._bootstrappers, limits)
+        buffered = self._around.config.p2p.incoming_message_buffer_size
+        limits = replace(peer_limits(public.offchain), buffered=buffered)
+        network = host.register_group(public.config_digest, public.offchain.peer_ids, self._bootstrappers, limits)
         try:
             if network is None:
                 raise JobNotStarted("the peer-to-peer host is no oracle of the configuration")
@@ -76,11 +69,9 @@ class OracleFeed:
             self.status.config_digest = public.config_digest.hex()
             self.status.oracle_index = shared.index
             self.status.counters = runner.counters
-            self.status.connected_peers = lambda: [peer_ids[index] for index in network.connected]
             _log.info("feed_started", feed=self._job.label, oracle=shared.index, n=shared.n, f=shared.f)
             await runner.run()
         finally:
-            self.status.connected_peers = tuple
             host.unregister_group(public.config_digest)
 
     def _runner(self, shared: SharedConfig, network: OcrEndpoint) -> Runner:

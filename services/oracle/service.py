@@ -34,12 +34,10 @@ class OracleServicer(pb_grpc.OracleServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         """Return the node's identity, its peers and the state of every job."""
-        jobs = self._spawner.all()
-        peers = {peer for active in jobs for peer in active.status.connected_peers()}
         return pb.GetStatusResponse(
             peer_id=self._around.host.peer_id,
-            connected_peers=sorted(peers),
-            jobs=[_job(active) for active in jobs],
+            connected_peers=self._around.host.connected_peers,
+            jobs=[_job(active) for active in self._spawner.all()],
             head_block=max((chain.heads.latest for chain in self._around.chains.values()), default=0),
         )
 

@@ -1,7 +1,7 @@
 """What is known about a running job."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.oracle.ocr.state import Trace, TraceKind
@@ -16,7 +16,6 @@ class FeedStatus:
         config_digest: Digest of the configuration it runs with, in hex; empty before it has one.
         oracle_index: Own position in it; None for a bootstrap job.
         last_error: The last failure in words; empty once a report was made after it.
-        connected_peers: Tells which peer ids of the feed are connected now.
         counters: The protocol's own counts.
         on_error: Called with each failure.
     """
@@ -29,7 +28,6 @@ class FeedStatus:
     last_observation: int | None = None
     last_error: str = ""
     failed_runs: int = 0
-    connected_peers: Callable[[], Sequence[str]] = tuple
     counters: Counter[str] = field(default_factory=Counter)
     on_error: Callable[[str], None] | None = None
 

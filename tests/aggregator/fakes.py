@@ -1,7 +1,7 @@
 """Stand-ins for the world outside: a source that says what a test tells it, an exchange of literal answers."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
@@ -47,13 +47,6 @@ def settings(*names: str, **changes: object) -> AggregatorConfig:
     feeds = {pair: dict.fromkeys(names, pair) for pair in (BTC, ETH)}
     config = AggregatorConfig({name: SourceConfig(name, ttl_ms=10_000) for name in names}, feeds)
     return replace(config, **changes)  # type: ignore[arg-type]
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    """Return once a condition holds; it may change whenever the event loop runs. Raises TimeoutError."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 @dataclass

@@ -26,7 +26,8 @@ from services.aggregator.errors import (
 from services.aggregator.metrics import open_registry
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Quote, QuoteStatus, SourceQuote
-from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings, until
+from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
+from tests.waiting import until
 
 SOL = Pair("SOL", "USD")
 

@@ -9,7 +9,7 @@ from meshkit.errors import Unavailable
 from services.aggregator.flight import Flights
 from services.aggregator.pair import Pair
 from services.aggregator.quote import SourceOutcome, SourceQuote
-from tests.aggregator.fakes import until
+from tests.waiting import until
 
 PAIRS = [Pair(name, "USD") for name in "ABCDEFGHIJ"]
 

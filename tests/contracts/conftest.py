@@ -22,8 +22,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(name="session_chain", scope="session")
-def _session_chain() -> Iterator[Chain]:
+@pytest.fixture(name="package_chain", scope="package")
+def _package_chain() -> Iterator[Chain]:
     """Give a chain that mines every transaction at once and lets any address send."""
     port = _free_port()
     command = [
@@ -45,21 +45,21 @@ def _session_chain() -> Iterator[Chain]:
         process.wait(timeout=10)
 
 
-@pytest.fixture(name="prepared_feed", scope="session")
-def _prepared_feed(session_chain: Chain) -> Feed:
+@pytest.fixture(name="prepared_feed", scope="package")
+def _prepared_feed(package_chain: Chain) -> Feed:
     """Give the feed with four oracles that all tests start from."""
-    feed = deploy_feed(session_chain)
+    feed = deploy_feed(package_chain)
     feed.configure()
     return feed
 
 
 @pytest.fixture(name="chain")
-def _chain(session_chain: Chain, prepared_feed: Feed) -> Iterator[Chain]:
+def _chain(package_chain: Chain, prepared_feed: Feed) -> Iterator[Chain]:
     """Give the chain as it was after the preparations; what a test does on it is undone."""
-    assert prepared_feed.chain is session_chain
-    snapshot = session_chain.w3.provider.make_request(RPCEndpoint("evm_snapshot"), [])["result"]
-    yield session_chain
-    assert session_chain.w3.provider.make_request(RPCEndpoint("evm_revert"), [snapshot])["result"]
+    assert prepared_feed.chain is package_chain
+    snapshot = package_chain.w3.provider.make_request(RPCEndpoint("evm_snapshot"), [])["result"]
+    yield package_chain
+    assert package_chain.w3.provider.make_request(RPCEndpoint("evm_revert"), [snapshot])["result"]
 
 
 @pytest.fixture(name="bare_feed")

@@ -64,13 +64,13 @@ def _config(tmp_path: Path) -> OperatorConfig:
     return _config_in(tmp_path / "data")
 
 
-@pytest.fixture(name="prepared", scope="session")
+@pytest.fixture(name="prepared", scope="package")
 def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
     """Give five nodes; their files are elsewhere than the configuration says."""
     return asyncio.run(nodefiles.prepare(_config_in(tmp_path_factory.mktemp("prepared"))))
 
 
-@pytest.fixture(name="anvil", scope="session")
+@pytest.fixture(name="anvil", scope="package")
 def _anvil() -> Iterator[Anvil]:
     """Give a chain that mines each transaction at once; a test must not rely on what it holds."""
     with start(free_port()) as anvil:

@@ -11,7 +11,7 @@ from services.operator.config import OperatorConfig
 from services.operator.keys.ocr import OcrKeyBundle
 from services.operator.nodefiles import Preparation
 from tests.operator.anvil import Anvil
-from tests.operator.waiting import until
+from tests.waiting import until
 
 
 @cache

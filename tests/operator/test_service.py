@@ -26,7 +26,7 @@ from services.operator.nodefiles import Preparation
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
 from tests.operator.nodes import fake_nodes, free_base
 from tests.operator.reports import transmit
-from tests.operator.waiting import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceAsyncStub

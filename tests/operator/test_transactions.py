@@ -12,7 +12,7 @@ from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable, TransactionReverted
 from services.operator.transactions import Sender, Transaction
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
-from tests.operator.waiting import until
+from tests.waiting import until
 
 _FEED = FeedTarget("BTC / USD", 8)
 

@@ -124,7 +124,7 @@ async def _looks_into(node: NodeProcess) -> None:
 
         async def takes_part() -> bool:
             status: pb.GetStatusResponse = await stub.GetStatus(pb.GetStatusRequest(), timeout=5)
-            return bool(status.jobs and status.jobs[0].last_observation and len(status.connected_peers) == 3)
+            return bool(status.jobs and status.jobs[0].last_observation and len(status.connected_peers) == 4)
 
         await eventually(takes_part, 20, "the killed oracle takes part again")
         listed: pb.ListJobsResponse = await stub.ListJobs(pb.ListJobsRequest(), timeout=5)

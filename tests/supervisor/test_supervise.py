@@ -20,6 +20,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.client import channel
 from tests.supervisor.fakes import no_process_left
+from tests.waiting import until
 
 if TYPE_CHECKING:
     Stub = rpc.SupervisorServiceAsyncStub  # the generated module has it for type checkers only
@@ -149,6 +150,8 @@ async def test_a_second_supervisor_is_refused(start: Start) -> None:
 async def test_a_second_signal_hurries_and_a_third_kills(start: Start) -> None:
     """A service that ignores SIGTERM does not hold up who asks three times."""
     supervisor = start("deaf")
+    log = supervisor.data_dir / "logs/deaf.log"
+    await until(lambda: log.exists() and " deaf\n" in log.read_text(), "the service ignores SIGTERM")
     with no_process_left(await supervisor.pids()):
         began = time.monotonic()
         for _ in range(3):
@@ -164,12 +167,15 @@ async def test_a_second_signal_hurries_and_a_third_kills(start: Start) -> None:
 async def test_families_go_as_a_whole(start: Start) -> None:
     """The children of a service end with it at the stop."""
     supervisor = start("family")
-    pids = await supervisor.pids()
-    with no_process_left(pids):
+
+    async def is_complete() -> bool:
+        return 3 == len(await supervisor.pids())
+
+    await until(is_complete, "the service has its two children")
+    with no_process_left(await supervisor.pids()):
         supervisor.process.send_signal(signal.SIGTERM)
 
         assert 0 == supervisor.end()[0]
-    assert 3 == len(pids)
 
 
 async def test_health_names(start: Start) -> None:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import NoReturn
 
 import aiohttp
+import orjson
 
 from meshkit.clock import Clock
 from services.aggregator.errors import AccessRefused, MalformedAnswer, ProviderFault, SourceRateLimited, SourceTimeout
@@ -117,9 +118,11 @@ class SourceClient:
 
     def _parse(self, body: bytes, status: int) -> object:
         try:
+            # orjson bounds the nesting whatever the interpreter's recursion limit is, and refuses what json lets pass.
+            orjson.loads(body)
             # Binary floats would change digits, so numbers with a fraction become Decimal.
             return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+        except ValueError:
             raise self.malformed(f"HTTP {status} with a body that is not JSON") from None
 
 

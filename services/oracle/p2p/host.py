@@ -28,7 +28,7 @@ from services.oracle.p2p.discovery import AddressBook, Group
 from services.oracle.p2p.discovery_agent import DiscoveryAgent
 from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.errors import HandshakeFailed, KnockRefused, MalformedInput
-from services.oracle.p2p.identity import PeerKey, decode_peer_id
+from services.oracle.p2p.identity import PeerKey, decode_peer_id, encode_peer_id
 from services.oracle.p2p.knock import KNOCK_LENGTH, read_knock
 from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
@@ -87,6 +87,11 @@ class Host:
     def peer_id(self) -> str:
         """Return the own peer id, without prefix."""
         return self._key.peer_id
+
+    @property
+    def connected_peers(self) -> tuple[str, ...]:
+        """Return the peer ids with a live connection, in their order."""
+        return tuple(sorted(encode_peer_id(key) for key, peer in self._peers.items() if peer.is_connected))
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
+import orjson
+
 from services.oracle.pipeline import variables
 from services.oracle.pipeline.attributes import Attributes
 from services.oracle.pipeline.errors import TaskError
@@ -163,7 +165,7 @@ def _named_error(body: Mapping[str, Any]) -> str | None:
 
 def _object(text: str) -> Mapping[str, Any]:
     try:
-        document = json.loads(text)
-    except ValueError:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
         return {}
     return document if isinstance(document, dict) else {}

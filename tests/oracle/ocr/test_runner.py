@@ -12,7 +12,8 @@ from services.oracle.ocr.state import SignedRound, Trace, TraceKind
 from tests.oracle.ocr.committee import MS, Committee, make_committee
 from tests.oracle.ocr.fake_contract import FakeContract
 from tests.oracle.ocr.fakes import LoopbackNetwork, World
-from tests.oracle.p2p.mesh import BOOTSTRAP_KEY, make_host, running, until
+from tests.oracle.p2p.mesh import BOOTSTRAP_KEY, make_host, running
+from tests.waiting import until
 
 COMMITTEE = make_committee(
     delta_progress_ns=1500 * MS,

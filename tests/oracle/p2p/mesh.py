@@ -1,7 +1,7 @@
 """Real hosts on loopback: one bootstrapper and n oracles that know only it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.oracle.p2p.endpoint import OcrEndpoint
@@ -13,14 +13,6 @@ from tests.oracle.ocr.committee import secret_of
 DIGEST = bytes(range(16))
 LIMITS = StreamLimits(10_000, 1_000.0, 1_000, 1_000_000.0, 1_000_000)
 BOOTSTRAP_KEY = PeerKey.from_bytes(secret_of("bootstrap", 0))
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 45.0) -> None:
-    """Wait until a condition holds; raise TimeoutError when it does not come to hold."""
-    async with asyncio.timeout(timeout_s):
-        # The condition is a property of foreign objects that tell nobody when it changes.
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 def make_host(key: PeerKey, listen: str = "127.0.0.1:0") -> Host:

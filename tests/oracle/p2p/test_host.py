@@ -11,7 +11,8 @@ from services.oracle.p2p.identity import PeerKey
 from services.oracle.p2p.knock import make_knock
 from services.oracle.p2p.tls import TlsStream, close_socket, make_context
 from tests.oracle.ocr.committee import secret_of
-from tests.oracle.p2p.mesh import BOOTSTRAP_KEY, DIGEST, LIMITS, join, make_host, running, until
+from tests.oracle.p2p.mesh import BOOTSTRAP_KEY, DIGEST, LIMITS, join, make_host, running
+from tests.waiting import until
 
 KEYS = [PeerKey.from_bytes(secret_of("peer", i)) for i in range(4)]
 

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, timeout_s: float = 15) -> None:
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], what: str = "the condition", timeout_s: float = 45
+) -> None:
     """Return when the condition holds; fail, saying what was waited for, if it does not in time."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -12,6 +14,6 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, time
                 holds = condition()
                 if holds if isinstance(holds, bool) else await holds:
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"not within {timeout_s} s: {what}") from None
