@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*feedmesh/aggregator/v1/quote_service.proto\x12\x16\x66\x65\x65\x64mesh.aggregator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"#\n\x04Pair\x12\x0c\n\x04\x62\x61se\x18\x01 \x01(\t\x12\r\n\x05quote\x18\x02 \x01(\t\"\xbe\x01\n\x0bSourceQuote\x12\x0e\n\x06source\x18\x01 \x01(\t\x12*\n\x04pair\x18\x02 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\r\n\x05price\x18\x03 \x01(\t\x12\x31\n\rexchange_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rreceived_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf1\x01\n\x05Quote\x12*\n\x04pair\x18\x01 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\r\n\x05price\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.feedmesh.aggregator.v1.QuoteStatus\x12\x34\n\x07sources\x18\x04 \x03(\x0b\x32#.feedmesh.aggregator.v1.SourceQuote\x12\x12\n\nspread_bps\x18\x05 \x01(\t\x12.\n\nquote_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"-\n\nQuoteError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa8\x01\n\x0bQuoteResult\x12*\n\x04pair\x18\x01 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12.\n\x05quote\x18\x02 \x01(\x0b\x32\x1d.feedmesh.aggregator.v1.QuoteH\x00\x12\x33\n\x05\x65rror\x18\x03 \x01(\x0b\x32\".feedmesh.aggregator.v1.QuoteErrorH\x00\x42\x08\n\x06result\"\xb7\x01\n\x0eRegisteredPair\x12\x0e\n\x06source\x18\x01 \x01(\t\x12*\n\x04pair\x18\x02 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\x35\n\x11last_request_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05quote\x18\x04 \x01(\x0b\x32#.feedmesh.aggregator.v1.SourceQuote\"\xb9\x01\n\x0bSourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x11\n\tavailable\x18\x03 \x01(\x08\x12\x18\n\x10registered_pairs\x18\x04 \x01(\r\x12\x13\n\x0b\x66resh_pairs\x18\x05 \x01(\r\x12\x35\n\x11last_success_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\x07 \x01(\t\"M\n\x0fGetQuoteRequest\x12*\n\x04pair\x18\x01 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\x0e\n\x06source\x18\x02 \x01(\t\"@\n\x10GetQuoteResponse\x12,\n\x05quote\x18\x01 \x01(\x0b\x32\x1d.feedmesh.aggregator.v1.Quote\"D\n\x15\x42\x61tchGetQuotesRequest\x12+\n\x05pairs\x18\x01 \x03(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\"N\n\x16\x42\x61tchGetQuotesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.feedmesh.aggregator.v1.QuoteResult\"Z\n\x13StreamQuotesRequest\x12+\n\x05pairs\x18\x01 \x03(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"]\n\x14StreamQuotesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32#.feedmesh.aggregator.v1.QuoteResult\"\"\n\x10ListPairsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\"J\n\x11ListPairsResponse\x12\x35\n\x05pairs\x18\x01 \x03(\x0b\x32&.feedmesh.aggregator.v1.RegisteredPair\"\x14\n\x12ListSourcesRequest\"K\n\x13ListSourcesResponse\x12\x34\n\x07sources\x18\x01 \x03(\x0b\x32#.feedmesh.aggregator.v1.SourceState\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x11GetSourceResponse\x12\x33\n\x06source\x18\x01 \x01(\x0b\x32#.feedmesh.aggregator.v1.SourceState\"0\n\x19\x43learInactivePairsRequest\x12\x13\n\x0binactive_ms\x18\x01 \x01(\x04\"3\n\x1a\x43learInactivePairsResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\r*^\n\x0bQuoteStatus\x12\x1c\n\x18QUOTE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12QUOTE_STATUS_FRESH\x10\x01\x12\x19\n\x15QUOTE_STATUS_DEGRADED\x10\x02\x32\xf4\x05\n\x0cQuoteService\x12]\n\x08GetQuote\x12\'.feedmesh.aggregator.v1.GetQuoteRequest\x1a(.feedmesh.aggregator.v1.GetQuoteResponse\x12o\n\x0e\x42\x61tchGetQuotes\x12-.feedmesh.aggregator.v1.BatchGetQuotesRequest\x1a..feedmesh.aggregator.v1.BatchGetQuotesResponse\x12k\n\x0cStreamQuotes\x12+.feedmesh.aggregator.v1.StreamQuotesRequest\x1a,.feedmesh.aggregator.v1.StreamQuotesResponse0\x01\x12`\n\tListPairs\x12(.feedmesh.aggregator.v1.ListPairsRequest\x1a).feedmesh.aggregator.v1.ListPairsResponse\x12\x66\n\x0bListSources\x12*.feedmesh.aggregator.v1.ListSourcesRequest\x1a+.feedmesh.aggregator.v1.ListSourcesResponse\x12`\n\tGetSource\x12(.feedmesh.aggregator.v1.GetSourceRequest\x1a).feedmesh.aggregator.v1.GetSourceResponse\x12{\n\x12\x43learInactivePairs\x12\x31.feedmesh.aggregator.v1.ClearInactivePairsRequest\x1a\x32.feedmesh.aggregator.v1.ClearInactivePairsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*feedmesh/aggregator/v1/quote_service.proto\x12\x16\x66\x65\x65\x64mesh.aggregator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"#\n\x04Pair\x12\x0c\n\x04\x62\x61se\x18\x01 \x01(\t\x12\r\n\x05quote\x18\x02 \x01(\t\"\xbe\x01\n\x0bSourceQuote\x12\x0e\n\x06source\x18\x01 \x01(\t\x12*\n\x04pair\x18\x02 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\r\n\x05price\x18\x03 \x01(\t\x12\x31\n\rexchange_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rreceived_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf1\x01\n\x05Quote\x12*\n\x04pair\x18\x01 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\r\n\x05price\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.feedmesh.aggregator.v1.QuoteStatus\x12\x34\n\x07sources\x18\x04 \x03(\x0b\x32#.feedmesh.aggregator.v1.SourceQuote\x12\x12\n\nspread_bps\x18\x05 \x01(\t\x12.\n\nquote_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"-\n\nQuoteError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa8\x01\n\x0bQuoteResult\x12*\n\x04pair\x18\x01 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12.\n\x05quote\x18\x02 \x01(\x0b\x32\x1d.feedmesh.aggregator.v1.QuoteH\x00\x12\x33\n\x05\x65rror\x18\x03 \x01(\x0b\x32\".feedmesh.aggregator.v1.QuoteErrorH\x00\x42\x08\n\x06result\"\xb7\x01\n\x0eRegisteredPair\x12\x0e\n\x06source\x18\x01 \x01(\t\x12*\n\x04pair\x18\x02 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\x35\n\x11last_request_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05quote\x18\x04 \x01(\x0b\x32#.feedmesh.aggregator.v1.SourceQuote\"\xda\x02\n\x0bSourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x11\n\tavailable\x18\x03 \x01(\x08\x12\x18\n\x10registered_pairs\x18\x04 \x01(\r\x12\x13\n\x0b\x66resh_pairs\x18\x05 \x01(\r\x12\x35\n\x11last_success_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x35\n\x07\x63ircuit\x18\x08 \x01(\x0e\x32$.feedmesh.aggregator.v1.CircuitState\x12\x1d\n\x10stream_connected\x18\t \x01(\x08H\x00\x88\x01\x01\x12\x34\n\x10last_stream_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x13\n\x11_stream_connected\"M\n\x0fGetQuoteRequest\x12*\n\x04pair\x18\x01 \x01(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\x0e\n\x06source\x18\x02 \x01(\t\"@\n\x10GetQuoteResponse\x12,\n\x05quote\x18\x01 \x01(\x0b\x32\x1d.feedmesh.aggregator.v1.Quote\"D\n\x15\x42\x61tchGetQuotesRequest\x12+\n\x05pairs\x18\x01 \x03(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\"N\n\x16\x42\x61tchGetQuotesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.feedmesh.aggregator.v1.QuoteResult\"Z\n\x13StreamQuotesRequest\x12+\n\x05pairs\x18\x01 \x03(\x0b\x32\x1c.feedmesh.aggregator.v1.Pair\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"]\n\x14StreamQuotesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32#.feedmesh.aggregator.v1.QuoteResult\"\"\n\x10ListPairsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\"J\n\x11ListPairsResponse\x12\x35\n\x05pairs\x18\x01 \x03(\x0b\x32&.feedmesh.aggregator.v1.RegisteredPair\"\x14\n\x12ListSourcesRequest\"K\n\x13ListSourcesResponse\x12\x34\n\x07sources\x18\x01 \x03(\x0b\x32#.feedmesh.aggregator.v1.SourceState\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x11GetSourceResponse\x12\x33\n\x06source\x18\x01 \x01(\x0b\x32#.feedmesh.aggregator.v1.SourceState\"0\n\x19\x43learInactivePairsRequest\x12\x13\n\x0binactive_ms\x18\x01 \x01(\x04\"3\n\x1a\x43learInactivePairsResponse\x12\x15\n\rremoved_count\x18\x01 \x01(\r*^\n\x0bQuoteStatus\x12\x1c\n\x18QUOTE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12QUOTE_STATUS_FRESH\x10\x01\x12\x19\n\x15QUOTE_STATUS_DEGRADED\x10\x02*|\n\x0c\x43ircuitState\x12\x1d\n\x19\x43IRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43IRCUIT_STATE_CLOSED\x10\x01\x12\x16\n\x12\x43IRCUIT_STATE_OPEN\x10\x02\x12\x1b\n\x17\x43IRCUIT_STATE_HALF_OPEN\x10\x03\x32\xf4\x05\n\x0cQuoteService\x12]\n\x08GetQuote\x12\'.feedmesh.aggregator.v1.GetQuoteRequest\x1a(.feedmesh.aggregator.v1.GetQuoteResponse\x12o\n\x0e\x42\x61tchGetQuotes\x12-.feedmesh.aggregator.v1.BatchGetQuotesRequest\x1a..feedmesh.aggregator.v1.BatchGetQuotesResponse\x12k\n\x0cStreamQuotes\x12+.feedmesh.aggregator.v1.StreamQuotesRequest\x1a,.feedmesh.aggregator.v1.StreamQuotesResponse0\x01\x12`\n\tListPairs\x12(.feedmesh.aggregator.v1.ListPairsRequest\x1a).feedmesh.aggregator.v1.ListPairsResponse\x12\x66\n\x0bListSources\x12*.feedmesh.aggregator.v1.ListSourcesRequest\x1a+.feedmesh.aggregator.v1.ListSourcesResponse\x12`\n\tGetSource\x12(.feedmesh.aggregator.v1.GetSourceRequest\x1a).feedmesh.aggregator.v1.GetSourceResponse\x12{\n\x12\x43learInactivePairs\x12\x31.feedmesh.aggregator.v1.ClearInactivePairsRequest\x1a\x32.feedmesh.aggregator.v1.ClearInactivePairsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'feedmesh.aggregator.v1.quote_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUOTESTATUS']._serialized_start=2073
-  _globals['_QUOTESTATUS']._serialized_end=2167
+  _globals['_QUOTESTATUS']._serialized_start=2234
+  _globals['_QUOTESTATUS']._serialized_end=2328
+  _globals['_CIRCUITSTATE']._serialized_start=2330
+  _globals['_CIRCUITSTATE']._serialized_end=2454
   _globals['_PAIR']._serialized_start=103
   _globals['_PAIR']._serialized_end=138
   _globals['_SOURCEQUOTE']._serialized_start=141
@@ -47,35 +49,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTEREDPAIR']._serialized_start=796
   _globals['_REGISTEREDPAIR']._serialized_end=979
   _globals['_SOURCESTATE']._serialized_start=982
-  _globals['_SOURCESTATE']._serialized_end=1167
-  _globals['_GETQUOTEREQUEST']._serialized_start=1169
-  _globals['_GETQUOTEREQUEST']._serialized_end=1246
-  _globals['_GETQUOTERESPONSE']._serialized_start=1248
-  _globals['_GETQUOTERESPONSE']._serialized_end=1312
-  _globals['_BATCHGETQUOTESREQUEST']._serialized_start=1314
-  _globals['_BATCHGETQUOTESREQUEST']._serialized_end=1382
-  _globals['_BATCHGETQUOTESRESPONSE']._serialized_start=1384
-  _globals['_BATCHGETQUOTESRESPONSE']._serialized_end=1462
-  _globals['_STREAMQUOTESREQUEST']._serialized_start=1464
-  _globals['_STREAMQUOTESREQUEST']._serialized_end=1554
-  _globals['_STREAMQUOTESRESPONSE']._serialized_start=1556
-  _globals['_STREAMQUOTESRESPONSE']._serialized_end=1649
-  _globals['_LISTPAIRSREQUEST']._serialized_start=1651
-  _globals['_LISTPAIRSREQUEST']._serialized_end=1685
-  _globals['_LISTPAIRSRESPONSE']._serialized_start=1687
-  _globals['_LISTPAIRSRESPONSE']._serialized_end=1761
-  _globals['_LISTSOURCESREQUEST']._serialized_start=1763
-  _globals['_LISTSOURCESREQUEST']._serialized_end=1783
-  _globals['_LISTSOURCESRESPONSE']._serialized_start=1785
-  _globals['_LISTSOURCESRESPONSE']._serialized_end=1860
-  _globals['_GETSOURCEREQUEST']._serialized_start=1862
-  _globals['_GETSOURCEREQUEST']._serialized_end=1894
-  _globals['_GETSOURCERESPONSE']._serialized_start=1896
-  _globals['_GETSOURCERESPONSE']._serialized_end=1968
-  _globals['_CLEARINACTIVEPAIRSREQUEST']._serialized_start=1970
-  _globals['_CLEARINACTIVEPAIRSREQUEST']._serialized_end=2018
-  _globals['_CLEARINACTIVEPAIRSRESPONSE']._serialized_start=2020
-  _globals['_CLEARINACTIVEPAIRSRESPONSE']._serialized_end=2071
-  _globals['_QUOTESERVICE']._serialized_start=2170
-  _globals['_QUOTESERVICE']._serialized_end=2926
+  _globals['_SOURCESTATE']._serialized_end=1328
+  _globals['_GETQUOTEREQUEST']._serialized_start=1330
+  _globals['_GETQUOTEREQUEST']._serialized_end=1407
+  _globals['_GETQUOTERESPONSE']._serialized_start=1409
+  _globals['_GETQUOTERESPONSE']._serialized_end=1473
+  _globals['_BATCHGETQUOTESREQUEST']._serialized_start=1475
+  _globals['_BATCHGETQUOTESREQUEST']._serialized_end=1543
+  _globals['_BATCHGETQUOTESRESPONSE']._serialized_start=1545
+  _globals['_BATCHGETQUOTESRESPONSE']._serialized_end=1623
+  _globals['_STREAMQUOTESREQUEST']._serialized_start=1625
+  _globals['_STREAMQUOTESREQUEST']._serialized_end=1715
+  _globals['_STREAMQUOTESRESPONSE']._serialized_start=1717
+  _globals['_STREAMQUOTESRESPONSE']._serialized_end=1810
+  _globals['_LISTPAIRSREQUEST']._serialized_start=1812
+  _globals['_LISTPAIRSREQUEST']._serialized_end=1846
+  _globals['_LISTPAIRSRESPONSE']._serialized_start=1848
+  _globals['_LISTPAIRSRESPONSE']._serialized_end=1922
+  _globals['_LISTSOURCESREQUEST']._serialized_start=1924
+  _globals['_LISTSOURCESREQUEST']._serialized_end=1944
+  _globals['_LISTSOURCESRESPONSE']._serialized_start=1946
+  _globals['_LISTSOURCESRESPONSE']._serialized_end=2021
+  _globals['_GETSOURCEREQUEST']._serialized_start=2023
+  _globals['_GETSOURCEREQUEST']._serialized_end=2055
+  _globals['_GETSOURCERESPONSE']._serialized_start=2057
+  _globals['_GETSOURCERESPONSE']._serialized_end=2129
+  _globals['_CLEARINACTIVEPAIRSREQUEST']._serialized_start=2131
+  _globals['_CLEARINACTIVEPAIRSREQUEST']._serialized_end=2179
+  _globals['_CLEARINACTIVEPAIRSRESPONSE']._serialized_start=2181
+  _globals['_CLEARINACTIVEPAIRSRESPONSE']._serialized_end=2232
+  _globals['_QUOTESERVICE']._serialized_start=2457
+  _globals['_QUOTESERVICE']._serialized_end=3213
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,34 @@ QUOTE_STATUS_DEGRADED: QuoteStatus.ValueType  # 2
 """QUOTE_STATUS_DEGRADED means that the minimum was reached, but some mapped source is missing."""
 Global___QuoteStatus: _TypeAlias = QuoteStatus  # noqa: Y015
 
+class _CircuitState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CircuitStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CircuitState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CIRCUIT_STATE_UNSPECIFIED: _CircuitState.ValueType  # 0
+    """CIRCUIT_STATE_UNSPECIFIED is sent for a source that is not enabled."""
+    CIRCUIT_STATE_CLOSED: _CircuitState.ValueType  # 1
+    """CIRCUIT_STATE_CLOSED means that the source is called as usual."""
+    CIRCUIT_STATE_OPEN: _CircuitState.ValueType  # 2
+    """CIRCUIT_STATE_OPEN means that the source failed too often and is left alone for a while."""
+    CIRCUIT_STATE_HALF_OPEN: _CircuitState.ValueType  # 3
+    """CIRCUIT_STATE_HALF_OPEN means that single calls try whether the source is back."""
+
+class CircuitState(_CircuitState, metaclass=_CircuitStateEnumTypeWrapper):
+    """CircuitState says whether a source is being called."""
+
+CIRCUIT_STATE_UNSPECIFIED: CircuitState.ValueType  # 0
+"""CIRCUIT_STATE_UNSPECIFIED is sent for a source that is not enabled."""
+CIRCUIT_STATE_CLOSED: CircuitState.ValueType  # 1
+"""CIRCUIT_STATE_CLOSED means that the source is called as usual."""
+CIRCUIT_STATE_OPEN: CircuitState.ValueType  # 2
+"""CIRCUIT_STATE_OPEN means that the source failed too often and is left alone for a while."""
+CIRCUIT_STATE_HALF_OPEN: CircuitState.ValueType  # 3
+"""CIRCUIT_STATE_HALF_OPEN means that single calls try whether the source is back."""
+Global___CircuitState: _TypeAlias = CircuitState  # noqa: Y015
+
 @_typing.final
 class Pair(_message.Message):
     """Pair is an ordered pair of assets."""
@@ -279,6 +307,9 @@ class SourceState(_message.Message):
     FRESH_PAIRS_FIELD_NUMBER: _builtins.int
     LAST_SUCCESS_TIME_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
+    CIRCUIT_FIELD_NUMBER: _builtins.int
+    STREAM_CONNECTED_FIELD_NUMBER: _builtins.int
+    LAST_STREAM_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the source's name."""
     enabled: _builtins.bool
@@ -291,9 +322,17 @@ class SourceState(_message.Message):
     """fresh_pairs is the number of its pairs with a price within its time to live."""
     last_error: _builtins.str
     """last_error is the text of the last failure; empty if there was none since the last success."""
+    circuit: Global___CircuitState.ValueType
+    """circuit says whether the source is being called."""
+    stream_connected: _builtins.bool
+    """stream_connected is true while all connections of the source's stream are up; absent if it has no stream."""
     @_builtins.property
     def last_success_time(self) -> _timestamp_pb2.Timestamp:
         """last_success_time is when a fetch last succeeded; absent before the first."""
+
+    @_builtins.property
+    def last_stream_time(self) -> _timestamp_pb2.Timestamp:
+        """last_stream_time is when the stream last brought a message; absent before the first."""
 
     def __init__(
         self,
@@ -305,12 +344,17 @@ class SourceState(_message.Message):
         fresh_pairs: _builtins.int = ...,
         last_success_time: _timestamp_pb2.Timestamp | None = ...,
         last_error: _builtins.str = ...,
+        circuit: Global___CircuitState.ValueType = ...,
+        stream_connected: _builtins.bool | None = ...,
+        last_stream_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_success_time", b"last_success_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "stream_connected", b"stream_connected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "enabled", b"enabled", "fresh_pairs", b"fresh_pairs", "last_error", b"last_error", "last_success_time", b"last_success_time", "name", b"name", "registered_pairs", b"registered_pairs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "available", b"available", "circuit", b"circuit", "enabled", b"enabled", "fresh_pairs", b"fresh_pairs", "last_error", b"last_error", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "name", b"name", "registered_pairs", b"registered_pairs", "stream_connected", b"stream_connected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__stream_connected: _TypeAlias = _typing.Literal["stream_connected"]  # noqa: Y015
+    _WhichOneofArgType__stream_connected: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stream_connected) -> _WhichOneofReturnType__stream_connected | None: ...
 
 Global___SourceState: _TypeAlias = SourceState  # noqa: Y015
 
