@@ -25,7 +25,7 @@ test: setup ## run all tests (T="path or -k expression" for some)
 	@$(PY) -m pytest $(T)
 
 campaign: setup ## run the long campaigns (fault injection, soak)
-	@$(PY) -m pytest -m campaign --override-ini addopts= --timeout 3600 -v
+	@$(PY) -m pytest -m campaign --override-ini addopts='--strict-markers' --timeout 3600 -v
 
 bench: setup ## run the benchmarks: BENCH=name for one
 	@$(PY) -m tests.bench $(BENCH)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from services.supervisor.errors import PortInUse
@@ -25,7 +26,7 @@ def test_names_port_service_and_holder(taken: int) -> None:
 
     assert (taken, "wanting") == (caught.value.port, caught.value.service)
     assert caught.value.holder.startswith(f"pid {os.getpid()} (")
-    assert "pytest" in caught.value.holder
+    assert " ".join(psutil.Process().cmdline())[:40] in caught.value.holder
     assert f"port {taken} on 127.0.0.1, wanted by wanting, is in use" in str(caught.value)
 
 
