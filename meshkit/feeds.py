@@ -1,7 +1,10 @@
 """
 The price feeds we know: name, decimals, and the pair each source prices it by.
 
-Feeds computed from two legs (ETH-priced ones) are not listed yet, nor are pairs known to price another asset.
+Three kinds: a `direct` feed is the median of its sources, a `cross` feed the quotient of two pairs that have sources
+of their own, and the `market_cap` feed the value of all coins, which is a figure of CoinGecko and not a pair.
+`feeds.json` has one feed a line, and the pairs that are only legs of cross feeds (`legs`). Where it gives no heartbeat
+or deviation, the defaults below hold.
 """
 
 import difflib
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
@@ -17,6 +20,30 @@ from meshkit.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Kind = Literal["direct", "cross", "market_cap"]
+CanonicalPair = tuple[str, str]
+
+DEFAULT_HEARTBEAT_MS: Final = 24 * 3600 * 1000
+DEFAULT_DEVIATION_PPB: Final = 5_000_000  # 0.5 %
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """
+    One change against the job templates of existing deployments, where they price another asset than they say.
+
+    Attributes:
+        source: The source's name; of a cross feed also `cross`.
+        was: Base and quote as they stand in the templates; None for what was added.
+        now: Base and quote now; None for what was taken out.
+        reason: What was wrong.
+    """
+
+    source: str
+    was: CanonicalPair | None
+    now: CanonicalPair | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +56,13 @@ class Feed:
         base: The priced asset.
         quote: The asset the price is in.
         decimals: The contract's answer is the price times ten to this power.
-        sources: Base and quote in each source's own spelling, by source name.
+        sources: Base and quote in each source's own spelling, by source name; empty unless the kind is `direct`.
+        kind: How the price comes about.
+        cross: Of a cross feed the canonical pairs, base and quote, of numerator and denominator: each the pair of a
+            direct feed or one of `legs()`.
+        heartbeat_ms: After this time the answer is renewed even if the price stands still.
+        deviation_ppb: A change of the price by this many parts in a thousand million renews the answer at once.
+        corrections: What differs from the job templates, and why.
     """
 
     name: str
@@ -37,23 +70,61 @@ class Feed:
     quote: str
     decimals: int
     sources: "Mapping[str, tuple[str, str]]"
+    kind: Kind = "direct"
+    cross: tuple[CanonicalPair, CanonicalPair] | None = None
+    heartbeat_ms: int = DEFAULT_HEARTBEAT_MS
+    deviation_ppb: int = DEFAULT_DEVIATION_PPB
+    corrections: tuple[Correction, ...] = ()
 
 
 @cache
 def load() -> "Mapping[str, Feed]":
     """Return all known feeds by name."""
-    rows = orjson.loads(Path(__file__).with_suffix(".json").read_bytes())
-    feeds = {
-        row["name"]: Feed(
-            name=row["name"],
-            base=row["base"],
-            quote=row["quote"],
-            decimals=row["decimals"],
-            sources=MappingProxyType({source: (base, quote) for source, (base, quote) in row["sources"].items()}),
-        )
-        for row in rows
-    }
-    return MappingProxyType(feeds)
+    return MappingProxyType({row["name"]: _feed(row) for row in _document()["feeds"]})
+
+
+@cache
+def legs() -> "Mapping[CanonicalPair, Mapping[str, tuple[str, str]]]":
+    """Return the sources of the canonical pairs that cross feeds need and that are no feeds themselves."""
+    return MappingProxyType({(row["base"], row["quote"]): _sources(row) for row in _document()["legs"]})
+
+
+@cache
+def _document() -> Any:
+    return orjson.loads(Path(__file__).with_suffix(".json").read_bytes())
+
+
+def _feed(row: Any) -> Feed:
+    cross = row.get("cross")
+    return Feed(
+        name=row["name"],
+        base=row["base"],
+        quote=row["quote"],
+        decimals=row["decimals"],
+        sources=_sources(row),
+        kind=row.get("kind", "direct"),
+        cross=None if cross is None else (_pair(cross[0]), _pair(cross[1])),
+        heartbeat_ms=row.get("heartbeatMs", DEFAULT_HEARTBEAT_MS),
+        deviation_ppb=row.get("deviationPpb", DEFAULT_DEVIATION_PPB),
+        corrections=tuple(
+            Correction(
+                each["source"],
+                None if each["was"] is None else _pair(each["was"]),
+                None if each["now"] is None else _pair(each["now"]),
+                each["reason"],
+            )
+            for each in row.get("corrections", ())
+        ),
+    )
+
+
+def _sources(row: Any) -> "Mapping[str, tuple[str, str]]":
+    return MappingProxyType({source: _pair(spelled) for source, spelled in row.get("sources", {}).items()})
+
+
+def _pair(texts: list[str]) -> CanonicalPair:
+    base, quote = texts
+    return base, quote
 
 
 def unknown(name: str) -> str:
