@@ -1,6 +1,5 @@
 """The HTTP application: each dialect below its own prefix, the reference prices, health, and the control of faults."""
 
-from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Final
 
@@ -9,16 +8,20 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from devkit.market.dialects.binance import Binance
+from devkit.market.dialects.bybit import Bybit
 from devkit.market.dialects.coinbase import Coinbase
 from devkit.market.dialects.dialect import Dialect, answer
 from devkit.market.dialects.kraken import Kraken
+from devkit.market.dialects.kucoin import Kucoin
+from devkit.market.dialects.okx import Okx
 from devkit.market.errors import UnknownSource
 from devkit.market.faults import Fault, SourceControl, parse_fault
 from devkit.market.process import Pair, PriceProcess
+from devkit.market.venue import Venue
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 
-DIALECTS: Final[tuple[Callable[[PriceProcess, Clock], Dialect], ...]] = (Binance, Kraken, Coinbase)
+DIALECTS: Final[tuple[type[Dialect], ...]] = (Binance, Okx, Kraken, Coinbase, Kucoin, Bybit)
 _REFERENCE_DIGITS: Final = Context(prec=12)
 _LATEST_MS: Final = 253_402_300_799_999
 
@@ -29,8 +32,11 @@ class MarketApp:
     def __init__(self, process: PriceProcess, clock: Clock) -> None:
         self._process = process
         self._clock = clock
-        self._dialects = {dialect.source: dialect for dialect in (make(process, clock) for make in DIALECTS)}
-        self._controls = {source: SourceControl() for source in self._dialects}
+        self._controls = {dialect.source: SourceControl() for dialect in DIALECTS}
+        self._dialects = {
+            dialect.source: dialect(Venue(dialect.source, process, self._controls[dialect.source]), clock)
+            for dialect in DIALECTS
+        }
 
     def build(self) -> web.Application:
         """Return the aiohttp application."""
@@ -54,14 +60,20 @@ class MarketApp:
         @web.middleware
         async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
             control = self._controls[dialect.source]
-            control.requests += 1
+            control.count(request.path.removeprefix(f"/{dialect.source}"))
             # A fault that is cleared while a slow answer waits still belongs to the request it met.
             fault = control.fault
             if fault.latency_ms:
                 await self._clock.sleep(fault.latency_ms / 1000)
             if fault.limit:
-                return dialect.limit_answer()
-            return _replacement(fault) if fault.replaces else await handler(request)
+                return _limited(dialect, fault.limit)
+            if fault.replaces:
+                return _replacement(fault)
+            refusal = dialect.refusal(request)
+            response = await handler(request) if refusal is None else refusal
+            if fault.malformed and isinstance(response, web.Response) and isinstance(response.body, bytes):
+                response.body = response.body[: len(response.body) // 2]
+            return response
 
         return misbehave
 
@@ -87,13 +99,22 @@ class MarketApp:
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         control = self._control(request)
-        control.fault = parse_fault(await request.read())
+        fault = parse_fault(await request.read())
+        names = self._dialects[request.match_info["source"]].limit_answers()
+        if isinstance(fault.limit, str) and fault.limit not in names:
+            raise InvalidInput("limit", fault.limit, f"true, false or one of {', '.join(names)}")
+        control.fault = fault
         return _shown(control)
 
     async def _clear_fault(self, request: web.Request) -> web.Response:
         control = self._control(request)
         control.fault = Fault()
         return _shown(control)
+
+
+def _limited(dialect: Dialect, name: bool | str) -> web.Response:
+    answers = dialect.limit_answers()
+    return answers[name] if isinstance(name, str) else next(iter(answers.values()))
 
 
 def _replacement(fault: Fault) -> web.Response:
@@ -106,7 +127,8 @@ def _replacement(fault: Fault) -> web.Response:
 
 
 def _shown(control: SourceControl) -> web.Response:
-    return answer({"fault": control.fault.model_dump(exclude_unset=True), "requests": control.requests})
+    fault = control.fault.model_dump(mode="json", exclude_unset=True)
+    return answer({"fault": fault, "requests": control.requests, "calls": control.calls})
 
 
 def _time_ms(text: str | None, now_ms: int) -> int:

@@ -1,19 +1,47 @@
 """Faults on command: what a source does wrong until told otherwise."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from meshkit.errors import InvalidInput
+
+_HUGE: Final = Decimal("123456789E+40")
+
+
+class Wrong(StrEnum):
+    """What is sent in the place of each price."""
+
+    ZERO = "zero"
+    NEGATIVE = "negative"
+    NAN = "nan"
+    HUGE = "huge"
+    EXPONENT = "exponent"
+
+
+class Exponential(Decimal):
+    """A number that prints itself with an exponent, whatever form is asked for."""
+
+    def __format__(self, specifier: str, /, *_: object) -> str:
+        return f"{Decimal(self):E}"
 
 
 class Fault(BaseModel):
     """
     Describe how a source misbehaves.
 
-    `latency_ms` delays every answer. `limit` gives the source's own limit answer. `status` and `body` replace the
-    answer; a text body is sent as it stands (so it may be malformed), anything else as JSON.
+    `latency_ms` delays every answer. `limit` gives the source's own limit answer; a text names one where the source has
+    several. `status` and `body` replace the answer; a text body is sent as it stands (so it may be malformed), anything
+    else as JSON. `malformed` cuts every answer and every pushed message in half.
+
+    `number` and `factor` change last, bid and ask, `shift_ms` moves the times that the source tells (below 0: stale);
+    with `pairs` (BASE/QUOTE) only those markets are wrong.
+
+    Of streams: `silence` sends no prices any more, heartbeats and acknowledgements go on; `half_open` accepts
+    connections and messages and never sends anything; `lifetime_ms` closes a connection at that age.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -21,12 +49,42 @@ class Fault(BaseModel):
     latency_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     body: JsonValue = None
-    limit: bool = False
+    limit: bool | str = False
+    malformed: bool = False
+    number: Annotated[Wrong, Field(strict=False)] | None = None
+    factor: Annotated[Decimal, Field(gt=0, le=1_000_000)] | None = None
+    shift_ms: Annotated[int, Field(ge=-(10**11), le=10**11)] = 0
+    pairs: tuple[str, ...] | None = None
+    silence: bool = False
+    half_open: bool = False
+    lifetime_ms: Annotated[int, Field(gt=0)] | None = None
 
     @property
     def replaces(self) -> bool:
         """Tell whether the answer itself is replaced."""
         return self.status is not None or "body" in self.model_fields_set
+
+    def touches(self, pair: str) -> bool:
+        """Tell whether the prices of a pair (BASE/QUOTE) are among the wrong ones."""
+        return self.pairs is None or pair in self.pairs
+
+    def wrong(self, price: Decimal) -> Decimal:
+        """Return what the source says in the place of a price; outliers keep the price's digits after the point."""
+        if self.factor is not None:
+            price = (price * self.factor).quantize(price)
+        match self.number:
+            case Wrong.ZERO:
+                return Decimal(0)
+            case Wrong.NEGATIVE:
+                return -price
+            case Wrong.NAN:
+                return Decimal("NaN")
+            case Wrong.HUGE:
+                return _HUGE
+            case Wrong.EXPONENT:
+                return Exponential(price)
+            case None:
+                return price
 
 
 def parse_fault(text: bytes) -> Fault:
@@ -41,7 +99,13 @@ def parse_fault(text: bytes) -> Fault:
 
 @dataclass(slots=True)
 class SourceControl:
-    """Hold a source's present fault and how many requests reached the source."""
+    """Hold a source's present fault and how many requests reached the source, all and by path."""
 
     fault: Fault = field(default_factory=Fault)
     requests: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+
+    def count(self, path: str) -> None:
+        """Count one request."""
+        self.requests += 1
+        self.calls[path] = self.calls.get(path, 0) + 1

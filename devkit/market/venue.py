@@ -1,10 +1,11 @@
 """One exchange's view of the market: the markets it lists, and its own last, bid and ask of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from devkit.market.assets import ASSETS
+from devkit.market.faults import SourceControl
 from devkit.market.noise import UNIT, lattice, noise
 from devkit.market.process import Pair, PriceProcess
 
@@ -62,14 +63,34 @@ class Venue:
     Quote markets as one exchange does.
 
     The mid price is the reference moved by at most OFFSET_BPS, the half spread is 0.5 to 2 bps and constant for a
-    market, the last trade lies between bid and ask. All of it is a function of the seed, the exchange and the time.
+    market, the last trade lies between bid and ask. All of it is a function of the seed, the exchange and the time,
+    but for what the control's fault makes wrong.
     """
 
     source: str
     process: PriceProcess
+    control: SourceControl = field(default_factory=SourceControl)
+
+    def stamp_ms(self, t_ms: int) -> int:
+        """Return the time in ms that the exchange says it is at `t_ms`."""
+        fault = self.control.fault
+        return t_ms + (fault.shift_ms if fault.pairs is None else 0)
 
     def tick(self, listed: Market, t_ms: int) -> Tick:
         """Return the market's tick in force at `t_ms`."""
+        tick = self._true(listed, t_ms)
+        fault = self.control.fault
+        if not fault.touches(str(listed.pair)):
+            return tick
+        return replace(
+            tick,
+            last=fault.wrong(tick.last),
+            bid=fault.wrong(tick.bid),
+            ask=fault.wrong(tick.ask),
+            time_ms=tick.time_ms + fault.shift_ms,
+        )
+
+    def _true(self, listed: Market, t_ms: int) -> Tick:
         time_ms = self.process.tick(t_ms)
         seed, key = self.process.seed, f"{self.source}:{listed.pair}"
         offset_bps = Decimal(OFFSET_BPS * noise(seed, f"{key}:offset", _OFFSET_PERIOD_MS, time_ms)) / UNIT

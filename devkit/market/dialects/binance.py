@@ -1,22 +1,23 @@
 """Binance spot API v3: tickers by concatenated symbol, used weight in a header, errors as a negative code."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import orjson
 from aiohttp import web
 
-from devkit.market.assets import ASSETS
-from devkit.market.dialects.dialect import answer
-from devkit.market.process import Pair, PriceProcess
+from devkit.market.assets import TOKENS
+from devkit.market.dialects.dialect import Dialect, answer
+from devkit.market.process import Pair
 from devkit.market.venue import Market, Tick, Venue, market
 from devkit.market.weight import WeightWindow
 from meshkit.clock import Clock
 
 WEIGHT_PER_MINUTE: Final = 6000
 RETRY_AFTER_S: Final = 10
+BAN_S: Final = 120
 _CROSS_BASES: Final = ("ETH", "BNB", "SOL", "XRP", "ADA", "LTC", "LINK", "DOT", "AVAX")
 _DELISTED: Final = frozenset({"MATIC", "FTT"})
 _DAY_MS: Final = 86_400_000
@@ -24,24 +25,19 @@ _SYMBOL_RULE: Final = re.compile("^[A-Z0-9-_.]{1,20}$")
 
 
 def _listing() -> dict[str, Market]:
-    pairs = [
-        Pair(asset.symbol, "USDT")
-        for asset in ASSETS.values()
-        if asset.symbol != "USDT" and (not asset.is_fiat or asset.symbol == "EUR")
-    ]
+    pairs = [Pair(symbol, "USDT") for symbol in (*TOKENS, "EUR") if symbol != "USDT"]
     pairs += [Pair(base, "BTC") for base in _CROSS_BASES]
     pairs += [Pair(base, quote) for base in ("BTC", "ETH", "BNB", "SOL") for quote in ("USDC", "EUR")]
     return {p.base + p.quote: market(p, most_decimals=8, trading=p.base not in _DELISTED) for p in pairs}
 
 
-class Binance:
+class Binance(Dialect):
     """Speak Binance."""
 
     source = "binance"
 
-    def __init__(self, process: PriceProcess, clock: Clock) -> None:
-        self._venue = Venue(self.source, process)
-        self._clock = clock
+    def __init__(self, venue: Venue, clock: Clock) -> None:
+        super().__init__(venue, clock)
         self.markets = _listing()
         self._weight = WeightWindow(window_ms=60_000)
 
@@ -56,27 +52,31 @@ class Binance:
             web.get("/api/v3/ticker/24hr", self._ticker_24hr),
         )
 
-    def limit_answer(self) -> web.Response:
-        """Return HTTP 429 with Retry-After and code -1003."""
+    def limit_answers(self) -> Mapping[str, web.Response]:
+        """Return HTTP 429 with Retry-After and code -1003, and HTTP 418, the ban of who goes on asking."""
         text = f"Too many requests; current limit is {WEIGHT_PER_MINUTE} request weight per 1 MINUTE."
-        return answer({"code": -1003, "msg": text}, status=429, headers={"Retry-After": str(RETRY_AFTER_S)})
+        banned = f"Way too many requests; IP banned until {self.clock.time_ms() + BAN_S * 1000}."
+        return {
+            "weight": answer({"code": -1003, "msg": text}, status=429, headers={"Retry-After": str(RETRY_AFTER_S)}),
+            "ban": answer({"code": -1003, "msg": banned}, status=418, headers={"Retry-After": str(BAN_S)}),
+        }
 
     def _answer(self, body: object, weight: int) -> web.Response:
-        used = self._weight.spend(weight, self._clock.time_ms())
+        used = self._weight.spend(weight, self.clock.time_ms())
         return answer(body, headers={"X-MBX-USED-WEIGHT": str(used), "X-MBX-USED-WEIGHT-1M": str(used)})
 
     async def _ping(self, _request: web.Request) -> web.Response:
         return self._answer({}, 1)
 
     async def _time(self, _request: web.Request) -> web.Response:
-        return self._answer({"serverTime": self._clock.time_ms()}, 1)
+        return self._answer({"serverTime": self.clock.time_ms()}, 1)
 
     async def _exchange_info(self, request: web.Request) -> web.Response:
         wanted, _ = self._wanted(request)
         names = list(self.markets) if wanted is None else wanted
         info = {
             "timezone": "UTC",
-            "serverTime": self._clock.time_ms(),
+            "serverTime": self.clock.time_ms(),
             "rateLimits": [
                 {
                     "rateLimitType": "REQUEST_WEIGHT",
@@ -92,19 +92,19 @@ class Binance:
 
     async def _ticker_price(self, request: web.Request) -> web.Response:
         wanted, single = self._wanted(request)
-        now_ms = self._clock.time_ms()
+        now_ms = self.clock.time_ms()
 
         def row(name: str) -> dict[str, str]:
-            return {"symbol": name, "price": _text(self._venue.tick(self.markets[name], now_ms).last)}
+            return {"symbol": name, "price": _text(self.venue.tick(self.markets[name], now_ms).last)}
 
         return self._rows(row, wanted, single, 2 if single else 4)
 
     async def _book_ticker(self, request: web.Request) -> web.Response:
         wanted, single = self._wanted(request)
-        now_ms = self._clock.time_ms()
+        now_ms = self.clock.time_ms()
 
         def row(name: str) -> dict[str, str]:
-            tick = self._venue.tick(self.markets[name], now_ms)
+            tick = self.venue.tick(self.markets[name], now_ms)
             size = _text(tick.volume / 10_000)
             return {
                 "symbol": name,
@@ -118,10 +118,10 @@ class Binance:
 
     async def _ticker_24hr(self, request: web.Request) -> web.Response:
         wanted, single = self._wanted(request)
-        now_ms = self._clock.time_ms()
+        now_ms = self.clock.time_ms()
 
         def row(name: str) -> dict[str, object]:
-            return _day(name, self._venue.tick(self.markets[name], now_ms), now_ms)
+            return _day(name, self.venue.tick(self.markets[name], now_ms), now_ms)
 
         count = len(self.markets if wanted is None else wanted)
         return self._rows(row, wanted, single, 2 if count <= 20 else 40 if count <= 100 else 80)
@@ -183,7 +183,7 @@ def _status(listed: Market) -> str:
 
 def _text(number: Decimal) -> str:
     """Return Binance's form of a number: always eight fractional digits."""
-    return format(number.quantize(Decimal("0.00000001"), ROUND_HALF_EVEN), "f")
+    return format(number, ".8f")
 
 
 def _symbol_info(name: str, listed: Market) -> dict[str, object]:
@@ -209,7 +209,7 @@ def _day(name: str, tick: Tick, now_ms: int) -> dict[str, object]:
     return {
         "symbol": name,
         "priceChange": _text(change),
-        "priceChangePercent": format((change * 100 / tick.open).quantize(Decimal("0.001")), "f"),
+        "priceChangePercent": format(change * 100 / tick.open, ".3f"),
         "weightedAvgPrice": _text((tick.last + tick.open) / 2),
         "prevClosePrice": _text(tick.open),
         "lastPrice": _text(tick.last),

@@ -1,15 +1,15 @@
 """Coinbase Exchange REST: one product a call, the trade's own time, errors as a message with an HTTP status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 from aiohttp import web
 
-from devkit.market.assets import ASSETS
-from devkit.market.dialects.dialect import answer
-from devkit.market.process import Pair, PriceProcess
+from devkit.market.assets import FIAT, TOKENS
+from devkit.market.dialects.dialect import Dialect, answer, share
+from devkit.market.dialects.dialect import text as _text
+from devkit.market.process import Pair
 from devkit.market.venue import Market, Venue, market
 from meshkit.clock import Clock
 
@@ -20,21 +20,20 @@ _STAKED_IN_ETHER: Final = ("CBETH", "LSETH")
 def _listing() -> dict[str, Market]:
     # The real exchange trades no state's money against the dollar. The feeds that deployments have ask this source for
     # many of them all the same; without them such a feed would have one simulated source or none.
-    pairs = [Pair(symbol, "USD") for symbol in ASSETS if symbol != "USD"]
+    pairs = [Pair(symbol, "USD") for symbol in (*TOKENS, *sorted(FIAT)) if symbol != "USD"]
     pairs += [Pair(base, quote) for base in _CROSS_BASES for quote in ("EUR", "GBP", "USDT")]
     pairs += [Pair(base, "BTC") for base in _CROSS_BASES if base != "BTC"]
     pairs += [Pair(base, "ETH") for base in _STAKED_IN_ETHER]
     return {f"{pair.base}-{pair.quote}": market(pair, most_decimals=10) for pair in pairs}
 
 
-class Coinbase:
+class Coinbase(Dialect):
     """Speak Coinbase Exchange."""
 
     source = "coinbase"
 
-    def __init__(self, process: PriceProcess, clock: Clock) -> None:
-        self._venue = Venue(self.source, process)
-        self._clock = clock
+    def __init__(self, venue: Venue, clock: Clock) -> None:
+        super().__init__(venue, clock)
         self.markets = _listing()
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -46,12 +45,12 @@ class Coinbase:
             web.get("/products/{id}/ticker", self._ticker),
         )
 
-    def limit_answer(self) -> web.Response:
+    def limit_answers(self) -> Mapping[str, web.Response]:
         """Return HTTP 429."""
-        return answer({"message": "Public rate limit exceeded"}, status=429)
+        return {"public": answer({"message": "Public rate limit exceeded"}, status=429)}
 
     async def _time(self, _request: web.Request) -> web.Response:
-        now_ms = self._clock.time_ms()
+        now_ms = self.clock.time_ms()
         return answer({"iso": _time_text(now_ms), "epoch": now_ms / 1000})
 
     async def _products(self, _request: web.Request) -> web.Response:
@@ -66,7 +65,7 @@ class Coinbase:
         listed = self.markets.get(request.match_info["id"])
         if listed is None:
             return _not_found()
-        tick = self._venue.tick(listed, self._clock.time_ms())
+        tick = self.tick(listed)
         return answer(
             {
                 "ask": _text(tick.ask),
@@ -74,7 +73,7 @@ class Coinbase:
                 "volume": _text(tick.volume),
                 "trade_id": tick.trade_id,
                 "price": _text(tick.last),
-                "size": _text((tick.volume / 100_000).quantize(Decimal("0.00000001"))),
+                "size": _text(share(tick.volume, 100_000)),
                 "time": _time_text(tick.time_ms),
             }
         )
@@ -82,10 +81,6 @@ class Coinbase:
 
 def _not_found() -> web.Response:
     return answer({"message": "NotFound"}, status=404)
-
-
-def _text(number: Decimal) -> str:
-    return format(number, "f")
 
 
 def _time_text(t_ms: int) -> str:

@@ -1,14 +1,14 @@
 """Kraken REST: comma lists of pairs in any of three spellings, results by internal name, errors inside HTTP 200."""
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiohttp import web
 
-from devkit.market.assets import ASSETS
-from devkit.market.dialects.dialect import answer
-from devkit.market.process import Pair, PriceProcess
+from devkit.market.assets import TOKENS
+from devkit.market.dialects.dialect import Dialect, answer, share
+from devkit.market.dialects.dialect import text as _text
+from devkit.market.process import Pair
 from devkit.market.venue import Market, Tick, Venue, market
 from meshkit.clock import Clock
 
@@ -55,8 +55,7 @@ _STAKED_IN_ETHER: Final = ("LSETH", "METH", "CBETH", "WSTETH")
 
 def _listing() -> dict[str, Market]:
     """Return every market by its internal name."""
-    tokens = [asset.symbol for asset in ASSETS.values() if not asset.is_fiat]
-    pairs = [Pair(symbol, quote) for symbol in tokens for quote in ("USD", "EUR")]
+    pairs = [Pair(symbol, quote) for symbol in TOKENS for quote in ("USD", "EUR")]
     pairs += [Pair.parse(text) for text in (*_FIAT_PAIRS, *_CROSS_PAIRS)]
     pairs += [Pair(symbol, "ETH") for symbol in _STAKED_IN_ETHER]
     return {internal_name(pair): market(pair, most_decimals=10) for pair in pairs}
@@ -84,14 +83,13 @@ def _wsname(pair: Pair) -> str:
     return f"{_alias(pair.base)}/{_alias(pair.quote)}"
 
 
-class Kraken:
+class Kraken(Dialect):
     """Speak Kraken."""
 
     source = "kraken"
 
-    def __init__(self, process: PriceProcess, clock: Clock) -> None:
-        self._venue = Venue(self.source, process)
-        self._clock = clock
+    def __init__(self, venue: Venue, clock: Clock) -> None:
+        super().__init__(venue, clock)
         self.markets = _listing()
         self._names = {
             spelling: name
@@ -114,12 +112,16 @@ class Kraken:
             web.get("/0/public/Ticker", self._ticker),
         )
 
-    def limit_answer(self) -> web.Response:
+    def limit_answers(self) -> Mapping[str, web.Response]:
         """Return HTTP 200 with the error text, as Kraken does."""
-        return _error("EGeneral:Too many requests")
+        return {
+            "requests": _error("EGeneral:Too many requests"),
+            "counter": _error("EAPI:Rate limit exceeded"),
+            "throttled": _error(f"EService:Throttled: {self.clock.time_ms() // 1000 + 10}"),
+        }
 
     async def _time(self, _request: web.Request) -> web.Response:
-        return answer({"error": [], "result": {"unixtime": self._clock.time_ms() // 1000}})
+        return answer({"error": [], "result": {"unixtime": self.clock.time_ms() // 1000}})
 
     async def _system_status(self, _request: web.Request) -> web.Response:
         return answer({"error": [], "result": {"status": "online"}})
@@ -134,8 +136,8 @@ class Kraken:
         names = self._wanted(request)
         if names is None:
             return _error("EQuery:Unknown asset pair")
-        now_ms = self._clock.time_ms()
-        ticks = {name: _tick(self._venue.tick(self.markets[name], now_ms)) for name in names}
+        now_ms = self.clock.time_ms()
+        ticks = {name: _tick(self.venue.tick(self.markets[name], now_ms)) for name in names}
         return answer({"error": [], "result": ticks})
 
     def _wanted(self, request: web.Request) -> list[str] | None:
@@ -151,13 +153,9 @@ def _error(text: str) -> web.Response:
     return answer({"error": [text]})
 
 
-def _text(number: Decimal) -> str:
-    return format(number, "f")
-
-
 def _tick(tick: Tick) -> dict[str, object]:
-    average = _text(((tick.high + tick.low) / 2).quantize(tick.last))
-    volume, traded = _text(tick.volume), _text((tick.volume / 100_000).quantize(Decimal("0.00000001")))
+    average = _text(((tick.high + tick.low) / 2).quantize(tick.open))
+    volume, traded = _text(tick.volume), _text(share(tick.volume, 100_000))
     return {
         "a": [_text(tick.ask), "1", "1.000"],
         "b": [_text(tick.bid), "1", "1.000"],

@@ -8,6 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
+from devkit.market.app import DIALECTS
 from devkit.market.process import Pair, PriceProcess
 from meshkit.clock import ManualClock
 from tests.devkit.market.conftest import NOW_MS
@@ -33,8 +34,10 @@ async def set_fault(market: Market, source: str, **fault: object) -> int:
 
 
 async def test_health(market: Market) -> None:
-    """Health lists the exchanges that are spoken."""
-    assert (200, {"status": "ok", "sources": ["binance", "kraken", "coinbase"]}) == await get(market, "/healthz")
+    """Health lists the sources that are spoken."""
+    sources = [dialect.source for dialect in DIALECTS]
+
+    assert (200, {"status": "ok", "sources": sources}) == await get(market, "/healthz")
 
 
 async def test_reference_is_plain_decimal_text_of_now(market: Market) -> None:
@@ -140,7 +143,9 @@ async def test_delete_clears_the_fault(market: Market) -> None:
     await set_fault(market, "kraken", limit=True)
 
     async with market.delete("/control/kraken") as response:
-        assert {"fault": {}, "requests": 1} == await response.json()
+        body = await response.json()
+
+        assert ({}, 1) == (body["fault"], body["requests"])
     assert before == await get(market, PATHS["kraken"])
 
 
@@ -150,7 +155,10 @@ async def test_requests_are_counted(market: Market) -> None:
     await set_fault(market, "binance", limit=True)
     await get(market, PATHS["binance"])
 
-    assert (200, {"fault": {"limit": True}, "requests": 2}) == await get(market, "/control/binance")
+    status, body = await get(market, "/control/binance")
+
+    assert (200, {"limit": True}, 2) == (status, body["fault"], body["requests"])
+    assert {"/api/v3/ticker/price": 2} == body["calls"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +167,10 @@ async def test_requests_are_counted(market: Market) -> None:
         ('{"latency_ms": -1}', "latency_ms"),
         ('{"latency_ms": "5"}', "latency_ms"),
         ('{"status": 99}', "status"),
-        ('{"silence": true}', "silence"),
+        ('{"mood": true}', "mood"),
+        ('{"number": "seven"}', "number"),
+        ('{"factor": 0}', "factor"),
+        ('{"limit": "nosuch"}', "limit"),
         ("[]", "body"),
         ("{", "body"),
     ],
@@ -170,7 +181,9 @@ async def test_bad_fault_is_refused_by_name(market: Market, text: str, field: st
         body = await response.json()
 
         assert (400, field) == (response.status, body["error"]["metadata"]["field"])
-    assert (200, {"fault": {}, "requests": 0}) == await get(market, "/control/binance")
+    _, state = await get(market, "/control/binance")
+
+    assert ({}, 0) == (state["fault"], state["requests"])
 
 
 async def test_unknown_source_is_refused(market: Market) -> None:
@@ -178,4 +191,5 @@ async def test_unknown_source_is_refused(market: Market) -> None:
     async with market.post("/control/krakn", json={}) as response:
         body = await response.json()
 
-    assert (404, "no source 'krakn'; allowed: binance, coinbase, kraken") == (response.status, body["error"]["message"])
+    allowed = ", ".join(sorted(dialect.source for dialect in DIALECTS))
+    assert (404, f"no source 'krakn'; allowed: {allowed}") == (response.status, body["error"]["message"])

@@ -8,10 +8,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
-from devkit.market.dialects.binance import Binance
-from devkit.market.dialects.coinbase import Coinbase
-from devkit.market.dialects.kraken import Kraken, internal_name
+from devkit.market.app import DIALECTS
+from devkit.market.dialects.kraken import internal_name
 from devkit.market.process import Pair, PriceProcess
+from devkit.market.venue import Venue
 from meshkit import feeds
 from meshkit.clock import ManualClock
 from tests.devkit.market.conftest import NOW_MS
@@ -234,8 +234,8 @@ def test_every_pair_of_the_known_feeds_is_listed() -> None:
     """Whatever pair a known feed asks one of these exchanges for, the exchange lists it."""
     process, clock = PriceProcess(42), ManualClock()
     listed = {
-        dialect.source: {str(market.pair) for market in dialect.markets.values()}
-        for dialect in (Binance(process, clock), Kraken(process, clock), Coinbase(process, clock))
+        dialect.source: {str(market.pair) for market in dialect(Venue(dialect.source, process), clock).markets.values()}
+        for dialect in DIALECTS
     }
     asked = [
         (source, f"{base}/{quote}")
