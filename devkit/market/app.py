@@ -7,13 +7,20 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from devkit.market.dialects.alphavantage import Alphavantage
 from devkit.market.dialects.binance import Binance
 from devkit.market.dialects.bybit import Bybit
 from devkit.market.dialects.coinbase import Coinbase
+from devkit.market.dialects.coingecko import Coingecko
+from devkit.market.dialects.cryptocompare import Cryptocompare
 from devkit.market.dialects.dialect import Dialect, answer
+from devkit.market.dialects.exchangerate_host import ExchangerateHost
+from devkit.market.dialects.finnhub import Finnhub
+from devkit.market.dialects.frankfurter import Frankfurter
 from devkit.market.dialects.kraken import Kraken
 from devkit.market.dialects.kucoin import Kucoin
 from devkit.market.dialects.okx import Okx
+from devkit.market.dialects.yahoofinance import Yahoofinance
 from devkit.market.errors import UnknownSource
 from devkit.market.faults import Fault, SourceControl, parse_fault
 from devkit.market.process import Pair, PriceProcess
@@ -21,7 +28,21 @@ from devkit.market.venue import Venue
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 
-DIALECTS: Final[tuple[type[Dialect], ...]] = (Binance, Okx, Kraken, Coinbase, Kucoin, Bybit)
+DIALECTS: Final[tuple[type[Dialect], ...]] = (
+    Binance,
+    Okx,
+    Coingecko,
+    Kraken,
+    Coinbase,
+    Cryptocompare,
+    Finnhub,
+    Alphavantage,
+    ExchangerateHost,
+    Frankfurter,
+    Yahoofinance,
+    Kucoin,
+    Bybit,
+)
 _REFERENCE_DIGITS: Final = Context(prec=12)
 _LATEST_MS: Final = 253_402_300_799_999
 

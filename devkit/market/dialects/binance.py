@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 import orjson
@@ -24,6 +25,7 @@ _DAY_MS: Final = 86_400_000
 _SYMBOL_RULE: Final = re.compile("^[A-Z0-9-_.]{1,20}$")
 
 
+@cache
 def _listing() -> dict[str, Market]:
     pairs = [Pair(symbol, "USDT") for symbol in (*TOKENS, "EUR") if symbol != "USDT"]
     pairs += [Pair(base, "BTC") for base in _CROSS_BASES]

@@ -1,6 +1,7 @@
 """Bybit API v5, spot: concatenated symbols, retCode in the body, the time of the answer in the envelope."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -15,6 +16,7 @@ _CROSS_BASES: Final = ("ETH", "SOL", "XRP", "LTC")
 _STAKED_IN_ETHER: Final = ("METH", "WEETH", "WSTETH")
 
 
+@cache
 def _listing() -> dict[str, Market]:
     pairs = [Pair(base, "USDT") for base in TOKENS if base != "USDT"]
     pairs += [Pair(base, quote) for base in ("BTC", "ETH", "SOL") for quote in ("USDC", "EUR")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -17,6 +18,7 @@ _CROSS_BASES: Final = ("BTC", "ETH", "SOL", "LTC", "ADA", "DOT", "LINK")
 _STAKED_IN_ETHER: Final = ("CBETH", "LSETH")
 
 
+@cache
 def _listing() -> dict[str, Market]:
     # The real exchange trades no state's money against the dollar. The feeds that deployments have ask this source for
     # many of them all the same; without them such a feed would have one simulated source or none.

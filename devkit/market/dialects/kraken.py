@@ -1,6 +1,7 @@
 """Kraken REST: comma lists of pairs in any of three spellings, results by internal name, errors inside HTTP 200."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -53,6 +54,7 @@ _CROSS_PAIRS: Final = tuple(
 _STAKED_IN_ETHER: Final = ("LSETH", "METH", "CBETH", "WSTETH")
 
 
+@cache
 def _listing() -> dict[str, Market]:
     """Return every market by its internal name."""
     pairs = [Pair(symbol, quote) for symbol in TOKENS for quote in ("USD", "EUR")]

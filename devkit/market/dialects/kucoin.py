@@ -1,6 +1,7 @@
 """KuCoin spot: symbols with a dash, the code in the body as text, weight left in headers, streams by token."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -20,6 +21,7 @@ _ETHER_BASES: Final = ("ENJ", "LINK", "UNI", "ADA", "WSTETH")
 _HALTED: Final = frozenset({"FTT"})
 
 
+@cache
 def _listing() -> dict[str, Market]:
     pairs = [Pair(base, "USDT") for base in TOKENS if base != "USDT"]
     pairs += [Pair(base, "USDC") for base in ("BTC", "ETH", "SOL", "XRP")]

@@ -1,6 +1,7 @@
 """OKX API v5: instruments with a dash, the code in the body as text, the time of the ticker in each."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +17,7 @@ _SUSPENDED: Final = frozenset({"FTT"})
 UNKNOWN_INSTRUMENT: Final = "Instrument ID, Instrument ID code, or Spread ID doesn't exist."
 
 
+@cache
 def _listing() -> dict[str, Market]:
     pairs = [Pair(base, quote) for base in TOKENS for quote in ("USDT", "USD") if base != quote]
     pairs += [Pair(base, "USDC") for base in ("BTC", "ETH", "SOL")] + [Pair(base, "BTC") for base in _CROSS_BASES]
