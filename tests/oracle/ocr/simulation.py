@@ -1,11 +1,17 @@
-"""A committee on a simulated clock: pure oracles, links with latency and loss, a contract, crashes and restarts."""
+"""
+A committee on a simulated clock: pure oracles, links with latency and loss, a contract, crashes and restarts.
 
+What is checked for every oracle alike, such as the signatures of one message, is computed once: the functions are pure.
+"""
+
+import functools
 import heapq
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from services.oracle.ocr import attestation
 from services.oracle.ocr.actions import (
     Broadcast,
     DeletePending,
@@ -40,6 +46,24 @@ from tests.oracle.ocr.committee import MS, Committee, S
 from tests.oracle.ocr.fake_contract import FakeContract, Reverted
 
 START_MS = 1_700_000_000_000
+_WRITE_NS = 3 * MS
+
+for _name in ("verify_observation", "recover_signer"):
+    setattr(attestation, _name, functools.lru_cache(50_000)(getattr(attestation, _name)))
+
+
+class Links:
+    """Hold the state of the network: how late and how often messages arrive, and who is cut off from whom."""
+
+    def __init__(self, loss: float = 0.0) -> None:
+        self.loss = loss
+        self.duplicates = 0.0
+        self.delay_ms = (2, 40)
+        self.side: dict[int, int] = {}
+
+    def is_cut(self, one: int, other: int) -> bool:
+        """Tell whether two oracles are on different sides of a partition."""
+        return self.side.get(one, 0) != self.side.get(other, 0)
 
 
 class Disk:
@@ -53,22 +77,24 @@ class Disk:
 
 class Simulation:
     """
-    Run a committee; `loss` is the part of messages that gets lost, `tamper` may replace what an oracle sends.
+    Run a committee; `loss` is the part of messages that gets lost.
 
-    `signed` collects every report content an oracle signed, by (oracle, epoch, round).
+    `tamper` says what is sent in place of a message. `signed` collects every report content an oracle sent a signature
+    of, `observed` every value it observed, both by (oracle, epoch, round).
     """
 
     def __init__(self, committee: Committee, seed: int = 0, loss: float = 0.0) -> None:
         self.committee = committee
         self.contract = FakeContract(committee.public)
         self.random = random.Random(seed)
-        self.loss = loss
+        self.links = Links(loss)
         self.now_ns = 0
         self.disks = [Disk() for _ in committee.keys]
         self.alive: dict[int, Oracle] = {}
         self.traces: list[tuple[int, Trace]] = []
         self.signed: dict[tuple[int, int, int], set[tuple[AttributedObservation, ...]]] = defaultdict(set)
-        self.tamper: Callable[[int, int, Message], Message | None] = lambda _sender, _to, message: message
+        self.observed: dict[tuple[int, int, int], set[int]] = defaultdict(set)
+        self.tamper: Callable[[int, int, Message], Iterable[Message]] = lambda _sender, _to, message: (message,)
         self.readable = True
         self._timers: dict[tuple[int, Timer], int] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
@@ -132,11 +158,12 @@ class Simulation:
         disk = self.disks[index]
         match action:
             case SendTo(to, message):
-                self._send(index, to, message)
+                self.send(index, to, message)
             case Broadcast(message):
+                message = _through_the_wire(message)
                 for to in range(len(self.committee.keys)):
                     if to != index:
-                        self._send(index, to, message)
+                        self.send(index, to, message)
             case SetTimer(timer, delay_ns):
                 token = next(self._sequence)
                 self._timers[(index, timer)] = token
@@ -145,6 +172,7 @@ class Simulation:
                 self._timers.pop((index, timer), None)
             case Observe(epoch, round_number):
                 value = 1_000_000 + self.now_ns // S + self.random.randrange(5)
+                self.observed[(index, epoch, round_number)].add(value)
                 self._later_step(20 * MS, index, lambda: Observed(epoch, round_number, value))
             case ReadContract(purpose, epoch, round_number):
                 self._later_step(
@@ -162,7 +190,7 @@ class Simulation:
                 disk.signed = signed
                 self._later_step(1 * MS, index, lambda: SignedRoundSaved(signed, ok=True))
             case SavePacemaker(state):
-                disk.pacemaker = state
+                self._later_write(index, lambda: setattr(disk, "pacemaker", state))
             case SavePending(pending):
                 disk.pending[(pending.epoch, pending.round)] = pending
             case DeletePending(epoch, round_number):
@@ -172,9 +200,13 @@ class Simulation:
             case Tell(trace):
                 self.traces.append((index, trace))
 
+    def hand_over(self, index: int, pending: PendingTransmission) -> None:
+        """Give a report to the contract; raises Reverted."""
+        self.contract.transmit(index, pending.report, pending.rs, pending.ss, pending.raw_vs, self.now_ms)
+
     def _transmit(self, index: int, pending: PendingTransmission) -> Event:
         try:
-            self.contract.transmit(index, pending.report, pending.rs, pending.ss, pending.raw_vs, self.now_ms)
+            self.hand_over(index, pending)
         except Reverted as error:
             return TransmitEnded(pending.epoch, pending.round, str(error))
         return TransmitEnded(pending.epoch, pending.round)
@@ -184,16 +216,26 @@ class Simulation:
             del self._timers[(index, timer)]
             self._step(index, TimerFired(timer))
 
-    def _send(self, sender: int, to: int, message: Message) -> None:
+    def _later_write(self, index: int, write: Callable[[], None]) -> None:
+        run = self.alive.get(index)
+        self._later(_WRITE_NS, lambda: write() if self.alive.get(index) is run else None)
+
+    def send(self, sender: int, to: int, message: Message) -> None:
+        """Let a message, or what the sender makes of it, go its way."""
         if isinstance(message, Report):
             self.signed[(sender, message.epoch, message.round)].add(message.report.observations)
-        tampered = self.tamper(sender, to, message)
-        if tampered is None or self.random.random() < self.loss:
-            return
-        payload = encode_message(tampered)
+        for sent in self.tamper(sender, to, message):
+            self._carry(sender, to, sent if sent is message else _through_the_wire(sent))
 
+    def _carry(self, sender: int, to: int, message: Message) -> None:
         def deliver() -> None:
             if to in self.alive:
-                self._step(to, Received(sender, decode_message(payload)))
+                self._step(to, Received(sender, message))
 
-        self._later(self.random.randrange(2 * MS, 40 * MS), deliver)
+        for _ in range(1 + (self.random.random() < self.links.duplicates)):
+            if not self.links.is_cut(sender, to) and self.random.random() >= self.links.loss:
+                self._later(self.random.randrange(self.links.delay_ms[0] * MS, self.links.delay_ms[1] * MS), deliver)
+
+
+def _through_the_wire(message: Message) -> Message:
+    return decode_message(encode_message(message))
