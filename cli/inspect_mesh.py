@@ -15,8 +15,8 @@ from rich.table import Table
 
 from cli.display import duration, service_table
 from cli.errors import CliError, UsageError
+from cli.logs import LogSelection, tail
 from cli.report import service_json
-from cli.watch import follow_logs
 from feedmesh.aggregator.v1 import quote_service_pb2 as quote_pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as quote_grpc
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
@@ -25,7 +25,6 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
 from meshkit import feeds as known
 from meshkit.client import channel
-from meshkit.configuration.load import load
 from meshkit.paths import RunDir
 
 Action = Literal["StartService", "StopService", "RestartService"]
@@ -57,16 +56,6 @@ def _as_dict(message: Message) -> dict[str, object]:
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
-def check(config: Path, as_json: bool) -> None:
-    """Validate a configuration file and say what it would run."""
-    solution = load(config.absolute()).solution
-    oracles = solution.total_nodes - solution.bootstrap_nodes
-    if as_json:
-        _print_json({"ok": True, "nodes": solution.total_nodes, "oracles": oracles, "feeds": solution.mesh.feeds})
-    else:
-        print(f"{config} is valid: {solution.total_nodes} nodes ({oracles} oracles), {len(solution.mesh.feeds)} feeds")
-
-
 async def status(run_dir: Path, as_json: bool) -> None:
     """Show every service."""
     async with channel(_socket(run_dir, "supervisor")) as connection:
@@ -82,15 +71,13 @@ async def status(run_dir: Path, as_json: bool) -> None:
         Console().print(service_table(list(listed.services), time.time()))
 
 
-async def logs(run_dir: Path, services: list[str], lines: int, follow: bool, as_json: bool) -> None:
+async def logs(run_dir: Path, selection: LogSelection, as_json: bool) -> None:
     """Show log lines."""
-    _socket(run_dir, "supervisor")
-    async for line in follow_logs(RunDir(run_dir.absolute()), services, lines, follow):
+    async for line in tail(_socket(run_dir, "supervisor"), selection):
         if as_json:
-            service, _, text = line.partition(" | ")
-            _print_json({"service": service, "text": text})
+            _print_json({"service": line.service, "time_ms": line.time.ToMilliseconds(), "text": line.text})
         else:
-            print(line, flush=True)
+            print(f"{line.service} | {line.text}", flush=True)
 
 
 async def control(run_dir: Path, action: Action, name: str, as_json: bool) -> None:
@@ -148,7 +135,20 @@ def known_feeds(as_json: bool) -> None:
     """List the feeds that a configuration may name."""
     rows = list(known.load().values())
     if as_json:
-        _print_json([{"name": feed.name, "decimals": feed.decimals, "sources": dict(feed.sources)} for feed in rows])
+        _print_json(
+            [
+                {
+                    "name": feed.name,
+                    "kind": feed.kind,
+                    "decimals": feed.decimals,
+                    "heartbeat_ms": feed.heartbeat_ms,
+                    "deviation_ppb": feed.deviation_ppb,
+                    "sources": dict(feed.sources),
+                    "cross": feed.cross,
+                }
+                for feed in rows
+            ]
+        )
         return
     for feed in rows:
         sys.stdout.write(f"{feed.name}\n")

@@ -42,6 +42,11 @@ def check_arguments(nodes: int, feed_names: Sequence[str]) -> None:
     for name in feed_names:
         if name not in feeds.load():
             raise UsageError(f"FEEDS (--feeds): {feeds.unknown(name)}")
+        if feeds.get(name).kind != "direct":
+            raise UsageError(
+                f"FEEDS (--feeds): {name!r} is computed, not priced by sources of its own, which only networks of a "
+                "configuration file run (feedmesh up); allowed here: feeds such as BTC / USD"
+            )
         if not set(SOURCES) & set(feeds.get(name).sources):
             raise UsageError(f"FEEDS (--feeds): {name!r} is priced by none of {', '.join(SOURCES)}")
         if missing := {feeds.get(name).base, feeds.get(name).quote} - set(ASSETS):

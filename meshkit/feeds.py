@@ -35,8 +35,8 @@ class Correction:
 
     Attributes:
         source: The source's name; of a cross feed also `cross`.
-        was: Base and quote as they stand in the templates; None for what was added.
-        now: Base and quote now; None for what was taken out.
+        was: Base and quote in the templates, for `cross` numerator and denominator; None for an addition.
+        now: The same now; None for what was taken out.
         reason: What was wrong.
     """
 

@@ -25,6 +25,8 @@ def test_impossible_number_of_nodes_is_refused(nodes: int) -> None:
         ((), "found none"),
         (("BTC/USD",), "did you mean 'BTC / USD'"),
         (("BTC / USD", "BTC / USD"), "named twice"),
+        (("ETH / BNB",), "'ETH / BNB' is computed"),
+        (("Total Marketcap / USD",), "is computed"),
     ],
 )
 def test_impossible_feeds_are_refused(feeds: tuple[str, ...], message: str) -> None:
