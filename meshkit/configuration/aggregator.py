@@ -105,7 +105,10 @@ class Refetch(Section):
 
     enabled: bool = Field(True, description="Refresh registered pairs before they expire.")
     stale_trigger_before_expiry: int = Field(
-        3000, ge=100, le=60_000, description="Milliseconds before expiry at which a refresh starts."
+        3000,
+        ge=100,
+        le=60_000,
+        description="Milliseconds before expiry at which a refresh starts at the earliest; later if answers are fast.",
     )
     batch_interval: int = Field(1000, ge=100, le=10_000, description="Milliseconds over which refreshes gather.")
     min_time_between_refreshes: int = Field(
@@ -155,7 +158,9 @@ class Source(Section):
     api_key: SecretStr | None = Field(None, description="The source's key.")
     ttl: int = Field(5000, ge=1000, description="Milliseconds a price is served.")
     timeout_ms: int = Field(10_000, ge=1000, description="Longest time for one call.")
-    rps: float | None = Field(None, ge=0.0001, le=1000, description="Calls a second; absent for the source's default.")
+    rps: float | None = Field(
+        None, ge=0.0001, le=1000, description="Calls a second; absent for the source's default, null for no bound."
+    )
     max_concurrent: int = Field(10, ge=1, description="Calls under way at once.")
     max_retries: int = Field(3, ge=0, le=10, description="Repeats of a failed call.")
     use_proxy: bool | HttpUrl = Field(False, description="Use the global proxy, or the one given.")
@@ -187,7 +192,9 @@ class PriceAggregatorConfig(Section):
 
     port: int = Field(3000, ge=1, le=65_535, description="HTTP port on 127.0.0.1.")
     environment: Literal["development", "production", "test"] = Field("development", description="A label for logs.")
-    pairs_file_path: str | None = Field(None, description="JSON file of pairs to register at start.")
+    pairs_file_path: str | None = Field(
+        None, description='JSON file of pairs to register at start: `{"source": ["BASE/QUOTE"]}`.'
+    )
     logger: LoggerSection = Field(LoggerSection(), description="Logging.")
     proxy: HttpUrl | None = Field(None, description="Proxy for sources with useProxy.")
     metrics_push: MetricsPush = Field(MetricsPush(), description="Push of the aggregator's metrics.")

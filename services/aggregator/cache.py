@@ -19,9 +19,18 @@ class QuoteCache:
         self._clock = clock
         self._quotes: TLRUCache[Key, SourceQuote] = TLRUCache(capacity, expires, timer=clock.monotonic)
 
-    def put(self, quote: SourceQuote) -> None:
-        """Keep a quote until it expires, in place of an older one of the same source and pair."""
+    def put(self, quote: SourceQuote) -> SourceQuote:
+        """
+        Keep a quote until it expires, and return the quote that is now served.
+
+        It takes the place of the one of the same source and pair, unless that is still fresh and of a later time by
+        the exchange's clock: a REST answer may lag behind the stream.
+        """
+        present = self.get(quote.source, quote.pair)
+        if present is not None and (present.exchange_time_ms or 0) > (quote.exchange_time_ms or present.received_ms):
+            return present
         self._quotes[quote.source, quote.pair] = quote
+        return quote
 
     def get(self, source: str, pair: Pair) -> SourceQuote | None:
         """Return the quote if it is still fresh."""

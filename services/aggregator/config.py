@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from meshkit import feeds
-from meshkit.configuration.aggregator import DEFAULT_BATCH_SIZE, Source
+from meshkit.configuration.aggregator import DEFAULT_BATCH_SIZE, DEFAULT_RPS, Source, SourceName
+from meshkit.configuration.mesh import Aggregation
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
+from meshkit.log import get_logger
 from meshkit.paths import CONFIG_VARIABLE
 from services.aggregator.pair import Pair
+
+log = get_logger(__name__)
 
 # Jobs observe for 10 s at most. An answer that comes later than this is lost, whatever the configuration says.
 LONGEST_WAIT_MS = 9_000
@@ -29,6 +35,12 @@ class SourceConfig:
         stale_trigger_ms: How long before expiry a refresh begins; shortened to half the time to live where needed.
         refetch: Whether pairs that were only requested, not configured as feeds, are refreshed too.
         max_batch: How many pairs one call may carry, at most what the source declares.
+        api_key: Our key, if we have one.
+        proxy: The HTTP proxy it is reached through, a URL; None to reach it directly.
+        rps: Calls a second; None for no bound.
+        max_retries: How often a call is repeated after a fault.
+        weight: How much the source counts in a median.
+        max_age_ms: How old a price may be by the exchange's clock; None for what the source declares.
     """
 
     name: str
@@ -40,6 +52,12 @@ class SourceConfig:
     refetch: bool = True
     stale_trigger_ms: int = 3_000
     max_batch: int = 1_000
+    api_key: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    rps: Fraction | None = None
+    max_retries: int = 3
+    weight: Decimal = Decimal(1)
+    max_age_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +76,19 @@ class AggregatorConfig:
 
     Attributes:
         feeds: The pairs of all known feeds, each with the pair every source prices it by.
+        crosses: The pairs of feeds that are the quotient of two others, numerator first.
         pinned: The pairs of the configured feeds, kept fresh from the start and never removed.
         request_timeout_ms: How long a caller waits at most.
         minimum_sources: How many fresh sources a price needs, fewer only where fewer are mapped.
         refetch: Whether pairs are refreshed before they expire.
         inactive_timeout_ms: How long an unpinned pair may go unasked; None to keep it for ever.
+        pairs_file: Pairs to register at the start.
+        outlier_floor_bps: A source this near to the median is never left out.
+        outlier_factor: How many standard deviations from the median a source may be.
+        max_spread_bps: How far apart the sources of a price may be; None for any distance.
+        jump_guard_bps: How far a source's price may be from its last one; None for any distance.
+        jump_confirmations: How many agreeing prices confirm a jump.
+        converts_stablecoins: Whether prices in stablecoins are converted by the coins' own prices.
     """
 
     sources: Mapping[str, SourceConfig]
@@ -77,6 +103,14 @@ class AggregatorConfig:
     cleanup_interval_ms: int = 300_000
     most_pairs: int = MOST_PAIRS
     pair_ttls: tuple[PairTtl, ...] = field(default=())
+    crosses: Mapping[Pair, tuple[Pair, Pair]] = field(default_factory=dict)
+    pairs_file: Path | None = None
+    outlier_floor_bps: int = 200
+    outlier_factor: Decimal = Decimal(3)
+    max_spread_bps: int | None = 1_000
+    jump_guard_bps: int | None = 1_000
+    jump_confirmations: int = 3
+    converts_stablecoins: bool = False
 
     def ttl_ms(self, source: str, pair: Pair) -> int:
         """Return the time to live of a pair: the first override that fits, else the source's own."""
@@ -96,18 +130,26 @@ def path(environment: Mapping[str, str]) -> Path:
 def read(configuration: Configuration) -> AggregatorConfig:
     """Return the aggregator's view of a configuration; raises UnknownFeed for a feed that is not known."""
     given = configuration.solution.price_aggregator_config
+    rules = configuration.solution.mesh.aggregator
+    # The market's capitalisation is no pair: /market-data/global answers it.
+    priced = {(feed.base, feed.quote): feed.sources for feed in feeds.load().values() if feed.kind != "market_cap"}
     known = {
-        Pair(feed.base, feed.quote): {source: Pair(*spelled) for source, spelled in feed.sources.items()}
+        Pair(*canonical): {source: Pair(*spelled) for source, spelled in sources.items()}
+        for canonical, sources in {**feeds.legs(), **priced}.items()
+    }
+    crosses = {
+        Pair(feed.base, feed.quote): (Pair(*feed.cross[0]), Pair(*feed.cross[1]))
         for feed in feeds.load().values()
+        if feed.cross is not None
     }
     pinned = [feeds.get(name) for name in configuration.solution.mesh.feeds]
     return AggregatorConfig(
         sources={
-            name: _source(name, source, given.refetch.stale_trigger_before_expiry)
+            name: _source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
             for name, source in given.sources.items()
         },
         feeds=known,
-        pinned=tuple(Pair(feed.base, feed.quote) for feed in pinned),
+        pinned=tuple(Pair(feed.base, feed.quote) for feed in pinned if feed.kind != "market_cap"),
         http_port=given.port,
         log_level={"warn": "warning", "verbose": "debug"}.get(given.logger.level, given.logger.level),
         request_timeout_ms=min(given.quotes.request_timeout_ms, LONGEST_WAIT_MS),
@@ -115,13 +157,31 @@ def read(configuration: Configuration) -> AggregatorConfig:
         inactive_timeout_ms=given.pair_cleanup.inactive_timeout_ms if given.pair_cleanup.enabled else None,
         cleanup_interval_ms=given.pair_cleanup.cleanup_interval_ms,
         pair_ttls=tuple(PairTtl(Pair(*entry.pair), entry.source, entry.ttl) for entry in given.pairs_ttl),
+        crosses=crosses,
+        pairs_file=None if given.pairs_file_path is None else Path(given.pairs_file_path),
+        minimum_sources=rules.minimum_sources,
+        outlier_floor_bps=rules.outlier_deviation_bps,
+        outlier_factor=Decimal(str(rules.outlier_mad_factor)),
+        max_spread_bps=rules.max_spread_bps,
+        jump_guard_bps=rules.jump_guard_bps,
+        jump_confirmations=rules.jump_confirmations,
+        converts_stablecoins=rules.stablecoins == "converted",
     )
 
 
-def _source(name: str, given: Source, stale_trigger_ms: int) -> SourceConfig:
+def _source(
+    name: SourceName, given: Source, stale_trigger_ms: int, proxy: str | None, rules: Aggregation
+) -> SourceConfig:
+    lacks_proxy = given.enabled and given.use_proxy is True and proxy is None
+    if lacks_proxy:
+        log.warning(
+            "source_off", source=name, reason="its useProxy asks for priceAggregatorConfig.proxy, which is not set"
+        )
+    # An rps of null is no bound; only where it is not given at all, the source's default holds.
+    rps = given.rps if "rps" in given.model_fields_set else DEFAULT_RPS[name]
     return SourceConfig(
         name=name,
-        enabled=given.enabled,
+        enabled=given.enabled and not lacks_proxy,
         base_url=given.base_url,
         ttl_ms=given.ttl,
         timeout_ms=given.timeout_ms,
@@ -129,4 +189,11 @@ def _source(name: str, given: Source, stale_trigger_ms: int) -> SourceConfig:
         refetch=given.refetch,
         stale_trigger_ms=given.stale_trigger_before_expiry or stale_trigger_ms,
         max_batch=given.max_batch_size or DEFAULT_BATCH_SIZE.get(name, 1_000),
+        api_key=given.api_key.get_secret_value() if given.api_key is not None else None,
+        proxy=proxy if given.use_proxy is True else given.use_proxy or None,
+        # The shortest decimal text is what was written: 2.8 is 14/5, not the binary number next to it.
+        rps=None if rps is None else Fraction(str(rps)),
+        max_retries=given.max_retries,
+        weight=Decimal(str(rules.weights.get(name, 1))),
+        max_age_ms=rules.max_age_ms.get(name),
     )

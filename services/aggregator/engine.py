@@ -11,11 +11,11 @@ from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from services.aggregator import refresh
-from services.aggregator.aggregate import aggregate, quote_of, required
+from services.aggregator import preload, refresh
+from services.aggregator.aggregate import quote_of, required
 from services.aggregator.board import Entry
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.errors import QuoteTimeout, SourceDisabled, UnknownPair, UnknownSource
+from services.aggregator.errors import QuoteTimeout, SourceDisabled, TooManyPairs, UnknownPair, UnknownSource
 from services.aggregator.flight import Flight
 from services.aggregator.keeper import PriceKeeper
 from services.aggregator.pair import Pair
@@ -45,6 +45,7 @@ class Engine:
         """Begin to fetch the configured feeds and to keep all registered pairs fresh."""
         for feed in self._config.pinned:
             self._keeper.pin(feed)
+        self._preload()
         self._tasks.append(asyncio.create_task(refresh.run(self._keeper.step, self._clock)))
         if self._config.inactive_timeout_ms is not None:
             self._tasks.append(asyncio.create_task(self._clean_up()))
@@ -78,8 +79,9 @@ class Engine:
         """
         Return the median of the fresh sources of a feed's pair, or of those among them that are named.
 
-        Raises UnknownPair, InvalidInput (an unknown source), TooFewSources, QuoteTimeout, or the sources' own error
-        where all of them failed in the same way.
+        The price of a cross feed is the quotient of its legs' medians. Raises UnknownPair, InvalidInput (an unknown
+        source), TooFewSources, SourcesDisagree, QuoteTimeout, or the sources' own error where all of them failed in
+        the same way.
         """
         feed = self._keeper.feeds.resolve(pair)
         if sources is None:
@@ -87,7 +89,12 @@ class Engine:
             if isinstance(current, Quote) and self._is_complete(current):
                 self._keeper.touch(current)
                 return current
-        result = await self._aggregate(feed, self._mapped(feed, sources), timeout_s)
+        legs = self._keeper.feeds.cross(feed)
+        if legs is not None:
+            numerator, denominator = await asyncio.gather(*(self._result(leg, sources, timeout_s) for leg in legs))
+            result = self._keeper.cross(feed, numerator, denominator)
+        else:
+            result = await self._aggregate(feed, self._mapped(feed, sources), timeout_s)
         if sources is None:
             self._keeper.post(feed, result)
         if isinstance(result, MeshError):
@@ -136,7 +143,9 @@ class Engine:
         """
         feeds = list(dict.fromkeys(self._keeper.feeds.resolve(pair) for pair in pairs))
         for feed in feeds:
-            self._mapped(feed, None)
+            for leg in self._keeper.feeds.cross(feed) or (feed,):
+                self._mapped(leg, None)
+            self._keeper.watch(feed)
         first = asyncio.gather(*(self._result(feed, None, None) for feed in feeds))
         try:
             async for entry in self._keeper.board.follow(feeds, after):
@@ -184,9 +193,13 @@ class Engine:
         minimum = self._config.minimum_sources
         wait_s = self._wait_s(timeout_s)
         flights = [item for item in found.values() if isinstance(item, Flight)]
-        if flights:
-            fresh = sum(isinstance(item, SourceQuote) for item in found.values())
-            await self._land(flights, fresh, required(len(mapped), minimum), wait_s)
+        fresh = sum(isinstance(item, SourceQuote) for item in found.values())
+        landing = self._land(flights, fresh, required(len(mapped), minimum), wait_s)
+        rates = self._keeper.feeds.legs(feed)
+        if rates:
+            await asyncio.gather(landing, *(self._result(rate, None, timeout_s) for rate in rates))
+        else:
+            await landing
         now = self._clock.monotonic()
         quotes: list[SourceQuote] = []
         failures: dict[str, MeshError] = {}
@@ -196,7 +209,7 @@ class Engine:
                 failures[source] = outcome
             elif outcome.expires_at > now:  # the first price may have expired while a slower source was awaited
                 quotes.append(outcome)
-        return aggregate(feed, quotes, failures, mapped=len(mapped), minimum=minimum)
+        return self._keeper.price(feed, quotes, failures, len(mapped))
 
     async def _land(self, flights: Iterable[Flight], fresh: int, needed: int, wait_s: float) -> None:
         """Wait for flights until all have landed or the time is over; with enough prices, only for the grace time."""
@@ -252,15 +265,33 @@ class Engine:
         fetcher = self._keeper.fetchers.get(name)
         if fetcher is None:
             return SourceState(name)
+        caller, now = fetcher.caller, self._clock.monotonic()
+        silent_s = caller.silent_until - now
         return SourceState(
             name=name,
             enabled=True,
-            available=fetcher.health.available,
+            available=caller.health.available,
             registered_pairs=len(self._keeper.registry.of_source(name)),
             fresh_pairs=fresh,
-            last_success_ms=fetcher.health.last_success_ms,
-            last_error=fetcher.health.last_error,
+            last_success_ms=caller.health.last_success_ms,
+            last_error=caller.health.last_error,
+            circuit=caller.circuit.state(now),
+            rps=fetcher.settings.rps,
+            max_concurrent=caller.gate.max_concurrent,
+            calls_running=caller.gate.running,
+            calls_waiting=caller.gate.waiting,
+            silent_until_ms=self._clock.time_ms() + int(silent_s * 1000) if silent_s > 0 else None,
         )
+
+    def _preload(self) -> None:
+        if self._config.pairs_file is None:
+            return
+        for source, pair in preload.load(self._config.pairs_file, self._keeper.fetchers.keys()):
+            try:
+                self._keeper.preload(source, pair)
+            except TooManyPairs as error:
+                log.warning("pairs_file_too_long", path=str(self._config.pairs_file), error=str(error))
+                return
 
     async def _clean_up(self) -> None:
         while True:

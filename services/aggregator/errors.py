@@ -8,9 +8,12 @@ Why there is no price.
     │   └── SourceDisabled       the source is switched off by configuration
     ├── RateLimited
     │   ├── SourceRateLimited    the source told us to wait
+    │   ├── SourceBusy           our own limits leave no turn at the source in time
     │   └── TooManyPairs         the registry is full until inactive pairs are removed
     ├── Unavailable
-    │   ├── TooFewSources        fewer sources are fresh than a median needs
+    │   ├── TooFewSources        fewer sources are fresh and in agreement than a median needs
+    │   ├── SourcesDisagree      the sources are too far apart for any of them to be trusted
+    │   ├── ConversionMissing    a price in a stablecoin cannot be converted, as there is no fresh price of the coin
     │   ├── ProviderFault        the source cannot be reached or reports a fault of its own
     │   ├── AccessRefused        the source refuses our key or our address
     │   ├── MalformedAnswer      the source's answer is not what it documents
@@ -24,6 +27,7 @@ does not have the pair make an UnknownPair.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from meshkit.errors import DeadlineExceeded, MeshError, NotFound, RateLimited, Unavailable
 from services.aggregator.pair import Pair
@@ -80,6 +84,20 @@ class SourceRateLimited(RateLimited):
         return f"{self.source} limits us, retry after {self.retry_after_ms} ms"
 
 
+class SourceBusy(RateLimited):
+    """Our own limits leave no turn at the source in time."""
+
+    reason = "SOURCE_BUSY"
+
+    def __init__(self, source: str, retry_after_ms: int, why: str) -> None:
+        super().__init__(retry_after_ms)
+        self.source = source
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.source} is busy: {self.why}, retry after {self.retry_after_ms} ms"
+
+
 class TooManyPairs(RateLimited):
     """The registry is full until inactive pairs are removed."""
 
@@ -104,6 +122,29 @@ class TooFewSources(Unavailable):
         self.pair = pair
         self.fresh = fresh
         self.required = required
+
+
+class SourcesDisagree(Unavailable):
+    """The sources are too far apart for any of them to be trusted."""
+
+    reason = "SOURCES_DISAGREE"
+
+    def __init__(self, pair: Pair, spread_bps: Decimal, bound_bps: int) -> None:
+        super().__init__(f"the sources of {pair} are {spread_bps} basis points apart, allowed are {bound_bps}")
+        self.pair = pair
+        self.spread_bps = spread_bps
+        self.bound_bps = bound_bps
+
+
+class ConversionMissing(Unavailable):
+    """A price in a stablecoin cannot be converted, as there is no fresh price of the coin."""
+
+    reason = "CONVERSION_MISSING"
+
+    def __init__(self, source: str, rate: Pair) -> None:
+        super().__init__(f"{source}: no fresh price of {rate} to convert with")
+        self.source = source
+        self.rate = rate
 
 
 class _OfSource(Unavailable):
@@ -139,9 +180,10 @@ class PriceRefused(_OfSource):
 
     reason = "PRICE_REFUSED"
 
-    def __init__(self, source: str, pair: Pair, found: str, why: str) -> None:
+    def __init__(self, source: str, pair: Pair, found: str, why: str, rule: str = "source") -> None:
         super().__init__(source, f"price of {pair} refused: {why}, found {found!r}")
         self.pair = pair
+        self.rule = rule
         self.found = found
 
 

@@ -1,10 +1,13 @@
-"""Which source's which pair prices which feed."""
+"""Which source's which pair prices which feed, and which feeds are computed from others."""
 
 from collections.abc import Collection, Iterable, Mapping
 
 from meshkit.errors import InvalidInput
 from services.aggregator.errors import UnknownPair
 from services.aggregator.pair import Pair
+
+# Coins meant to be worth a dollar, which exchanges quote in.
+STABLECOINS = frozenset({"USDT", "USDC", "DAI", "BUSD", "FDUSD", "TUSD"})
 
 
 class FeedMap:
@@ -13,23 +16,43 @@ class FeedMap:
 
     Feeds whose names differ only by case are different feeds, so a pair is looked up as it stands first, and without
     regard to case only where that is unambiguous.
+
+    Args:
+        feeds: The pairs with sources of their own, each with the pair every source prices it by.
+        enabled: The names of the sources there are.
+        crosses: The pairs computed as the quotient of two of the above.
+        convert: Whether a price in a stablecoin is converted by the coin's own price where the feed is in dollars;
+            without it, the mapping of such a pair to the feed says that the coin counts as a dollar.
     """
 
-    def __init__(self, feeds: Mapping[Pair, Mapping[str, Pair]], enabled: Collection[str]) -> None:
+    def __init__(
+        self,
+        feeds: Mapping[Pair, Mapping[str, Pair]],
+        enabled: Collection[str],
+        crosses: Mapping[Pair, tuple[Pair, Pair]] | None = None,
+        *,
+        convert: bool = False,
+    ) -> None:
+        self._crosses = dict(crosses or {})
+        self._convert = convert
         self._sources = {
             pair: {source: sources[source] for source in sorted(sources) if source in enabled}
             for pair, sources in feeds.items()
+            if pair not in self._crosses
         }
         self._folded: dict[Pair, list[Pair]] = {}
         self._users: dict[tuple[str, Pair], list[Pair]] = {}
-        for pair, sources in self._sources.items():
+        self._dependents: dict[Pair, list[Pair]] = {}
+        for pair in (*self._sources, *self._crosses):
             self._folded.setdefault(pair.upper(), []).append(pair)
-            for source, spelled in sources.items():
+            for source, spelled in self.sources(pair).items():
                 self._users.setdefault((source, spelled), []).append(pair)
+            for leg in self.legs(pair):
+                self._dependents.setdefault(leg, []).append(pair)
 
     def resolve(self, pair: Pair) -> Pair:
         """Return the pair as its feed spells it; raise UnknownPair, or InvalidInput if several feeds differ by case."""
-        if pair in self._sources:
+        if pair in self._sources or pair in self._crosses:
             return pair
         candidates = self._folded.get(pair.upper(), [])
         if len(candidates) > 1:
@@ -45,3 +68,27 @@ class FeedMap:
     def users(self, source: str, pair: Pair) -> Iterable[Pair]:
         """Return the feeds' pairs that a source's pair is mapped to."""
         return self._users.get((source, pair), ())
+
+    def cross(self, feed: Pair) -> tuple[Pair, Pair] | None:
+        """Return the pairs whose quotient the feed is, numerator first, or None for one with sources of its own."""
+        return self._crosses.get(feed)
+
+    def conversion(self, feed: Pair, spelled: Pair) -> Pair | None:
+        """Return the pair whose price turns a source's price into the feed's quote asset; None to take it as it is."""
+        coin = spelled.quote.upper()
+        if not self._convert or coin not in STABLECOINS or feed.quote.upper() != "USD":
+            return None
+        # A coin's own price in itself, or converted by itself, would say nothing.
+        return None if feed.base.upper() == coin else Pair(coin, feed.quote)
+
+    def legs(self, feed: Pair) -> tuple[Pair, ...]:
+        """Return the other pairs whose prices the feed's price is computed with."""
+        cross = self.cross(feed)
+        if cross is not None:
+            return cross
+        rates = (self.conversion(feed, spelled) for spelled in self.sources(feed).values())
+        return tuple(dict.fromkeys(rate for rate in rates if rate is not None))
+
+    def dependents(self, leg: Pair) -> Iterable[Pair]:
+        """Return the feeds whose prices are computed with this pair's."""
+        return self._dependents.get(leg, ())

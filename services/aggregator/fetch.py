@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from cachetools import TLRUCache
 
 from meshkit.clock import Clock
-from meshkit.errors import MeshError
+from meshkit.errors import MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from services.aggregator.call import Caller
 from services.aggregator.config import AggregatorConfig, SourceConfig
-from services.aggregator.errors import MalformedAnswer, PriceRefused, SourceRateLimited, UnknownPair
+from services.aggregator.errors import MalformedAnswer, PriceRefused, UnknownPair
 from services.aggregator.flight import Flight, Flights
+from services.aggregator.guard import CONFIRMATION_GAP_S, JumpGuard
 from services.aggregator.pair import Pair
 from services.aggregator.quote import SourceOutcome, SourceQuote
 from services.aggregator.sources.source import Source, TickOutcome
@@ -24,6 +27,12 @@ WINDOW_S = 0.01
 UNKNOWN_RETRY_S = 60.0
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 5.0
+# So many fetches a second apart may confirm a jump; a source that contradicts itself is asked less often then.
+_CONFIRMING_TRIES = 5
+# A refresh begins in the last part of the time to live, as late as the source's answer times allow.
+SHORTEST_LEAD_S = 0.25
+_LEAD_PARTS = 8
+_LEAD_ANSWERS = 4
 _MOST_FAILURES = 10_000
 _FAILURE_MEMORY_S = 3_600.0
 
@@ -37,34 +46,39 @@ class Failure:
     retry_at: float
 
 
-@dataclass(slots=True)
-class Health:
-    """Hold how the source's fetches went: `last_error` is empty if the last one succeeded."""
-
-    available: bool = False
-    last_success_ms: int | None = None
-    last_error: str = ""
-
-
 def retry_delay_s(error: MeshError, count: int) -> float:
     """Return how long to leave a pair alone after `count` failures in a row: doubling to 5 s, or as the error says."""
-    if isinstance(error, SourceRateLimited):
+    if isinstance(error, RateLimited):
         return error.retry_after_ms / 1000
     if isinstance(error, UnknownPair):
         return UNKNOWN_RETRY_S
-    return min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), LONGEST_RETRY_S)
+    delay_s = min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), LONGEST_RETRY_S)
+    if isinstance(error, PriceRefused) and error.rule == "jump":
+        # A real jump is confirmed while the price of before it is still fresh.
+        return max(CONFIRMATION_GAP_S, delay_s) if count > _CONFIRMING_TRIES else CONFIRMATION_GAP_S
+    return delay_s
+
+
+def lead_s(ttl_s: float, longest_s: float, slowest_s: float) -> float:
+    """
+    Return how long before expiry a refresh begins.
+
+    It is an eighth of the time to live or four times the slowest recent answer, whichever is more, but never over
+    `longest_s` (staleTriggerBeforeExpiry) or half the time to live: an early refresh costs calls, a late one misses.
+    """
+    return min(max(ttl_s / _LEAD_PARTS, _LEAD_ANSWERS * slowest_s, SHORTEST_LEAD_S), longest_s, ttl_s / 2)
 
 
 class Fetcher:
     """
     Fetch from one source.
 
-    After a limit answer the source is silent for as long as it asked. After any other failure the pair is left alone
-    for a while, in which its error is the answer.
+    After a failure the pair is left alone for a while, in which its error is the answer.
 
     Args:
         fill: Return up to so many further pairs that a batch should carry as well.
         deliver: Called with each outcome before any caller sees it, and with the monotonic moment of the next try.
+        reference: Return the median of the other sources' fresh prices of what a source's pair prices, if any.
     """
 
     def __init__(
@@ -76,16 +90,19 @@ class Fetcher:
         *,
         fill: Callable[[str, int, Collection[Pair]], Sequence[Pair]],
         deliver: Callable[[str, Pair, SourceOutcome, float], None],
+        reference: Callable[[str, Pair], Decimal | None],
     ) -> None:
-        self.name = source.DECLARATION.name
-        self.folds_case = source.DECLARATION.folds_case
-        self.health = Health()
-        self.settings: SourceConfig = config.sources[source.DECLARATION.config_key]
-        self._source = source
+        declared = source.DECLARATION
+        self.name = declared.name
+        self.folds_case = declared.folds_case
+        self.settings: SourceConfig = config.sources[declared.config_key]
+        self.caller = Caller(source, self.settings, clock, metrics, deadline_s=config.request_timeout_ms / 1000)
+        self.guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)
+        self._max_age_ms = self.settings.max_age_ms or declared.max_age_ms
         self._config = config
         self._clock = clock
         self._deliver = deliver
-        self._silent_until = float("-inf")
+        self._reference = reference
         self._failures: TLRUCache[Pair, Failure] = TLRUCache(
             _MOST_FAILURES, lambda _pair, _failure, now: now + _FAILURE_MEMORY_S, timer=clock.monotonic
         )
@@ -93,14 +110,11 @@ class Fetcher:
             self._fetch,
             lambda room, exclude: fill(self.name, room, exclude),
             clock,
-            max_batch=min(self.settings.max_batch, source.DECLARATION.max_batch),
-            max_concurrent=min(self.settings.max_concurrent, source.DECLARATION.max_concurrent),
+            max_batch=min(self.settings.max_batch, declared.max_batch),
             window_s=WINDOW_S,
         )
-        self._requests = metrics.counter("source_requests_total")
         self._errors = metrics.counter("source_errors_total")
-        self._seconds = metrics.histogram("source_request_duration_seconds").labels(self.name)
-        self._availability = metrics.gauge("source_availability").labels(self.name)
+        self._refused = metrics.counter("refused_prices_total")
         self.hits = metrics.counter("cache_hits_total").labels(self.name)
         self.misses = metrics.counter("cache_misses_total").labels(self.name)
         self.refreshes = metrics.counter("refetch_operations_total").labels(self.name)
@@ -114,72 +128,65 @@ class Fetcher:
         """Return the flight of a pair."""
         return self._flights.join(pair)
 
+    def offer(self, pair: Pair, tick: TickOutcome) -> SourceOutcome:
+        """Validate and deliver what a stream said about a pair, as if it had been fetched now."""
+        return self._land(pair, tick, self._clock.time_ms(), self._clock.monotonic())
+
     async def close(self) -> None:
         """Cancel all fetches and return when they have ended."""
         await self._flights.close()
 
     async def _fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, SourceOutcome]:
-        started_at = self._clock.monotonic()
-        ticks: Mapping[Pair, TickOutcome | None]
-        if self._silent_until > started_at:
-            wait_ms = int((self._silent_until - started_at) * 1000) + 1
-            ticks = dict.fromkeys(pairs, SourceRateLimited(self.name, wait_ms))
-        else:
-            ticks = await self._ask(pairs)
-            self._seconds.observe(self._clock.monotonic() - started_at)
-        received_ms, received_at = self._clock.time_ms(), self._clock.monotonic()
-        outcomes: dict[Pair, SourceOutcome] = {}
-        for pair in pairs:
-            outcome = self._accepted(pair, ticks.get(pair), received_ms, received_at)
-            outcomes[pair] = outcome
-            self._deliver(self.name, pair, outcome, self._settle(pair, outcome, received_at))
-        return outcomes
-
-    async def _ask(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome | None]:
+        ticks: Mapping[Pair, TickOutcome]
         try:
-            ticks = await self._source.fetch(pairs)
+            ticks = await self.caller.fetch(pairs)
         except MeshError as error:
-            self._note(error)
-            if isinstance(error, SourceRateLimited):
-                self._silent_until = self._clock.monotonic() + error.retry_after_ms / 1000
-            return dict.fromkeys(pairs, error)
-        self._note(None)
-        return dict(ticks)
+            ticks = dict.fromkeys(pairs, error)
+        received_ms, received_at = self._clock.time_ms(), self._clock.monotonic()
+        return {pair: self._land(pair, ticks.get(pair), received_ms, received_at) for pair in pairs}
 
-    def _note(self, error: MeshError | None) -> None:
-        was_available = self.health.available
-        self.health.available = error is None
-        self.health.last_error = "" if error is None else str(error)
-        self._availability.set(int(error is None))
-        self._requests.labels(self.name, "success" if error is None else "error").inc()
-        if error is None:
-            self.health.last_success_ms = self._clock.time_ms()
-        if was_available != (error is None):
-            log.info("source_availability", source=self.name, available=error is None, error=self.health.last_error)
+    def _land(self, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float) -> SourceOutcome:
+        outcome = self._accepted(pair, tick, received_ms, received_at)
+        self._deliver(self.name, pair, outcome, self._settle(pair, outcome, received_at))
+        return outcome
 
     def _accepted(self, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float) -> SourceOutcome:
         if tick is None:
             return MalformedAnswer(self.name, f"an answer without {pair}")
-        if isinstance(tick, MeshError):
-            return tick
-        expires_at = received_at + self._config.ttl_ms(self.settings.name, pair) / 1000
         try:
-            return accept(self.name, pair, tick, received_ms=received_ms, expires_at=expires_at)
+            if isinstance(tick, PriceRefused):
+                raise tick
+            if isinstance(tick, MeshError):
+                return tick
+            quote = accept(
+                self.name,
+                pair,
+                tick,
+                received_ms=received_ms,
+                received_at=received_at,
+                ttl_ms=self._config.ttl_ms(self.settings.name, pair),
+                max_age_ms=self._max_age_ms,
+            )
+            if not self.guard.passes(pair, quote.price, lambda: self._reference(self.name, pair)):
+                why = "it is far from the last price and from the other sources"
+                raise PriceRefused(self.name, pair, str(quote.price), why, rule="jump")
         except PriceRefused as refused:
+            self._refused.labels(self.name, refused.rule).inc()
             return refused
+        return quote
 
     def _settle(self, pair: Pair, outcome: SourceOutcome, now: float) -> float:
         """Remember a failure or forget the last one, and return when the pair is to be fetched again."""
         if isinstance(outcome, SourceQuote):
             self._failures.pop(pair, None)
-            ttl_s = outcome.expires_at - now
-            return outcome.expires_at - min(self.settings.stale_trigger_ms / 1000, ttl_s / 2)
+            left_s = outcome.expires_at - now
+            return outcome.expires_at - lead_s(left_s, self.settings.stale_trigger_ms / 1000, self.caller.slowest_s)
         self._errors.labels(self.name, outcome.reason).inc()
         last = self._failures.get(pair)
         count = 1 if last is None else last.count + 1
         # A failure of the whole source is logged once, not for each of its pairs.
-        if self.health.available and (last is None or last.error.reason != outcome.reason):
+        if self.caller.health.available and (last is None or last.error.reason != outcome.reason):
             log.warning("no_price", source=self.name, pair=str(pair), reason=outcome.reason, error=str(outcome))
-        retry_at = now + retry_delay_s(outcome, count)
+        retry_at = max(now + retry_delay_s(outcome, count), self.caller.circuit.opened_until)
         self._failures[pair] = Failure(outcome, count, retry_at)
         return retry_at

@@ -50,7 +50,6 @@ class Flights:
         clock: Clock,
         *,
         max_batch: int,
-        max_concurrent: int,
         window_s: float,
     ) -> None:
         self._fetch = fetch
@@ -58,7 +57,6 @@ class Flights:
         self._clock = clock
         self._max_batch = max_batch
         self._window_s = window_s
-        self._slots = asyncio.Semaphore(max_concurrent)
         self._flights: dict[Pair, Flight] = {}
         self._waiting: list[Pair] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,8 +96,7 @@ class Flights:
     async def _fly(self, pairs: Sequence[Pair]) -> None:
         outcomes: Mapping[Pair, SourceOutcome] = {}
         try:
-            async with self._slots:
-                outcomes = await self._fetch(pairs)
+            outcomes = await self._fetch(pairs)
         except Exception:
             log.exception("fetch_crashed", pairs=[str(pair) for pair in pairs])
         finally:

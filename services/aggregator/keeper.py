@@ -6,20 +6,23 @@ Keep prices: fetch them, hold them while they are fresh, refresh them before the
                   ▼
     step ──▶ fetcher of the source ──outcome──▶ cache, schedule of refreshes, board
 
-The board of a feed changes when a price arrives, and when one expires without a successor.
+The board of a feed changes when a price arrives, and when one expires without a successor. A feed that is computed
+with other feeds' prices (its legs) changes with them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from services.aggregator.aggregate import aggregate
+from services.aggregator.aggregate import Rules, aggregate, median
 from services.aggregator.board import Board
 from services.aggregator.cache import QuoteCache
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.errors import UnknownPair
+from services.aggregator.cross import converted, quotient
+from services.aggregator.errors import ConversionMissing, TooFewSources, UnknownPair
 from services.aggregator.feeds import FeedMap
 from services.aggregator.fetch import Fetcher
 from services.aggregator.flight import Flight
@@ -37,14 +40,23 @@ class PriceKeeper:
 
     def __init__(self, config: AggregatorConfig, sources: Iterable[Source], clock: Clock, metrics: Registry) -> None:
         self.fetchers: Mapping[str, Fetcher] = {
-            source.DECLARATION.name: Fetcher(source, config, clock, metrics, fill=self._fill, deliver=self._deliver)
+            source.DECLARATION.name: Fetcher(
+                source, config, clock, metrics, fill=self._fill, deliver=self._deliver, reference=self._reference
+            )
             for source in sources
         }
-        self.feeds = FeedMap(config.feeds, self.fetchers.keys())
+        self.feeds = FeedMap(config.feeds, self.fetchers.keys(), config.crosses, convert=config.converts_stablecoins)
         # Room for a price of every registered pair, and for those that come with a batch before they are registered.
         self.cache = QuoteCache(clock, 2 * config.most_pairs)
         self.registry = PairRegistry(clock, config.most_pairs, config.cleanup_interval_ms)
         self.board = Board(clock)
+        self.rules = Rules(
+            minimum=config.minimum_sources,
+            outlier_floor_bps=config.outlier_floor_bps,
+            outlier_factor=config.outlier_factor,
+            max_spread_bps=config.max_spread_bps,
+            weights={name: fetcher.settings.weight for name, fetcher in self.fetchers.items()},
+        )
         self._config = config
         self._clock = clock
         self._refreshes: Schedule[tuple[str, Pair]] = Schedule()
@@ -52,12 +64,28 @@ class PriceKeeper:
 
     def pin(self, feed: Pair) -> None:
         """Fetch the pair of a feed from each of its sources now, and keep it fresh for ever."""
+        for leg in self.feeds.legs(feed):
+            self.pin(leg)
         sources = self.feeds.sources(feed)
-        if not sources:
+        if not sources and self.feeds.cross(feed) is None:
             log.warning("feed_without_source", feed=str(feed))
         for source, pair in sources.items():
             self.registry.pin(source, pair)
             self._launch(source, pair)
+
+    def preload(self, source: str, pair: Pair) -> None:
+        """Register a pair as if it was requested now, and fetch it; raise TooManyPairs if the registry is full."""
+        spelled = pair.upper() if self.fetchers[source].folds_case else pair
+        self.registry.touch(source, spelled)
+        self._launch(source, spelled)
+
+    def watch(self, feed: Pair) -> None:
+        """Keep the pairs of a feed fresh from now on, as somebody follows it; raise TooManyPairs."""
+        for leg in self.feeds.legs(feed):
+            self.watch(leg)
+        for source, pair in self.feeds.sources(feed).items():
+            self.registry.touch(source, pair)
+            self._resume(source, pair)
 
     def look_up(self, source: str, pair: Pair) -> SourceOutcome | Flight:
         """
@@ -85,13 +113,57 @@ class PriceKeeper:
         """Count a request that was answered with a kept quote."""
         for used in quote.sources:
             self.fetchers[used.source].hits.inc()
+            is_known = self.registry.get(used.source, used.pair) is not None
             self.registry.touch(used.source, used.pair)
+            if not is_known:
+                self._resume(used.source, used.pair)
 
     def post(self, feed: Pair, result: Result) -> None:
         """Put a feed's new result on the board, and have it withdrawn when it expires."""
         self.board.post(feed, result)
         if isinstance(result, Quote):
             self._expiries.set(feed, result.expires_at)
+        for dependent in self.feeds.dependents(feed):
+            computed = self._from_cache(dependent)
+            if isinstance(computed, Quote) or self.board.get(dependent) is not None:
+                self.post(dependent, computed)
+
+    def price(
+        self, feed: Pair, quotes: Iterable[SourceQuote], failures: Mapping[str, MeshError], mapped: int
+    ) -> Result:
+        """
+        Return the price of a feed made of its sources' fresh prices, or the error that tells why there is none.
+
+        Prices in a stablecoin are converted by the price on the board, where the configuration says so.
+        """
+        usable: list[SourceQuote] = []
+        failed = dict(failures)
+        for quote in quotes:
+            pair = self.feeds.conversion(feed, quote.pair)
+            if pair is None:
+                usable.append(quote)
+                continue
+            rate = self.fresh(pair)
+            if isinstance(rate, Quote):
+                usable.append(converted(quote, rate))
+            else:
+                failed[quote.source] = ConversionMissing(quote.source, pair)
+        return aggregate(feed, usable, failed, mapped=mapped, rules=self.rules)
+
+    def cross(self, feed: Pair, numerator: Result, denominator: Result) -> Result:
+        """Return the price of a feed made of its two legs' prices, or the error of the leg that has none."""
+        if isinstance(numerator, MeshError):
+            return numerator
+        if isinstance(denominator, MeshError):
+            return denominator
+        return quotient(feed, numerator, denominator)
+
+    def fresh(self, feed: Pair) -> Result | None:
+        """Return the latest result of a feed, None if there is none or its price has expired."""
+        result = self.board.get(feed)
+        if isinstance(result, Quote) and result.expires_at <= self._clock.monotonic():
+            return None
+        return result
 
     def forget_inactive(self, idle_s: float) -> int:
         """Remove the unpinned pairs that nobody asked for or follows during this time, and return their number."""
@@ -140,17 +212,39 @@ class PriceKeeper:
         return entry.pinned or self.fetchers[entry.source].settings.refetch or self._is_followed(entry)
 
     def _is_followed(self, entry: Registration) -> bool:
-        return any(self.board.is_followed(feed) for feed in self.feeds.users(entry.source, entry.pair))
+        return any(self._is_wanted(feed) for feed in self.feeds.users(entry.source, entry.pair))
+
+    def _is_wanted(self, feed: Pair) -> bool:
+        return self.board.is_followed(feed) or any(self._is_wanted(user) for user in self.feeds.dependents(feed))
+
+    def _resume(self, source: str, pair: Pair) -> None:
+        """Have a registered pair refreshed again, which no fetch has scheduled since nobody wanted it."""
+        if (source, pair) not in self._refreshes:
+            self._refreshes.set((source, pair), self._clock.monotonic())
+
+    def _reference(self, source: str, pair: Pair) -> Decimal | None:
+        prices = [
+            quote.price
+            for feed in self.feeds.users(source, pair)
+            for other, spelled in self.feeds.sources(feed).items()
+            if other != source and (quote := self.cache.get(other, spelled)) is not None
+        ]
+        return median(prices) if prices else None
 
     def _deliver(self, source: str, pair: Pair, outcome: SourceOutcome, next_at: float) -> None:
         entry = self.registry.get(source, pair)
-        if isinstance(outcome, UnknownPair) and entry is not None and not entry.pinned:
+        if entry is None:
+            return  # it was forgotten meanwhile, and whoever still waits for it has the flight
+        if isinstance(outcome, UnknownPair) and not entry.pinned:
             self._forget(source, pair)
             return
-        if entry is not None and self._is_refreshed(entry):
+        if isinstance(outcome, SourceQuote):
+            kept = self.cache.put(outcome)
+            # A price that came too late does not prolong the one that is served.
+            next_at = min(next_at, kept.expires_at)
+        if self._is_refreshed(entry):
             self._refreshes.set((source, pair), next_at)
         if isinstance(outcome, SourceQuote):
-            self.cache.put(outcome)
             for feed in self.feeds.users(source, pair):
                 result = self._from_cache(feed)
                 # Too few prices while the other sources are still asked is no news.
@@ -163,6 +257,9 @@ class PriceKeeper:
         self.cache.drop(source, pair)
 
     def _from_cache(self, feed: Pair) -> Result:
+        if (legs := self.feeds.cross(feed)) is not None:
+            numerator, denominator = (self.fresh(leg) or TooFewSources(leg, 0, 1, {}) for leg in legs)
+            return self.cross(feed, numerator, denominator)
         quotes, failures = [], {}
         mapped = self.feeds.sources(feed)
         for source, pair in mapped.items():
@@ -171,7 +268,7 @@ class PriceKeeper:
                 quotes.append(quote)
             elif (failure := self.fetchers[source].failure(pair)) is not None:
                 failures[source] = failure
-        return aggregate(feed, quotes, failures, mapped=len(mapped), minimum=self._config.minimum_sources)
+        return self.price(feed, quotes, failures, len(mapped))
 
     async def close(self) -> None:
         """Cancel all fetches and return when they have ended."""

@@ -25,6 +25,14 @@ METRICS = (
     ),
     Metric("source_errors_total", "counter", "Pairs a fetch brought no price for, by reason.", ("source", "reason")),
     Metric("source_availability", "gauge", "1 if the last fetch of the source succeeded, else 0.", ("source",)),
+    Metric("source_retries_total", "counter", "Calls of a source that were repeated after a fault.", ("source",)),
+    Metric("source_circuit_state", "gauge", "0 if the source is called as usual, 1 on trial, 2 not.", ("source",)),
+    Metric("refused_prices_total", "counter", "Prices that failed validation, by rule.", ("source", "reason")),
+    Metric("websocket_connections", "gauge", "Stream connections that are up.", ("source",)),
+    Metric("websocket_reconnects_total", "counter", "New stream connections in place of others.", ("source", "reason")),
+    # Fixed by the specification, so without the ending of a counter.
+    Metric("websocket_messages_received", "gauge", "Messages of streams so far.", ("source",)),
+    Metric("websocket_odd_messages_total", "counter", "Messages of streams that could not be read.", ("source",)),
     Metric("refetch_operations_total", "counter", "Pairs refreshed before their price expired.", ("source",)),
 )
 

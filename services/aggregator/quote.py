@@ -61,6 +61,7 @@ class Quote:
         pair: The pair as the feeds name it, or as one source spells it.
         sources: The prices behind it, in the order of source names; never empty.
         spread_bps: The distance of the highest from the lowest source price in basis points of the price.
+        outliers: Fresh prices that were left out because they are far from the median.
     """
 
     pair: Pair
@@ -68,6 +69,7 @@ class Quote:
     status: QuoteStatus
     sources: tuple[SourceQuote, ...]
     spread_bps: Decimal
+    outliers: tuple[SourceQuote, ...] = ()
 
     @property
     def received_ms(self) -> int:

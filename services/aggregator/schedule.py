@@ -24,6 +24,9 @@ class Schedule(Generic[K]):
     def __len__(self) -> int:
         return len(self._due)
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._due
+
     def set(self, key: K, due_at: float) -> None:
         """Make a key due at a moment, in place of its earlier one."""
         self._due[key] = due_at

@@ -1,7 +1,9 @@
 """What operators may see of the registered pairs and of the sources."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
+from services.aggregator.circuit import CircuitState
 from services.aggregator.pair import Pair
 from services.aggregator.quote import SourceQuote
 
@@ -18,7 +20,16 @@ class PairState:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """Hold a source's state; one that is switched off, or that this version does not have, is not enabled."""
+    """
+    Hold a source's state; one that is switched off, or that this version does not have, is not enabled.
+
+    Attributes:
+        circuit: Whether it is being called; None if it is not enabled.
+        rps: How many calls a second are allowed; None for no bound.
+        calls_running: How many fetches are under way, of at most `max_concurrent`.
+        calls_waiting: How many fetches wait for a place.
+        silent_until_ms: Until when it asked not to be called; None if it may be called now.
+    """
 
     name: str
     enabled: bool = False
@@ -27,3 +38,9 @@ class SourceState:
     fresh_pairs: int = 0
     last_success_ms: int | None = None
     last_error: str = ""
+    circuit: CircuitState | None = None
+    rps: Fraction | None = None
+    max_concurrent: int = 0
+    calls_running: int = 0
+    calls_waiting: int = 0
+    silent_until_ms: int | None = None

@@ -42,10 +42,15 @@ class ScriptedSource:
 
 
 def settings(*names: str, **changes: object) -> AggregatorConfig:
-    """Return a configuration with these sources, on which the feeds BTC/USD and ETH/USD are mapped to every one."""
+    """
+    Return a configuration with these sources, on which the feeds BTC/USD and ETH/USD are mapped to every one.
+
+    Calls are not repeated and prices far apart not doubted, so that a test sees each call and is free in its prices.
+    """
     names = names or NAMES
     feeds = {pair: dict.fromkeys(names, pair) for pair in (BTC, ETH)}
-    config = AggregatorConfig({name: SourceConfig(name, ttl_ms=10_000) for name in names}, feeds)
+    sources = {name: SourceConfig(name, ttl_ms=10_000, max_retries=0) for name in names}
+    config = AggregatorConfig(sources, feeds, jump_guard_bps=None, max_spread_bps=None)
     return replace(config, **changes)  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.errors import MeshError
-from services.aggregator.aggregate import aggregate, median, required, spread_bps
+from services.aggregator.aggregate import Rules, aggregate, median, required, spread_bps
 from services.aggregator.errors import (
     ProviderFault,
     SourceRateLimited,
@@ -76,7 +76,7 @@ def test_a_single_source_is_enough_only_where_there_is_no_other(mapped: int, nee
 
 def test_all_sources_make_a_fresh_quote() -> None:
     """The quote has the median, the sources by name, and the oldest of their times."""
-    quote = aggregate(BTC, quotes("3", "1", "2"), {}, mapped=3, minimum=2)
+    quote = aggregate(BTC, quotes("3", "1", "2"), {}, mapped=3, rules=Rules(max_spread_bps=None))
 
     assert isinstance(quote, Quote)
     assert (Decimal(2), QuoteStatus.FRESH) == (quote.price, quote.status)
@@ -86,7 +86,7 @@ def test_all_sources_make_a_fresh_quote() -> None:
 
 def test_a_missing_source_makes_a_degraded_quote() -> None:
     """Two of three sources give a price that says so."""
-    quote = aggregate(BTC, quotes("3", "1"), {}, mapped=3, minimum=2)
+    quote = aggregate(BTC, quotes("3", "1"), {}, mapped=3, rules=Rules(max_spread_bps=None))
 
     assert isinstance(quote, Quote)
     assert QuoteStatus.DEGRADED is quote.status
@@ -94,7 +94,7 @@ def test_a_missing_source_makes_a_degraded_quote() -> None:
 
 def test_too_few_sources_are_an_error() -> None:
     """One of three sources is no price; the error tells how many there were and why."""
-    error = aggregate(BTC, quotes("3"), {"a": ProviderFault("a", "down")}, mapped=3, minimum=2)
+    error = aggregate(BTC, quotes("3"), {"a": ProviderFault("a", "down")}, mapped=3, rules=Rules(max_spread_bps=None))
 
     assert isinstance(error, TooFewSources)
     assert (1, 2) == (error.fresh, error.required)
@@ -114,7 +114,9 @@ def test_too_few_sources_are_an_error() -> None:
 )
 def test_equal_failures_are_told_as_what_they_are(failures: list[MeshError], expected: type[MeshError]) -> None:
     """Only if all sources failed in one way, that way is the error; a limit is never taken for an unknown pair."""
-    error = aggregate(BTC, [], {str(i): failure for i, failure in enumerate(failures)}, mapped=2, minimum=2)
+    error = aggregate(
+        BTC, [], {str(i): failure for i, failure in enumerate(failures)}, mapped=2, rules=Rules(max_spread_bps=None)
+    )
 
     assert expected is type(error)
 
@@ -122,7 +124,7 @@ def test_equal_failures_are_told_as_what_they_are(failures: list[MeshError], exp
 def test_the_shortest_wait_is_told() -> None:
     """With all sources limited, the caller hears when the first may be asked again."""
     failures = {"a": SourceRateLimited("a", 5), "b": SourceRateLimited("b", 3)}
-    error = aggregate(BTC, [], failures, mapped=2, minimum=2)
+    error = aggregate(BTC, [], failures, mapped=2, rules=Rules(max_spread_bps=None))
 
     assert isinstance(error, SourceRateLimited)
     assert 3 == error.retry_after_ms

@@ -280,7 +280,7 @@ async def test_a_limit_silences_the_source_and_keeps_the_pair() -> None:
     async with bench() as b:
         await b.ask(b.engine.source_quote("kraken", BTC))
         b.sources[2].failure = SourceRateLimited("kraken", 20_000)
-        await b.run(8)
+        await b.run(9)
         calls = len(b.sources[2].calls)
         b.sources[2].failure = None
         await b.run(18)

@@ -21,6 +21,7 @@ class Declaration:
         max_concurrent: How many requests may be under way at once, unless configuration says otherwise.
         cool_down_ms: How long to be silent after a limit answer that does not say how long.
         folds_case: Whether btc/usd is the same pair as BTC/USD there.
+        max_age_ms: How old a price may be by the provider's clock.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Declaration:
     max_concurrent: int = 10
     cool_down_ms: int = 5_000
     folds_case: bool = True
+    max_age_ms: int = 3_600_000
 
     @property
     def config_key(self) -> str:
