@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 
 from meshkit.clock import Clock
+from services.aggregator import throttle
 from services.aggregator.errors import AccessRefused, MalformedAnswer, ProviderFault, SourceRateLimited, SourceTimeout
 from services.aggregator.sources.source import Declaration
 
@@ -68,6 +69,7 @@ class SourceClient:
         Raises SourceTimeout, SourceRateLimited (429, 418), AccessRefused (401, 403, 407, 451), ProviderFault (no
         connection, a redirect, 5xx, a body too long) and MalformedAnswer (a body that is not JSON).
         """
+        await throttle.next_call()
         try:
             async with self._session.get(
                 self._base_url + path,
