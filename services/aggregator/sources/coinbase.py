@@ -9,7 +9,7 @@ from services.aggregator.errors import UnknownPair
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Tick
 from services.aggregator.sources.client import SourceClient
-from services.aggregator.sources.source import Declaration, TickOutcome
+from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
 
 
 class CoinbaseSource:
@@ -21,6 +21,8 @@ class CoinbaseSource:
         max_batch=1,
         max_concurrent=10,  # 10 requests a second, bursts of 15
         cool_down_ms=1_000,
+        exchange_time=ExchangeTime.TRADE,
+        has_stream=True,
     )
 
     def __init__(self, client: SourceClient, _clock: Clock) -> None:

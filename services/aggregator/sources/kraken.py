@@ -9,7 +9,8 @@ from services.aggregator.errors import UnknownPair
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.listing import Listing
+from services.aggregator.sources.halves import in_halves
+from services.aggregator.sources.listing import PairListing
 from services.aggregator.sources.source import Declaration, TickOutcome
 
 # Kraken's own names of the two assets that the rest of the world calls otherwise.
@@ -27,22 +28,17 @@ class KrakenSource:
         max_batch=50,
         max_concurrent=1,  # about one request a second is always allowed
         cool_down_ms=5_000,
+        has_stream=True,
     )
 
     def __init__(self, client: SourceClient, clock: Clock) -> None:
         self._client = client
-        self._listing = Listing(self._load_listing, clock)
+        self._listing = PairListing("kraken", self._load_listing, clock)
 
     async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        names = await self._listing.names()
-        outcomes: dict[Pair, TickOutcome] = {pair: UnknownPair(pair, "kraken") for pair in pairs if pair not in names}
-        asked = {pair: names[pair] for pair in pairs if pair in names}
-        if outcomes:
-            self._listing.expire()
-        if asked:
-            outcomes.update(await self._tickers(asked))
-        return outcomes
+        asked, unknown = await self._listing.split(pairs)
+        return {**unknown, **await self._tickers(asked)} if asked else unknown
 
     async def _tickers(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
         answer = await self._client.get("/0/public/Ticker", {"pair": ",".join(asked.values())})
@@ -51,16 +47,9 @@ class KrakenSource:
             self._listing.expire()
             if len(asked) == 1:
                 return {pair: UnknownPair(pair, "kraken") for pair in asked}
-            return await self._halves(asked)
+            return await in_halves(asked, self._tickers)
         result = self._result(answer)
         return {pair: self._tick(name, result.get(name)) for pair, name in asked.items()}
-
-    async def _halves(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
-        """Ask in two halves, since one unknown pair fails the whole list."""
-        items = list(asked.items())
-        middle = len(items) // 2
-        first = await self._tickers(dict(items[:middle]))
-        return {**first, **await self._tickers(dict(items[middle:]))}
 
     def _tick(self, name: str, row: object) -> TickOutcome:
         try:

@@ -1,12 +1,15 @@
-"""A provider's list of pairs and what it calls them, loaded when needed and kept for a day."""
+"""What a provider lists, such as its names of pairs, loaded when needed and kept for a day."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.log import get_logger
+from services.aggregator.errors import UnknownPair
 from services.aggregator.pair import Pair
+from services.aggregator.sources.source import TickOutcome
 
 log = get_logger(__name__)
 
@@ -14,22 +17,24 @@ LIFETIME_S = 86_400.0
 # A pair may be listed or renamed any time, but a caller's typing error must not cause a call each.
 RELOAD_S = 300.0
 
+T = TypeVar("T")
 
-class Listing:
-    """Map pairs to a provider's own names for them; concurrent callers share one load."""
 
-    def __init__(self, load: Callable[[], Awaitable[Mapping[Pair, str]]], clock: Clock) -> None:
+class Listing(Generic[T]):
+    """Hold what a provider lists; concurrent callers share one load."""
+
+    def __init__(self, load: Callable[[], Awaitable[T]], clock: Clock) -> None:
         self._load = load
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._names: Mapping[Pair, str] = {}
+        self._names: T | None = None
         self._loaded_at: float | None = None
 
-    async def names(self) -> Mapping[Pair, str]:
-        """Return the provider's name of each pair; raise what the load raises, unless an older list is at hand."""
+    async def names(self) -> T:
+        """Return what is listed; raise what the load raises, unless an older list is at hand."""
         async with self._lock:
-            if self._is_older_than(LIFETIME_S):
-                await self._reload()
+            if self._names is None or self._is_older_than(LIFETIME_S):
+                self._names = await self._reload(self._names)
             return self._names
 
     def expire(self) -> None:
@@ -37,16 +42,40 @@ class Listing:
         if self._is_older_than(RELOAD_S):
             self._loaded_at = None
 
-    async def _reload(self) -> None:
+    async def _reload(self, last: T | None) -> T:
         now = self._clock.monotonic()
         try:
-            self._names = await self._load()
-            self._loaded_at = now
+            names = await self._load()
         except MeshError as error:
-            if not self._names:
+            if last is None:
                 raise
             log.warning("listing_not_renewed", error=str(error))
             self._loaded_at = now - LIFETIME_S + RELOAD_S
+            return last
+        self._loaded_at = now
+        return names
 
     def _is_older_than(self, seconds: float) -> bool:
         return self._loaded_at is None or self._clock.monotonic() - self._loaded_at > seconds
+
+
+class PairListing(Listing[Mapping[Pair, str]]):
+    """Hold a provider's own names of its pairs."""
+
+    def __init__(self, source: str, load: Callable[[], Awaitable[Mapping[Pair, str]]], clock: Clock) -> None:
+        super().__init__(load, clock)
+        self._source = source
+
+    async def split(self, pairs: Iterable[Pair]) -> tuple[dict[Pair, str], dict[Pair, TickOutcome]]:
+        """Return the names of the pairs that are listed, and an UnknownPair for each other; raises as `names`."""
+        names = await self.names()
+        asked: dict[Pair, str] = {}
+        unknown: dict[Pair, TickOutcome] = {}
+        for pair in pairs:
+            if pair in names:
+                asked[pair] = names[pair]
+            else:
+                unknown[pair] = UnknownPair(pair, self._source)
+        if unknown:
+            self.expire()
+        return asked, unknown

@@ -2,11 +2,49 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from meshkit.errors import MeshError
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Tick
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+class ExchangeTime(StrEnum):
+    """Tell what the time in a provider's answer is the time of."""
+
+    NONE = "none"
+    TRADE = "trade"
+    UPDATE = "update"
+    ANSWER = "answer"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """
+    State how a provider takes its key.
+
+    Attributes:
+        required: Whether there is no answer without one; such a source is off until it has a key.
+        header: The header that carries it; empty for a provider that takes none.
+        scheme: What stands before the key in the header.
+        parameter: The query parameter that carries it, only where no header can.
+        host_headers: Another header at another of the provider's hosts, by host name.
+    """
+
+    required: bool
+    header: str = ""
+    scheme: str = ""
+    parameter: str = ""
+    host_headers: tuple[tuple[str, str], ...] = ()
+
+    def header_at(self, host: str) -> str:
+        """Return the header that carries the key at a host."""
+        return dict(self.host_headers).get(host, self.header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +56,31 @@ class Declaration:
         name: The name in routes, metrics and feeds.
         base_url: The provider's own address; configuration may set another.
         max_batch: How many pairs one fetch may carry; 1 for a provider without batches.
+        hosts: Further addresses of the provider itself that `base_url` may be replaced by.
         max_concurrent: How many requests may be under way at once, unless configuration says otherwise.
         cool_down_ms: How long to be silent after a limit answer that does not say how long.
+        reset_header: A header that tells when a limit is over, in ms or as a Unix time in ms, beside Retry-After.
         folds_case: Whether btc/usd is the same pair as BTC/USD there.
-        max_age_ms: How old a price may be by the provider's clock.
+        key: How it takes a key; None where there are no keys.
+        exchange_time: What the time of a price is the time of.
+        max_age_ms: How old a price may be by that time.
+        has_stream: Whether it has a WebSocket that we can use.
+        is_aggregate: Whether its prices are made of those of other sources, so that beside them it proves little.
     """
 
     name: str
     base_url: str
     max_batch: int
+    hosts: tuple[str, ...] = ()
     max_concurrent: int = 10
     cool_down_ms: int = 5_000
+    reset_header: str = ""
     folds_case: bool = True
-    max_age_ms: int = 3_600_000
+    key: Key | None = None
+    exchange_time: ExchangeTime = ExchangeTime.NONE
+    max_age_ms: int = HOUR_MS
+    has_stream: bool = False
+    is_aggregate: bool = False
 
     @property
     def config_key(self) -> str:

@@ -1,0 +1,118 @@
+"""exchangerate.host: rates of any number of currencies of one source currency in a call, errors in HTTP 200."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from meshkit.clock import Clock
+from meshkit.errors import MeshError
+from services.aggregator.errors import UnknownPair
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Tick
+from services.aggregator.sources.client import Answer, SourceClient
+from services.aggregator.sources.listing import Listing
+from services.aggregator.sources.source import HOUR_MS, Declaration, ExchangeTime, Key, TickOutcome
+
+NAME = "exchangerate-host"
+# No key or a wrong one, an account that is not active, a plan without the function.
+REFUSAL_CODES = frozenset({101, 102, 105})
+QUOTA_CODE = 104
+# The source currency, one of the target currencies.
+UNKNOWN_CODES = frozenset({201, 202})
+# The month's quota is used up. Asking again is harmless, but in vain until the next month or another plan.
+QUOTA_WAIT_MS = HOUR_MS
+
+
+class ExchangeRateHostSource:
+    """Fetch rates of currencies; the free plan has so few calls a month that every one counts."""
+
+    DECLARATION: ClassVar[Declaration] = Declaration(
+        name=NAME,
+        base_url="https://api.exchangerate.host",
+        max_batch=100,
+        max_concurrent=1,
+        cool_down_ms=60_000,
+        key=Key(required=True, parameter="access_key"),  # it takes no header
+        exchange_time=ExchangeTime.UPDATE,
+        max_age_ms=25 * HOUR_MS,  # the free plan's rates change once a day
+    )
+
+    def __init__(self, client: SourceClient, clock: Clock) -> None:
+        self._client = client
+        self._currencies = Listing(self._load_currencies, clock)
+
+    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
+        by_base: dict[str, list[Pair]] = {}
+        for pair in pairs:
+            by_base.setdefault(pair.base, []).append(pair)
+        outcomes: dict[Pair, TickOutcome] = {}
+        for number, (base, group) in enumerate(by_base.items()):
+            try:
+                outcomes.update(await self._rates(base, group))
+            except MeshError as error:
+                if number == 0:
+                    raise
+                # What was paid for is kept; the next fetch meets the same failure first.
+                return {**dict.fromkeys(pairs, error), **outcomes}
+        return outcomes
+
+    async def _rates(self, base: str, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        answer = await self._client.get("/live", {"source": base, "currencies": ",".join(pair.quote for pair in pairs)})
+        if answer.status == 200 and _error_code(answer) in UNKNOWN_CODES:
+            return await self._without_unknown(base, pairs)
+        self._check(answer)
+        quotes, seconds = answer.fields.get("quotes"), answer.fields.get("timestamp")
+        if not isinstance(quotes, dict) or not isinstance(seconds, int) or answer.fields.get("source") != base:
+            raise self._client.malformed("no quotes, source and timestamp")
+        outcomes: dict[Pair, TickOutcome] = {
+            pair: Tick(quotes[base + pair.quote], seconds * 1000) for pair in pairs if base + pair.quote in quotes
+        }
+        absent = [pair for pair in pairs if pair not in outcomes]
+        return {**outcomes, **await self._explain(absent)} if absent else outcomes
+
+    async def _without_unknown(self, base: str, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """Ask again without the currencies that are not listed, since one of them may spoil the whole call."""
+        if len(pairs) == 1:
+            return {pairs[0]: UnknownPair(pairs[0], NAME)}
+        outcomes = await self._explain(pairs)
+        known = [pair for pair in pairs if not isinstance(outcomes[pair], UnknownPair)]
+        if not known or len(known) == len(pairs):
+            self._currencies.expire()
+            return outcomes
+        return {**outcomes, **await self._rates(base, known)}
+
+    async def _explain(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """Return why there is no rate of these pairs: a currency is not listed, or the answer is incomplete."""
+        try:
+            listed = await self._currencies.names()
+        except MeshError as error:
+            return dict.fromkeys(pairs, error)
+        incomplete = self._client.malformed("an answer without a currency that is listed")
+        return {
+            pair: incomplete if pair.base in listed and pair.quote in listed else UnknownPair(pair, NAME)
+            for pair in pairs
+        }
+
+    async def _load_currencies(self) -> frozenset[str]:
+        answer = await self._client.get("/list")
+        self._check(answer)
+        currencies = answer.fields.get("currencies")
+        if not isinstance(currencies, dict) or not currencies:
+            raise self._client.malformed("no currencies")
+        return frozenset(currencies)
+
+    def _check(self, answer: Answer) -> None:
+        code = _error_code(answer)
+        if code in REFUSAL_CODES:
+            raise self._client.refused(f"code {code}")
+        if code == QUOTA_CODE:
+            raise self._client.limited(QUOTA_WAIT_MS)
+        if answer.status != 200 or code is not None or answer.fields.get("success") is False:
+            raise self._client.fault(f"HTTP {answer.status}, code {code}")
+        if answer.fields.get("success") is not True:
+            raise self._client.malformed("an answer that does not say whether it is a success")
+
+
+def _error_code(answer: Answer) -> object:
+    error = answer.fields.get("error")
+    return error.get("code") if isinstance(error, dict) else None
