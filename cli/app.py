@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,9 @@ import orjson
 import typer
 import uvloop
 
-from cli import inspect_mesh, profile
+from cli import feeds_lint, inspect_mesh, plan, profile
 from cli.errors import CliError, UsageError
+from cli.logs import LogSelection, since_ms
 from cli.mesh import launch
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
@@ -82,8 +84,19 @@ def up(
 
 @app.command()
 def check(config: ConfigOption, as_json: JsonOption = False) -> None:
-    """Check a configuration file without starting anything."""
-    inspect_mesh.check(config, as_json)
+    """Check a configuration file and show its plan, without starting anything."""
+    plan.check(config, as_json)
+
+
+@app.command()
+def apply(
+    config: ConfigOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference only.")] = False,
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the running mesh to a configuration file; only what differs is restarted."""
+    _run(plan.apply(config, run_dir, dry_run, as_json))
 
 
 @app.command()
@@ -97,11 +110,14 @@ def logs(
     services: Annotated[list[str] | None, typer.Argument(help="Service names; none: all.")] = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Past lines to show.")] = 100,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
+    since: Annotated[str, typer.Option(help="Only lines from then on: 90s, 5m, 2h, 1d ago or an ISO time.")] = "",
+    grep: Annotated[str, typer.Option(help="Only lines with this text, in upper or lower case.")] = "",
     run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show log lines of services."""
-    _run(inspect_mesh.logs(run_dir or default_run_dir(), services or [], lines, follow, as_json))
+    selection = LogSelection(services or [], lines, follow, since_ms(since, time.time()), grep)
+    _run(inspect_mesh.logs(run_dir or default_run_dir(), selection, as_json))
 
 
 @app.command()
@@ -133,8 +149,13 @@ def quote(
     _run(inspect_mesh.quote(run_dir or default_run_dir(), pair, source, as_json))
 
 
-@app.command()
+feeds_app = typer.Typer()
+app.add_typer(feeds_app, name="feeds")
+
+
+@feeds_app.callback(invoke_without_command=True)
 def feeds(
+    context: typer.Context,
     known: Annotated[
         bool, typer.Option("--known", help="List the feeds that can be named, not those that run.")
     ] = False,
@@ -142,10 +163,18 @@ def feeds(
     as_json: JsonOption = False,
 ) -> None:
     """Show every feed with its contract and last answer."""
+    if context.invoked_subcommand is not None:
+        return
     if known:
         inspect_mesh.known_feeds(as_json)
     else:
         _run(inspect_mesh.feeds(run_dir or default_run_dir(), as_json))
+
+
+@feeds_app.command()
+def lint(as_json: JsonOption = False) -> None:
+    """Look for known feeds that are priced by too little or by something else; fail if one is."""
+    raise typer.Exit(feeds_lint.show(as_json))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -158,12 +158,3 @@ async def fetch_references(solution: Solution, records: list[FeedRecord]) -> Non
                 query["time_ms"] = str(record.last_block_time_ms)
             async with session.get(base, params=query, raise_for_status=True) as response:
                 record.reference = format(Decimal((await response.json())["prices"][pair]), "f")
-
-
-async def follow_logs(run: RunDir, services: list[str], lines: int, follow: bool) -> AsyncIterator[str]:
-    """Yield log lines of services, prefixed by the service's name."""
-    async with channel(run.socket("supervisor")) as connection:
-        stub = supervisor_grpc.SupervisorServiceStub(connection)
-        request = supervisor_pb.TailLogsRequest(services=services, lines=lines, follow=follow)
-        async for response in stub.TailLogs(request):
-            yield f"{response.line.service} | {response.line.text}"

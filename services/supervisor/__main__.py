@@ -1,4 +1,4 @@
-"""Run the supervisor: python -m services.supervisor --config configuration.json."""
+"""Run the supervisor: python -m services.supervisor --config configuration.json; with --check only show its plan."""
 
 import argparse
 import os
@@ -10,24 +10,25 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 
 def main() -> None:
-    """Read the configuration, run the mesh, exit with 0 or with the code of the service that was given up."""
-    from meshkit import log, runtime
-    from services.supervisor import assemble, parent
-    from services.supervisor.supervise import supervise
-
+    """Run the mesh of the file, exit with 0 or with the code of the service that was given up; or show the plan."""
     parser = argparse.ArgumentParser("python -m services.supervisor", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the configuration file")
-    path = parser.parse_args().config
-    log.configure("supervisor")
-    exit_code = 0
+    parser.add_argument("--check", action="store_true", help="check the file and show the plan, start nothing")
+    parser.add_argument("--json", action="store_true", help="show it as JSON")
+    parser.add_argument("--plan", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.check or given.plan:
+        from services.supervisor import check
 
-    async def run() -> None:
-        nonlocal exit_code
-        parent.die_with_parent(os.environ)
-        exit_code = await supervise(*assemble.assemble(path, os.environ))
+        environment = dict(os.environ)
+        sys.exit(
+            check.plan(given.config, environment)
+            if given.plan
+            else check.check(given.config, environment, as_json=given.json)
+        )
+    from services.supervisor import daemon
 
-    runtime.run(run)
-    sys.exit(exit_code)
+    sys.exit(daemon.run(given.config.absolute()))
 
 
 if __name__ == "__main__":

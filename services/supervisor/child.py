@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from services.supervisor import reaper
 from services.supervisor.spec import ServiceSpec
 
 _SHIM: Final = Path(__file__).with_name("exec_shim.py")
@@ -45,7 +46,6 @@ class Child:
                 stdout=write_end,
                 stderr=write_end,
                 env=dict(spec.environment),
-                cwd=spec.directory,
                 start_new_session=True,
             )
         except OSError:
@@ -54,11 +54,13 @@ class Child:
         finally:
             os.close(write_end)
         self.pid: Final = self._process.pid
+        reaper.owned.add(self.pid)
         try:
             self._pidfd = os.pidfd_open(self.pid)
         except OSError:  # no descriptor left: a process whose end nobody would see must not live
             self.signal(signal.SIGKILL)
             self._process.wait()
+            reaper.owned.discard(self.pid)
             os.close(self._output)
             raise
         self._loop.add_reader(self._output, self._readable)
@@ -97,6 +99,7 @@ class Child:
         # Before the leader is reaped, so that its group's number is still its own.
         self.signal(signal.SIGKILL)
         code = self._process.wait()
+        reaper.owned.discard(self.pid)
         for _ in range(_LAST_READS):
             if not self._read():
                 break
@@ -105,5 +108,17 @@ class Child:
         self._on_exit(code)
 
 
-def _shim(spec: ServiceSpec) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", str(_SHIM), str(int(spec.death_signal)), str(os.getpid()), f"{spec.umask:o}")
+def _shim(spec: ServiceSpec) -> list[str]:
+    options = [f"death={int(spec.death_signal)}", f"parent={os.getpid()}", f"umask={spec.umask:o}"]
+    options += [f"limit={name}:{value}" for name, value in spec.limits.items()]
+    if spec.directory is not None:
+        options.append(f"directory={spec.directory}")
+    if spec.nice:
+        options.append(f"nice={spec.nice}")
+    if spec.oom_score_adj is not None:
+        options.append(f"oom={spec.oom_score_adj}")
+    if spec.identity is not None:
+        options += [f"uid={spec.identity.uid}", f"gid={spec.identity.gid}"]
+        options.append(f"groups={','.join(map(str, spec.identity.groups))}")
+        options += [f"own={path}" for path in spec.identity.owned]
+    return [sys.executable, "-I", "-S", str(_SHIM), *options, "--"]

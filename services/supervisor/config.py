@@ -10,21 +10,9 @@ from meshkit.configuration.load import load
 from meshkit.configuration.solution import Configuration
 from meshkit.paths import DataDir, RunDir
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.logs import LogSettings
+from services.supervisor.settings import LogSettings, Settings
 
 NodeRuntime = Literal["chainlink", "embedded"]
-
-# Below a container's usual grace period of 15 s and more, with a second to spare for our own end.
-STOP_DEADLINE_S = 14.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where the supervisor works and how it behaves; the plan is apart."""
-
-    run_dir: RunDir
-    logs: LogSettings
-    stop_deadline_s: float = STOP_DEADLINE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +27,7 @@ class PlanInput:
     python: str
     environment: Mapping[str, str]
     faucet_address: str = ""
+    is_root: bool = False
 
 
 def read(path: Path) -> Configuration:
@@ -49,7 +38,9 @@ def read(path: Path) -> Configuration:
 def settings(configuration: Configuration) -> Settings:
     """Return the supervisor's own settings."""
     mesh = configuration.solution.mesh
-    return Settings(RunDir(mesh.run_dir.absolute()), LogSettings(DataDir(mesh.data_dir.absolute()).logs))
+    ours = mesh.supervisor
+    logs = LogSettings(DataDir(mesh.data_dir.absolute()).logs, ours.log_file_bytes, ours.log_files)
+    return Settings(RunDir(mesh.run_dir.absolute()), logs, ours.stop_deadline_seconds)
 
 
 def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:

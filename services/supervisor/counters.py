@@ -23,6 +23,10 @@ class Counters:
         _replace(directory / "restart-count", str(restarts))
         _replace(directory / "last-restart", str(last_restart_ms // 1000))
 
+    def forget(self, name: str) -> None:
+        """Remove those of one service."""
+        shutil.rmtree(self._run_dir.service(name), ignore_errors=True)
+
     def remove(self) -> None:
         """Remove every file and directory of them."""
         shutil.rmtree(self._run_dir.service("x").parent, ignore_errors=True)

@@ -5,6 +5,8 @@ The supervisor's errors.
     ├── InvalidInput
     │   └── InvalidPlan          the services cannot be ordered, or two of them want the same thing
     └── FailedPrecondition
+        ├── PlanRefused          the configuration file is not valid, or has no plan
+        ├── SettingsFixed        a new configuration differs in what holds for the supervisor's whole life
         ├── PortInUse            a TCP port of the plan is taken
         ├── AlreadyRunning       another supervisor holds the run directory
         └── MeshStopping         the call came while the mesh stops
@@ -19,6 +21,22 @@ class InvalidPlan(InvalidInput):
     """The services cannot be ordered, or two of them want the same thing."""
 
     reason = "INVALID_PLAN"
+
+
+class PlanRefused(FailedPrecondition):
+    """The configuration file is not valid, or has no plan; the text names every problem."""
+
+    reason = "INVALID_CONFIGURATION"
+
+
+class SettingsFixed(FailedPrecondition):
+    """A new configuration differs in what holds for the supervisor's whole life."""
+
+    reason = "SETTINGS_FIXED"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} cannot change while the mesh runs; stop it and start it again")
+        self.field = field
 
 
 class PortInUse(FailedPrecondition):

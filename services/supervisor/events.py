@@ -19,6 +19,7 @@ class View:
     state: State
     pid: int
     restarts: int
+    hangs: int
     start_time_ms: int | None
     last_restart_time_ms: int | None
     last_exit: str

@@ -27,10 +27,14 @@ class RunLock:
 
     def __init__(self, run_dir: RunDir, files: Iterable[Path] = ()) -> None:
         self._run_dir = run_dir
-        self._files = tuple(files)
+        self._files = list(files)
         self._descriptor = -1
         self._made_directory = False
         self.took_over = False
+
+    def add(self, files: Iterable[Path]) -> None:
+        """Remove these files at the end too."""
+        self._files += files
 
     def __enter__(self) -> Self:
         path = self._run_dir.path

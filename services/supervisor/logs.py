@@ -14,6 +14,7 @@ from typing import Final, TextIO
 from meshkit.clock import Clock
 from services.supervisor.pulse import Pulse
 from services.supervisor.rotation import RotatingFile
+from services.supervisor.settings import LogSettings
 from services.supervisor.terminal import Terminal
 
 LINE_BYTES: Final = 16_384
@@ -32,15 +33,6 @@ class Line:
     service: str
     time_ms: int
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Where the log files are, how long each may grow and how many of one service are kept."""
-
-    directory: Path
-    limit_bytes: int = 10 * 1024 * 1024
-    keep: int = 10
 
 
 class Splitter:
@@ -106,23 +98,31 @@ class LogHub:
     def __init__(self, services: Iterable[str], settings: LogSettings, clock: Clock, terminal: Terminal) -> None:
         names = [*services, SUPERVISOR]
         settings.directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._settings = settings
         self._clock = clock
         self._terminal = terminal
-        self._rings = {name: Ring() for name in names}
-        self._splitters = {name: Splitter() for name in names}
-        self._files = {
-            name: RotatingFile(settings.directory / f"{name}.log", settings.limit_bytes, settings.keep)
-            for name in names
-        }
-        width = max(map(len, names))
-        self._prefixes = {name: f"{name:<{width}} | " for name in names}
-        self._directory = settings.directory
+        self._rings: dict[str, Ring] = {}
+        self._splitters: dict[str, Splitter] = {}
+        self._files: dict[str, RotatingFile] = {}
+        self._prefixes: dict[str, str] = {}
+        self._width = max(map(len, names))
         self.changed: Final = Pulse()
         self.last_number = 0
+        for name in names:
+            self.add(name)
+
+    def add(self, service: str) -> None:
+        """Make room for the lines of one more service; those of one that was there before are still there."""
+        if service not in self._rings:
+            settings = self._settings
+            self._rings[service] = Ring()
+            self._splitters[service] = Splitter()
+            self._files[service] = RotatingFile(self.path(service), settings.limit_bytes, settings.keep)
+            self._prefixes[service] = f"{service:<{self._width}} | "
 
     def path(self, service: str) -> Path:
         """Return the log file of a service."""
-        return self._directory / f"{service}.log"
+        return self._settings.directory / f"{service}.log"
 
     def feed(self, service: str, piece: bytes) -> None:
         """Take a piece of a service's output."""

@@ -8,12 +8,13 @@ clock. `runtime.py` performs the actions in their order and reports what happens
        ▲          │           │            │
        │          ▼           ▼            ▼
        └────── BACKOFF ◀── process ended by itself ──▶ COMPLETED (oneshot), FAILED (budget spent)
+                           or was killed because it hangs
 
     PENDING ─▶ SKIPPED (a dependency FAILED or is SKIPPED)          any ─▶ STOPPING ─▶ STOPPED
 """
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -23,6 +24,7 @@ from services.supervisor.spec import ServiceSpec
 from services.supervisor.states import READY, UP, Kind, State
 
 KILL_WAIT_S = 1.0
+HUNG_WAIT_S = 2.0
 HURRY_S = 3.0
 _LOST = frozenset({State.FAILED, State.SKIPPED})
 
@@ -44,6 +46,23 @@ class Probed:
     run: int
     ready: bool
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """The process of this run does not answer its liveness probe any more."""
+
+    name: str
+    run: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What comes before the first stop signal of this run is done, or cannot be done."""
+
+    name: str
+    run: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,19 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Apply:
+    """
+    Have the services of another graph from now on.
+
+    Those named in `restarts` get a new process (a oneshot that has run runs again), new ones start, those that are
+    gone stop. It must not come before the last one is done, see `Machine.applying`.
+    """
+
+    graph: Graph
+    restarts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Stop the whole mesh in order; nothing new if it stops already."""
 
@@ -84,7 +116,7 @@ class Hurry:
     """Somebody is impatient: the first ends the order of the stop and most of its patience, the second kills."""
 
 
-Event = Exited | Probed | Tick | Start | Stop | Restart | Shutdown | Hurry
+Event = Exited | Probed | Hung | Prepared | Tick | Start | Stop | Restart | Apply | Shutdown | Hurry
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +138,23 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Do what the stop plan wants before the first signal; its end is to be reported with this run number."""
+
+    name: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """What the service shows has changed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The service is no longer in the plan, and its process is gone."""
 
     name: str
 
@@ -119,7 +166,7 @@ class Finished:
     exit_code: int
 
 
-Action = Spawn | Kill | Changed | Finished
+Action = Spawn | Kill | Prepare | Changed | Removed | Finished
 
 
 @dataclass(slots=True)
@@ -131,20 +178,25 @@ class Unit:
     alive: bool = False
     run: int = 0
     restarts: int = 0
+    hangs: int = 0
     last_exit: str = ""
     message: str = ""
     # Below: bookkeeping that nobody sees.
     healthy_at: float | None = None
     due: float | None = None
-    spent: int = 0
+    crashes: tuple[float, ...] = ()
     step: int = 0
+    hung: str = ""
     crashed: bool = False
     again: bool = False
     start_after_stop: bool = False
+    retiring: bool = False
+    # The specification that holds once this process, which was started with the other, has ended.
+    next_spec: ServiceSpec | None = None
 
-    def shown(self) -> tuple[State, int, int, str, str]:
+    def shown(self) -> tuple[object, ...]:
         """Return what a watcher sees."""
-        return self.state, self.run, self.restarts, self.last_exit, self.message
+        return self.state, self.run, self.restarts, self.hangs, self.last_exit, self.message
 
 
 class Machine:
@@ -152,7 +204,7 @@ class Machine:
 
     def __init__(self, graph: Graph, random: Random, *, stop_deadline_s: float = 14.0) -> None:
         self.graph = graph
-        self.units: Mapping[str, Unit] = {name: Unit(spec) for name, spec in graph.specs.items()}
+        self.units: dict[str, Unit] = {name: Unit(spec) for name, spec in graph.specs.items()}
         self.stopping = False
         self.exit_code = 0
         self.reason = ""
@@ -169,6 +221,11 @@ class Machine:
         """Tell whether every service is healthy or completed."""
         return all(unit.state in READY for unit in self.units.values())
 
+    @property
+    def applying(self) -> bool:
+        """Tell whether a service of an earlier plan still runs."""
+        return any(unit.retiring or unit.next_spec is not None for unit in self.units.values())
+
     def next_due(self) -> float | None:
         """Return when a Tick is needed at the latest, or None."""
         return min((unit.due for unit in self.units.values() if unit.due is not None), default=None)
@@ -182,6 +239,12 @@ class Machine:
                 self._exited(self.units[event.name], event, now)
             case Probed():
                 self._probed(self.units[event.name], event, now)
+            case Hung():
+                self._hung(self.units[event.name], event, now)
+            case Prepared():
+                self._prepared(self.units[event.name], event, now)
+            case Apply():
+                self._apply(event, now)
             case Tick():
                 for unit in self.units.values():
                     if unit.due is not None and unit.due <= now:
@@ -200,8 +263,11 @@ class Machine:
             self._go_on_stopping(now)
         else:
             self._start_what_can(now)
-        changed = [Changed(name) for name, unit in self.units.items() if unit.shown() != before[name]]
-        return [*self._actions, *changed, *self._finish(now)]
+        removed = list(self._retire())
+        changed = [Changed(name) for name, unit in self.units.items() if unit.shown() != before.get(name)]
+        for each in removed:
+            del self.units[each.name]
+        return [*self._actions, *changed, *removed, *self._finish(now)]
 
     # What happens to one service.
 
@@ -212,19 +278,24 @@ class Machine:
         healthy_s = 0.0 if unit.healthy_at is None else now - unit.healthy_at
         unit.alive, unit.due, unit.healthy_at = False, None, None
         unit.last_exit = policy.describe_exit(event.code)
+        if unit.hung:
+            unit.last_exit, unit.hung = f"{unit.last_exit} (hung: {unit.hung})", ""
+        if unit.next_spec is not None:
+            unit.spec, unit.next_spec = unit.next_spec, None
         if was is State.STOPPING or self.stopping:
             self._to(unit, State.STOPPED)
             if unit.start_after_stop and not self.stopping:
                 self._start(unit)
             return
-        decision = policy.decide(unit.spec.policy, unit.spec.kind, event.code, healthy_s, unit.spent, self._random)
+        rules, kind = unit.spec.policy, unit.spec.kind
+        decision = policy.decide(rules, kind, event.code, healthy_s, unit.crashes, now, self._random)
         match decision:
             case policy.Complete():
                 self._to(unit, State.COMPLETED)
             case policy.RestartAfter():
-                budget = f"restart {decision.spent} of {unit.spec.policy.max_restarts}"
+                budget = f"restart {len(decision.crashes)} of {unit.spec.policy.max_restarts}"
                 self._to(unit, State.BACKOFF, f"{unit.last_exit}; {budget} in {decision.delay_s * 1000:.0f} ms")
-                unit.due, unit.spent = now + decision.delay_s, decision.spent
+                unit.due, unit.crashes = now + decision.delay_s, decision.crashes
             case policy.GiveUp():
                 self._to(unit, State.FAILED, f"{unit.last_exit} after {unit.spec.policy.max_restarts} restarts")
                 if unit.spec.essential:
@@ -233,7 +304,7 @@ class Machine:
                     self._shutdown(f"{unit.spec.name} failed: {unit.message}", now)
 
     def _probed(self, unit: Unit, event: Probed, now: float) -> None:
-        if event.run != unit.run or unit.state not in UP:
+        if event.run != unit.run or unit.state not in UP or unit.hung:
             return
         if event.ready:
             unit.healthy_at = unit.healthy_at or now
@@ -241,6 +312,16 @@ class Machine:
         elif unit.state is State.HEALTHY:
             unit.healthy_at = None
             self._to(unit, State.UNHEALTHY, event.reason)
+
+    def _hung(self, unit: Unit, event: Hung, now: float) -> None:
+        if event.run != unit.run or unit.state not in UP or unit.hung:
+            return
+        unit.hung = event.reason or "no answer"
+        unit.hangs += 1
+        unit.healthy_at = None
+        self._to(unit, State.UNHEALTHY, f"hangs and is killed: {unit.hung}")
+        self._actions.append(Kill(unit.spec.name, unit.spec.death_signal, leader_only=False))
+        unit.due = now + HUNG_WAIT_S
 
     def _expired(self, unit: Unit, now: float) -> None:
         unit.due = None
@@ -250,15 +331,18 @@ class Machine:
         elif unit.state is State.STOPPING:
             unit.step += 1
             self._signal_step(unit, now)
+        elif unit.hung:
+            self._actions.append(Kill(unit.spec.name, signal.SIGKILL, leader_only=False))
+            unit.due = now + KILL_WAIT_S
 
     def _start(self, unit: Unit) -> None:
         """Want it up by hand: the crashes before are forgiven, and dependencies that are down are not waited for."""
-        if self.stopping or unit.state in UP:
+        if self.stopping or unit.retiring or unit.state in UP:
             return
         if unit.state is State.STOPPING:
             unit.start_after_stop = True
             return
-        unit.due, unit.spent, unit.crashed, unit.again, unit.start_after_stop = None, 0, False, True, False
+        unit.due, unit.crashes, unit.crashed, unit.again, unit.start_after_stop = None, (), False, True, False
         self._to(unit, State.PENDING)
 
     def _stop(self, unit: Unit, now: float) -> None:
@@ -270,13 +354,45 @@ class Machine:
             self._to(unit, State.STOPPED)
 
     def _restart(self, unit: Unit, now: float) -> None:
-        if self.stopping:
+        if self.stopping or unit.retiring:
             return
         if unit.alive:
             self._begin_stop(unit, now)
             unit.start_after_stop = True
         else:
             self._start(unit)
+
+    # Another plan.
+
+    def _apply(self, event: Apply, now: float) -> None:
+        if self.stopping:
+            return
+        assert not self.applying, "the last plan is in force before the next comes"
+        former, self.graph = self.units, event.graph
+        self.units = {name: former.get(name) or Unit(spec) for name, spec in event.graph.specs.items()}
+        for name, spec in event.graph.specs.items():
+            unit = self.units[name]
+            if name not in event.restarts:
+                unit.spec = spec
+            elif unit.alive:
+                wanted = unit.start_after_stop or unit.state is not State.STOPPING
+                self._begin_stop(unit, now)
+                unit.next_spec, unit.start_after_stop = spec, wanted
+            else:
+                unit.spec = spec
+                # What has not been started yet still waits; what was stopped by hand stays so.
+                if unit.run and unit.state is not State.STOPPED:
+                    self._start(unit)
+        for name in former.keys() - self.units.keys():
+            unit = self.units[name] = former[name]
+            unit.retiring = True
+            self._stop(unit, now)
+
+    def _retire(self) -> Iterator[Removed]:
+        for name, unit in self.units.items():
+            if unit.retiring and not unit.alive:
+                self._to(unit, State.STOPPED, "no longer in the plan")
+                yield Removed(name)
 
     # Starting.
 
@@ -344,9 +460,9 @@ class Machine:
 
     def _go_on_stopping(self, now: float) -> None:
         """Begin to stop every service whose dependents are gone, or all when in haste."""
-        for name in reversed(self.graph.order):
-            unit = self.units[name]
-            free = self._haste or not any(self.units[other].alive for other in self.graph.dependents(name))
+        for name, unit in reversed(self.units.items()):
+            dependents = () if unit.retiring else self.graph.dependents(name)
+            free = self._haste or not any(self.units[other].alive for other in dependents)
             if unit.alive and unit.state is not State.STOPPING and free:
                 self._begin_stop(unit, now)
 
@@ -354,8 +470,20 @@ class Machine:
         if unit.state is State.STOPPING:
             return
         self._to(unit, State.STOPPING)
-        unit.step = len(unit.spec.stop.steps) if self._haste > 1 else 0
+        plan = unit.spec.stop
+        if plan.checkpoint is not None and not self._haste:
+            unit.step = -1
+            self._actions.append(Prepare(unit.spec.name, unit.run))
+            left_s = self._deadline - self._reserved_s(unit) - now if self.stopping else plan.checkpoint_timeout_s * 2
+            unit.due = now + min(plan.checkpoint_timeout_s, max(0.0, left_s / 2))
+            return
+        unit.step = len(plan.steps) if self._haste > 1 else 0
         self._signal_step(unit, now)
+
+    def _prepared(self, unit: Unit, event: Prepared, now: float) -> None:
+        if event.run == unit.run and unit.state is State.STOPPING and unit.step < 0:
+            unit.step = 0
+            self._signal_step(unit, now)
 
     def _signal_step(self, unit: Unit, now: float) -> None:
         plan = unit.spec.stop
@@ -379,7 +507,7 @@ class Machine:
             return 0.0
         chains_s: dict[str, float] = {}
         for name, other in self.units.items():
-            below_s = max((chains_s[edge.name] for edge in other.spec.needs), default=0.0)
+            below_s = max((chains_s.get(edge.name, 0.0) for edge in other.spec.needs), default=0.0)
             if other is unit:
                 return below_s
             chains_s[name] = below_s + other.spec.stop.reserve_s * other.alive

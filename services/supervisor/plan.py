@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Final
 
 from services.supervisor.config import PlanInput
+from services.supervisor.digest import digest
+from services.supervisor.errors import InvalidPlan
 from services.supervisor.policy import RestartPolicy
-from services.supervisor.probe import GrpcProbe, HttpProbe, PostgresProbe, Schedule, TcpProbe
-from services.supervisor.spec import Dependency, ServiceSpec, StopPlan, StopStep
+from services.supervisor.probe import AnyProbe, ExecProbe, GrpcProbe, HttpProbe, PostgresProbe, Schedule, TcpProbe
+from services.supervisor.spec import Dependency, Identity, ServiceSpec, StopPlan, StopStep
 from services.supervisor.states import Condition, Kind
 
 BOOTSTRAP_NODE: Final = "chainlink-node-1"
@@ -23,18 +25,54 @@ _NODE_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 10.0),))
 # The longest shutdown a chainlink node is configured for is 15 s.
 _CHAINLINK_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 20.0),))
 # SIGINT is the fast shutdown. Never SIGTERM: it waits for clients to leave by themselves. SIGQUIT needs a recovery.
-_POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.SIGQUIT, 3.0)), reserve_s=3.0)
+_POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.SIGQUIT, 3.0)), reserve_s=5.0)
+
+# Often enough to be shown soon, seldom enough to cost nothing: an answer takes half a millisecond of our time.
+_STEADY: Final = Schedule(period_s=5.0, failure_threshold=2)
+
+# Who is to go first when memory is short: what the rounds need least.
+_OOM_SCORES: Final = {"process-metrics": 600, "market": 400, "devchain": 300}
+_OOM_SCORE: Final = 100
+_OOM_SCORE_POSTGRES: Final = 0
 
 
 def plan(given: PlanInput) -> list[ServiceSpec]:
-    """Return every service of the configuration, not in any order."""
-    policy = RestartPolicy(max_restarts=given.configuration.solution.max_restarts)
+    """Return every service of the configuration, not in any order; raises InvalidPlan."""
+    _check_users(given)
     specs = [*_database(given), *_simulators(given), *_services(given), *_nodes(given)]
-    return [replace(spec, policy=policy) for spec in specs]
+    return [_with_rules(given, spec) for spec in specs]
+
+
+def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
+    """Return the service with what all have alike: budget, liveness, limits, and what it reads by itself."""
+    solution = given.configuration.solution
+    ours = solution.mesh.supervisor
+    look_s = ours.hang_seconds / 6
+    return replace(
+        spec,
+        policy=RestartPolicy(max_restarts=solution.max_restarts, window_s=ours.restart_window_seconds),
+        schedule=_STEADY,
+        liveness=None if spec.probe is None else _alive(spec.probe),
+        # Three looks in a row, each with its wait and its timeout, take the whole time.
+        liveness_schedule=Schedule(period_s=look_s, timeout_s=look_s, failure_threshold=3),
+        limits={"nofile": ours.open_files},
+        oom_score_adj=_oom_score(spec.name),
+        settings=digest(spec.name, solution),
+    )
+
+
+def _alive(probe: AnyProbe) -> AnyProbe:
+    """Return the probe that takes any answer: who says that it is not ready still lives."""
+    return probe if isinstance(probe, TcpProbe | ExecProbe) else replace(probe, any_answer=True)
+
+
+def _oom_score(name: str) -> int:
+    return _OOM_SCORE_POSTGRES if name == "postgres" else _OOM_SCORES.get(name, _OOM_SCORE)
 
 
 def _database(given: PlanInput) -> Iterator[ServiceSpec]:
     port = given.configuration.solution.pg_port
+    probe = PostgresProbe(port, "feedmesh", "postgres", given.data_dir.postgres / "superuser-password")
     yield _python_service(given, "dbinit", "dbinit", "services.dbinit")
     yield _oneshot(given, "postgres-bootstrap", ("bootstrap",), _healthy("dbinit"))
     yield ServiceSpec(
@@ -42,9 +80,8 @@ def _database(given: PlanInput) -> Iterator[ServiceSpec]:
         command=(given.python, "-m", "services.dbinit", "postgres"),
         needs=(_completed("postgres-bootstrap"),),
         environment=_environment(given),
-        probe=PostgresProbe(port, "feedmesh", "postgres", given.data_dir.postgres / "superuser-password"),
-        schedule=Schedule(period_s=2.0),
-        stop=_POSTGRES_STOP,
+        probe=probe,
+        stop=replace(_POSTGRES_STOP, checkpoint=probe),
         death_signal=signal.SIGQUIT,
         ports=(port,),
         leftovers=(given.run_dir.path / "postgres-launch.json",),
@@ -130,6 +167,7 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
             command=("chainlink", "node", "-config", config, "-secrets", secrets, "start", "-a", api),
             environment=_pass(given, _PASSED_TO_CHAINLINK) | {"HOME": str(directory)},
             stop=_CHAINLINK_STOP,
+            identity=_node_identity(given, index),
         )
     return replace(
         shared,
@@ -140,6 +178,20 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         environment=_environment(given),
         sockets=(given.run_dir.socket(name),),
     )
+
+
+def _node_identity(given: PlanInput, index: int) -> Identity | None:
+    base = given.configuration.solution.mesh.supervisor.node_uid_base
+    number = 0 if base is None else base + index
+    return Identity(number, number, owned=(given.data_dir.node(index),)) if number else None
+
+
+def _check_users(given: PlanInput) -> None:
+    base = given.configuration.solution.mesh.supervisor.node_uid_base
+    if base is not None and (given.runtime != "chainlink" or not given.is_root):
+        # The embedded node runs this checkout's Python and has a socket in the run directory: both are ours alone.
+        allowed = "absent, unless the supervisor runs as root and the nodes are chainlink's"
+        raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, allowed)
 
 
 def _python_service(given: PlanInput, name: str, socket: str, module: str, *needs: Dependency) -> ServiceSpec:

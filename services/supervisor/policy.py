@@ -1,6 +1,7 @@
 """What follows when a process has ended by itself: decided here, done elsewhere."""
 
 import signal
+from collections.abc import Collection
 from dataclasses import dataclass
 from random import Random
 
@@ -12,13 +13,15 @@ class RestartPolicy:
     """
     When and how soon a crashed service is started again.
 
-    A service may be restarted `max_restarts` times; a process that was healthy for `stable_s` seconds restores the
-    whole budget. The n-th restart waits `first_delay_s`·2ⁿ⁻¹, at most `cap_s`, changed by up to ±`jitter` of itself.
-    A oneshot has succeeded when its exit code is one of `success_codes`; a longrun that ends has always crashed.
+    A service may be restarted `max_restarts` times within `window_s` seconds; a process that was healthy for `stable_s`
+    seconds restores the whole budget. The n-th restart waits `first_delay_s`·2ⁿ⁻¹, at most `cap_s`, changed by up to
+    ±`jitter` of itself. A oneshot has succeeded when its exit code is one of `success_codes`; a longrun that ends has
+    always crashed.
     """
 
     max_restarts: int = 3
     stable_s: float = 60.0
+    window_s: float = 600.0
     first_delay_s: float = 0.1
     cap_s: float = 10.0
     jitter: float = 0.1
@@ -35,10 +38,10 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class RestartAfter:
-    """Start it again after the delay; `spent` restarts of the budget are used then."""
+    """Start it again after the delay; `crashes` are the times that count against the budget from now on."""
 
     delay_s: float
-    spent: int
+    crashes: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,15 @@ class GiveUp:
 Decision = Complete | RestartAfter | GiveUp
 
 
-def decide(policy: RestartPolicy, kind: Kind, code: int, healthy_s: float, spent: int, random: Random) -> Decision:
+def decide(
+    policy: RestartPolicy,
+    kind: Kind,
+    code: int,
+    healthy_s: float,
+    crashes: Collection[float],
+    now: float,
+    random: Random,
+) -> Decision:
     """
     Return what follows when a process ended by itself.
 
@@ -60,19 +71,21 @@ def decide(policy: RestartPolicy, kind: Kind, code: int, healthy_s: float, spent
         kind: whether it is meant to end.
         code: exit code, or the negated number of the signal that killed it.
         healthy_s: seconds since it became healthy; 0 if it never did.
-        spent: restarts used of the budget so far.
+        crashes: times of the crashes before that count against the budget, in seconds.
+        now: the present time, in seconds.
         random: source of the jitter.
     """
     if kind is Kind.ONESHOT and code in policy.success_codes:
         return Complete()
-    if healthy_s >= policy.stable_s:
-        spent = 0
+    counted = () if healthy_s >= policy.stable_s else tuple(at for at in crashes if at > now - policy.window_s)
+    spent = len(counted)
     if spent >= policy.max_restarts:
         return GiveUp(exit_status(code) or 1)
     delay_s = policy.first_delay_s
     for _ in range(spent):
         delay_s = min(delay_s * 2, policy.cap_s)
-    return RestartAfter(min(delay_s, policy.cap_s) * (1 + random.uniform(-policy.jitter, policy.jitter)), spent + 1)
+    jitter = random.uniform(-policy.jitter, policy.jitter)
+    return RestartAfter(min(delay_s, policy.cap_s) * (1 + jitter), (*counted, now))
 
 
 def exit_status(code: int) -> int:

@@ -3,7 +3,7 @@
 import errno
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import psutil
 
@@ -13,11 +13,11 @@ from services.supervisor.spec import ServiceSpec
 _LOOPBACK = "127.0.0.1"
 
 
-def check_ports(specs: Iterable[ServiceSpec]) -> None:
-    """Raise PortInUse for the first port of the plan that cannot be bound on 127.0.0.1."""
+def check_ports(specs: Iterable[ServiceSpec], held: Collection[int] = ()) -> None:
+    """Raise PortInUse for the first port of the plan that cannot be bound on 127.0.0.1; `held` are ours already."""
     for spec in specs:
         for port in spec.ports:
-            problem = _why_not(port)
+            problem = None if port in held else _why_not(port)
             if problem == errno.EADDRINUSE:
                 raise PortInUse(port, spec.name, holder(port), "is in use")
             if problem is not None:

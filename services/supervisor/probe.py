@@ -1,9 +1,9 @@
-"""Readiness: how a service is asked whether it does its work, and how often."""
+"""Readiness and liveness: how a service is asked whether it does its work, and how often."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from meshkit.clock import Clock
+from services.supervisor import program
 
 _CHANNEL_OPTIONS = (
     ("grpc.default_authority", "localhost"),
@@ -33,10 +34,11 @@ class Schedule:
     """
     How often to ask, and how many answers in a row change one's mind.
 
-    Until the first success the period grows from `first_period_s` by half each time, up to `starting_period_s`;
-    afterwards it is `period_s`. An answer later than `timeout_s` is a failure.
+    The first look is after `initial_delay_s`. Until the first success the period grows from `first_period_s` by half
+    each time, up to `starting_period_s`; afterwards it is `period_s`. An answer later than `timeout_s` is a failure.
     """
 
+    initial_delay_s: float = 0.0
     first_period_s: float = 0.05
     starting_period_s: float = 0.25
     period_s: float = 1.0
@@ -71,7 +73,7 @@ class TcpProbe:
 @dataclass(frozen=True, slots=True)
 class HttpProbe:
     """
-    Ready when GET on 127.0.0.1 answers with the status.
+    Ready when GET on 127.0.0.1 answers with the status, or with any.
 
     Only the status line is read, so a client library, with its 8 MB in the supervisor's memory, is not needed.
     """
@@ -79,6 +81,7 @@ class HttpProbe:
     port: int
     path: str
     status: int = 200
+    any_answer: bool = False
 
     async def check(self) -> None:
         """Ask once on a connection of its own."""
@@ -90,27 +93,46 @@ class HttpProbe:
         finally:
             await _close(writer)
         words = line.decode("latin-1").split()
-        if len(words) < 2 or not words[0].startswith("HTTP/") or words[1] != str(self.status):
+        answered = len(words) >= 2 and words[0].startswith("HTTP/")
+        if not answered or not (self.any_answer or words[1] == str(self.status)):
             raise NotReady(f"GET {self.path} answered {line.decode('latin-1').strip()!r}, wanted {self.status}")
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcProbe:
-    """Ready when the health service on a Unix socket says SERVING for the name, empty for the server as a whole."""
+    """
+    Ready when the health service on a Unix socket says SERVING for the name, empty for the server as a whole.
+
+    With `any_answer` it is enough that the server says something.
+    """
 
     socket: Path
     service: str = ""
+    any_answer: bool = False
 
     async def check(self) -> None:
-        """Ask once."""
-        if not self.socket.exists():
-            raise NotReady(f"{self.socket.name} does not exist yet")
+        """Ask once, on a connection of its own."""
+        async with self.connected() as check:
+            await check()
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Give a way to ask again and again on one connection, which costs a quarter of a new one each time."""
         async with grpc.aio.insecure_channel(f"unix:{self.socket}", options=_CHANNEL_OPTIONS) as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)
-            try:
-                answer = await stub.Check(health_pb2.HealthCheckRequest(service=self.service))
-            except grpc.aio.AioRpcError as error:
-                raise NotReady(f"{self.socket.name}: {error.code().name} {error.details()}") from error
+            yield lambda: self._ask(stub)
+
+    async def _ask(self, stub: Any) -> None:
+        if not self.socket.exists():
+            raise NotReady(f"{self.socket.name} does not exist yet")
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=self.service))
+        except grpc.aio.AioRpcError as error:
+            if self.any_answer and error.code() is not grpc.StatusCode.UNAVAILABLE:
+                return
+            raise NotReady(f"{self.socket.name}: {error.code().name} {error.details()}") from error
+        if self.any_answer:
+            return
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
             raise NotReady(f"{self.socket.name} says {name}")
@@ -128,9 +150,24 @@ class PostgresProbe:
     user: str
     database: str
     password_file: Path
+    any_answer: bool = False
 
     async def check(self) -> None:
-        """Log in, ask, leave."""
+        """Log in, ask, leave; with `any_answer` a refusal by the server is an answer too."""
+        try:
+            await self._execute("SELECT 1")
+        except asyncpg.PostgresError as error:
+            if not self.any_answer:
+                raise NotReady(f"PostgreSQL: {error}") from error
+
+    async def checkpoint(self) -> None:
+        """Have the server write out what it holds."""
+        try:
+            await self._execute("CHECKPOINT")
+        except asyncpg.PostgresError as error:
+            raise NotReady(f"PostgreSQL: {error}") from error
+
+    async def _execute(self, statement: str) -> None:
         password = self.password_file.read_text().strip()
         try:
             connection = await asyncpg.connect(
@@ -143,21 +180,71 @@ class PostgresProbe:
                 server_settings={"application_name": "feedmesh-supervisor"},
             )
             try:
-                await connection.execute("SELECT 1")
+                await connection.execute(statement)
             finally:
                 await connection.close()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except asyncpg.InterfaceError as error:
             raise NotReady(f"PostgreSQL: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class ExecProbe:
+    """Ready when a command ends with exit code 0; what it wrote last says why it is not."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    async def check(self) -> None:
+        """Run it once; it is killed with its group when the time is up."""
+        outcome = await program.run(self.command, self.environment)
+        if outcome.code != 0:
+            words = (outcome.errors or outcome.output).decode(errors="replace").strip().splitlines()
+            raise NotReady(f"{self.command[0]} ended with {outcome.code}{': ' if words else ''}{''.join(words[-1:])}")
+
+
+AnyProbe = TcpProbe | HttpProbe | GrpcProbe | PostgresProbe | ExecProbe
+"""The probes that a plan may name."""
+
+
+def in_words(probe: AnyProbe) -> str:
+    """Return what is asked, for people."""
+    match probe:
+        case TcpProbe():
+            return f"TCP on port {probe.port}"
+        case HttpProbe():
+            return f"GET {probe.path} on port {probe.port}"
+        case GrpcProbe():
+            return f"gRPC health on {probe.socket.name}"
+        case PostgresProbe():
+            return f"PostgreSQL login on port {probe.port}"
+        case ExecProbe():
+            return " ".join(probe.command)
+
+
 async def watch(probe: Probe, schedule: Schedule, clock: Clock, report: Callable[[bool, str], None]) -> None:
-    """Ask for ever; report each change between ready and not ready, the first time only when it becomes ready."""
+    """
+    Ask for ever; report each change between ready and not ready, the first time only when it becomes ready.
+
+    So failures before the first success count for nothing, however long a service takes to start.
+    """
+    if schedule.initial_delay_s:
+        await clock.sleep(schedule.initial_delay_s)
+    if isinstance(probe, GrpcProbe):
+        async with probe.connected() as check:
+            await _watch(check, schedule, clock, report)
+    else:
+        await _watch(probe.check, schedule, clock, report)
+
+
+async def _watch(
+    check: Callable[[], Awaitable[None]], schedule: Schedule, clock: Clock, report: Callable[[bool, str], None]
+) -> None:
     ready = False
     streak = 0
     period_s = schedule.first_period_s
     ever_ready = False
     while True:
-        problem = await _look(probe, schedule.timeout_s)
+        problem = await _look(check, schedule.timeout_s)
         agrees = (problem is None) == ready
         streak = 0 if agrees else streak + 1
         if streak >= (schedule.failure_threshold if ready else schedule.success_threshold):
@@ -168,11 +255,11 @@ async def watch(probe: Probe, schedule: Schedule, clock: Clock, report: Callable
         period_s = min(period_s * 1.5, schedule.starting_period_s)
 
 
-async def _look(probe: Probe, timeout_s: float) -> str | None:
+async def _look(check: Callable[[], Awaitable[None]], timeout_s: float) -> str | None:
     """Return None if ready, else the problem in words."""
     try:
         async with asyncio.timeout(timeout_s):
-            await probe.check()
+            await check()
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
     except (NotReady, OSError, ValueError) as error:

@@ -8,9 +8,9 @@ The one loop that joins the machine with the processes.
     SupervisorService ─ Start, Stop, … ─────┘                        └─▶ changed ─▶ who waits for a state
                         output of a Child ──▶ LogHub
 
-Tasks: `run()` itself and one `probe.watch` for each process that has a probe. The inbox is the only queue; it is not
-bounded, because each producer puts one event at a time and nothing in it waits for anybody. `run()` never awaits
-anything but the inbox, so the time from a process's death to its successor is one turn of the loop.
+Tasks: `run()` itself, one `probe.watch` for each probe of a process, and one for a checkpoint before a stop. The inbox
+is the only queue; it is not bounded, because each producer puts one event at a time and nothing in it waits for
+anybody. `run()` never awaits anything but the inbox, so from a death to the next process it is one turn of the loop.
 
 Shutdown rule: `run()` returns after the machine says Finished, which is after every process has ended; it then cancels
 the probes that are left and waits for them. What is asked for afterwards is refused with MeshStopping.
@@ -30,7 +30,7 @@ from services.supervisor.errors import MeshStopping
 from services.supervisor.events import EventLog, View
 from services.supervisor.exec_shim import CANNOT_EXECUTE
 from services.supervisor.logs import LogHub
-from services.supervisor.probe import watch
+from services.supervisor.probe import NotReady, watch
 from services.supervisor.pulse import Pulse
 from services.supervisor.states import State
 
@@ -40,7 +40,7 @@ class Process:
 
     def __init__(self) -> None:
         self.child: Child | None = None
-        self.prober: asyncio.Task[None] | None = None
+        self.tasks: list[asyncio.Task[None]] = []
         self.start_time_ms: int | None = None
         self.last_restart_time_ms: int | None = None
         self.started_at = 0.0
@@ -89,7 +89,7 @@ class Runtime:
         self._inbox.append(event)
         self._wake.set()
 
-    async def command(self, event: m.Start | m.Stop | m.Restart | m.Shutdown) -> None:
+    async def command(self, event: m.Start | m.Stop | m.Restart | m.Apply | m.Shutdown) -> None:
         """Have an event handled, and return when it has been; raises MeshStopping during and after the shutdown."""
         if self.machine.stopping or self.finished:
             raise MeshStopping
@@ -114,6 +114,7 @@ class Runtime:
             restarts=unit.restarts,
             start_time_ms=process.start_time_ms,
             last_restart_time_ms=process.last_restart_time_ms,
+            hangs=unit.hangs,
             last_exit=unit.last_exit,
             message=unit.message,
         )
@@ -130,6 +131,8 @@ class Runtime:
     def _handle(self, event: m.Event, exit_code: int | None) -> int | None:
         if isinstance(event, m.Exited) and event.run == self.machine.units[event.name].run:
             self._forget(self._processes[event.name])
+        if isinstance(event, m.Apply):
+            self._welcome(event)
         was_stopping = self.machine.stopping
         actions = self.machine.handle(event, self._clock.monotonic())
         if self.machine.stopping and not was_stopping:
@@ -140,8 +143,13 @@ class Runtime:
                     self._spawn(action)
                 case m.Kill():
                     self._kill(action)
+                case m.Prepare():
+                    self._processes[action.name].tasks.append(asyncio.create_task(self._prepare(action)))
                 case m.Changed():
                     self._publish(action.name)
+                case m.Removed():
+                    del self._processes[action.name]
+                    self._counters.forget(action.name)
                 case m.Finished():
                     exit_code = action.exit_code
         if self.startup_ms is None and self.machine.ready:
@@ -166,9 +174,13 @@ class Runtime:
             self._hub.feed(name, f"cannot start: {error}\n".encode())
             self.post(m.Exited(name, run, CANNOT_EXECUTE))
             return
-        if unit.spec.probe is not None:
-            report = _Report(self, name, run)
-            process.prober = asyncio.create_task(watch(unit.spec.probe, unit.spec.schedule, self._clock, report))
+        spec, report = unit.spec, _Report(self, name, run)
+        if spec.probe is not None:
+            watching = watch(spec.probe, spec.schedule, self._clock, report.readiness)
+            process.tasks.append(asyncio.create_task(watching))
+        if spec.liveness is not None:
+            watching = watch(spec.liveness, spec.liveness_schedule, self._clock, report.liveness)
+            process.tasks.append(asyncio.create_task(watching))
 
     def _ended(self, name: str, run: int, code: int) -> None:
         self._hub.end(name)
@@ -176,17 +188,36 @@ class Runtime:
 
     def _forget(self, process: Process) -> None:
         process.child, process.start_time_ms = None, None
-        if process.prober is not None:
-            process.prober.cancel()
-            self._cancelled = [task for task in self._cancelled if not task.done()]
-            self._cancelled.append(process.prober)
-            process.prober = None
+        for task in process.tasks:
+            task.cancel()
+        self._cancelled = [task for task in (*self._cancelled, *process.tasks) if not task.done()]
+        process.tasks = []
+
+    def _welcome(self, event: m.Apply) -> None:
+        """Make room for the services that a new plan adds."""
+        for name in event.graph.order:
+            if name not in self._processes:
+                self._processes[name] = Process()
+                self._counters.create(name)
+                self._hub.add(name)
+                self._shown.pop(name, None)
+
+    async def _prepare(self, action: m.Prepare) -> None:
+        checkpoint = self.machine.units[action.name].spec.stop.checkpoint
+        assert checkpoint is not None
+        try:
+            await checkpoint.checkpoint()
+        except (NotReady, OSError, ValueError) as error:
+            self._hub.note(f"{action.name} makes no checkpoint before its stop: {error}")
+        self.post(m.Prepared(action.name, action.run))
 
     def _kill(self, action: m.Kill) -> None:
         child = self._processes[action.name].child
         if child is not None:
             if action.signal is signal.SIGKILL:
-                self._hub.note(f"{action.name} is killed, because it did not stop in time")
+                hangs = self.machine.units[action.name].hung
+                reason = f"hangs ({hangs})" if hangs else "did not stop in time"
+                self._hub.note(f"{action.name} is killed, because it {reason}")
             child.signal(action.signal, leader_only=action.leader_only)
             child.wake()
 
@@ -243,5 +274,9 @@ class _Report:
         self._name = name
         self._run = run
 
-    def __call__(self, ready: bool, reason: str) -> None:
+    def readiness(self, ready: bool, reason: str) -> None:
         self._runtime.post(m.Probed(self._name, self._run, ready, reason))
+
+    def liveness(self, alive: bool, reason: str) -> None:
+        if not alive:
+            self._runtime.post(m.Hung(self._name, self._run, reason))

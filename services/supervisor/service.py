@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -12,8 +13,11 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.errors import FailedPrecondition, InvalidInput, NotFound
 from services.supervisor import machine as m
+from services.supervisor.apply import Applier
+from services.supervisor.difference import Change
 from services.supervisor.events import View
 from services.supervisor.logs import SUPERVISOR, Line, LogHub
+from services.supervisor.probe import in_words
 from services.supervisor.runtime import Runtime
 from services.supervisor.spec import ServiceSpec
 from services.supervisor.states import State
@@ -27,9 +31,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SupervisorService(rpc.SupervisorServiceServicer):
     """Every rpc of the proto; the errors and promises are described there."""
 
-    def __init__(self, runtime: Runtime, hub: LogHub) -> None:
+    def __init__(self, runtime: Runtime, hub: LogHub, applier: Applier) -> None:
         self._runtime = runtime
         self._hub = hub
+        self._applier = applier
 
     async def ListServices(self, request: pb.ListServicesRequest, context: Context) -> pb.ListServicesResponse:
         """Return every service in start order."""
@@ -100,7 +105,13 @@ class SupervisorService(rpc.SupervisorServiceServicer):
         for name in names - {SUPERVISOR}:
             self._unit(name)
         number = self._hub.last_number
-        lines = self._hub.last(names, request.lines or _DEFAULT_LINES)
+        since_ms = request.since.ToMilliseconds() if request.HasField("since") else 0
+        text = request.contains.casefold()
+
+        def wanted(line: Line) -> bool:
+            return line.time_ms >= since_ms and text in line.text.casefold()
+
+        lines = list(filter(wanted, self._hub.after(names, -1)))[-(request.lines or _DEFAULT_LINES) :]
         while True:
             for line in lines:
                 yield pb.TailLogsResponse(line=_line(line))
@@ -108,7 +119,7 @@ class SupervisorService(rpc.SupervisorServiceServicer):
                 return
             if number == self._hub.last_number:
                 await self._hub.changed.wait()
-            lines, number = self._hub.after(names, number), self._hub.last_number
+            lines, number = list(filter(wanted, self._hub.after(names, number))), self._hub.last_number
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.GetPlanResponse:
         """Return the waves of the plan."""
@@ -127,6 +138,16 @@ class SupervisorService(rpc.SupervisorServiceServicer):
         if lost() or machine.stopping:
             raise FailedPrecondition(machine.reason or f"given up: {', '.join(lost())}")
         return pb.WaitReadyResponse(startup_ms=self._runtime.startup_ms or 0)
+
+    async def ApplyConfiguration(
+        self, request: pb.ApplyConfigurationRequest, context: Context
+    ) -> pb.ApplyConfigurationResponse:
+        """Change the mesh to what a configuration file says."""
+        path = Path(request.path) if request.path else None
+        if path is not None and not path.is_absolute():
+            raise InvalidInput("path", request.path, "an absolute path")
+        changes = await self._applier.apply(path, dry_run=request.dry_run)
+        return pb.ApplyConfigurationResponse(changes=map(_change, changes))
 
     async def Shutdown(self, request: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:
         """Begin the ordered stop; a stop that goes on already is not hurried."""
@@ -158,6 +179,7 @@ def _service(view: View) -> pb.Service:
         last_restart_time=_time(view.last_restart_time_ms),
         last_exit=view.last_exit,
         message=view.message,
+        hangs=view.hangs,
     )
 
 
@@ -170,7 +192,14 @@ def _planned(spec: ServiceSpec) -> pb.PlannedService:
             pb.Dependency(name=edge.name, condition=pb.Condition.ValueType(edge.condition)) for edge in spec.needs
         ],
         ports=spec.ports,
+        user="" if spec.identity is None else f"{spec.identity.uid}:{spec.identity.gid}",
+        readiness="" if spec.probe is None else in_words(spec.probe),
+        liveness="" if spec.liveness is None else in_words(spec.liveness),
     )
+
+
+def _change(change: Change) -> pb.ServiceChange:
+    return pb.ServiceChange(name=change.name, kind=pb.ChangeKind.ValueType(change.kind), fields=change.fields)
 
 
 def _line(line: Line) -> pb.LogLine:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.supervisor.policy import DEFAULT_POLICY, RestartPolicy
-from services.supervisor.probe import DEFAULT_SCHEDULE, Probe, Schedule
+from services.supervisor.probe import DEFAULT_SCHEDULE, AnyProbe, PostgresProbe, Schedule
 from services.supervisor.states import Condition, Kind
 
 
@@ -33,11 +33,25 @@ class StopPlan:
 
     `leader_only` spares the group the steps' signals, for a process that stops its own children in an order of its
     own. `reserve_s` is the time that services stopped earlier must leave to this one when the whole mesh stops.
+    With `checkpoint` the first thing is to have PostgreSQL write out what it holds, so that its own stop is short; a
+    hurried stop leaves it out.
     """
 
     steps: tuple[StopStep, ...] = (StopStep(signal.SIGTERM, 5.0),)
     reserve_s: float = 1.0
     leader_only: bool = False
+    checkpoint: PostgresProbe | None = None
+    checkpoint_timeout_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The user a process becomes; `owned` are directories that are given to it, with all that is in them, before."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    owned: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,9 @@ class ServiceSpec:
     """
     A service: its command and everything the supervisor must know to run it.
 
-    `environment` is the child's whole environment. `death_signal` reaches the process when the supervisor dies.
+    `environment` is the child's whole environment. `death_signal` reaches the process when the supervisor dies, and is
+    tried first on one that hangs. `limits` are soft limits by their names without RLIMIT_, `nofile` for example.
+    `settings` is a digest of what the process reads from the configuration file by itself.
     `sockets` are removed before each start, they and `leftovers` at the end of the mesh. `essential`: when it is given
     up, the whole mesh stops.
     """
@@ -57,8 +73,15 @@ class ServiceSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
     umask: int = 0o027
-    probe: Probe | None = None
+    identity: Identity | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    nice: int = 0
+    oom_score_adj: int | None = None
+    settings: str = ""
+    probe: AnyProbe | None = None
     schedule: Schedule = DEFAULT_SCHEDULE
+    liveness: AnyProbe | None = None
+    liveness_schedule: Schedule = DEFAULT_SCHEDULE
     policy: RestartPolicy = DEFAULT_POLICY
     stop: StopPlan = StopPlan()
     death_signal: signal.Signals = signal.SIGKILL

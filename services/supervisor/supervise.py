@@ -16,7 +16,7 @@ from meshkit import log
 from meshkit.clock import SystemClock
 from meshkit.errors import FailedPrecondition
 from meshkit.server import MeshServer
-from services.supervisor.config import Settings
+from services.supervisor.apply import Applier, Planner, files_of, write_configuration
 from services.supervisor.counters import Counters
 from services.supervisor.errors import PortInUse
 from services.supervisor.graph import Graph
@@ -24,8 +24,10 @@ from services.supervisor.lock import RunLock
 from services.supervisor.logs import LogHub
 from services.supervisor.machine import Hurry, Machine, Shutdown
 from services.supervisor.ports import check_ports
+from services.supervisor.reaper import Reaper
 from services.supervisor.runtime import Runtime
 from services.supervisor.service import NAME, SupervisorService
+from services.supervisor.settings import Planned, Settings
 from services.supervisor.states import State
 from services.supervisor.terminal import Terminal
 
@@ -34,23 +36,28 @@ _PREDECESSOR_S = 5.0
 _log = log.get_logger("services.supervisor")
 
 
-async def supervise(graph: Graph, settings: Settings) -> int:
+async def supervise(planned: Planned, path: Path, planner: Planner) -> int:
     """
     Run the services until they are told to stop or one is given up, and return the exit code.
 
-    SIGTERM, SIGINT or SIGHUP begins the ordered stop, a second one hurries it, a third kills. The API answers from
+    `path` is the configuration file and `planner` makes a plan of it again, for a change while the mesh runs. SIGTERM,
+    SIGINT, SIGQUIT or SIGHUP begins the ordered stop, a second one hurries it, a third kills. The API answers from
     before the first start until after the last stop. Raises AlreadyRunning, PortInUse or FailedPrecondition before
     anything is started.
     """
     clock = SystemClock()
+    graph, settings = Graph(planned.services), planned.settings
     hub = _open_logs(graph, settings)
     counters = Counters(settings.run_dir)
     machine = Machine(graph, SystemRandom(), stop_deadline_s=settings.stop_deadline_s)
     runtime = Runtime(machine, hub, counters, clock)
-    with _signals(runtime), _log_through(hub), RunLock(settings.run_dir, _files(graph, settings)) as lock:
+    lock = RunLock(settings.run_dir, files_of(planned))
+    with _signals(runtime), _log_through(hub), lock, Reaper():
         await _check_ports(graph, _PREDECESSOR_S if lock.took_over else 0)
+        write_configuration(planned)
         server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
-        server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(runtime, hub), NAME)
+        applier = Applier(path, settings, runtime, lock, planner)
+        server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(runtime, hub, applier), NAME)
         async with server:
             health = asyncio.create_task(_show_health(runtime, server))
             try:
@@ -87,16 +94,10 @@ def _open_logs(graph: Graph, settings: Settings) -> LogHub:
         raise FailedPrecondition(f"solution.mesh.dataDir: {directory} cannot be made: {error.strerror}") from error
 
 
-def _files(graph: Graph, settings: Settings) -> Iterator[Path]:
-    yield settings.run_dir.socket("supervisor")
-    for spec in graph.specs.values():
-        yield from (*spec.sockets, *spec.leftovers)
-
-
 @contextmanager
 def _signals(runtime: Runtime) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
     received: list[signal.Signals] = []
 
     def on_signal(number: signal.Signals) -> None:
@@ -127,13 +128,13 @@ def _log_through(hub: LogHub) -> Iterator[None]:
 async def _show_health(runtime: Runtime, server: MeshServer) -> None:
     """Give each service's name in the health service the service's own health."""
     sequence = 0
-    shown: dict[str, bool] = {}
-    for name in runtime.machine.units:
+    shown = dict.fromkeys(runtime.machine.units, False)
+    for name in shown:
         await server.set_serving(name, False)
     while not runtime.finished:
         for _, view in runtime.events.after(sequence) or ():
             serving = view.state is State.HEALTHY
-            if shown.get(view.name, False) != serving:
+            if shown.get(view.name) is not serving:
                 shown[view.name] = serving
                 await server.set_serving(view.name, serving)
         sequence = runtime.events.last_sequence

@@ -21,10 +21,11 @@ from meshkit.clock import SystemClock
 from meshkit.paths import RunDir
 from services.supervisor.counters import Counters
 from services.supervisor.graph import Graph
-from services.supervisor.logs import LogHub, LogSettings
+from services.supervisor.logs import LogHub
 from services.supervisor.machine import Machine, Shutdown
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.runtime import Runtime
+from services.supervisor.settings import LogSettings, Planned, Settings
 from services.supervisor.spec import Dependency, ServiceSpec, StopPlan, StopStep
 from services.supervisor.states import Condition, Kind, State
 from services.supervisor.terminal import Terminal
@@ -173,7 +174,6 @@ def no_process_left(pids: list[int], timeout_s: float = 5.0) -> Iterator[None]:
 def _main() -> None:
     from meshkit import log, runtime
     from services.supervisor import parent
-    from services.supervisor.config import Settings
     from services.supervisor.supervise import supervise
 
     scenario, run_dir, data_dir = sys.argv[1:]
@@ -184,7 +184,12 @@ def _main() -> None:
         nonlocal exit_code
         parent.die_with_parent(os.environ)
         settings = Settings(RunDir(Path(run_dir)), LogSettings(Path(data_dir) / "logs"))
-        exit_code = await supervise(Graph(scenario_specs(scenario)), settings)
+
+        async def planner(path: Path) -> Planned:
+            return Planned(settings, tuple(scenario_specs(path.read_text())), path.read_text())
+
+        planned = Planned(settings, tuple(scenario_specs(scenario)), scenario)
+        exit_code = await supervise(planned, Path(data_dir) / "scenario", planner)
 
     runtime.run(run)
     sys.exit(exit_code)

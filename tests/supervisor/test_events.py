@@ -8,7 +8,7 @@ from services.supervisor.states import Kind, State
 
 def view(restarts: int) -> View:
     """Return a view that is told from others by its restarts."""
-    return View("a", Kind.LONGRUN, State.HEALTHY, 1, restarts, None, None, "", "")
+    return View("a", Kind.LONGRUN, State.HEALTHY, 1, restarts, 0, None, None, "", "")
 
 
 @pytest.mark.parametrize(

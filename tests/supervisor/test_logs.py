@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
-from services.supervisor.logs import LINE_BYTES, LogHub, LogSettings, Splitter
+from services.supervisor.logs import LINE_BYTES, LogHub, Splitter
+from services.supervisor.settings import LogSettings
 from services.supervisor.terminal import Terminal
 
 

@@ -3,6 +3,7 @@
 import signal
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from services.supervisor import machine as m
 from services.supervisor.graph import Graph
 from services.supervisor.policy import RestartPolicy
-from services.supervisor.probe import TcpProbe
+from services.supervisor.probe import PostgresProbe, TcpProbe
 from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
 from services.supervisor.states import Condition, Kind, State
 from tests.supervisor.fakes import completed, healthy, oneshot, sleeper
@@ -38,6 +39,7 @@ class World:
     by_hand: set[str] = field(default_factory=set)
     crashes: dict[str, int] = field(default_factory=dict)
     dying: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     stop_order: list[str] = field(default_factory=list)
     hasty: bool = False
     exit_code: int | None = None
@@ -56,6 +58,11 @@ class World:
                     self._spawn(action, stopped_before)
                 case m.Kill():
                     self._kill(action)
+                case m.Prepare():
+                    assert self.machine.units[action.name].state is State.STOPPING
+                case m.Removed():
+                    assert action.name not in self.living, "removed only when it is gone"
+                    self.removed.append(action.name)
                 case m.Finished():
                     assert self.exit_code is None, "finished once"
                     assert not self.living or self.now > DEADLINE_S
@@ -66,7 +73,7 @@ class World:
         run = self.living.pop(name)
         wanted = self.machine.units[name].state is State.STOPPING or self.machine.stopping
         self.healthy.discard(name)
-        if self.graph.specs[name].kind is Kind.ONESHOT and code == 0 and not wanted:
+        if self.machine.units[name].spec.kind is Kind.ONESHOT and code == 0 and not wanted:
             self.completed.add(name)
         elif not wanted:
             self.crashes[name] = self.crashes.get(name, 0) + 1
@@ -74,11 +81,26 @@ class World:
 
     def probe(self, name: str, ready: bool) -> None:
         """Report a probe's result."""
-        spec = self.graph.specs[name]
-        if spec.kind is Kind.LONGRUN:
+        unit = self.machine.units[name]
+        if unit.spec.kind is Kind.LONGRUN and not unit.hung:
             if self.machine.units[name].state is not State.STOPPING:
                 (self.healthy.add if ready else self.healthy.discard)(name)
             self.handle(m.Probed(name, self.living[name], ready))
+
+    def hang(self, name: str) -> None:
+        """Report that a process does not answer any more; it dies of the SIGKILL that must follow."""
+        self.healthy.discard(name)
+        self.handle(m.Hung(name, self.living[name], "no answer"))
+
+    def apply(self, specs: list[ServiceSpec], restarts: set[str]) -> None:
+        """Have another plan in force."""
+        self.graph = Graph(specs)
+        for name in restarts:
+            self.by_hand.add(name)
+            self.crashes[name] = 0
+            self.healthy.discard(name)
+            self.completed.discard(name)
+        self.handle(m.Apply(self.graph, frozenset(restarts)))
 
     def by_operator(self, event: m.Start | m.Stop | m.Restart) -> None:
         """Do something by hand, which forgives crashes."""
@@ -109,7 +131,9 @@ class World:
 
     def _spawn(self, action: m.Spawn, stopped_before: bool) -> None:
         name = action.name
-        spec = self.graph.specs[name]
+        spec = self.machine.units[name].spec
+        assert name in self.graph.specs, "never one that is no longer in the plan"
+        assert spec == self.graph.specs[name], "always by the plan in force"
         assert name not in self.living, "never two processes of one service"
         assert not stopped_before, "nothing starts once the mesh stops"
         assert self.crashes.get(name, 0) <= spec.policy.max_restarts, "the budget is kept"
@@ -131,8 +155,11 @@ class World:
         if self.machine.stopping and not self.hasty and name not in self.stop_order:
             # What was being stopped by hand already is not of this order.
             self.stop_order.append(name)
-            late = [other for other in self.graph.dependents(name) if other in self.living]
+            dependents = self.graph.dependents(name) if name in self.graph.specs else frozenset()
+            late = [other for other in dependents if other in self.living]
             assert [] == late or self.machine.units[name].step > 0, "dependents stop first"
+        hung = bool(self.machine.units[name].hung)
+        assert hung or self.machine.units[name].state is State.STOPPING, "nobody is killed without a reason"
         self.healthy.discard(name)
         if action.signal is signal.SIGKILL or name in self.obeys:
             self.dying.append(name)
@@ -140,12 +167,25 @@ class World:
 
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["crash", "end", "ready", "unready", "start", "stop", "restart", "wait"]),
+        st.sampled_from(["crash", "end", "ready", "unready", "hang", "start", "stop", "restart", "apply", "wait"]),
         st.integers(0, 11),
         st.floats(0, 3),
     ),
     max_size=40,
 )
+
+
+def another_plan(data: st.DataObject, graph: Graph) -> list[ServiceSpec]:
+    """Draw a plan with some services gone, some changed and perhaps one more."""
+    kept = {name for name in graph.order if data.draw(st.integers(0, 3))}
+    specs = []
+    for name in sorted(kept):
+        spec = graph.specs[name]
+        spec = replace(spec, needs=tuple(edge for edge in spec.needs if edge.name in kept))
+        specs.append(replace(spec, settings=f"{spec.settings}x") if data.draw(st.booleans()) else spec)
+    if not specs or data.draw(st.booleans()):
+        specs.append(sleeper(f"n-{len(graph.order)}-{data.draw(st.integers(0, 10**9))}"))
+    return specs
 
 
 @settings(max_examples=100, deadline=None)
@@ -154,7 +194,8 @@ def test_promises_hold_in_any_order_of_events(
     data: st.DataObject, plan: list[ServiceSpec], operations: list[tuple[str, int, float]], hurried: bool
 ) -> None:
     """
-    Never before the conditions, never two processes, budget kept, reverse stop order, and an end in time.
+    Never before the conditions, never two processes, budget kept, reverse stop order, and an end in time; also when
+    processes hang, and when another plan comes.
 
     Whatever happened before, a shutdown ends within its deadline and the wait for the last SIGKILL.
     """
@@ -170,6 +211,12 @@ def test_promises_hold_in_any_order_of_events(
                 world.end(name, 1 if what == "crash" else 0)
             case "ready" | "unready" if name in world.living:
                 world.probe(name, what == "ready")
+            case "hang" if name in world.living:
+                world.hang(name)
+            case "apply" if not world.machine.applying:
+                changed = another_plan(data, world.graph)
+                world.apply(changed, {spec.name for spec in changed if world.graph.specs.get(spec.name) != spec})
+                names = list(world.graph.order)
             case "start":
                 world.by_operator(m.Start(name))
             case "stop":
@@ -333,3 +380,83 @@ def test_who_stops_first_leaves_time_to_the_others() -> None:
     world.handle(m.Shutdown("test"))
 
     assert DEADLINE_S - 3 == world.machine.next_due()
+
+
+def test_a_hung_process_is_a_crash_by_policy() -> None:
+    """It gets its death signal, SIGKILL if it does not die of that, and counts like any other crash."""
+    world = World([replace(sleeper("a"), probe=TcpProbe(1), death_signal=signal.SIGQUIT)])
+    world.probe("a", True)
+    sent = world.machine.handle(m.Hung("a", 1, "no answer within 5 s"), 1.0)
+    later = world.machine.handle(m.Tick(), 1.0 + m.HUNG_WAIT_S)
+    unit = world.machine.units["a"]
+
+    assert m.Kill("a", signal.SIGQUIT, leader_only=False) in sent
+    assert m.Kill("a", signal.SIGKILL, leader_only=False) in later
+    assert (State.UNHEALTHY, 1) == (unit.state, unit.hangs)
+
+    world.now = 4
+    world.probe("a", True)
+
+    assert State.UNHEALTHY is unit.state
+
+    world.end("a", -9)
+    world.run_until(5)
+
+    assert (2, 1, "signal SIGKILL (hung: no answer within 5 s)") == (unit.run, unit.restarts, unit.last_exit)
+
+
+def test_crashes_long_ago_do_not_count() -> None:
+    """A service that crashes seldom is never given up, though it is never healthy for the stable time."""
+    policy = RestartPolicy(max_restarts=1, window_s=100)
+    world = World([replace(sleeper("a"), policy=policy, probe=TcpProbe(1))])
+    for _ in range(5):
+        world.crashes.clear()
+        world.end("a", 1)
+        world.run_until(world.now + 101)
+
+    assert (None, 5) == (world.exit_code, world.machine.units["a"].restarts)
+
+
+def test_a_checkpoint_comes_before_the_first_signal() -> None:
+    """The first signal follows the end of the preparation or its timeout; a hurried stop leaves it out."""
+    checkpoint = PostgresProbe(1, "u", "d", Path("p"))
+    stop = StopPlan((StopStep(signal.SIGINT, 8),), checkpoint=checkpoint, checkpoint_timeout_s=3)
+    kill = m.Kill("a", signal.SIGINT, leader_only=False)
+    for event, now in ((m.Prepared("a", 1), 0.1), (m.Tick(), 3.0)):
+        machine = World([replace(sleeper("a"), stop=stop)]).machine
+        first = machine.handle(m.Stop("a"), 0.0)
+
+        assert m.Prepare("a", 1) in first
+        assert kill not in first
+        assert kill in machine.handle(event, now)
+
+    assert kill in World([replace(sleeper("a"), stop=stop)]).machine.handle(m.Hurry(), 0.0)
+
+
+def test_another_plan_restarts_only_what_changed() -> None:
+    """The changed get a new process, the new start, the removed stop, the others keep theirs."""
+    world = World([sleeper("a"), sleeper("b", healthy("a")), sleeper("gone"), oneshot("o", "")], {"b", "gone"})
+    world.end("o", 0)
+    changed = replace(sleeper("b", healthy("a")), settings="new")
+    world.apply([sleeper("a"), changed, sleeper("new", healthy("b")), oneshot("o", "")], {"b"})
+    world.run_until(5)
+
+    assert {"a": 1, "b": 2, "new": 1} == world.living
+    assert ["gone"] == world.removed
+    assert State.COMPLETED is world.machine.units["o"].state
+    assert 0 == world.machine.units["b"].restarts
+
+
+def test_another_plan_leaves_down_what_was_stopped_by_hand() -> None:
+    """A changed service that somebody has stopped has its new plan when it is started."""
+    world = World([sleeper("a"), sleeper("b")], {"a"})
+    world.by_operator(m.Stop("a"))
+    world.run_until(1)
+    changed = replace(sleeper("a"), settings="new")
+    world.apply([changed, sleeper("b")], {"a"})
+
+    assert {"b": 1} == world.living
+
+    world.by_operator(m.Start("a"))
+
+    assert {"a": 2, "b": 1} == world.living

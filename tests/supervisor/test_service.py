@@ -15,12 +15,16 @@ import pytest
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.client import channel
+from meshkit.paths import RunDir
 from meshkit.server import MeshServer
+from services.supervisor.apply import Applier
+from services.supervisor.lock import RunLock
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.service import NAME, SupervisorService
+from services.supervisor.settings import LogSettings, Planned, Settings
 from services.supervisor.spec import ServiceSpec
 from services.supervisor.states import State
-from tests.supervisor.fakes import SCENARIOS, Mesh, completed, oneshot, running, shell, sleeper
+from tests.supervisor.fakes import SCENARIOS, Mesh, completed, oneshot, running, scenario_specs, shell, sleeper
 
 if TYPE_CHECKING:
     Stub = rpc.SupervisorServiceAsyncStub  # the generated module has it for type checkers only
@@ -41,7 +45,15 @@ async def served(specs: list[ServiceSpec], run_dir: Path) -> AsyncIterator[Serve
     """Run services with the API in front of them."""
     async with running(specs, run_dir) as mesh:
         server = MeshServer("supervisor", run_dir / "supervisor.sock", drain_s=0.2)
-        server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(mesh.runtime, mesh.hub), NAME)
+        settings = Settings(RunDir(run_dir), LogSettings(run_dir / "logs"))
+        lock = RunLock(settings.run_dir)
+
+        async def planner(path: Path) -> Planned:
+            return Planned(settings, tuple(scenario_specs(path.read_text())))
+
+        applier = Applier(run_dir / "scenario", settings, mesh.runtime, lock, planner)
+        servicer = SupervisorService(mesh.runtime, mesh.hub, applier)
+        server.add(rpc.add_SupervisorServiceServicer_to_server, servicer, NAME)
         async with server, channel(run_dir / "supervisor.sock") as connection:
             yield Served(mesh, rpc.SupervisorServiceStub(connection))
 

@@ -128,6 +128,38 @@ CONDITION_COMPLETED: Condition.ValueType  # 3
 """CONDITION_COMPLETED waits for the successful end of a oneshot."""
 Global___Condition: _TypeAlias = Condition  # noqa: Y015
 
+class _ChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGE_KIND_UNSPECIFIED: _ChangeKind.ValueType  # 0
+    """CHANGE_KIND_UNSPECIFIED is never sent."""
+    CHANGE_KIND_ADDED: _ChangeKind.ValueType  # 1
+    """CHANGE_KIND_ADDED is new and is started."""
+    CHANGE_KIND_REMOVED: _ChangeKind.ValueType  # 2
+    """CHANGE_KIND_REMOVED is no longer in the plan and is stopped."""
+    CHANGE_KIND_RESTARTED: _ChangeKind.ValueType  # 3
+    """CHANGE_KIND_RESTARTED runs with something new, so it is restarted; a oneshot runs again."""
+    CHANGE_KIND_UPDATED: _ChangeKind.ValueType  # 4
+    """CHANGE_KIND_UPDATED has new rules of supervision only (probes, restarts, stop), so its process is left alone."""
+
+class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
+    """ChangeKind is what a new configuration does to a service."""
+
+CHANGE_KIND_UNSPECIFIED: ChangeKind.ValueType  # 0
+"""CHANGE_KIND_UNSPECIFIED is never sent."""
+CHANGE_KIND_ADDED: ChangeKind.ValueType  # 1
+"""CHANGE_KIND_ADDED is new and is started."""
+CHANGE_KIND_REMOVED: ChangeKind.ValueType  # 2
+"""CHANGE_KIND_REMOVED is no longer in the plan and is stopped."""
+CHANGE_KIND_RESTARTED: ChangeKind.ValueType  # 3
+"""CHANGE_KIND_RESTARTED runs with something new, so it is restarted; a oneshot runs again."""
+CHANGE_KIND_UPDATED: ChangeKind.ValueType  # 4
+"""CHANGE_KIND_UPDATED has new rules of supervision only (probes, restarts, stop), so its process is left alone."""
+Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
+
 @_typing.final
 class Service(_message.Message):
     """Service is one process of the mesh as it is now."""
@@ -143,6 +175,7 @@ class Service(_message.Message):
     LAST_RESTART_TIME_FIELD_NUMBER: _builtins.int
     LAST_EXIT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    HANGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the fixed service name, for example `price-aggregator`."""
     kind: Global___ServiceKind.ValueType
@@ -157,6 +190,8 @@ class Service(_message.Message):
     """last_exit tells how the last process ended, for example `exit 1` or `signal SIGKILL`; empty if none ended."""
     message: _builtins.str
     """message says in words what it waits for or why it failed; empty when there is nothing to say."""
+    hangs: _builtins.int
+    """hangs counts the processes that were killed because they did not answer their liveness probe any more."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """start_time is when the present process was started; absent when it has none."""
@@ -177,10 +212,11 @@ class Service(_message.Message):
         last_restart_time: _timestamp_pb2.Timestamp | None = ...,
         last_exit: _builtins.str = ...,
         message: _builtins.str = ...,
+        hangs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_restart_time", b"last_restart_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "last_exit", b"last_exit", "last_restart_time", b"last_restart_time", "message", b"message", "name", b"name", "pid", b"pid", "restarts", b"restarts", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hangs", b"hangs", "kind", b"kind", "last_exit", b"last_exit", "last_restart_time", b"last_restart_time", "message", b"message", "name", b"name", "pid", b"pid", "restarts", b"restarts", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,12 +260,18 @@ class PlannedService(_message.Message):
     DEPENDENCIES_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     PORTS_FIELD_NUMBER: _builtins.int
+    READINESS_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the service's name."""
     kind: Global___ServiceKind.ValueType
     """kind tells a longrun from a oneshot."""
     user: _builtins.str
     """user is the account it runs under; empty for the supervisor's own."""
+    readiness: _builtins.str
+    """readiness is the probe in words, for example `gRPC health on aggregator.sock`; empty: ready when started."""
+    liveness: _builtins.str
+    """liveness is the probe in words that finds a process that hangs; empty for none."""
     @_builtins.property
     def command(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """command is the argument vector; it never contains a secret."""
@@ -251,14 +293,48 @@ class PlannedService(_message.Message):
         dependencies: _abc.Iterable[Global___Dependency] | None = ...,
         user: _builtins.str = ...,
         ports: _abc.Iterable[_builtins.int] | None = ...,
+        readiness: _builtins.str = ...,
+        liveness: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "dependencies", b"dependencies", "kind", b"kind", "name", b"name", "ports", b"ports", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "dependencies", b"dependencies", "kind", b"kind", "liveness", b"liveness", "name", b"name", "ports", b"ports", "readiness", b"readiness", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlannedService: _TypeAlias = PlannedService  # noqa: Y015
+
+@_typing.final
+class ServiceChange(_message.Message):
+    """ServiceChange is what a new configuration does to one service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """name is the service's name."""
+    kind: Global___ChangeKind.ValueType
+    """kind is what happens to it."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """fields are what differs, for example `command`, `ports` or `configuration`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: Global___ChangeKind.ValueType = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceChange: _TypeAlias = ServiceChange  # noqa: Y015
 
 @_typing.final
 class Wave(_message.Message):
@@ -651,13 +727,21 @@ class TailLogsRequest(_message.Message):
     SERVICES_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    CONTAINS_FIELD_NUMBER: _builtins.int
     lines: _builtins.int
     """lines is how many past lines to send at most, over all services; 0 for 100."""
     follow: _builtins.bool
     """follow keeps the stream open for new lines."""
+    contains: _builtins.str
+    """contains leaves out lines without this text, upper and lower case alike; empty for all."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """services are the names to show; empty for all."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """since leaves out lines that were read before; absent for no bound. Only lines that are still in memory are sent."""
 
     def __init__(
         self,
@@ -665,10 +749,12 @@ class TailLogsRequest(_message.Message):
         services: _abc.Iterable[_builtins.str] | None = ...,
         lines: _builtins.int = ...,
         follow: _builtins.bool = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        contains: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "lines", b"lines", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contains", b"contains", "follow", b"follow", "lines", b"lines", "services", b"services", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -777,6 +863,56 @@ class WaitReadyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WaitReadyResponse: _TypeAlias = WaitReadyResponse  # noqa: Y015
+
+@_typing.final
+class ApplyConfigurationRequest(_message.Message):
+    """ApplyConfigurationRequest names a file on the supervisor's host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """path is the absolute path of the configuration file; empty for the file the supervisor was started with."""
+    dry_run: _builtins.bool
+    """dry_run compares only."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigurationRequest: _TypeAlias = ApplyConfigurationRequest  # noqa: Y015
+
+@_typing.final
+class ApplyConfigurationResponse(_message.Message):
+    """ApplyConfigurationResponse carries the difference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceChange]:
+        """changes are in start order, removed services last; empty when nothing differs."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ServiceChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigurationResponse: _TypeAlias = ApplyConfigurationResponse  # noqa: Y015
 
 @_typing.final
 class ShutdownRequest(_message.Message):

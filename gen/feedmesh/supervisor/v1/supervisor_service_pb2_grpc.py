@@ -85,6 +85,11 @@ class SupervisorServiceStub:
                 request_serializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.WaitReadyRequest.SerializeToString,
                 response_deserializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.WaitReadyResponse.FromString,
                 _registered_method=True)
+        self.ApplyConfiguration = channel.unary_unary(
+                '/feedmesh.supervisor.v1.SupervisorService/ApplyConfiguration',
+                request_serializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ApplyConfigurationRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ApplyConfigurationResponse.FromString,
+                _registered_method=True)
         self.Shutdown = channel.unary_unary(
                 '/feedmesh.supervisor.v1.SupervisorService/Shutdown',
                 request_serializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ShutdownRequest.SerializeToString,
@@ -174,6 +179,17 @@ class SupervisorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyConfiguration(self, request, context):
+        """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
+
+        It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
+        with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
+        then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Shutdown(self, request, context):
         """Shutdown begins the ordered stop of the whole mesh and returns at once.
         """
@@ -233,6 +249,11 @@ def add_SupervisorServiceServicer_to_server(servicer, server):
                     servicer.WaitReady,
                     request_deserializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.WaitReadyRequest.FromString,
                     response_serializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.WaitReadyResponse.SerializeToString,
+            ),
+            'ApplyConfiguration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyConfiguration,
+                    request_deserializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ApplyConfigurationRequest.FromString,
+                    response_serializer=feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ApplyConfigurationResponse.SerializeToString,
             ),
             'Shutdown': grpc.unary_unary_rpc_method_handler(
                     servicer.Shutdown,
@@ -511,6 +532,33 @@ class SupervisorService:
             '/feedmesh.supervisor.v1.SupervisorService/WaitReady',
             feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.WaitReadyRequest.SerializeToString,
             feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.WaitReadyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyConfiguration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.supervisor.v1.SupervisorService/ApplyConfiguration',
+            feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ApplyConfigurationRequest.SerializeToString,
+            feedmesh_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ApplyConfigurationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,13 @@ class SupervisorServiceStub:
     """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
     one of them has failed for good.
     """
+    ApplyConfiguration: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.ApplyConfigurationRequest, _supervisor_service_pb2.ApplyConfigurationResponse]
+    """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
+
+    It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
+    with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
+    then.
+    """
     Shutdown: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.ShutdownRequest, _supervisor_service_pb2.ShutdownResponse]
     """Shutdown begins the ordered stop of the whole mesh and returns at once."""
 
@@ -104,6 +111,13 @@ class SupervisorServiceAsyncStub(SupervisorServiceStub):
     WaitReady: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.WaitReadyRequest, _supervisor_service_pb2.WaitReadyResponse]  # type: ignore[assignment]
     """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
     one of them has failed for good.
+    """
+    ApplyConfiguration: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.ApplyConfigurationRequest, _supervisor_service_pb2.ApplyConfigurationResponse]  # type: ignore[assignment]
+    """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
+
+    It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
+    with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
+    then.
     """
     Shutdown: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.ShutdownRequest, _supervisor_service_pb2.ShutdownResponse]  # type: ignore[assignment]
     """Shutdown begins the ordered stop of the whole mesh and returns at once."""
@@ -201,6 +215,19 @@ class SupervisorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_supervisor_service_pb2.WaitReadyResponse, _abc.Awaitable[_supervisor_service_pb2.WaitReadyResponse]]:
         """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
         one of them has failed for good.
+        """
+
+    @_abc_1.abstractmethod
+    def ApplyConfiguration(
+        self,
+        request: _supervisor_service_pb2.ApplyConfigurationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_supervisor_service_pb2.ApplyConfigurationResponse, _abc.Awaitable[_supervisor_service_pb2.ApplyConfigurationResponse]]:
+        """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
+
+        It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
+        with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
+        then.
         """
 
     @_abc_1.abstractmethod

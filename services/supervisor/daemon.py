@@ -1,0 +1,26 @@
+"""The supervisor's process."""
+
+import os
+import sys
+from pathlib import Path
+
+# structlog loads rich, if it is there, for a console format that we do not use: 7 MB.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+
+from meshkit import log, runtime  # noqa: E402
+from services.supervisor import parent, planner  # noqa: E402
+from services.supervisor.supervise import supervise  # noqa: E402
+
+
+def run(path: Path) -> int:
+    """Run the mesh of a configuration file until its end and return the exit code."""
+    log.configure("supervisor")
+    exit_code = 0
+
+    async def main() -> None:
+        nonlocal exit_code
+        parent.die_with_parent(os.environ)
+        exit_code = await supervise(await planner.make(path), path, planner.make)
+
+    runtime.run(main)
+    return exit_code
