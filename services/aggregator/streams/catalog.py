@@ -1,0 +1,53 @@
+"""The streams there are."""
+
+from collections.abc import Mapping
+
+import aiohttp
+
+from meshkit.clock import Clock
+from meshkit.log import get_logger
+from meshkit.metrics import Registry
+from services.aggregator.streams.binance import BinanceStream
+from services.aggregator.streams.bybit import BybitStream
+from services.aggregator.streams.coinbase import CoinbaseStream
+from services.aggregator.streams.cryptocompare import CryptocompareStream
+from services.aggregator.streams.finnhub import FinnhubStream
+from services.aggregator.streams.kraken import KrakenStream
+from services.aggregator.streams.kucoin import KucoinStream
+from services.aggregator.streams.okx import OkxStream
+from services.aggregator.streams.protocol import Dialect
+from services.aggregator.streams.settings import StreamConfig
+from services.aggregator.streams.source_stream import SourceStream
+
+log = get_logger(__name__)
+
+_DIALECTS: tuple[Dialect, ...] = (
+    BinanceStream(),
+    BybitStream(),
+    CoinbaseStream(),
+    CryptocompareStream(),
+    FinnhubStream(),
+    KrakenStream(),
+    KucoinStream(),
+    OkxStream(),
+)
+DIALECTS: Mapping[str, Dialect] = {dialect.RULES.source: dialect for dialect in _DIALECTS}
+
+
+def open_streams(
+    session: aiohttp.ClientSession,
+    configs: Mapping[str, StreamConfig | None],
+    clock: Clock,
+    metrics: Registry,
+) -> list[SourceStream]:
+    """Return the streams of the sources that have one; one that lacks its key is logged and left out."""
+    streams = []
+    for name, config in configs.items():
+        dialect = DIALECTS.get(name)
+        if dialect is None or config is None:
+            continue
+        if dialect.RULES.key_parameter and not config.api_key:
+            log.warning("stream_without_key", source=name)
+        else:
+            streams.append(SourceStream(dialect, config, session, clock, metrics))
+    return streams

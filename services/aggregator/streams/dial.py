@@ -1,0 +1,109 @@
+"""Open the WebSocket of a source: address, key, token, proxy, and no faster than the provider allows."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import aiohttp
+
+from meshkit.clock import Clock
+from services.aggregator.streams.errors import StreamDown
+from services.aggregator.streams.pace import Pace
+from services.aggregator.streams.protocol import Rules, parse
+from services.aggregator.streams.settings import StreamConfig
+
+HANDSHAKE_S = 10.0
+# A socket that no longer answers must not be waited for when it is closed.
+CLOSE_S = 1.0
+# The longest known message, a snapshot of 100 tickers, has some 30 kB.
+LONGEST_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Hold an open WebSocket and how often the provider wants to be pinged, None for as the rules say."""
+
+    ws: aiohttp.ClientWebSocketResponse
+    ping_s: float | None = None
+    silence_s: float | None = None
+
+
+class Dialer:
+    """Open connections to one provider."""
+
+    def __init__(self, session: aiohttp.ClientSession, rules: Rules, config: StreamConfig, clock: Clock) -> None:
+        self._session = session
+        self._rules = rules
+        self._config = config
+        self._clock = clock
+        self._pace = Pace(rules.connect_gap_s)
+        self._count = 0
+
+    async def dial(self) -> Line:
+        """Return an open WebSocket; raise StreamDown."""
+        now = self._clock.monotonic()
+        wait_s = self._pace.wait_s(now)
+        # Taken before the wait, so that those who dial at once get one moment each.
+        self._pace.spend(now + wait_s)
+        await self._clock.sleep(wait_s)
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                url, ping_s, silence_s = await self._target()
+                ws = await self._session.ws_connect(
+                    url,
+                    proxy=self._config.proxy,
+                    autoping=False,
+                    max_msg_size=LONGEST_MESSAGE_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                )
+        except TimeoutError:
+            raise StreamDown("refused", f"no handshake within {HANDSHAKE_S:g} s") from None
+        except aiohttp.WSServerHandshakeError as error:
+            raise StreamDown("refused", f"HTTP {error.status}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise StreamDown("refused", type(error).__name__) from None
+        return Line(ws, ping_s, silence_s)
+
+    async def _target(self) -> tuple[str, float | None, float | None]:
+        rules, config = self._rules, self._config
+        url = address(rules, config.ws_url, config.base_url)
+        if rules.key_parameter and config.api_key:
+            url = with_query(url, {rules.key_parameter: config.api_key})
+        if not rules.token_path:
+            return url, None, None
+        self._count += 1
+        endpoint, token, ping_s, silence_s = await self._token()
+        if config.ws_url is None:
+            url = endpoint
+        return with_query(url, {"token": token, "connectId": str(self._count)}), ping_s, silence_s
+
+    async def _token(self) -> tuple[str, str, float, float]:
+        url = (self._config.base_url or "").rstrip("/") + self._rules.token_path
+        async with self._session.post(url, proxy=self._config.proxy, allow_redirects=False) as response:
+            text = await response.text()
+        try:
+            data = parse(text)["data"]  # type: ignore[index]
+            server = data["instanceServers"][0]
+            ping_s = int(server["pingInterval"]) / 1000
+            silence_s = ping_s + int(server["pingTimeout"]) / 1000
+            return str(server["endpoint"]), str(data["token"]), ping_s, silence_s
+        except (LookupError, TypeError, ValueError):
+            raise StreamDown("token", f"HTTP {response.status} without a token") from None
+
+
+def address(rules: Rules, ws_url: str | None, base_url: str | None) -> str:
+    """Return the address of a stream: the set one, completed by the provider's path, else that of the REST's region."""
+    host = urlsplit(base_url or "").hostname or ""
+    default = rules.regions.get(host, rules.url)
+    if ws_url is None:
+        return default
+    parts = urlsplit(ws_url)
+    return urlunsplit(parts._replace(path=urlsplit(default).path)) if parts.path in ("", "/") else ws_url
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """Return an address with these query parameters set."""
+    parts = urlsplit(url)
+    query = {**dict(parse_qsl(parts.query)), **parameters}
+    return urlunsplit(parts._replace(path=parts.path or "/", query=urlencode(query)))

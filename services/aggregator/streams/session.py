@@ -1,0 +1,212 @@
+"""One open WebSocket: what it receives becomes events, what is wanted becomes messages, silence ends it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import aiohttp
+
+from meshkit.clock import Clock
+from meshkit.log import get_logger
+from services.aggregator.quote import Tick
+from services.aggregator.streams.dial import Line
+from services.aggregator.streams.errors import StreamDown
+from services.aggregator.streams.pace import Pace
+from services.aggregator.streams.protocol import (
+    Complaint,
+    Confirmed,
+    Dialect,
+    Event,
+    Failed,
+    Leave,
+    Price,
+    Rejected,
+    Welcome,
+    parse,
+)
+from services.aggregator.streams.subscriptions import Subscriptions, Verb
+
+log = get_logger(__name__)
+
+# How long the writer sleeps at most; overdue answers are noticed this late.
+STEP_S = 1.0
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+_MESSAGES = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
+
+
+class Session:
+    """
+    Use one WebSocket until it ends.
+
+    Args:
+        pace: How fast messages may be sent.
+        ping_s: How often to ping; None where only the provider does.
+        on_price: Called with each price's symbol and tick.
+        on_message: Called for each message, with False for one that could not be read.
+
+    Attributes:
+        leaving: Set when the provider announces the end of the connection.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        dialect: Dialect,
+        subscriptions: Subscriptions,
+        clock: Clock,
+        *,
+        pace: Pace,
+        ping_s: float | None,
+        on_price: Callable[[str, Tick], None],
+        on_message: Callable[[bool], None],
+    ) -> None:
+        self.leaving = asyncio.Event()
+        self._ws = line.ws
+        self._dialect = dialect
+        self._subscriptions = subscriptions
+        self._clock = clock
+        self._pace = pace
+        self._ping_s = ping_s
+        self._silence_s = line.silence_s or dialect.RULES.silence_s
+        self._on_price = on_price
+        self._on_message = on_message
+        self._welcomed = not dialect.RULES.welcomes
+        self._changed = asyncio.Event()
+        self._opened_at = self._heard_at = self._pinged_at = clock.monotonic()
+        self._prices = 0
+
+    @property
+    def age_s(self) -> float:
+        """Return how long the socket has been open."""
+        return self._clock.monotonic() - self._opened_at
+
+    @property
+    def has_prices(self) -> bool:
+        """Tell whether a price came."""
+        return self._prices > 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether all that is wanted is subscribed."""
+        return self._welcomed and self._subscriptions.is_complete(self._clock.monotonic())
+
+    def want(self, symbols: Iterable[str]) -> None:
+        """Replace the wanted symbols; the provider hears of it as soon as its message rate allows."""
+        self._subscriptions.want(symbols)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Receive and send; return when nothing is wanted any more, raise StreamDown when the connection ends."""
+        reader, writer = asyncio.create_task(self._receive()), asyncio.create_task(self._send())
+        try:
+            done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except (aiohttp.ClientError, OSError) as error:
+            raise StreamDown("closed", type(error).__name__) from None
+        finally:
+            reader.cancel()
+            writer.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
+            await self._ws.close()
+        except (aiohttp.ClientError, OSError) as error:
+            log.debug("stream_not_closed", error=type(error).__name__)
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                left_s = self._heard_at + self._silence_s - self._clock.monotonic()
+                message = await self._ws.receive(max(left_s, 0.001))  # to aiohttp 0 is no limit
+            except TimeoutError:
+                raise StreamDown("silent", f"no message for {self._silence_s:g} s") from None
+            if message.type in _MESSAGES:
+                self._heard_at = self._clock.monotonic()
+                self._read(message)
+            elif message.type is aiohttp.WSMsgType.PING:
+                self._heard_at = self._clock.monotonic()
+                self._pace.spend(self._heard_at)
+                await self._ws.pong(message.data)
+            elif message.type is not aiohttp.WSMsgType.PONG:
+                # A pong of the protocol may come from a machine before the provider's, so it is no sign of life.
+                raise StreamDown("closed", f"code {self._ws.close_code}")
+
+    def _read(self, message: aiohttp.WSMessage) -> None:
+        try:
+            text = message.data if isinstance(message.data, str) else bytes(message.data).decode()
+            events = list(self._dialect.read(parse(text)))
+        except _ODD as error:
+            self._on_message(False)
+            log.debug("stream_message_odd", source=self._dialect.RULES.source, error=type(error).__name__)
+            return
+        self._on_message(True)
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        source, now = self._dialect.RULES.source, self._clock.monotonic()
+        match event:
+            case Price(symbol, tick):
+                self._prices += 1
+                self._subscriptions.confirm(symbol)
+                self._on_price(symbol, tick)
+            case Confirmed(symbol, request_id):
+                if symbol:
+                    self._subscriptions.confirm(symbol)
+                if request_id:
+                    self._subscriptions.confirm_request(request_id)
+            case Rejected(symbol, reason, alone):
+                if self._subscriptions.reject(symbol, now, alone=alone):
+                    log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
+                self._changed.set()
+            case Failed(request_id, reason, temporary):
+                rejected = self._subscriptions.fail(request_id, now, temporary=temporary)
+                log.warning("stream_request_failed", source=source, rejected=list(rejected), reason=reason)
+                self._changed.set()
+            case Welcome():
+                self._welcomed = True
+                self._changed.set()
+            case Leave(reason):
+                log.info("stream_leave_asked", source=source, reason=reason)
+                self.leaving.set()
+            case Complaint(reason):
+                log.warning("stream_complaint", source=source, reason=reason)
+
+    async def _send(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            wait_s = self._pace.wait_s(now)
+            if wait_s <= 0:
+                text = self._next(now)
+                if text is not None:
+                    self._pace.spend(now)
+                    await self._ws.send_str(text)
+                    continue
+                if self._welcomed and self._subscriptions.is_useless(now):
+                    return
+                self._changed.clear()
+                await self._wait_changed(min(STEP_S, self._ping_s or STEP_S))
+            else:
+                await self._clock.sleep(min(wait_s, STEP_S))
+
+    def _next(self, now: float) -> str | None:
+        """Return the message to send now: a ping that is due first, it must not wait behind a hundred requests."""
+        if self._ping_s is not None and now - self._pinged_at >= self._ping_s:
+            self._pinged_at = now
+            return self._dialect.ping(self._subscriptions.new_id())
+        if not self._welcomed:
+            return None
+        request = self._subscriptions.next(now)
+        if request is None:
+            return None
+        say = self._dialect.subscribe if request.verb is Verb.SUBSCRIBE else self._dialect.unsubscribe
+        return say(request.symbols, request.request_id)
+
+    async def _wait_changed(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return

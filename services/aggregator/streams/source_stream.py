@@ -1,0 +1,159 @@
+"""The stream of one source: its pairs spread over as many connections as they need."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from meshkit.clock import Clock
+from meshkit.log import get_logger
+from meshkit.metrics import Registry
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Tick
+from services.aggregator.streams.connection import Connection
+from services.aggregator.streams.dial import Dialer
+from services.aggregator.streams.pace import Pace
+from services.aggregator.streams.protocol import Dialect
+from services.aggregator.streams.session import Session
+from services.aggregator.streams.settings import StreamConfig
+from services.aggregator.streams.subscriptions import Rejections, Subscriptions
+
+log = get_logger(__name__)
+
+Deliver = Callable[[str, Pair, Tick], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Hold whether all connections in use are up, and when the last message came, Unix milliseconds."""
+
+    connected: bool
+    last_message_ms: int | None
+
+
+class SourceStream:
+    """Stream the wanted pairs of one source."""
+
+    def __init__(
+        self, dialect: Dialect, config: StreamConfig, session: aiohttp.ClientSession, clock: Clock, metrics: Registry
+    ) -> None:
+        rules = dialect.RULES
+        self.source = rules.source
+        self._dialect = dialect
+        self._config = config
+        self._clock = clock
+        self._dialer = Dialer(session, rules, config, clock)
+        self._rejections = Rejections()
+        self._pairs: dict[str, set[Pair]] = {}
+        self._connections: list[Connection] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deliver: Deliver = lambda _source, _pair, _tick: None
+        self._last_message_ms: int | None = None
+        self._left_out = 0
+        self._up = metrics.gauge("websocket_connections").labels(self.source)
+        self._reconnects = metrics.counter("websocket_reconnects_total")
+        self._messages = metrics.gauge("websocket_messages_received").labels(self.source)
+        self._odd = metrics.counter("websocket_odd_messages_total").labels(self.source)
+
+    @property
+    def state(self) -> StreamState:
+        """Return the present state; a stream that has nothing to carry is not connected."""
+        used = [connection.connected for connection in self._connections if connection.symbols]
+        return StreamState(bool(used) and all(used), self._last_message_ms)
+
+    def on_price(self, deliver: Deliver) -> None:
+        """Have each price delivered there."""
+        self._deliver = deliver
+
+    def want(self, pairs: Iterable[Pair]) -> None:
+        """Replace the wanted pairs; what is streamed already stays on its connection."""
+        self._pairs = {}
+        for pair in pairs:
+            # Two spellings of a pair share a symbol, and both get its prices.
+            self._pairs.setdefault(self._dialect.symbol(pair), set()).add(pair)
+        self._rejections.keep(self._pairs.keys())
+        rules = self._dialect.RULES
+        shares = allot(
+            [list(connection.symbols) for connection in self._connections],
+            list(self._pairs),
+            rules.symbols_per_connection,
+            rules.most_connections,
+        )
+        carried = sum(len(share) for share in shares)
+        if self._left_out < len(self._pairs) - carried:
+            log.warning("stream_full", source=self.source, streamed=carried, left_to_rest=len(self._pairs) - carried)
+        self._left_out = len(self._pairs) - carried
+        while len(self._connections) < len(shares):
+            self._add_connection()
+        for connection, share in zip(self._connections, shares, strict=True):
+            connection.want(share)
+
+    async def close(self) -> None:
+        """Close all connections and return when they are closed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _add_connection(self) -> None:
+        rules, first_ms = self._dialect.RULES, self._config.reconnect_interval_ms
+        connection = Connection(
+            self.source,
+            self._open_session,
+            self._clock,
+            self._rejections,
+            first_wait_s=max(rules.connect_gap_s, (first_ms or 0) / 1000),
+            lifetime_s=rules.lifetime_s,
+            overlaps=rules.most_connections is None,
+            reconnects=self._config.auto_reconnect,
+            on_reconnect=lambda reason: self._reconnects.labels(self.source, reason).inc(),
+            on_state=lambda up: self._up.inc(1 if up else -1),
+        )
+        self._connections.append(connection)
+        self._tasks.append(asyncio.create_task(connection.run()))
+
+    async def _open_session(self) -> Session:
+        rules, config = self._dialect.RULES, self._config
+        line = await self._dialer.dial()
+        ping_s = line.ping_s or rules.ping_s
+        if ping_s is not None and config.heartbeat_interval_ms is not None:
+            ping_s = min(ping_s, config.heartbeat_interval_ms / 1000)
+        return Session(
+            line,
+            self._dialect,
+            Subscriptions(rules, min(rules.batch, config.batch_size or rules.batch), self._rejections),
+            self._clock,
+            pace=Pace(max(rules.message_gap_s, (config.rate_limit_ms or 0) / 1000), rules.messages_per_hour),
+            ping_s=ping_s,
+            on_price=self._take,
+            on_message=self._count,
+        )
+
+    def _take(self, symbol: str, tick: Tick) -> None:
+        for pair in self._pairs.get(symbol, ()):
+            self._deliver(self.source, pair, tick)
+
+    def _count(self, readable: bool) -> None:
+        self._last_message_ms = self._clock.time_ms()
+        self._messages.inc()
+        if not readable:
+            self._odd.inc()
+
+
+def allot(held: Sequence[Collection[str]], wanted: Collection[str], room: int, most: int | None) -> list[list[str]]:
+    """
+    Return the symbols of each connection: what it holds of the wanted ones, filled up with new ones to `room`.
+
+    There are never fewer connections than before and never more than `most`; what finds no room is left out.
+    """
+    wanted_set = set(wanted)
+    shares = [[symbol for symbol in symbols if symbol in wanted_set] for symbols in held]
+    placed = {symbol for share in shares for symbol in share}
+    waiting = [symbol for symbol in wanted if symbol not in placed]
+    for share in shares:
+        taken, waiting = waiting[: room - len(share)], waiting[room - len(share) :]
+        share += taken
+    while waiting and (most is None or len(shares) < most):
+        shares.append(waiting[:room])
+        waiting = waiting[room:]
+    return shares
