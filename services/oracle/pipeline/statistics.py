@@ -1,5 +1,7 @@
-"""The tasks median, mean and sum: several inputs, some of which may have failed."""
+"""The tasks median, mean, sum and mode: several inputs, some of which may have failed."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,7 +26,10 @@ class _Sample:
         allowed = attributes.integer("allowedFaults")
         return cls(attributes.text("values"), allowed, attributes.flag("lax"))
 
-    def gather(self, context: Context) -> Sequence[Decimal]:
+    def numbers(self, context: Context) -> Sequence[Decimal]:
+        return [number.to_decimal(value) for value in self.gather(context)]
+
+    def gather(self, context: Context) -> Sequence[Value]:
         found: object = context.inputs
         if self.values:
             found = variables.resolve(self.values, context.variables)
@@ -41,7 +46,7 @@ class _Sample:
             good = [value for value in good if value is not None]
         if not good:
             raise TaskError("no values to compute with")
-        return [number.to_decimal(value) for value in good]
+        return good
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class MedianTask:
 
     async def run(self, context: Context) -> Value:
         """Return the median; of an even count the mean of the two middle values."""
-        return number.median(self.sample.gather(context))
+        return number.median(self.sample.numbers(context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class MeanTask:
 
     async def run(self, context: Context) -> Value:
         """Return the mean."""
-        return number.mean(self.sample.gather(context), self.precision)
+        return number.mean(self.sample.numbers(context), self.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +96,37 @@ class SumTask:
 
     async def run(self, context: Context) -> Value:
         """Return the sum."""
-        return number.total(self.sample.gather(context))
+        return number.total(self.sample.numbers(context))
+
+
+@dataclass(frozen=True, slots=True)
+class ModeTask:
+    """Find the values that occur most often."""
+
+    sample: _Sample
+
+    @classmethod
+    def read(cls, attributes: Attributes) -> Self:
+        """Take the attributes."""
+        return cls(_Sample.read(attributes))
+
+    async def run(self, context: Context) -> Value:
+        """Return `results`, in the order in which they got as frequent as that, and their number of `occurrences`."""
+        counts: Counter[object] = Counter()
+        most: list[Value] = []
+        occurrences = 0
+        for value in self.sample.gather(context):
+            key = _comparable(value)
+            counts[key] += 1
+            if counts[key] > occurrences:
+                most, occurrences = [value], counts[key]
+            elif counts[key] == occurrences:
+                most.append(value)
+        return {"results": most, "occurrences": occurrences}
+
+
+def _comparable(value: Value) -> object:
+    # Numbers are equal by value, however they are written; everything else by its JSON.
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return number.to_decimal(value)
+    return json.dumps(value, sort_keys=True, default=str)

@@ -8,7 +8,8 @@ from services.oracle.pipeline.bridge import BridgeTask
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.http import HttpTask
 from services.oracle.pipeline.jsonparse import JsonParseTask
-from services.oracle.pipeline.statistics import MeanTask, MedianTask, SumTask
+from services.oracle.pipeline.selection import AnyTask, MemoTask
+from services.oracle.pipeline.statistics import MeanTask, MedianTask, ModeTask, SumTask
 from services.oracle.pipeline.task import Task
 
 __all__ = ["BridgeTask", "create"]
@@ -22,6 +23,9 @@ _TYPES: dict[str, Callable[[Attributes], Task]] = {
     "median": MedianTask.read,
     "mean": MeanTask.read,
     "sum": SumTask.read,
+    "mode": ModeTask.read,
+    "any": AnyTask.read,
+    "memo": MemoTask.read,
 }
 
 
