@@ -177,12 +177,6 @@ def lint(as_json: JsonOption = False) -> None:
     raise typer.Exit(feeds_lint.show(as_json))
 
 
-@feeds_app.command()
-def lint(as_json: JsonOption = False) -> None:
-    """Look for known feeds that are priced by too little or by something else; fail if one is."""
-    raise typer.Exit(feeds_lint.show(as_json))
-
-
 def main() -> None:
     """Run the command and end with its exit code; every expected failure is one line on standard error."""
     try:
