@@ -6,10 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.errors import MeshError
-from services.aggregator.aggregate import Rules, aggregate, median, required, spread_bps
+from services.aggregator.aggregate import (
+    Rules,
+    aggregate,
+    divide_outliers,
+    median,
+    required,
+    spread_bps,
+    weighted_median,
+)
 from services.aggregator.errors import (
     ProviderFault,
     SourceRateLimited,
+    SourcesDisagree,
     SourceTimeout,
     TooFewSources,
     UnknownPair,
@@ -128,3 +137,75 @@ def test_the_shortest_wait_is_told() -> None:
 
     assert isinstance(error, SourceRateLimited)
     assert 3 == error.retry_after_ms
+
+
+WEIGHTED = st.lists(
+    st.tuples(
+        st.decimals(min_value=Decimal("0.01"), max_value=Decimal(1000), places=2),
+        st.integers(1, 6),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(WEIGHTED)
+def test_a_weight_is_a_number_of_copies(weighted: list[tuple[Decimal, int]]) -> None:
+    """A price of weight n counts as n sources of that price would."""
+    copies = [price for price, weight in weighted for _ in range(weight)]
+
+    assert median(copies) == weighted_median([(price, Decimal(weight)) for price, weight in weighted])
+
+
+def test_copies_count_less_by_setting() -> None:
+    """Two aggregators that repeat each other do not outvote one exchange and a half."""
+    rules = Rules(weights={"s9": Decimal("0.5"), "s8": Decimal("0.5")}, max_spread_bps=None, outlier_floor_bps=10_000)
+    quote = aggregate(BTC, quotes("110", "111", "100", "101"), {}, mapped=4, rules=rules)
+
+    assert isinstance(quote, Quote)
+    assert Decimal(101) == quote.price
+
+
+def test_an_outlier_is_left_out_and_told() -> None:
+    """One source far from three that agree takes no part in the median; the quote is degraded and names it."""
+    quote = aggregate(BTC, quotes("100", "150", "100.2", "99.9"), {}, mapped=4, rules=Rules())
+
+    assert isinstance(quote, Quote)
+    assert (Decimal(100), QuoteStatus.DEGRADED) == (quote.price, quote.status)
+    assert ["s8"] == [left.source for left in quote.outliers]
+
+
+def test_what_is_near_is_no_outlier() -> None:
+    """Within the floor nothing is left out, however well the others agree."""
+    quote = aggregate(BTC, quotes("100", "100", "100", "101.9"), {}, mapped=4, rules=Rules())
+
+    assert isinstance(quote, Quote)
+    assert () == quote.outliers
+
+
+def test_outliers_do_not_count_as_sources() -> None:
+    """If too few are left, there is no price."""
+    rules = Rules(minimum=3)
+
+    assert isinstance(aggregate(BTC, quotes("100", "100", "150"), {}, mapped=3, rules=rules), TooFewSources)
+
+
+def test_two_sources_far_apart_are_no_price() -> None:
+    """Nobody can tell which of 1.053 and 2.089 is wrong, so neither they nor their mean is served."""
+    error = aggregate(BTC, quotes("1.053", "2.089"), {}, mapped=2, rules=Rules())
+
+    assert isinstance(error, SourcesDisagree)
+    assert 1_000 == error.bound_bps
+    assert isinstance(aggregate(BTC, quotes("1.053", "2.089"), {}, mapped=2, rules=Rules(max_spread_bps=None)), Quote)
+
+
+@given(st.lists(st.decimals(min_value=Decimal(1), max_value=Decimal(1000), places=2), min_size=1, max_size=13))
+def test_outliers_are_a_minority(prices: list[Decimal]) -> None:
+    """At most half of the sources are left out, those kept are the ones nearest to the median, and nothing is lost."""
+    given_quotes = quotes(*(str(price) for price in prices))
+    kept, left_out = divide_outliers(given_quotes, Rules())
+    centre = median(prices)
+
+    assert len(left_out) * 2 <= len(prices)
+    assert {id(quote) for quote in given_quotes} == {id(quote) for quote in (*kept, *left_out)}
+    assert all(abs(near.price - centre) < abs(far.price - centre) for near in kept for far in left_out)

@@ -1,4 +1,6 @@
 import json
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,12 @@ SECRETS = {
 }
 
 
-def configuration(aggregator: dict[str, Any], feeds: tuple[str, ...] = ()) -> Configuration:
+def configuration(
+    aggregator: dict[str, Any], feeds: tuple[str, ...] = (), rules: dict[str, Any] | None = None
+) -> Configuration:
     """Return a whole configuration with this aggregator."""
-    document = {"solution": {**SECRETS, "priceAggregatorConfig": aggregator, "mesh": {"feeds": list(feeds)}}}
+    mesh = {"feeds": list(feeds), "aggregator": rules or {}}
+    document = {"solution": {**SECRETS, "priceAggregatorConfig": aggregator, "mesh": mesh}}
     return Configuration.model_validate_json(json.dumps(document))
 
 
@@ -96,3 +101,60 @@ def test_the_path_of_the_configuration_is_required() -> None:
     assert Path("/x/c.json") == path({"FEEDMESH_CONFIG": "/x/c.json"})
     with pytest.raises(InvalidInput, match="FEEDMESH_CONFIG"):
         path({})
+
+
+def test_rates_are_exact_and_null_is_no_bound() -> None:
+    """2.8 is 14/5, not the binary number next to it; without a value, the source's default holds."""
+    sources = read(
+        configuration(
+            {"sources": {"coinbase": {"rps": 2.8}, "kraken": {"rps": None}, "okx": {}, "bybit": {"rps": 1e-4}}}
+        )
+    ).sources
+
+    assert [Fraction(14, 5), None, Fraction(10), Fraction(1, 10_000)] == [
+        sources[name].rps for name in ("coinbase", "kraken", "okx", "bybit")
+    ]
+
+
+def test_the_rules_of_the_mesh_are_read() -> None:
+    """Every key of solution.mesh.aggregator arrives, by source where it is one for each source."""
+    config = read(
+        configuration(
+            {"sources": {"coingecko": {"maxRetries": 1}, "kraken": {}}, "pairsFilePath": "/x/pairs.json"},
+            rules={
+                "minimumSources": 3,
+                "outlierDeviationBps": 50,
+                "outlierMadFactor": 2.5,
+                "maxSpreadBps": None,
+                "jumpGuardBps": 700,
+                "jumpConfirmations": 5,
+                "maxAgeMs": {"coingecko": 120_000},
+                "weights": {"coingecko": 0.1},
+                "stablecoins": "converted",
+            },
+        )
+    )
+    coingecko, kraken = config.sources["coingecko"], config.sources["kraken"]
+
+    assert (3, 50, Decimal("2.5"), None) == (
+        config.minimum_sources,
+        config.outlier_floor_bps,
+        config.outlier_factor,
+        config.max_spread_bps,
+    )
+    assert (700, 5, True, Path("/x/pairs.json")) == (
+        config.jump_guard_bps,
+        config.jump_confirmations,
+        config.converts_stablecoins,
+        config.pairs_file,
+    )
+    assert (Decimal("0.1"), 120_000, 1) == (coingecko.weight, coingecko.max_age_ms, coingecko.max_retries)
+    assert (Decimal(1), None, 3) == (kraken.weight, kraken.max_age_ms, kraken.max_retries)
+
+
+def test_cross_feeds_have_legs_that_are_priced() -> None:
+    """Each leg of every cross feed is a pair with sources of its own."""
+    config = read(configuration({}))
+
+    assert config.crosses
+    assert all(config.feeds[leg] for legs in config.crosses.values() for leg in legs)
