@@ -7,42 +7,16 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from devkit.market.dialects.alphavantage import Alphavantage
-from devkit.market.dialects.binance import Binance
-from devkit.market.dialects.bybit import Bybit
-from devkit.market.dialects.coinbase import Coinbase
-from devkit.market.dialects.coingecko import Coingecko
-from devkit.market.dialects.cryptocompare import Cryptocompare
+from devkit.market.control import Control, Source
 from devkit.market.dialects.dialect import Dialect, answer
-from devkit.market.dialects.exchangerate_host import ExchangerateHost
-from devkit.market.dialects.finnhub import Finnhub
-from devkit.market.dialects.frankfurter import Frankfurter
-from devkit.market.dialects.kraken import Kraken
-from devkit.market.dialects.kucoin import Kucoin
-from devkit.market.dialects.okx import Okx
-from devkit.market.dialects.yahoofinance import Yahoofinance
-from devkit.market.errors import UnknownSource
-from devkit.market.faults import Fault, SourceControl, parse_fault
+from devkit.market.faults import Fault, SourceControl
 from devkit.market.process import Pair, PriceProcess
+from devkit.market.sources import DIALECTS, STREAMS
+from devkit.market.streams.hub import Hub
 from devkit.market.venue import Venue
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 
-DIALECTS: Final[tuple[type[Dialect], ...]] = (
-    Binance,
-    Okx,
-    Coingecko,
-    Kraken,
-    Coinbase,
-    Cryptocompare,
-    Finnhub,
-    Alphavantage,
-    ExchangerateHost,
-    Frankfurter,
-    Yahoofinance,
-    Kucoin,
-    Bybit,
-)
 _REFERENCE_DIGITS: Final = Context(prec=12)
 _LATEST_MS: Final = 253_402_300_799_999
 
@@ -53,35 +27,41 @@ class MarketApp:
     def __init__(self, process: PriceProcess, clock: Clock) -> None:
         self._process = process
         self._clock = clock
-        self._controls = {dialect.source: SourceControl() for dialect in DIALECTS}
-        self._dialects = {
-            dialect.source: dialect(Venue(dialect.source, process, self._controls[dialect.source]), clock)
-            for dialect in DIALECTS
-        }
+        self._sources = {kind.source: self._source(kind) for kind in DIALECTS}
+
+    def _source(self, kind: type[Dialect]) -> Source:
+        control = SourceControl()
+        dialect = kind(Venue(kind.source, self._process, control), self._clock)
+        streams = [stream(dialect) for stream in STREAMS.get(kind.source, ())]
+        return Source(dialect, control, [Hub(s, control, self._clock, self._process.tick_ms) for s in streams])
 
     def build(self) -> web.Application:
         """Return the aiohttp application."""
         app = web.Application(middlewares=[_errors])
-        app.add_routes(
-            [
-                web.get("/healthz", self._healthz),
-                web.get("/reference", self._reference),
-                web.get("/control/{source}", self._show_fault),
-                web.post("/control/{source}", self._set_fault),
-                web.delete("/control/{source}", self._clear_fault),
-            ]
-        )
-        for source, dialect in self._dialects.items():
-            served = web.Application(middlewares=[self._faults(dialect)])
-            served.add_routes(dialect.routes())
-            app.add_subapp(f"/{source}", served)
+        app.add_routes([web.get("/healthz", self._healthz), web.get("/reference", self._reference)])
+        app.add_routes(Control(self._sources).routes())
+        for name, source in self._sources.items():
+            served = web.Application(middlewares=[self._faults(source)])
+            served.add_routes(source.dialect.routes())
+            for hub in source.hubs:
+                served.add_routes(hub.routes())
+            app.add_subapp(f"/{name}", served)
+        app.on_shutdown.append(self._hang_up)
         return app
 
-    def _faults(self, dialect: Dialect) -> Middleware:
+    async def _hang_up(self, _app: web.Application) -> None:
+        for source in self._sources.values():
+            for hub in source.hubs:
+                await hub.disconnect(code=1001)
+
+    def _faults(self, source: Source) -> Middleware:
+        dialect, control = source.dialect, source.control
+
         @web.middleware
         async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
-            control = self._controls[dialect.source]
-            control.count(request.path.removeprefix(f"/{dialect.source}"))
+            connects = request.headers.get("Upgrade", "").lower() == "websocket"
+            if not connects:
+                control.count(request.path.removeprefix(f"/{dialect.source}"))
             # A fault that is cleared while a slow answer waits still belongs to the request it met.
             fault = control.fault
             if fault.latency_ms:
@@ -90,7 +70,7 @@ class MarketApp:
                 return _limited(dialect, fault.limit)
             if fault.replaces:
                 return _replacement(fault)
-            refusal = dialect.refusal(request)
+            refusal = None if connects else dialect.refusal(request)
             response = await handler(request) if refusal is None else refusal
             if fault.malformed and isinstance(response, web.Response) and isinstance(response.body, bytes):
                 response.body = response.body[: len(response.body) // 2]
@@ -99,7 +79,7 @@ class MarketApp:
         return misbehave
 
     async def _healthz(self, _request: web.Request) -> web.Response:
-        return answer({"status": "ok", "sources": list(self._dialects)})
+        return answer({"status": "ok", "sources": list(self._sources)})
 
     async def _reference(self, request: web.Request) -> web.Response:
         time_ms = _time_ms(request.query.get("time_ms"), self._clock.time_ms())
@@ -108,29 +88,6 @@ class MarketApp:
             raise InvalidInput("pairs", request.query.get("pairs", ""), "a comma list of BASE/QUOTE, like BTC/USD")
         prices = {str(pair): self._process.price(pair, time_ms) for pair in map(Pair.parse, texts)}
         return answer({"time_ms": time_ms, "prices": {name: _plain(price) for name, price in prices.items()}})
-
-    def _control(self, request: web.Request) -> SourceControl:
-        source = request.match_info["source"]
-        if source not in self._controls:
-            raise UnknownSource(source, self._controls)
-        return self._controls[source]
-
-    async def _show_fault(self, request: web.Request) -> web.Response:
-        return _shown(self._control(request))
-
-    async def _set_fault(self, request: web.Request) -> web.Response:
-        control = self._control(request)
-        fault = parse_fault(await request.read())
-        names = self._dialects[request.match_info["source"]].limit_answers()
-        if isinstance(fault.limit, str) and fault.limit not in names:
-            raise InvalidInput("limit", fault.limit, f"true, false or one of {', '.join(names)}")
-        control.fault = fault
-        return _shown(control)
-
-    async def _clear_fault(self, request: web.Request) -> web.Response:
-        control = self._control(request)
-        control.fault = Fault()
-        return _shown(control)
 
 
 def _limited(dialect: Dialect, name: bool | str) -> web.Response:
@@ -145,11 +102,6 @@ def _replacement(fault: Fault) -> web.Response:
     if "body" not in fault.model_fields_set:
         return web.Response(status=status)
     return answer(fault.body, status=status)
-
-
-def _shown(control: SourceControl) -> web.Response:
-    fault = control.fault.model_dump(mode="json", exclude_unset=True)
-    return answer({"fault": fault, "requests": control.requests, "calls": control.calls})
 
 
 def _time_ms(text: str | None, now_ms: int) -> int:

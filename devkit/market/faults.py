@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -87,14 +87,31 @@ class Fault(BaseModel):
                 return price
 
 
-def parse_fault(text: bytes) -> Fault:
-    """Read a fault from JSON; raise InvalidInput naming the first bad field."""
+class Disconnection(BaseModel):
+    """
+    Describe how all connections of a source's stream are closed, once.
+
+    `notice` sends the source's own notice before; `abrupt` ends the connection without a close frame.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    code: Annotated[int, Field(ge=1000, le=4999)] = 1001
+    notice: bool = False
+    abrupt: bool = False
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def parse(kind: type[Body], text: bytes) -> Body:
+    """Read a control call's JSON, nothing being an empty object; raise InvalidInput naming the first bad field."""
     try:
-        return Fault.model_validate_json(text)
+        return kind.model_validate_json(text or b"{}")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InvalidInput(name, first["input"], f"{first['msg']}; fields: {', '.join(Fault.model_fields)}") from error
+        raise InvalidInput(name, first["input"], f"{first['msg']}; fields: {', '.join(kind.model_fields)}") from error
 
 
 @dataclass(slots=True)

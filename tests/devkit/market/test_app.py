@@ -8,8 +8,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
-from devkit.market.app import DIALECTS
 from devkit.market.process import Pair, PriceProcess
+from devkit.market.sources import DIALECTS
 from meshkit.clock import ManualClock
 from tests.devkit.market.conftest import NOW_MS
 

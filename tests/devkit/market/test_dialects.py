@@ -8,10 +8,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
-from devkit.market.app import DIALECTS
 from devkit.market.dialects.dialect import Dialect
 from devkit.market.dialects.kraken import internal_name
 from devkit.market.process import Pair, PriceProcess
+from devkit.market.sources import DIALECTS
 from devkit.market.venue import Venue
 from meshkit import feeds
 from meshkit.clock import ManualClock
