@@ -14,6 +14,7 @@ from services.aggregator import config, http, service
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.sources import catalog, client
+from services.aggregator.streams.catalog import open_streams
 
 
 async def main() -> None:
@@ -23,7 +24,8 @@ async def main() -> None:
     log.configure("price-aggregator", settings.log_level)
     clock, metrics = SystemClock(), open_registry()
     async with client.open_session() as session:
-        engine = Engine(settings, catalog.open_sources(session, settings, clock), clock, metrics)
+        streams = open_streams(session, settings, clock, metrics)
+        engine = Engine(settings, catalog.open_sources(session, settings, clock), clock, metrics, streams)
         server = MeshServer("price-aggregator", RunDir(default_run_dir()).socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
         runner = await http.listen(http.HttpApi(engine, clock, metrics).build(), settings.http_port)

@@ -10,6 +10,9 @@ from services.aggregator.quote import SourceQuote
 
 Key = tuple[str, Pair]
 
+# Answers of Kraken's REST API come out of a cache of about this age.
+UNTIMED_LAG_MS = 2_000
+
 
 class QuoteCache:
     """Hold at most `capacity` quotes; a quote is gone at the millisecond it expires, the least used one when full."""
@@ -24,10 +27,11 @@ class QuoteCache:
         Keep a quote until it expires, and return the quote that is now served.
 
         It takes the place of the one of the same source and pair, unless that is still fresh and of a later time by
-        the exchange's clock: a REST answer may lag behind the stream.
+        the exchange's clock: a REST answer may lag behind the stream. An answer without a time may be that much old.
         """
         present = self.get(quote.source, quote.pair)
-        if present is not None and (present.exchange_time_ms or 0) > (quote.exchange_time_ms or present.received_ms):
+        time_ms = quote.exchange_time_ms or quote.received_ms - UNTIMED_LAG_MS
+        if present is not None and (present.exchange_time_ms or 0) > time_ms:
             return present
         self._quotes[quote.source, quote.pair] = quote
         return quote

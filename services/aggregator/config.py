@@ -14,6 +14,7 @@ from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
 from meshkit.paths import CONFIG_VARIABLE
 from services.aggregator.pair import Pair
+from services.aggregator.streams.settings import StreamConfig, read_stream
 
 log = get_logger(__name__)
 
@@ -41,6 +42,7 @@ class SourceConfig:
         max_retries: How often a call is repeated after a fault.
         weight: How much the source counts in a median.
         max_age_ms: How old a price may be by the exchange's clock; None for what the source declares.
+        stream: Its WebSocket; None where there is to be none.
     """
 
     name: str
@@ -58,6 +60,7 @@ class SourceConfig:
     max_retries: int = 3
     weight: Decimal = Decimal(1)
     max_age_ms: int | None = None
+    stream: StreamConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +199,5 @@ def _source(
         max_retries=given.max_retries,
         weight=Decimal(str(rules.weights.get(name, 1))),
         max_age_ms=rules.max_age_ms.get(name),
+        stream=read_stream(given, proxy),
     )

@@ -22,6 +22,7 @@ from services.aggregator.pair import Pair
 from services.aggregator.quote import Quote, QuoteStatus, Result, SourceOutcome, SourceQuote
 from services.aggregator.sources.source import Source
 from services.aggregator.state import PairState, SourceState
+from services.aggregator.streams.source_stream import SourceStream
 
 log = get_logger(__name__)
 
@@ -35,10 +36,17 @@ WARM_UP_S = 5.0
 class Engine:
     """Answer with prices, fetching what is missing."""
 
-    def __init__(self, config: AggregatorConfig, sources: Iterable[Source], clock: Clock, metrics: Registry) -> None:
+    def __init__(
+        self,
+        config: AggregatorConfig,
+        sources: Iterable[Source],
+        clock: Clock,
+        metrics: Registry,
+        streams: Iterable[SourceStream] = (),
+    ) -> None:
         self._config = config
         self._clock = clock
-        self._keeper = PriceKeeper(config, sources, clock, metrics)
+        self._keeper = PriceKeeper(config, sources, clock, metrics, streams)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -266,6 +274,7 @@ class Engine:
         if fetcher is None:
             return SourceState(name)
         caller, now = fetcher.caller, self._clock.monotonic()
+        stream = self._keeper.streams.state(name)
         silent_s = caller.silent_until - now
         return SourceState(
             name=name,
@@ -281,6 +290,8 @@ class Engine:
             calls_running=caller.gate.running,
             calls_waiting=caller.gate.waiting,
             silent_until_ms=self._clock.time_ms() + int(silent_s * 1000) if silent_s > 0 else None,
+            stream_connected=None if stream is None else stream.connected,
+            last_stream_ms=None if stream is None else stream.last_message_ms,
         )
 
     def _preload(self) -> None:

@@ -98,6 +98,7 @@ class Fetcher:
         self.settings: SourceConfig = config.sources[declared.config_key]
         self.caller = Caller(source, self.settings, clock, metrics, deadline_s=config.request_timeout_ms / 1000)
         self.guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)
+        self._doubted: set[Pair] = set()
         self._max_age_ms = self.settings.max_age_ms or declared.max_age_ms
         self._config = config
         self._clock = clock
@@ -129,8 +130,20 @@ class Fetcher:
         return self._flights.join(pair)
 
     def offer(self, pair: Pair, tick: TickOutcome) -> SourceOutcome:
-        """Validate and deliver what a stream said about a pair, as if it had been fetched now."""
-        return self._land(pair, tick, self._clock.time_ms(), self._clock.monotonic())
+        """
+        Validate what a stream said about a pair, and deliver it if it is accepted.
+
+        A refused price is as good as a silent stream: REST is asked when the kept price is about to expire.
+        """
+        received_at = self._clock.monotonic()
+        outcome = self._accepted(pair, tick, self._clock.time_ms(), received_at)
+        if isinstance(outcome, SourceQuote):
+            self._doubted.discard(pair)
+            self._deliver(self.name, pair, outcome, self._settle(pair, outcome, received_at))
+        elif pair not in self._doubted:
+            self._doubted.add(pair)
+            log.warning("stream_price_refused", source=self.name, pair=str(pair), error=str(outcome))
+        return outcome
 
     async def close(self) -> None:
         """Cancel all fetches and return when they have ended."""

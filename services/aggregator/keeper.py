@@ -5,6 +5,8 @@ Keep prices: fetch them, hold them while they are fresh, refresh them before the
                   │ miss
                   ▼
     step ──▶ fetcher of the source ──outcome──▶ cache, schedule of refreshes, board
+                  ▲
+    streams ──────┘ each price puts off the refresh, so that REST is asked for what no stream brings
 
 The board of a feed changes when a price arrives, and when one expires without a successor. A feed that is computed
 with other feeds' prices (its legs) changes with them.
@@ -27,10 +29,12 @@ from services.aggregator.feeds import FeedMap
 from services.aggregator.fetch import Fetcher
 from services.aggregator.flight import Flight
 from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, Result, SourceOutcome, SourceQuote
+from services.aggregator.quote import Quote, Result, SourceOutcome, SourceQuote, Tick
 from services.aggregator.registry import PairRegistry, Registration
 from services.aggregator.schedule import Schedule
 from services.aggregator.sources.source import Source
+from services.aggregator.streams.source_stream import SourceStream
+from services.aggregator.streams.streams import Streams
 
 log = get_logger(__name__)
 
@@ -38,7 +42,14 @@ log = get_logger(__name__)
 class PriceKeeper:
     """Keep the prices of all registered pairs."""
 
-    def __init__(self, config: AggregatorConfig, sources: Iterable[Source], clock: Clock, metrics: Registry) -> None:
+    def __init__(
+        self,
+        config: AggregatorConfig,
+        sources: Iterable[Source],
+        clock: Clock,
+        metrics: Registry,
+        streams: Iterable[SourceStream] = (),
+    ) -> None:
         self.fetchers: Mapping[str, Fetcher] = {
             source.DECLARATION.name: Fetcher(
                 source, config, clock, metrics, fill=self._fill, deliver=self._deliver, reference=self._reference
@@ -48,7 +59,8 @@ class PriceKeeper:
         self.feeds = FeedMap(config.feeds, self.fetchers.keys(), config.crosses, convert=config.converts_stablecoins)
         # Room for a price of every registered pair, and for those that come with a batch before they are registered.
         self.cache = QuoteCache(clock, 2 * config.most_pairs)
-        self.registry = PairRegistry(clock, config.most_pairs, config.cleanup_interval_ms)
+        self.streams = Streams(streams, pairs=self._registered, deliver=self._stream)
+        self.registry = PairRegistry(clock, config.most_pairs, config.cleanup_interval_ms, self.streams.change)
         self.board = Board(clock)
         self.rules = Rules(
             minimum=config.minimum_sources,
@@ -231,6 +243,13 @@ class PriceKeeper:
         ]
         return median(prices) if prices else None
 
+    def _registered(self, source: str) -> list[Pair]:
+        return [entry.pair for entry in self.registry.of_source(source)]
+
+    def _stream(self, source: str, pair: Pair, tick: Tick) -> None:
+        if self.registry.get(source, pair) is not None:
+            self.fetchers[source].offer(pair, tick)
+
     def _deliver(self, source: str, pair: Pair, outcome: SourceOutcome, next_at: float) -> None:
         entry = self.registry.get(source, pair)
         if entry is None:
@@ -271,6 +290,7 @@ class PriceKeeper:
         return self.price(feed, quotes, failures, len(mapped))
 
     async def close(self) -> None:
-        """Cancel all fetches and return when they have ended."""
+        """Close all streams, cancel all fetches, and return when they have ended."""
+        await self.streams.close()
         for fetcher in self.fetchers.values():
             await fetcher.close()

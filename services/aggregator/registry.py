@@ -35,10 +35,17 @@ class Registration:
 class PairRegistry:
     """Hold at most `capacity` pairs; a full registry refuses new ones instead of forgetting ones in use."""
 
-    def __init__(self, clock: Clock, capacity: int, full_wait_ms: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        capacity: int,
+        full_wait_ms: int,
+        on_change: Callable[[str], None] = lambda _source: None,
+    ) -> None:
         self._clock = clock
         self._capacity = capacity
         self._full_wait_ms = full_wait_ms
+        self._on_change = on_change
         self._count = 0
         self._pairs: dict[str, dict[Pair, Registration]] = {}
 
@@ -70,6 +77,7 @@ class PairRegistry:
         """Forget a pair, if it is registered."""
         if self._pairs.get(source, {}).pop(pair, None) is not None:
             self._count -= 1
+            self._on_change(source)
 
     def of_source(self, source: str) -> list[Registration]:
         """Return the registrations of a source by base and quote."""
@@ -98,4 +106,5 @@ class PairRegistry:
         entry = Registration(source, pair, False, self._clock.time_ms(), self._clock.monotonic())
         self._pairs.setdefault(source, {})[pair] = entry
         self._count += 1
+        self._on_change(source)
         return entry

@@ -167,4 +167,6 @@ def _source(state: SourceState) -> pb.SourceState:
         fresh_pairs=state.fresh_pairs,
         last_success_time=None if state.last_success_ms is None else _time(state.last_success_ms),
         last_error=state.last_error,
+        stream_connected=state.stream_connected,
+        last_stream_time=None if state.last_stream_ms is None else _time(state.last_stream_ms),
     )

@@ -29,6 +29,8 @@ class SourceState:
         calls_running: How many fetches are under way, of at most `max_concurrent`.
         calls_waiting: How many fetches wait for a place.
         silent_until_ms: Until when it asked not to be called; None if it may be called now.
+        stream_connected: Whether its stream's connections are up; None if it has no stream.
+        last_stream_ms: When its stream last brought a message; None before the first.
     """
 
     name: str
@@ -44,3 +46,5 @@ class SourceState:
     calls_running: int = 0
     calls_waiting: int = 0
     silent_until_ms: int | None = None
+    stream_connected: bool | None = None
+    last_stream_ms: int | None = None

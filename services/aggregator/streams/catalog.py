@@ -7,6 +7,7 @@ import aiohttp
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from services.aggregator.config import AggregatorConfig
 from services.aggregator.streams.binance import BinanceStream
 from services.aggregator.streams.bybit import BybitStream
 from services.aggregator.streams.coinbase import CoinbaseStream
@@ -16,7 +17,6 @@ from services.aggregator.streams.kraken import KrakenStream
 from services.aggregator.streams.kucoin import KucoinStream
 from services.aggregator.streams.okx import OkxStream
 from services.aggregator.streams.protocol import Dialect
-from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.source_stream import SourceStream
 
 log = get_logger(__name__)
@@ -36,18 +36,18 @@ DIALECTS: Mapping[str, Dialect] = {dialect.RULES.source: dialect for dialect in 
 
 def open_streams(
     session: aiohttp.ClientSession,
-    configs: Mapping[str, StreamConfig | None],
+    config: AggregatorConfig,
     clock: Clock,
     metrics: Registry,
 ) -> list[SourceStream]:
     """Return the streams of the sources that have one; one that lacks its key is logged and left out."""
     streams = []
-    for name, config in configs.items():
+    for name, source in config.sources.items():
         dialect = DIALECTS.get(name)
-        if dialect is None or config is None:
+        if dialect is None or source.stream is None or not source.enabled:
             continue
-        if dialect.RULES.key_parameter and not config.api_key:
+        if dialect.RULES.key_parameter and not source.stream.api_key:
             log.warning("stream_without_key", source=name)
         else:
-            streams.append(SourceStream(dialect, config, session, clock, metrics))
+            streams.append(SourceStream(dialect, source.stream, session, clock, metrics))
     return streams
