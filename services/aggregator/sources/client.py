@@ -22,6 +22,7 @@ USER_AGENT = "feedmesh-aggregator"
 LONGEST_BODY_BYTES = 64 * 1024 * 1024
 # The kernel's keep-alive of idle exchange connections is about a minute; ours must be shorter than theirs.
 KEEPALIVE_S = 45
+LONGEST_MESSAGE = 200
 LONGEST_COOL_DOWN_MS = 3 * 24 * 3_600_000
 # A number above this is a time in ms since 1970, in 2001 or later; as a wait it would be 31 years.
 _LONG_AGO_MS = 1_000_000_000_000
@@ -85,6 +86,7 @@ class SourceClient:
         self._clock = clock
         self._base_url = (base_url or declaration.base_url).rstrip("/")
         self._timeout_ms = timeout_ms
+        self._api_key = api_key
         self._proxy = proxy
         self._headers: dict[str, str] = {}
         self._parameters: dict[str, str] = {}
@@ -132,15 +134,21 @@ class SourceClient:
 
     def refused(self, message: str) -> AccessRefused:
         """Return the error for a refusal of our key, of our plan or of our address."""
-        return AccessRefused(self.source, message)
+        return AccessRefused(self.source, self._presentable(message))
 
     def malformed(self, message: str) -> MalformedAnswer:
         """Return the error for an answer that is not what the provider documents."""
-        return MalformedAnswer(self.source, message)
+        return MalformedAnswer(self.source, self._presentable(message))
 
     def fault(self, message: str) -> ProviderFault:
         """Return the error for a fault that the provider reports."""
-        return ProviderFault(self.source, message)
+        return ProviderFault(self.source, self._presentable(message))
+
+    def _presentable(self, message: str) -> str:
+        """Return a message that may hold a provider's words: some of them repeat our key to us."""
+        if self._api_key:
+            message = message.replace(self._api_key, "***")
+        return message[:LONGEST_MESSAGE]
 
     def _check_status(self, status: int, wait: int | None) -> None:
         if status in _LIMIT_STATUSES:

@@ -13,7 +13,7 @@ from services.aggregator.errors import (
     SourceRateLimited,
     SourceTimeout,
 )
-from services.aggregator.sources.client import SourceClient, retry_after_ms
+from services.aggregator.sources.client import SourceClient, retry_after_ms, wait_ms
 from services.aggregator.sources.source import Declaration
 from tests.aggregator.fakes import LiteralExchange
 
@@ -110,3 +110,32 @@ async def test_a_refused_connection_is_a_fault(session: aiohttp.ClientSession) -
 def test_retry_after_is_seconds_or_a_date(header: str | None, expected: int | None) -> None:
     """Both forms of the header are read, nonsense is as if it were missing, and three days are the most."""
     assert expected == retry_after_ms(header, now_ms=10_000)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"reset": "1500"}, 1_500),
+        ({"reset": "1700000002500"}, 2_500),
+        ({"reset": "1600000000000"}, None),
+        ({"reset": "0"}, None),
+        ({"reset": "9999999999999999"}, 259_200_000),
+        ({"reset": "soon"}, None),
+        ({"reset": "1500", "Retry-After": "7"}, 7_000),
+    ],
+)
+def test_a_providers_own_header_is_a_time_left_or_a_moment(headers: dict[str, str], expected: int | None) -> None:
+    """Both forms are read, a moment that is over is as if it were missing, and Retry-After counts first."""
+    assert expected == wait_ms(headers, "reset", now_ms=1_700_000_000_000)
+
+
+async def test_a_source_reads_the_statuses_that_it_asks_for(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """Such an answer arrives with its JSON, or its text where it is none."""
+    exchange.say("/p", (403, '{"code":5}'), (403, "<html>"))
+    answers = [await client(session, exchange.url).get("/p", reads=(403,)) for _ in range(2)]
+
+    assert [{"code": 5}, "<html>"] == [answer.body for answer in answers]
+    assert [{"code": 5}, {}] == [answer.fields for answer in answers]
