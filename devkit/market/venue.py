@@ -15,6 +15,7 @@ _OFFSET_PERIOD_MS: Final = 32_000
 _LAST_PERIOD_MS: Final = 8_000
 _BPS: Final = Decimal(10**4)
 _DAY_MS: Final = 86_400_000
+_MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Venue:
         half_bps = Decimal("1.25") + Decimal("0.75") * lattice(seed, f"{key}:spread", 0, 0) / UNIT
         lean_bps = half_bps * noise(seed, f"{key}:last", _LAST_PERIOD_MS, time_ms) / UNIT
         mid = self.process.price(listed.pair, time_ms) * (1 + offset_bps / _BPS)
-        opened = self.process.price(listed.pair, time_ms - _DAY_MS)
+        opened = self.process.price(listed.pair, time_ms - _DAY_MS - time_ms % _MINUTE_MS)
         step = listed.increment
         last = (mid * (1 + lean_bps / _BPS)).quantize(step, ROUND_HALF_EVEN)
         dollars = Decimal(2_000_000 + abs(lattice(seed, f"{key}:volume", 0, 0)) // 100)

@@ -1,14 +1,14 @@
 """CoinGecko API v3: coins by id against currencies in lower case, JSON numbers, absence for what is unknown."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Context, Decimal
+from decimal import Context
 from functools import cache
 from typing import Final
 
 from aiohttp import web
 
 from devkit.market.dialects.coins import COINS
-from devkit.market.dialects.dialect import REFUSED_KEY, Dialect, answer, number
+from devkit.market.dialects.dialect import REFUSED_KEY, Dialect, answer, number, rounded
 from devkit.market.process import Pair
 from devkit.market.venue import Market, Venue, market
 from meshkit.clock import Clock
@@ -99,7 +99,7 @@ class Coingecko(Dialect):
             listed = self.markets.get(f"{coin}/{currency.lower()}")
             if listed is not None:
                 last = self.venue.tick(listed, taken_ms).last
-                row[currency.lower()] = number(last if full else _rounded(last))
+                row[currency.lower()] = number(last if full else rounded(last, _ROUNDED))
         if with_time:
             fault = self.venue.control.fault
             late_ms = (
@@ -126,8 +126,3 @@ class Coingecko(Dialect):
 
 def _names(request: web.Request, parameter: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in request.query.get(parameter, "").split(",") if name.strip()))
-
-
-def _rounded(price: Decimal) -> Decimal:
-    """Return the price as it is given without `precision=full`; a number that is wrong on command stays so."""
-    return _ROUNDED.plus(price) if type(price) is Decimal else price

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from devkit.market.assets import FIAT, TOKENS
-from devkit.market.dialects.dialect import REFUSED_KEY, Dialect, answer, number
+from devkit.market.dialects.dialect import REFUSED_KEY, Dialect, answer, number, rounded
 from devkit.market.process import Pair
 from devkit.market.venue import Market, Tick, Venue, market
 from meshkit.clock import Clock
@@ -125,7 +125,7 @@ def value(name: str, listed: Market, tick: Tick) -> dict[str, object]:
         "INSTRUMENT": name,
         "CCSEQ": tick.trade_id,
         "VALUE": number(tick.last),
-        "VALUE_FLAG": "UP" if tick.last >= tick.open else "DOWN",
+        "VALUE_FLAG": "UP",
         "VALUE_LAST_UPDATE_TS": tick.time_ms // 1000,
         "VALUE_LAST_UPDATE_TS_NS": tick.time_ms % 1000 * 1_000_000,
         "BASE": listed.pair.base,
@@ -152,7 +152,5 @@ def _no_market(bases: Sequence[str], quotes: str) -> web.Response:
 
 
 def _rounded(price: Decimal) -> Decimal:
-    """Return the legacy form: four digits, more only in front of the point; what is wrong on command stays so."""
-    if type(price) is not Decimal or not price.is_finite():
-        return price
-    return price.quantize(Decimal("0.01")) if abs(price) >= 100 else _LEGACY.plus(price)
+    """Return the legacy form: four digits, of prices from 100 the two after the point."""
+    return rounded(price, Context(prec=max(4, price.adjusted() + 3)) if price.is_finite() else _LEGACY)

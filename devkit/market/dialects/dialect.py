@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import ClassVar
 
 import orjson
@@ -65,6 +65,11 @@ def text(number: Decimal) -> str:
 def number(value: Decimal) -> orjson.Fragment:
     """Return a JSON number with just the digits of the decimal."""
     return orjson.Fragment(text(value))
+
+
+def rounded(price: Decimal, digits: Context) -> Decimal:
+    """Return a price with fewer digits; what is no number, or prints itself in its own way, stays as it is."""
+    return price if type(price) is not Decimal or price.is_nan() else digits.plus(price)
 
 
 def share(volume: Decimal, parts: int) -> Decimal:

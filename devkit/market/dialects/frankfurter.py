@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from devkit.market.assets import FIAT
-from devkit.market.dialects.dialect import Dialect, answer, number
+from devkit.market.dialects.dialect import Dialect, answer, number, rounded
 from devkit.market.process import Pair
 from devkit.market.venue import Market, Venue, market
 from meshkit.clock import Clock
@@ -65,7 +65,7 @@ class Frankfurter(Dialect):
             return number(Decimal("1.0"))
         fixing_ms = int(datetime.combine(day, FIXING).timestamp()) * 1000
         last = self.venue.tick(self.markets[f"{base}/{quote}"], fixing_ms).last
-        return number(_DIGITS.plus(last) if type(last) is Decimal and abs(last) < 10**9 else last)
+        return number(rounded(last, _DIGITS))
 
     def _dates(self) -> tuple[date, date]:
         """Return the day of the rates and the day that the answer tells."""

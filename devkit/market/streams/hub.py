@@ -19,7 +19,7 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from devkit.market.faults import SourceControl
-from devkit.market.streams.stream import Hangup, Message, Session, Stream
+from devkit.market.streams.stream import EVERYTHING, Hangup, Message, Session, Stream
 from meshkit.clock import Clock
 
 _CLOSE_S: Final = 1.0
@@ -90,6 +90,7 @@ class Hub:
         dropped = sum(len(session.topics) for session in self._open)
         for session in self._open:
             session.topics.clear()
+            session.marks.pop(EVERYTHING, None)
         return dropped
 
     async def disconnect(self, *, code: int, abrupt: bool = False, notice: bool = False) -> int:
@@ -123,7 +124,9 @@ class Hub:
         finally:
             del self._open[session]
             timer.cancel()
-            await asyncio.gather(timer, return_exceptions=True)
+            (ended,) = await asyncio.gather(timer, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
         return ws
 
     async def _until_hangup(self, session: Session, line: Line, steps: Awaitable[None]) -> None:
@@ -137,6 +140,10 @@ class Hub:
         except ConnectionError:
             # The client is gone in the midst of a message; the reader sees the end of the connection by itself.
             return
+        except Exception:
+            # A mistake of ours must not look like a silent source: end the reader too, which makes it known.
+            line.cut()
+            raise
 
     async def _read(self, session: Session, line: Line) -> None:
         await self._send(session, line, self._stream.welcome(session, line.request))

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from devkit.market.dialects.dialect import answer, share, text
-from devkit.market.streams.stream import Hangup, Message, Rate, Session, Stream
+from devkit.market.streams.stream import EVERYTHING, Hangup, Message, Rate, Session, Stream
 from devkit.market.venue import Market
 
 PING_INTERVAL_MS: Final = 18_000
@@ -15,7 +15,6 @@ TOKEN_S: Final = 24 * 3600
 MOST_PER_REQUEST: Final = 100
 MOST_PER_CONNECTION: Final = 300
 _PREFIX: Final = "/market/ticker:"
-_ALL: Final = "all"
 
 
 class KucoinStream(Stream):
@@ -58,7 +57,7 @@ class KucoinStream(Stream):
                 return [{"id": number, "type": "pong"}]
             case "subscribe" | "unsubscribe" as kind:
                 names = topic.removeprefix(_PREFIX).split(",")
-                unknown = [name for name in names if name not in self.dialect.markets and name != _ALL]
+                unknown = [name for name in names if name not in self.dialect.markets and name != EVERYTHING]
                 if not topic.startswith(_PREFIX) or unknown:
                     return [_error(number, 404, f"topic {topic} is not found")]
                 if len(names) > MOST_PER_REQUEST:
@@ -74,8 +73,10 @@ class KucoinStream(Stream):
 
     def _change(self, session: Session, kind: str, names: Sequence[str]) -> None:
         for name in names:
-            if name == _ALL:
-                session.marks.pop(_ALL, None) if kind == "unsubscribe" else session.marks.update({_ALL: "true"})
+            if name == EVERYTHING:
+                session.marks.pop(EVERYTHING, None)
+                if kind == "subscribe":
+                    session.marks[EVERYTHING] = "true"
             elif kind == "subscribe":
                 session.topics[name] = self.dialect.markets[name]
             else:
@@ -102,11 +103,11 @@ class KucoinStream(Stream):
     def push(self, session: Session) -> Iterable[Message]:
         """Return the tickers of the symbols, and of all where that was asked."""
         yield from super().push(session)
-        if _ALL in session.marks:
+        if EVERYTHING in session.marks:
             for name, listed in self.dialect.markets.items():
                 data = self._data(listed)
                 data["time"] = data.pop("Time")
-                yield {"type": "message", "topic": _PREFIX + _ALL, "subject": name, "data": data}
+                yield {"type": "message", "topic": _PREFIX + EVERYTHING, "subject": name, "data": data}
 
     def _data(self, listed: Market) -> dict[str, object]:
         tick = self.tick(listed)

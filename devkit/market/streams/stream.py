@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import orjson
 from aiohttp import web
@@ -15,6 +15,10 @@ from devkit.market.venue import Market, Tick
 
 Message: TypeAlias = str | dict[str, object]
 """What is sent: text as it stands, anything else as JSON."""
+
+
+EVERYTHING: Final = "all"
+"""The mark of a client that wants every market."""
 
 
 class Hangup(Exception):
