@@ -67,17 +67,18 @@ def open_sources(session: aiohttp.ClientSession, config: AggregatorConfig, clock
         if not settings.enabled:
             continue
         declared = DECLARATIONS[settings.name]
-        if declared.key is not None and declared.key.required and settings.api_key is None:
+        api_key = (settings.api_key or "").strip() or None  # keys are pasted with line ends
+        if declared.key is not None and declared.key.required and api_key is None:
             log.warning("source_off", source=declared.name, reason="it needs a key and apiKey is not set")
             continue
-        _hide(settings.api_key, settings.proxy)
+        _hide(api_key, settings.proxy)
         client = SourceClient(
             session,
             declared,
             clock,
             base_url=settings.base_url,
             timeout_ms=settings.timeout_ms,
-            api_key=settings.api_key,
+            api_key=api_key,
             proxy=settings.proxy,
         )
         sources.append(MAKERS[settings.name](client, clock))

@@ -3,6 +3,7 @@ import json
 from typing import Any
 
 import aiohttp
+import pytest
 import structlog
 
 from meshkit.clock import ManualClock
@@ -42,6 +43,12 @@ async def test_a_source_without_its_required_key_is_off_with_one_warning(session
     assert sorted(set(DECLARATIONS) - set(KEYED)) == opened
     assert KEYED == sorted(event["source"].replace("-", "") for event in logs)
     assert all(event["log_level"] == "warning" and "apiKey" in event["reason"] for event in logs)
+
+
+@pytest.mark.parametrize(("key", "opened"), [("", []), (" \n", []), ("some-key\n", ["finnhub"])])
+async def test_a_key_is_what_stands_between_spaces(session: aiohttp.ClientSession, key: str, opened: list[str]) -> None:
+    """An empty key is none, and one that was pasted with its line end is good."""
+    assert opened == names(session, read(aggregator({"finnhub": {"apiKey": key}})))
 
 
 async def test_a_source_whose_proxy_is_missing_is_off_with_one_warning(session: aiohttp.ClientSession) -> None:
