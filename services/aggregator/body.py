@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import orjson
+
 from meshkit.errors import MeshError
 from services.aggregator.pair import Pair
 from services.aggregator.price import plain_text
@@ -38,6 +40,21 @@ def quote_fields(quote: Quote) -> Json:
         "receivedAt": time_text(quote.received_ms),
         "sources": [source_quote(used) for used in quote.sources],
     }
+
+
+def source_text(quote: SourceQuote) -> bytes:
+    """Return the JSON of one source's price."""
+    return orjson.dumps(source_quote(quote))
+
+
+def quote_text(quote: Quote) -> bytes:
+    """Return the JSON of a quote without its opening brace, for `entry_head` to stand before it."""
+    return orjson.dumps(quote_fields(quote))[1:]
+
+
+def entry_head(pair: Pair) -> bytes:
+    """Return the beginning of a batch's entry, up to where the quote's own fields follow."""
+    return orjson.dumps({"pair": str(pair)})[:-1] + b","
 
 
 def entry(pair: Pair, result: Result) -> Json:

@@ -19,7 +19,8 @@ from services.aggregator.errors import QuoteTimeout, SourceDisabled, TooManyPair
 from services.aggregator.flight import Flight
 from services.aggregator.keeper import PriceKeeper
 from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus, Result, SourceOutcome, SourceQuote
+from services.aggregator.quote import Quote, Result, SourceOutcome, SourceQuote
+from services.aggregator.shelf import Shelf
 from services.aggregator.sources.source import Source
 from services.aggregator.state import PairState, SourceState
 from services.aggregator.streams.source_stream import SourceStream
@@ -47,6 +48,7 @@ class Engine:
         self._config = config
         self._clock = clock
         self._keeper = PriceKeeper(config, sources, clock, metrics, streams)
+        self.shelf = Shelf(self._keeper, clock)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -93,9 +95,8 @@ class Engine:
         """
         feed = self._keeper.feeds.resolve(pair)
         if sources is None:
-            current = self._keeper.board.get(feed)
-            if isinstance(current, Quote) and self._is_complete(current):
-                self._keeper.touch(current)
+            current = self.shelf.quote(feed)
+            if current is not None:
                 return current
         legs = self._keeper.feeds.cross(feed)
         if legs is not None:
@@ -160,6 +161,10 @@ class Engine:
                 yield entry
         finally:
             first.cancel()
+
+    def resolve(self, pair: Pair) -> Pair:
+        """Return the pair as its feed spells it; raise UnknownPair, or InvalidInput if several feeds differ by case."""
+        return self._keeper.feeds.resolve(pair)
 
     def pairs(self, source: str = "") -> list[PairState]:
         """Return the registered pairs of one source, or of all, by source, base and quote; raise UnknownSource."""
@@ -248,9 +253,6 @@ class Engine:
         if not mapped:
             raise UnknownPair(feed, ", ".join(sorted(sources)) if sources else "")
         return mapped
-
-    def _is_complete(self, quote: Quote) -> bool:
-        return quote.status is QuoteStatus.FRESH and quote.expires_at > self._clock.monotonic()
 
     def _wait_s(self, timeout_s: float | None) -> float:
         longest_s = self._config.request_timeout_ms / 1000

@@ -1,28 +1,34 @@
 """The HTTP side, beside the cache, on 127.0.0.1 only."""
 
 import errno
-from collections.abc import Sequence
+import re
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from prometheus_client import Counter, Histogram
 
 from meshkit.clock import Clock
-from meshkit.errors import FailedPrecondition, InvalidInput, MeshError, RateLimited
+from meshkit.errors import FailedPrecondition, MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE, Registry
 from services.aggregator import body, bridge
+from services.aggregator.batch import BatchRoute, parse_pairs
 from services.aggregator.engine import Engine
-from services.aggregator.pair import Pair, pair_of, parse_pair
+from services.aggregator.front import Answer, Answers, FrontSite
+from services.aggregator.pair import Pair, pair_of
 
 log = get_logger(__name__)
 
 HOST = "127.0.0.1"
-MOST_PAIRS = 500
-LONGEST_PAIRS_TEXT = 24_000
 LONGEST_BODY_BYTES = 256 * 1024
 _LONGEST_LINE_BYTES = 32_768
 _DRAIN_S = 2.0
+_QUOTE_ROUTE = "/quote/{source}/{base}/{quote}"
+_BATCH_ROUTE = "/quotes/batch"
+# Only what means the same with and without decoding.
+_QUOTE = re.compile(r"/quote/([a-z]+)/([A-Za-z0-9._$-]{1,50})/([A-Za-z0-9._$-]{1,50})")
+_BATCH = re.compile(r"/quotes/batch\?pairs=([A-Za-z0-9._$,/-]+)")
 
 
 class HttpApi:
@@ -34,6 +40,9 @@ class HttpApi:
         self._metrics = metrics
         self._requests = metrics.counter("http_requests_total")
         self._seconds = metrics.histogram("http_request_duration_seconds")
+        # Looking a series up by its labels costs more than counting in it; routes, methods and statuses are few.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._batches = BatchRoute(engine, clock)
 
     def build(self) -> web.Application:
         """Return the aiohttp application."""
@@ -43,12 +52,39 @@ class HttpApi:
                 web.get("/", self._root),
                 web.get("/health", self._health),
                 web.get("/metrics", self._show_metrics),
-                web.get("/quotes/batch", self._batch),
+                web.get(_BATCH_ROUTE, self._batch),
                 web.post("/quotes/batch", self._bridge),
-                web.get("/quote/{source}/{base}/{quote}", self._source_quote),
+                web.get(_QUOTE_ROUTE, self._source_quote),
             ]
         )
         return app
+
+    def answers(self) -> Answers:
+        """Return the answers that need no application."""
+        return Answers(self._find, self._clock)
+
+    def _find(self, target: str) -> Answer | None:
+        """Return what answers a target with kept prices; None if it is another route, or spelled in an unusual way."""
+        if match := _QUOTE.fullmatch(target):
+            source, pair = match[1], Pair(match[2], match[3])
+            return self._counted(_QUOTE_ROUTE, lambda: self._engine.shelf.source_text(source, pair))
+        if match := _BATCH.fullmatch(target):
+            try:
+                batch = self._batches.read(parse_pairs(match[1]), None)
+            except MeshError:
+                return None
+            return self._counted(_BATCH_ROUTE, lambda: self._batches.kept(batch))
+        return None
+
+    def _counted(self, route: str, answer: Answer) -> Answer:
+        def counted() -> bytes | None:
+            started_at = self._clock.monotonic()
+            text = answer()
+            if text is not None:
+                self._count(route, "GET", 200, self._clock.monotonic() - started_at)
+            return text
+
+        return counted
 
     async def _root(self, _request: web.Request) -> web.Response:
         return _json({"message": "feedmesh price aggregator", "timestamp": body.time_text(self._clock.time_ms())})
@@ -69,14 +105,11 @@ class HttpApi:
         return _json({"status": "ok" if is_fresh else "no fresh price", "sources": sources}, 200 if is_fresh else 503)
 
     async def _show_metrics(self, _request: web.Request) -> web.Response:
+        self._engine.shelf.count()
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _batch(self, request: web.Request) -> web.Response:
-        pairs = parse_pairs(request.query.get("pairs"))
-        sources = parse_sources(request.query.get("sources"))
-        results = await self._engine.quotes(pairs, sources=sources)
-        quotes = [body.entry(pair, result) for pair, result in results]
-        return _json({"timestamp": body.time_text(self._clock.time_ms()), "quotes": quotes})
+        return _response(await self._batches.answer(request), 200)
 
     async def _bridge(self, request: web.Request) -> web.Response:
         started_ms = self._clock.time_ms()
@@ -86,8 +119,12 @@ class HttpApi:
 
     async def _source_quote(self, request: web.Request) -> web.Response:
         match = request.match_info
-        pair = pair_of(match["base"], match["quote"], "pair")
-        return _json(body.source_quote(await self._engine.source_quote(match["source"], pair)))
+        source, pair = match["source"], Pair(match["base"], match["quote"])
+        text = self._engine.shelf.source_text(source, pair)
+        if text is None:
+            pair_of(*pair, "pair")
+            text = body.source_text(await self._engine.source_quote(source, pair))
+        return _response(text, 200)
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -110,8 +147,15 @@ class HttpApi:
         finally:
             resource = request.match_info.route.resource
             route = "unknown" if resource is None else resource.canonical
-            self._requests.labels(route, request.method, str(status)).inc()
-            self._seconds.labels(route, request.method).observe(self._clock.monotonic() - started_at)
+            self._count(route, request.method, status, self._clock.monotonic() - started_at)
+
+    def _count(self, route: str, method: str, status: int, seconds: float) -> None:
+        series = self._series.get((route, method, status))
+        if series is None:
+            labels = self._requests.labels(route, method, str(status)), self._seconds.labels(route, method)
+            series = self._series[route, method, status] = labels
+        series[0].inc()
+        series[1].observe(seconds)
 
     def _failed(self, status: int, name: str, message: str, error: MeshError | None = None) -> web.Response:
         metadata = {} if error is None else error.metadata
@@ -119,28 +163,6 @@ class HttpApi:
         if isinstance(error, RateLimited):
             response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
         return response
-
-
-def parse_pairs(text: str | None) -> list[Pair]:
-    """Return the pairs of a comma list; raise InvalidInput naming the pair that is none, or the limit."""
-    if not text:
-        raise InvalidInput("pairs", text, "a comma list such as BTC-USD,ETH-USD")
-    if len(text) > LONGEST_PAIRS_TEXT:
-        raise InvalidInput("pairs", f"{len(text)} characters", f"at most {LONGEST_PAIRS_TEXT} characters")
-    items = text.split(",")
-    if len(items) > MOST_PAIRS:
-        raise InvalidInput("pairs", f"{len(items)} pairs", f"at most {MOST_PAIRS} pairs")
-    return [parse_pair(item, "pairs") for item in items]
-
-
-def parse_sources(text: str | None) -> Sequence[str] | None:
-    """Return the names of a comma list, or None if there is no list; the engine checks them."""
-    if text is None:
-        return None
-    names = [name.strip() for name in text[:1000].split(",") if name.strip()]
-    if not names:
-        raise InvalidInput("sources", text, "a comma list such as binance,kraken")
-    return names
 
 
 def _json(value: body.Json, status: int = 200) -> web.Response:
@@ -151,12 +173,17 @@ def _response(text: bytes, status: int) -> web.Response:
     return web.Response(body=text, status=status, content_type="application/json")
 
 
-async def listen(app: web.Application, port: int) -> web.AppRunner:
-    """Listen on 127.0.0.1 and return the runner, whose `cleanup` stops it; FailedPrecondition if the port is taken."""
+async def listen(app: web.Application, port: int, answers: Answers | None = None) -> web.AppRunner:
+    """
+    Listen on 127.0.0.1 and return the runner, whose `cleanup` stops it; FailedPrecondition if the port is taken.
+
+    With `answers`, what they know is answered before the application sees it.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN_S, max_line_size=_LONGEST_LINE_BYTES)
     await runner.setup()
+    site = web.TCPSite(runner, HOST, port) if answers is None else FrontSite(runner, HOST, port, answers)
     try:
-        await web.TCPSite(runner, HOST, port).start()
+        await site.start()
     except OSError as error:
         await runner.cleanup()
         if error.errno != errno.EADDRINUSE:

@@ -121,10 +121,10 @@ class PriceKeeper:
         fetcher.misses.inc()
         return failure or self._launch(source, pair)
 
-    def touch(self, quote: Quote) -> None:
-        """Count a request that was answered with a kept quote."""
-        for used in quote.sources:
-            self.fetchers[used.source].hits.inc()
+    def touch(self, quote: Quote | SourceQuote, requests: int) -> None:
+        """Count requests that were answered with a kept quote, the last of them just now."""
+        for used in quote.sources if isinstance(quote, Quote) else (quote,):
+            self.fetchers[used.source].hits.inc(requests)
             is_known = self.registry.get(used.source, used.pair) is not None
             self.registry.touch(used.source, used.pair)
             if not is_known:

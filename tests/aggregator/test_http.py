@@ -26,7 +26,7 @@ class Server:
         self.sources = {name: ScriptedSource(name, prices={BTC: price, ETH: "5"}) for name, price in SOURCES.items()}
         clock, metrics = SystemClock(), open_registry()
         self.engine = Engine(config, self.sources.values(), clock, metrics)
-        self.app = HttpApi(self.engine, clock, metrics).build()
+        self.api = HttpApi(self.engine, clock, metrics)
         self.url = ""
         self.session: aiohttp.ClientSession
 
@@ -45,7 +45,7 @@ class Server:
 @pytest.fixture(name="server")
 async def _server(session: aiohttp.ClientSession) -> AsyncIterator[Server]:
     server = Server(settings())
-    runner = await listen(server.app, 0)
+    runner = await listen(server.api.build(), 0, server.api.answers())
     await server.engine.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     server.session = session

@@ -1,0 +1,130 @@
+"""
+The quotes that can be answered with as they stand, each beside its JSON, so that a request makes nothing anew.
+
+    board, cache ──a request finds no text──▶ shelf ──until another price, or the quote's end──▶ every further request
+
+Whether a quote is still the present one and still fresh is looked at for every request. Requests are counted here and
+handed on in sums, at the latest when the price changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from cachetools import LRUCache
+
+from meshkit.clock import Clock
+from services.aggregator import body
+from services.aggregator.keeper import PriceKeeper
+from services.aggregator.pair import Pair
+from services.aggregator.quote import Quote, QuoteStatus, SourceQuote
+
+# A quote without some of its sources is looked at so often: whether one of them may be asked again.
+DEGRADED_S = 0.1
+_MOST_SOURCE_QUOTES = 5_000
+
+Q = TypeVar("Q", Quote, SourceQuote)
+
+
+@dataclass(slots=True)
+class Kept(Generic[Q]):
+    """Hold a quote, the monotonic moment until which it may be answered with, its JSON, and its uncounted requests."""
+
+    quote: Q
+    until: float
+    text: bytes
+    requests: int = 0
+
+
+class Shelf:
+    """Keep the quotes that were asked for last."""
+
+    def __init__(self, keeper: PriceKeeper, clock: Clock) -> None:
+        self._keeper = keeper
+        self._clock = clock
+        # Feeds are known and few; source pairs are what callers ask for.
+        self._quotes: dict[Pair, Kept[Quote]] = {}
+        self._source_quotes: LRUCache[tuple[str, Pair], Kept[SourceQuote]] = LRUCache(_MOST_SOURCE_QUOTES)
+
+    def quote(self, feed: Pair) -> Quote | None:
+        """Return the quote of a feed and count the request; None if it has to be made."""
+        kept = self._kept(feed, self._clock.monotonic())
+        if kept is None:
+            return None
+        kept.requests += 1
+        return kept.quote
+
+    def texts(self, feeds: Sequence[Pair | None]) -> list[bytes | None]:
+        """Return the JSON of each feed's quote, an object without its opening brace; None for one to be made."""
+        now, quotes, latest = self._clock.monotonic(), self._quotes, self._keeper.board.get
+        texts: list[bytes | None] = []
+        for feed in feeds:
+            kept = None
+            # Written out, since a call for each of a hundred quotes would cost more than all of the rest.
+            if feed is not None and (
+                (kept := quotes.get(feed)) is None or kept.until <= now or latest(feed) is not kept.quote
+            ):
+                kept = self._kept(feed, now)
+            if kept is None:
+                texts.append(None)
+            else:
+                kept.requests += 1
+                texts.append(kept.text)
+        return texts
+
+    def source_text(self, source: str, pair: Pair) -> bytes | None:
+        """Return the JSON of a source's price and count the request; None if it has to be fetched."""
+        kept = self._source_quotes.get((source, pair))
+        now = self._clock.monotonic()
+        if kept is None or kept.until <= now or self._keeper.cache.get(source, kept.quote.pair) is not kept.quote:
+            if kept is not None:
+                self._count(kept)
+            fetcher = self._keeper.fetchers.get(source)
+            if fetcher is None:
+                return None
+            quote = self._keeper.cache.get(source, pair.upper() if fetcher.folds_case else pair)
+            if quote is None:
+                return None
+            kept = Kept(quote, quote.expires_at, body.source_text(quote))
+            self._source_quotes[source, pair] = kept
+        kept.requests += 1
+        return kept.text
+
+    def count(self) -> None:
+        """Hand on all requests counted so far."""
+        for kept in self._quotes.values():
+            self._count(kept)
+        for used in self._source_quotes.values():
+            self._count(used)
+
+    def _kept(self, feed: Pair, now: float) -> Kept[Quote] | None:
+        quote = self._keeper.board.get(feed)
+        kept = self._quotes.get(feed)
+        if kept is not None:
+            if kept.quote is quote and kept.until > now:
+                return kept
+            self._count(kept)
+        until = self._until(feed, quote, now) if isinstance(quote, Quote) else now
+        if not isinstance(quote, Quote) or until <= now:
+            self._quotes.pop(feed, None)
+            return None
+        text = kept.text if kept is not None and kept.quote is quote else body.quote_text(quote)
+        kept = self._quotes[feed] = Kept(quote, until, text)
+        return kept
+
+    def _until(self, feed: Pair, quote: Quote, now: float) -> float:
+        if quote.status is QuoteStatus.FRESH:
+            return quote.expires_at
+        present = {used.source for used in (*quote.sources, *quote.outliers)}
+        mapped = self._keeper.feeds.sources(feed)
+        if not mapped:
+            return now
+        for source, pair in mapped.items():
+            if source not in present and self._keeper.fetchers[source].failure(pair) is None:
+                return now
+        return min(quote.expires_at, now + DEGRADED_S)
+
+    def _count(self, kept: Kept[Quote] | Kept[SourceQuote]) -> None:
+        if kept.requests:
+            self._keeper.touch(kept.quote, kept.requests)
+            kept.requests = 0

@@ -1,0 +1,90 @@
+"""Processes of a bench, each on a core of its own."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+SERVER_CORE, LOAD_CORE = 0, 1
+_START_S = 60.0
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Run on one core; what is started meanwhile stays there. On a machine of one core everything shares it."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[core % len(allowed)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Hold a running HTTP server and the seconds from its start to its first good answer."""
+
+    url: str
+    process: psutil.Process
+    start_s: float
+
+    def cpu_s(self) -> float:
+        """Return the seconds of processor time used so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def rss_mb(self) -> float:
+        """Return the resident memory in millions of bytes."""
+        return float(self.process.memory_info().rss) / 1e6
+
+
+@contextmanager
+def serving(
+    *arguments: str, port: int, core: int, environment: Mapping[str, str] | None = None, path: str = "/"
+) -> Iterator[Server]:
+    """Give `python -m arguments…` from its first HTTP 200 at `path` on; it is ended afterwards."""
+    started_at = time.monotonic()
+    with pinned(core):
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while not answers(url + path):
+            if process.poll() is not None:
+                raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode} before it answered")
+            if time.monotonic() - started_at > _START_S:
+                raise RuntimeError(f"{' '.join(arguments)} did not answer within {_START_S:.0f} s")
+            time.sleep(0.01)
+        yield Server(url, psutil.Process(process.pid), time.monotonic() - started_at)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def fetch(url: str, body: bytes | None = None, timeout_s: float = 30) -> bytes:
+    """Return the body of an answer with status 200; raise OSError for anything else."""
+    request = urllib.request.Request(url, data=body)
+    with urllib.request.urlopen(request, timeout=timeout_s) as response:
+        data: bytes = response.read()
+        return data
+
+
+def answers(url: str) -> bool:
+    """Tell whether a GET is answered with 200."""
+    try:
+        fetch(url, timeout_s=5)
+    except (urllib.error.URLError, OSError):
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""What the aggregator needs to run alone: a configuration that knows the simulated market as all of its sources."""
+
+import json
+import socket
+from collections.abc import Collection
+from pathlib import Path
+
+SECRETS = {
+    "pgPassword": "p" * 16,
+    "chainlinkPassword": "c" * 20,
+    "chainlinkKeystorePassword": "k" * 20,
+    "faucetPrivateKey": "0x" + "ab" * 32,
+    "chainlinkEmail": "operator@example.com",
+    "chainlinkChainId": 1337,
+    "chainlinkRpcWsUrl": "ws://127.0.0.1:8545",
+    "chainlinkRpcHttpUrl": "http://127.0.0.1:8545",
+}
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def write_configuration(
+    directory: Path, *, market_url: str, sources: Collection[str], feeds: Collection[str], ttl_ms: int
+) -> tuple[dict[str, str], int]:
+    """Write an aggregator's configuration; return the environment to start it with, and its port."""
+    port = free_port()
+    # The simulator is ours, so the limits of the real exchanges need not hold the bench up.
+    source = {"ttl": ttl_ms, "refetch": True, "rps": 1000, "apiKey": "k" * 16}
+    aggregator = {
+        "port": port,
+        "sources": {name: {**source, "baseUrl": f"{market_url}/{name}"} for name in sources},
+    }
+    document = {"solution": {**SECRETS, "priceAggregatorConfig": aggregator, "mesh": {"feeds": list(feeds)}}}
+    path = directory / "configuration.json"
+    path.write_text(json.dumps(document))
+    return {"FEEDMESH_CONFIG": str(path), "FEEDMESH_RUN_DIR": str(directory)}, port
