@@ -34,7 +34,8 @@ SHORTEST_LEAD_S = 0.25
 _LEAD_PARTS = 8
 _LEAD_ANSWERS = 4
 _MOST_FAILURES = 10_000
-_FAILURE_MEMORY_S = 3_600.0
+# After the pair may be asked for again: only a failure that follows soon is one of the same row.
+_FAILURE_MEMORY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Fetcher:
         self._deliver = deliver
         self._reference = reference
         self._failures: TLRUCache[Pair, Failure] = TLRUCache(
-            _MOST_FAILURES, lambda _pair, _failure, now: now + _FAILURE_MEMORY_S, timer=clock.monotonic
+            _MOST_FAILURES, lambda _pair, failure, _now: failure.retry_at + _FAILURE_MEMORY_S, timer=clock.monotonic
         )
         self._flights = Flights(
             self._fetch,

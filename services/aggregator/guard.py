@@ -46,6 +46,10 @@ class JumpGuard:
     def __len__(self) -> int:
         return len(self._trails)
 
+    def forget(self, pair: Pair) -> None:
+        """Forget a pair that nobody asks for."""
+        self._trails.pop(pair, None)
+
     def passes(self, pair: Pair, price: Decimal, others: Callable[[], Decimal | None]) -> bool:
         """Tell whether the price is to be accepted, and remember it; `others` gives the other sources' median."""
         if self._bound is None:

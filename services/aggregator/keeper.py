@@ -274,6 +274,7 @@ class PriceKeeper:
         self.registry.remove(source, pair)
         self._refreshes.drop((source, pair))
         self.cache.drop(source, pair)
+        self.fetchers[source].guard.forget(pair)
 
     def _from_cache(self, feed: Pair) -> Result:
         if (legs := self.feeds.cross(feed)) is not None:

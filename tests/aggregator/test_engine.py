@@ -1,17 +1,16 @@
 """The engine on a manual clock with scripted sources: what is served, when, and what it costs the sources."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
-from meshkit.clock import ManualClock
 from meshkit.errors import InvalidInput
-from services.aggregator.config import AggregatorConfig, PairTtl
-from services.aggregator.engine import Engine
+from services.aggregator.circuit import CircuitState
+from services.aggregator.config import PairTtl
 from services.aggregator.errors import (
     PriceRefused,
     ProviderFault,
@@ -23,61 +22,11 @@ from services.aggregator.errors import (
     UnknownPair,
     UnknownSource,
 )
-from services.aggregator.metrics import open_registry
 from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus, SourceQuote
-from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
+from services.aggregator.quote import Quote, QuoteStatus
+from tests.aggregator.bench import SOL, Bench, bench
+from tests.aggregator.fakes import BTC, ETH, NAMES, settings
 from tests.waiting import until
-
-SOL = Pair("SOL", "USD")
-
-
-class Bench:
-    """An engine with three sources at 100, 101 and 103 for BTC/USD, whose time a test moves."""
-
-    def __init__(self, config: AggregatorConfig, max_batch: int = 10) -> None:
-        self.clock = ManualClock(1_800_000_000_000)
-        self.sources = [
-            ScriptedSource(name, max_batch, {BTC: price, ETH: f"{price}0", SOL: "7"})
-            for name, price in zip(NAMES, ("100", "101", "103"), strict=True)
-            if name in config.sources
-        ]
-        self.engine = Engine(config, self.sources, self.clock, open_registry())
-
-    async def run(self, seconds: float, step_s: float = 0.05) -> None:
-        """Move the clock in steps, letting everything that became due happen."""
-        for _ in range(round(seconds / step_s)):
-            self.clock.advance(step_s)
-            for _ in range(12):
-                await asyncio.sleep(0)
-
-    async def ask(self, question: Awaitable[SourceQuote | Quote]) -> SourceQuote | Quote:
-        """Return the answer to a question while the clock runs, so that batches depart."""
-        task = asyncio.ensure_future(question)
-        for _ in range(40):
-            if task.done():
-                break
-            await self.run(0.01, 0.005)
-        return await task
-
-    async def follow(self, seen: list[object]) -> None:
-        """Note the price or the reason of each change of BTC/USD."""
-        async for entry in self.engine.follow([BTC], 0):
-            result = entry.result
-            seen.append(result.price if isinstance(result, Quote) else result.reason)
-
-    def calls(self) -> list[int]:
-        """Return how often each source was asked."""
-        return [len(source.calls) for source in self.sources]
-
-
-@asynccontextmanager
-async def bench(config: AggregatorConfig | None = None, max_batch: int = 10) -> AsyncIterator[Bench]:
-    """Give a started bench."""
-    made = Bench(config or settings(), max_batch)
-    await made.engine.start()
-    yield made
-    await made.engine.close()
 
 
 async def test_a_quote_is_the_median_of_all_sources() -> None:
@@ -508,3 +457,43 @@ async def test_closing_ends_every_wait() -> None:
     await asyncio.wait([waiting], timeout=5)
 
     assert "ended without an outcome" in str(unavailable())
+
+
+async def test_following_resumes_refreshes() -> None:
+    """A pair that was requested once from a source without refreshes is kept fresh from the moment it is followed."""
+    config = settings("kraken")
+    config = replace(config, sources={"kraken": replace(config.sources["kraken"], refetch=False)})
+    async with bench(config) as b:
+        await b.ask(b.engine.quote(BTC))
+        await b.run(9.5)
+        seen: list[object] = []
+        task = asyncio.create_task(b.follow(seen))
+        await b.run(60)
+        task.cancel()
+
+        assert [Decimal(103)] == seen
+
+
+async def test_a_source_tells_its_limits_and_its_circuit() -> None:
+    """Operators see a cool-down, an open circuit and the calls under way."""
+    config = settings()
+    config = replace(config, sources={**config.sources, "kraken": replace(config.sources["kraken"], rps=Fraction(7))})
+    async with bench(config) as b:
+        b.sources[0].failure = SourceRateLimited("binance", 20_000)
+        b.sources[1].failure = ProviderFault("coinbase", "down")
+        b.sources[2].gate.clear()
+        task = asyncio.create_task(b.engine.quote(BTC))
+        await b.run(8)
+        binance, coinbase, kraken = b.engine.source_states()
+
+        assert (b.clock.time_ms() + 12_000) == pytest.approx(binance.silent_until_ms, abs=200)
+        assert CircuitState.CLOSED is binance.circuit
+        assert coinbase.circuit in {CircuitState.OPEN, CircuitState.HALF_OPEN}
+        assert (Fraction(7), 10, 1, 0) == (
+            kraken.rps,
+            kraken.max_concurrent,
+            kraken.calls_running,
+            kraken.calls_waiting,
+        )
+
+        task.cancel()

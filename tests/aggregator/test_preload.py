@@ -1,12 +1,14 @@
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from services.aggregator import preload
 from services.aggregator.pair import Pair
-from tests.aggregator.fakes import BTC, ETH
+from tests.aggregator.bench import SOL, bench
+from tests.aggregator.fakes import BTC, ETH, settings
 
 
 def test_entries_are_read_and_wrong_ones_are_counted_by_kind() -> None:
@@ -48,3 +50,27 @@ def test_each_kind_is_logged_once(tmp_path: Path, capsys: pytest.CaptureFixture[
 
     assert [("kraken", BTC)] == preload.load(path, {"kraken"})
     assert 1 == capsys.readouterr().out.count("pairs_skipped")
+
+
+async def test_preloaded_pairs_are_fetched_and_kept_like_requested_ones(tmp_path: Path) -> None:
+    """They are there without a request, folded, and removed when nobody asks for them."""
+    path = tmp_path / "pairs.json"
+    path.write_text('{"kraken": ["btc/usd", "SOL/USD", "x"], "nope": ["A/B"]}')
+    config = settings(pairs_file=path, inactive_timeout_ms=30_000, cleanup_interval_ms=1_000)
+    async with bench(config) as b:
+        await b.run(0.1)
+
+        assert [BTC, SOL] == [state.pair for state in b.engine.pairs() if state.quote is not None]
+        assert Decimal(103) == (await b.engine.source_quote("kraken", BTC)).price
+
+        await b.run(32)
+
+        assert [] == b.engine.pairs()
+
+
+async def test_preloaded_pairs_are_bounded(tmp_path: Path) -> None:
+    """A file that is too long fills the registry and does not stop the start."""
+    path = tmp_path / "pairs.json"
+    path.write_text('{"kraken": ["A/USD", "B/USD", "C/USD"]}')
+    async with bench(settings(pairs_file=path, most_pairs=2)) as b:
+        assert 2 == len(b.engine.pairs())
