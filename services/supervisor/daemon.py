@@ -9,10 +9,11 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from meshkit import log, runtime  # noqa: E402
 from services.supervisor import parent, planner  # noqa: E402
+from services.supervisor.apply import Planner  # noqa: E402
 from services.supervisor.supervise import supervise  # noqa: E402
 
 
-def run(path: Path) -> int:
+def run(path: Path, plan: Planner = planner.make) -> int:
     """Run the mesh of a configuration file until its end and return the exit code."""
     log.configure("supervisor")
     exit_code = 0
@@ -20,7 +21,7 @@ def run(path: Path) -> int:
     async def main() -> None:
         nonlocal exit_code
         parent.die_with_parent(os.environ)
-        exit_code = await supervise(await planner.make(path), path, planner.make)
+        exit_code = await supervise(await plan(path), path, plan)
 
     runtime.run(main)
     return exit_code

@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
     options = [option.split("=", 1) for option in arguments[:end]]
     command = arguments[end + 1 :]
     given = dict(options)
+    # Before a change of the user, after which /proc belongs to root.
+    environment = _environment()
     try:
         # A core dump would carry the secrets of the process.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
-        os.execvpe(command[0], command, _environment())  # noqa: S606  # that is its purpose: there is no shell
+        os.execvpe(command[0], command, environment)  # noqa: S606  # that is its purpose: there is no shell
     except FileNotFoundError as error:
         return _fail(f"{command[0]}: {error.strerror}", NOT_FOUND)
     except OSError as error:

@@ -230,8 +230,14 @@ class Machine:
         """Return when a Tick is needed at the latest, or None."""
         return min((unit.due for unit in self.units.values() if unit.due is not None), default=None)
 
+    def forget(self, name: str) -> None:
+        """Drop a service that was reported as Removed, once nobody shows it any more."""
+        del self.units[name]
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Return the actions that follow from the event, in the order in which they must be done."""
+        if not isinstance(event, Tick | Apply | Shutdown | Hurry) and event.name not in self.units:
+            return []  # late news of a service that is no longer in the plan
         before = {name: unit.shown() for name, unit in self.units.items()}
         self._actions = []
         match event:
@@ -265,8 +271,6 @@ class Machine:
             self._start_what_can(now)
         removed = list(self._retire())
         changed = [Changed(name) for name, unit in self.units.items() if unit.shown() != before.get(name)]
-        for each in removed:
-            del self.units[each.name]
         return [*self._actions, *changed, *removed, *self._finish(now)]
 
     # What happens to one service.

@@ -28,7 +28,7 @@ _CHAINLINK_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 20.0),))
 _POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.SIGQUIT, 3.0)), reserve_s=5.0)
 
 # Often enough to be shown soon, seldom enough to cost nothing: an answer takes half a millisecond of our time.
-_STEADY: Final = Schedule(period_s=5.0, failure_threshold=2)
+_STEADY: Final = Schedule(period_s=8.0, failure_threshold=2)
 
 # Who is to go first when memory is short: what the rounds need least.
 _OOM_SCORES: Final = {"process-metrics": 600, "market": 400, "devchain": 300}
@@ -47,14 +47,14 @@ def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
     """Return the service with what all have alike: budget, liveness, limits, and what it reads by itself."""
     solution = given.configuration.solution
     ours = solution.mesh.supervisor
-    look_s = ours.hang_seconds / 6
+    # Three looks in a row, each with its wait and its timeout, take the whole time.
+    alive = Schedule(period_s=ours.hang_seconds / 4, timeout_s=ours.hang_seconds / 12, failure_threshold=3)
     return replace(
         spec,
         policy=RestartPolicy(max_restarts=solution.max_restarts, window_s=ours.restart_window_seconds),
         schedule=_STEADY,
         liveness=None if spec.probe is None else _alive(spec.probe),
-        # Three looks in a row, each with its wait and its timeout, take the whole time.
-        liveness_schedule=Schedule(period_s=look_s, timeout_s=look_s, failure_threshold=3),
+        liveness_schedule=alive,
         limits={"nofile": ours.open_files},
         oom_score_adj=_oom_score(spec.name),
         settings=digest(spec.name, solution),

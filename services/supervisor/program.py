@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ async def run(command: Sequence[str], environment: Mapping[str, str]) -> Outcome
     """Run a program in a session of its own; it and its group are killed when the caller is cancelled."""
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    # Files, since a pipe that nobody empties would stop a program that writes much.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    # Files, since a pipe that nobody empties would stop a program that writes much; in memory, since the disk may be
+    # read-only.
+    with os.fdopen(os.memfd_create("output"), "w+b") as output, os.fdopen(os.memfd_create("errors"), "w+b") as errors:
         process = subprocess.Popen(  # noqa: ASYNC220  # a vfork, and nobody else may wait for the pid
             command,
             stdin=subprocess.DEVNULL,

@@ -129,8 +129,10 @@ class Runtime:
     # The loop's parts, none of which waits.
 
     def _handle(self, event: m.Event, exit_code: int | None) -> int | None:
-        if isinstance(event, m.Exited) and event.run == self.machine.units[event.name].run:
-            self._forget(self._processes[event.name])
+        if isinstance(event, m.Exited):
+            unit = self.machine.units.get(event.name)
+            if unit is not None and event.run == unit.run:
+                self._forget(self._processes[event.name])
         if isinstance(event, m.Apply):
             self._welcome(event)
         was_stopping = self.machine.stopping
@@ -148,6 +150,7 @@ class Runtime:
                 case m.Changed():
                     self._publish(action.name)
                 case m.Removed():
+                    self.machine.forget(action.name)
                     del self._processes[action.name]
                     self._counters.forget(action.name)
                 case m.Finished():

@@ -17,15 +17,16 @@ from random import Random
 
 import psutil
 
-from meshkit.clock import SystemClock
+from meshkit.clock import Clock, SystemClock
 from meshkit.paths import RunDir
 from services.supervisor.counters import Counters
+from services.supervisor.errors import PlanRefused
 from services.supervisor.graph import Graph
 from services.supervisor.logs import LogHub
 from services.supervisor.machine import Machine, Shutdown
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.runtime import Runtime
-from services.supervisor.settings import LogSettings, Planned, Settings
+from services.supervisor.settings import STOP_DEADLINE_S, LogSettings, Planned, Settings
 from services.supervisor.spec import Dependency, ServiceSpec, StopPlan, StopStep
 from services.supervisor.states import Condition, Kind, State
 from services.supervisor.terminal import Terminal
@@ -82,6 +83,16 @@ SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
     "family": lambda: [shell("family", "sleep 1000 & sleep 1000 & exec sleep 1000")],
     "deaf": lambda: [replace(deaf("deaf"), stop=StopPlan((StopStep(signal.SIGTERM, 60.0),)))],
     "flood": lambda: [oneshot("flood", "seq 400000"), sleeper("calm")],
+    "init": lambda: [oneshot("init", "echo begin; exec sleep 1000"), sleeper("server", completed("init"))],
+    "orphans": lambda: [
+        shell("mother", "(sleep 0.1 &); (setsid sleep 1000 &); echo up; exec sleep 1000"),
+        sleeper("calm"),
+    ],
+    "changed": lambda: [
+        sleeper("first"),
+        replace(sleeper("third"), settings="new"),
+        sleeper("fourth", healthy("first")),
+    ],
     "crash": lambda: [sleeper("innocent"), shell("crasher", "echo oh; exit 7", healthy("innocent"))],
 }
 
@@ -89,17 +100,23 @@ SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
 def scenario_specs(scenario: str) -> list[ServiceSpec]:
     """Return the services of a scenario; `port 80` is one that wants that port."""
     name, _, argument = scenario.partition(" ")
-    return [replace(sleeper("wanting"), ports=(int(argument),))] if name == "port" else SCENARIOS[name]()
+    if name == "port":
+        return [replace(sleeper("wanting"), ports=(int(argument),))]
+    if name not in SCENARIOS:
+        raise PlanRefused(f"there is no scenario {name!r}")
+    return SCENARIOS[name]()
 
 
 class Mesh:
     """A runtime in this process, with its log and its directories."""
 
-    def __init__(self, specs: list[ServiceSpec], run_dir: Path, logs: Path, output: int) -> None:
+    def __init__(
+        self, specs: list[ServiceSpec], run_dir: Path, logs: Path, output: int, clock: Clock, stop_deadline_s: float
+    ) -> None:
         graph = Graph(specs)
-        self.hub = LogHub(graph.order, LogSettings(logs), SystemClock(), Terminal(output))
-        self.machine = Machine(graph, Random(1))
-        self.runtime = Runtime(self.machine, self.hub, Counters(RunDir(run_dir)), SystemClock())
+        self.hub = LogHub(graph.order, LogSettings(logs), clock, Terminal(output))
+        self.machine = Machine(graph, Random(1), stop_deadline_s=stop_deadline_s)
+        self.runtime = Runtime(self.machine, self.hub, Counters(RunDir(run_dir)), clock)
         self.task: asyncio.Task[int] | None = None
 
     def state(self, name: str) -> State:
@@ -135,11 +152,13 @@ class Mesh:
 
 
 @asynccontextmanager
-async def running(specs: list[ServiceSpec], run_dir: Path) -> AsyncIterator[Mesh]:
+async def running(
+    specs: list[ServiceSpec], run_dir: Path, *, clock: Clock | None = None, stop_deadline_s: float = STOP_DEADLINE_S
+) -> AsyncIterator[Mesh]:
     """Run services in this process; at the end they are stopped, and none of their processes may be left."""
     output = os.open(os.devnull, os.O_WRONLY)
     others = psutil.Process().children()
-    mesh = Mesh(specs, run_dir, run_dir / "logs", output)
+    mesh = Mesh(specs, run_dir, run_dir / "logs", output, clock or SystemClock(), stop_deadline_s)
     mesh.task = asyncio.create_task(mesh.runtime.run())
     try:
         yield mesh

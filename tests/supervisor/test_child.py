@@ -14,7 +14,7 @@ import pytest
 
 from services.supervisor import exec_shim
 from services.supervisor.child import Child
-from services.supervisor.spec import ServiceSpec
+from services.supervisor.spec import Identity, ServiceSpec
 from tests.supervisor.fakes import deaf, no_process_left, shell
 
 
@@ -74,6 +74,38 @@ async def test_environment_session_umask_and_limits() -> None:
     assert [pid, pid, pid] == rest[2].split()
     assert "/dev/null" == rest[3]
     assert {"0", "1", "2", "3"} == set(rest[4:]) - {""}
+
+
+async def test_limits_priority_and_directory(tmp_path: Path) -> None:
+    """Soft limits go no further than the hard ones; the working directory, niceness and OOM score are the given."""
+    script = "ulimit -n; ulimit -c; pwd; nice; cat /proc/self/oom_score_adj"
+    spec = replace(shell("a", script), directory=tmp_path, limits={"nofile": 77}, nice=3, oom_score_adj=123)
+    watched = Watched(spec)
+    await watched.ended()
+    most = Watched(replace(shell("a", "ulimit -n; ulimit -Hn"), limits={"nofile": 10**9}))
+    await most.ended()
+    soft, hard = most.output.split()
+
+    assert ["77", "0", str(tmp_path), str(os.nice(0) + 3), "123"] == watched.output.decode().split()
+    assert soft == hard
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+async def test_user_and_groups(run_dir: Path) -> None:
+    """The process is another user for good, owns its directory, still dies with us, and cannot gain anything."""
+    run_dir.chmod(0o711)
+    own = run_dir / "own"
+    own.mkdir(mode=0o700)
+    (own / "secret").write_text("mine")
+    (own / "secret").chmod(0o600)
+    script = "id -u; id -g; id -G; cat secret; echo; grep NoNewPrivs /proc/self/status; touch /root/x || echo kept out"
+    spec = replace(shell("a", script), directory=own, identity=Identity(54_321, 54_322, (54_322, 54_323), (own,)))
+    watched = Watched(spec)
+    await watched.ended()
+    lines = watched.output.decode().splitlines()
+
+    assert ["54321", "54322", "54322 54323", "mine", "NoNewPrivs:\t1"] == lines[:5]
+    assert "kept out" == lines[-1]
 
 
 async def test_ignored_signals_of_the_supervisor_are_not_inherited() -> None:

@@ -63,6 +63,7 @@ class World:
                 case m.Removed():
                     assert action.name not in self.living, "removed only when it is gone"
                     self.removed.append(action.name)
+                    self.machine.forget(action.name)
                 case m.Finished():
                     assert self.exit_code is None, "finished once"
                     assert not self.living or self.now > DEADLINE_S
@@ -360,6 +361,7 @@ def test_news_of_an_earlier_process_is_ignored() -> None:
 
     assert [] == world.machine.handle(m.Exited("a", 1, 0), world.now)
     assert [] == world.machine.handle(m.Probed("a", 1, True), world.now)
+    assert [] == world.machine.handle(m.Hung("no longer there", 1, ""), world.now)
 
 
 def test_steps_of_a_stop_come_in_order_and_in_their_time() -> None:

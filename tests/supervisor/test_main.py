@@ -48,3 +48,45 @@ def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert (1, "") == (ran.returncode, ran.stderr)
     assert f"solution.mesh.dataDir: {tmp_path}/file/data/logs cannot be made" in ran.stdout
     assert not (tmp_path / "run").exists()
+
+
+def deployment(tmp_path: Path, **mesh: object) -> Path:
+    """Write a configuration as deployments have it, with settings of the mesh."""
+    document = json.loads(SIGNED.read_text())
+    document["solution"]["mesh"] = {"dataDir": str(tmp_path / "data"), "runDir": str(tmp_path / "run"), **mesh}
+    path = tmp_path / "configuration.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def check(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Check a configuration."""
+    command = [sys.executable, "-m", "services.supervisor", "--config", str(path), "--check", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_check_shows_the_plan_and_starts_nothing(tmp_path: Path) -> None:
+    """Waves with commands, needs, ports and probes, for people and for programs; no secret, no file, no directory."""
+    path = deployment(tmp_path, runtime="embedded")
+    text, values = check(path).stdout, json.loads(check(path, "--json").stdout)
+    names = [[service["name"] for service in wave] for wave in values["waves"]]
+    postgres = next(service for wave in values["waves"] for service in wave if service["name"] == "postgres")
+
+    assert names[0] == ["dbinit", "operator", "price-aggregator", "process-metrics"]
+    assert ({"postgres-bootstrap": "completed"}, [5432]) == (postgres["needs"], postgres["ports"])
+    assert "wave 3\n  postgres (longrun)\n" in text
+    assert "    needs    postgres-bootstrap completed\n    ports    5432\n" in text
+    assert ["configuration.json"] == [each.name for each in tmp_path.iterdir()]
+    for secret in json.loads(path.read_text())["solution"].items():
+        assert "assword" not in secret[0] or secret[1] not in text
+
+
+def test_check_refuses_what_cannot_run(tmp_path: Path) -> None:
+    """Two services that want one port, and a socket path that is too long, are found before any start."""
+    clash = check(deployment(tmp_path, runtime="embedded", ports={"metrics": 5432}))
+    long = check(deployment(tmp_path, runtime="embedded", runDir=f"/tmp/{'x' * 100}"), "--json")
+
+    assert (1, "") == (clash.returncode, clash.stdout)
+    assert "5432" in clash.stderr
+    assert (1, False) == (long.returncode, json.loads(long.stdout)["ok"])
+    assert "solution.mesh.runDir" in json.loads(long.stdout)["error"]

@@ -6,15 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from meshkit.configuration.load import load
 from meshkit.paths import DataDir, RunDir
+from services.supervisor import document
 from services.supervisor.config import NodeRuntime, PlanInput, choose_runtime, settings
+from services.supervisor.difference import ChangeKind, difference
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.graph import Graph
 from services.supervisor.plan import plan
 from services.supervisor.probe import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
-from services.supervisor.spec import ServiceSpec
+from services.supervisor.settings import Planned
+from services.supervisor.spec import Identity, ServiceSpec
 from services.supervisor.states import Condition, Kind
 
 SIGNED = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
@@ -232,6 +236,59 @@ def test_chainlink_without_its_binary(tmp_path: Path) -> None:
     """Wanted but missing, the error names the setting and the way out."""
     with pytest.raises(InvalidPlan, match=r"solution\.mesh\.runtime: found 'chainlink', allowed: embedded or auto"):
         choose_runtime("chainlink", str(tmp_path))
+
+
+def changed(given: PlanInput, **fields: object) -> set[str]:
+    """Return the services that a change of some settings of the solution restarts."""
+    solution = given.configuration.solution.model_copy(update=fields)
+    new = replace(given, configuration=given.configuration.model_copy(update={"solution": solution}))
+    return {each.name for each in difference(specs(given), specs(new)) if each.kind is ChangeKind.RESTARTED}
+
+
+def test_a_setting_restarts_who_reads_it(given: PlanInput) -> None:
+    """The price aggregator's keys leave the database alone, a password of the nodes does not reach the aggregator."""
+    solution = given.configuration.solution
+    prices = solution.price_aggregator_config.model_copy(update={"port": 3999})
+    nodes = {f"chainlink-node-{number}" for number in range(1, 6)}
+
+    assert {"price-aggregator", "operator"} == changed(given, price_aggregator_config=prices)
+    assert {"operator", *nodes} == changed(given, chainlink_password=SecretStr("another password"))
+    assert {"operator"} == changed(given, faucet_min_wei=solution.faucet_min_wei + 1)
+    assert set() == changed(given, max_restarts=9)
+
+
+def test_a_plan_survives_its_way_through_a_pipe(given: PlanInput) -> None:
+    """What the planner writes is what the supervisor reads, for both runtimes and with users."""
+    mesh = given.configuration.solution.mesh
+    users = mesh.model_copy(update={"supervisor": mesh.supervisor.model_copy(update={"node_uid_base": 70_000})})
+    solution = given.configuration.solution.model_copy(update={"mesh": users})
+    configuration = given.configuration.model_copy(update={"solution": solution})
+    chainlink = replace(given, configuration=configuration, runtime="chainlink", is_root=True)
+    for services in (plan(given), plan(chainlink)):
+        planned = Planned(settings(given.configuration), tuple(services), '{"a": "b"}')
+
+        assert planned == document.read(document.write(planned))
+    assert Identity(70_002, 70_002, owned=(given.data_dir.node(2),)) == specs(chainlink)["chainlink-node-2"].identity
+
+
+def test_users_need_root_and_the_real_nodes(given: PlanInput) -> None:
+    """Embedded nodes run our own files, which another user may not reach: the setting is refused."""
+    mesh = given.configuration.solution.mesh
+    users = mesh.model_copy(update={"supervisor": mesh.supervisor.model_copy(update={"node_uid_base": 70_000})})
+    solution = given.configuration.solution.model_copy(update={"mesh": users})
+    configuration = given.configuration.model_copy(update={"solution": solution})
+    with pytest.raises(InvalidPlan, match="nodeUidBase"):
+        plan(replace(given, configuration=configuration, is_root=True))
+
+
+def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:
+    """Liveness takes any answer, and finds a process that hangs within the set time."""
+    for spec in specs(given).values():
+        schedule = spec.liveness_schedule
+
+        assert (spec.probe is None) == (spec.liveness is None)
+        assert (schedule.period_s + schedule.timeout_s) * schedule.failure_threshold <= 60
+        assert spec.liveness is None or getattr(spec.liveness, "any_answer", True)
 
 
 def test_settings(given: PlanInput) -> None:

@@ -200,6 +200,23 @@ async def test_tail(run_dir: Path) -> None:
         assert grpc.StatusCode.NOT_FOUND == caught.value.code()
 
 
+async def test_tail_selects_by_time_and_text(run_dir: Path) -> None:
+    """Only lines since a time, only lines with a text in any case, and the last ones of those."""
+    script = "echo Alpha one; echo beta; echo ALPHA two; echo alpha three; exec sleep 1000"
+    async with served([shell("a", script)], run_dir) as it:
+        await it.mesh.until_line("a", "alpha three")
+        request = pb.TailLogsRequest(services=["a"], contains="alpha", lines=2)
+        found = [each.line.text async for each in it.stub.TailLogs(request)]
+        request.since.GetCurrentTime()
+        request.since.seconds += 1
+        late = [each async for each in it.stub.TailLogs(request)]
+        request.since.seconds -= 60
+        early = [each.line.text async for each in it.stub.TailLogs(request)]
+
+    assert ["ALPHA two", "alpha three"] == found == early
+    assert [] == late
+
+
 async def test_wait_ready_tells_who_failed(run_dir: Path) -> None:
     """A mesh that cannot come up is an error with the reason, not a wait; a slow one is a deadline."""
     never = replace(oneshot("o", "exit 3"), policy=RestartPolicy(max_restarts=0), essential=False)

@@ -1,81 +1,23 @@
 """A supervisor as a process: what it starts with, what it leaves."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import psutil
-import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.client import channel
 from tests.supervisor.fakes import no_process_left
+from tests.supervisor.process import Start
 from tests.waiting import until
-
-if TYPE_CHECKING:
-    Stub = rpc.SupervisorServiceAsyncStub  # the generated module has it for type checkers only
-else:
-    Stub = object
-
-
-class Supervisor:
-    """A supervisor in a process of its own, over one of the scenarios."""
-
-    def __init__(self, root: Path, scenario: str) -> None:
-        self.run_dir, self.data_dir = root / "run", root / "data"
-        self.command = [sys.executable, "-m", "tests.supervisor.fakes", scenario, str(self.run_dir), str(self.data_dir)]
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[Stub]:
-        """Give a client once every service is up."""
-        async with channel(self.run_dir / "supervisor.sock") as connection:
-            stub = rpc.SupervisorServiceStub(connection)
-            async with asyncio.timeout(15):
-                await stub.WaitReady(pb.WaitReadyRequest(), wait_for_ready=True)
-            yield stub
-
-    async def pids(self) -> list[int]:
-        """Return the pids of all services, once they are up, and those of their children."""
-        async with self.client() as stub:
-            listed = await stub.ListServices(pb.ListServicesRequest())
-        pids = [service.pid for service in listed.services if service.pid]
-        return pids + [child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)]
-
-    def end(self) -> tuple[int, str]:
-        """Wait for its end; returns exit code and output."""
-        output, _ = self.process.communicate(timeout=20)
-        return self.process.returncode, output
-
-
-Start = Callable[[str], Supervisor]
-
-
-@pytest.fixture(name="start")
-def _start(run_dir: Path) -> Iterator[Start]:
-    started: list[Supervisor] = []
-
-    def start(scenario: str) -> Supervisor:
-        started.append(Supervisor(run_dir, scenario))
-        return started[-1]
-
-    yield start
-    for supervisor in started:
-        if supervisor.process.poll() is None:
-            supervisor.process.kill()
-        assert supervisor.process.stdout is not None
-        if not supervisor.process.stdout.closed:
-            supervisor.process.communicate()
 
 
 async def test_sigterm_stops_in_order_and_leaves_nothing(start: Start) -> None:
