@@ -10,7 +10,7 @@ from meshkit.configuration.load import load
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.runtime import run
 from meshkit.server import MeshServer
-from services.aggregator import config, http, service
+from services.aggregator import config, http, market_data, service
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.sources import catalog, client
@@ -20,7 +20,8 @@ from services.aggregator.streams.catalog import open_streams
 async def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     log.configure("price-aggregator")
-    settings = config.read(load(config.path(os.environ)))
+    configuration = load(config.path(os.environ))
+    settings = config.read(configuration)
     log.configure("price-aggregator", settings.log_level)
     clock, metrics = SystemClock(), open_registry()
     async with client.open_session() as session:
@@ -28,14 +29,17 @@ async def main() -> None:
         engine = Engine(settings, catalog.open_sources(session, settings, clock), clock, metrics, streams)
         server = MeshServer("price-aggregator", RunDir(default_run_dir()).socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
-        api = http.HttpApi(engine, clock, metrics)
+        market = market_data.MarketData(session, market_data.read(configuration), clock)
+        api = http.HttpApi(engine, clock, metrics, market)
         runner = await http.listen(api.build(), settings.http_port, api.answers())
         await engine.start()
+        market.start()
         await server.start(serving=False)
         announcement = asyncio.create_task(service.announce(engine, server))
         await server.serve_until_signal()
         announcement.cancel()
         await runner.cleanup()
+        await market.close()
         await engine.close()
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from meshkit import feeds
 from meshkit.errors import InvalidInput, MeshError
 from services.aggregator import body
 from services.aggregator.pair import PAIR_RULE, Pair, pair_of, parse_pair
@@ -49,7 +50,8 @@ class BridgeData(BaseModel):
         if self.pair is not None:
             return [parse_pair(self.pair, "data.pair")]
         if self.feed is not None:
-            return [parse_pair(self.feed, "data.feed")]
+            feed = feeds.load().get(self.feed)
+            return [parse_pair(self.feed, "data.feed") if feed is None else Pair(feed.base, feed.quote)]
         if self.base is None or self.quote is None:
             raise InvalidInput("data.quote" if self.quote is None else "data.base", None, PAIR_RULE)
         return [pair_of(self.base, self.quote, "data")]

@@ -20,6 +20,7 @@ from services.aggregator.flight import Flight
 from services.aggregator.keeper import PriceKeeper
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Quote, Result, SourceOutcome, SourceQuote
+from services.aggregator.registry import NEVER
 from services.aggregator.shelf import Shelf
 from services.aggregator.sources.source import Source
 from services.aggregator.state import PairState, SourceState
@@ -172,10 +173,23 @@ class Engine:
             self._require_known(source)
         cache, registry = self._keeper.cache, self._keeper.registry
         return [
-            PairState(entry.source, entry.pair, entry.last_request_ms, cache.get(entry.source, entry.pair))
+            PairState(
+                entry.source,
+                entry.pair,
+                entry.last_request_ms,
+                cache.get(entry.source, entry.pair),
+                entry.registered_ms,
+                self._unix_ms(entry.last_fetch_at),
+            )
             for name in ([source] if source else sorted(self._keeper.fetchers))
             for entry in registry.of_source(name)
         ]
+
+    def _unix_ms(self, moment: float) -> int:
+        """Return the Unix time of a moment on the monotonic clock, 0 for one that never was."""
+        if moment == NEVER:
+            return 0
+        return self._clock.time_ms() - int((self._clock.monotonic() - moment) * 1000)
 
     def source_states(self) -> list[SourceState]:
         """Return the state of every configured source by name."""

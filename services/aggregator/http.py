@@ -12,7 +12,7 @@ from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE, Registry
-from services.aggregator import body, bridge
+from services.aggregator import body, bridge, legacy_routes, market_data, openapi
 from services.aggregator.batch import BatchRoute, parse_pairs
 from services.aggregator.engine import Engine
 from services.aggregator.front import Answer, Answers, FrontSite
@@ -34,8 +34,11 @@ _BATCH = re.compile(r"/quotes/batch\?pairs=([A-Za-z0-9._$,/-]+)")
 class HttpApi:
     """Answer HTTP requests from the engine."""
 
-    def __init__(self, engine: Engine, clock: Clock, metrics: Registry) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, metrics: Registry, market: market_data.MarketData | None = None
+    ) -> None:
         self._engine = engine
+        self._market = market
         self._clock = clock
         self._metrics = metrics
         self._requests = metrics.counter("http_requests_total")
@@ -57,6 +60,10 @@ class HttpApi:
                 web.get(_QUOTE_ROUTE, self._source_quote),
             ]
         )
+        app.add_routes(legacy_routes.routes(self._engine))
+        if self._market is not None:
+            app.add_routes(market_data.routes(self._market))
+        openapi.mount(app)
         return app
 
     def answers(self) -> Answers:

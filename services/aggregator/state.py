@@ -10,12 +10,21 @@ from services.aggregator.quote import SourceQuote
 
 @dataclass(frozen=True, slots=True)
 class PairState:
-    """Hold a registered pair: `last_request_ms` is 0 if nobody asked for it yet, `quote` is None if none is fresh."""
+    """
+    Hold a registered pair.
+
+    Attributes:
+        last_request_ms: When somebody last asked for it, 0 if nobody did; all times are Unix milliseconds.
+        quote: Its price; None if none is fresh.
+        last_fetch_ms: When a fetch of it last began; 0 if none did.
+    """
 
     source: str
     pair: Pair
     last_request_ms: int
     quote: SourceQuote | None
+    registered_ms: int = 0
+    last_fetch_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

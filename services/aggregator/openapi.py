@@ -1,0 +1,182 @@
+"""
+The OpenAPI 3.1 document, made of the mounted routes, the table of operations and the models of answers.
+
+A route that the table does not have is an error at the start, so the document cannot lag behind the service.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from services.aggregator import answers
+from services.aggregator.bridge import BridgeRequest
+from services.aggregator.sources.catalog import DECLARATIONS
+
+_SCHEMAS: Final = "#/components/schemas/{model}"
+_TITLE: Final = "feedmesh price aggregator"
+_VERSION: Final = "1"
+_ASSET: Final = {"type": "string", "pattern": "^[A-Za-z0-9+._$-]{1,50}$"}
+_PAIR: Final = r"[A-Za-z0-9+._$]{1,50}[-/][A-Za-z0-9+._$]{1,50}"
+_NAMES: Final = sorted(declared.name for declared in DECLARATIONS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Describe a parameter of a path or a query; those of a path are always required."""
+
+    place: str
+    schema: Mapping[str, object]
+    about: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    Describe what a method of a path does.
+
+    Attributes:
+        about: One sentence.
+        answer: The model of an answer with 200; None for Prometheus text.
+        failures: The statuses besides, each with the model of an error.
+        same_shape: The statuses besides whose answers have the model of 200.
+        takes: The model of the request's body.
+        example: A body to send.
+    """
+
+    about: str
+    answer: type[BaseModel] | None
+    failures: tuple[int, ...] = ()
+    same_shape: tuple[int, ...] = ()
+    takes: type[BaseModel] | None = None
+    example: Mapping[str, object] | None = None
+
+
+_QUOTE_FAILURES: Final = (400, 404, 429, 502, 503, 504)
+PARAMETERS: Final[Mapping[str, Mapping[str, Parameter]]] = {
+    "/quote/{source}/{base}/{quote}": {
+        "source": Parameter("path", {"type": "string", "enum": _NAMES}, "The source."),
+        "base": Parameter("path", _ASSET, "The priced asset in the source's own spelling."),
+        "quote": Parameter("path", _ASSET, "The asset the price is in, in the source's own spelling."),
+    },
+    "/quote/pairs/{source}": {"source": Parameter("path", {"type": "string", "enum": _NAMES}, "The source.")},
+    "/quotes/batch": {
+        "pairs": Parameter(
+            "query",
+            {"type": "string", "pattern": f"^{_PAIR}(,{_PAIR}){{0,499}}$", "maxLength": 24_000},
+            "Pairs such as BTC-USD, separated by commas.",
+        ),
+        "sources": Parameter(
+            "query",
+            {"type": "string", "pattern": "^[a-z-]{1,20}(,[a-z-]{1,20}){0,12}$"},
+            "Sources such as binance, separated by commas; all that are mapped to the pair if there are none.",
+            required=False,
+        ),
+    },
+}
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("GET", "/"): Operation("Say that the service runs.", answers.Root),
+    ("GET", "/health"): Operation("Say whether any source has a fresh price.", answers.Health, same_shape=(503,)),
+    ("GET", "/ready"): Operation("Say whether prices can be answered.", answers.Ready, same_shape=(503,)),
+    ("GET", "/metrics"): Operation("Return the metrics as Prometheus text.", None),
+    ("GET", "/openapi.json"): Operation("Return this document.", answers.Document),
+    ("GET", "/quotes/batch"): Operation("Return a price or an error for each pair.", answers.Batch, (400,)),
+    ("POST", "/quotes/batch"): Operation(
+        "Answer a Chainlink bridge.",
+        answers.Bridge,
+        (*_QUOTE_FAILURES, 413),
+        takes=BridgeRequest,
+        example={"data": {"feed": "BTC / USD"}, "meta": {}},
+    ),
+    ("GET", "/quote/{source}/{base}/{quote}"): Operation(
+        "Return one source's price of a pair.", answers.SourcePrice, _QUOTE_FAILURES
+    ),
+    ("GET", "/quote/pairs/all"): Operation("List the registered pairs of all sources.", answers.Pairs),
+    ("GET", "/quote/pairs/{source}"): Operation("List the registered pairs of a source.", answers.SourcePairs, (404,)),
+    ("GET", "/market-data/global"): Operation("Return the value of all coins.", answers.Global, (404, 503)),
+    ("GET", "/market-data/global/status"): Operation("Return how old that value is.", answers.GlobalStatus),
+}
+
+
+def mount(app: web.Application) -> None:
+    """Serve the document of the application's routes at /openapi.json; raise KeyError for a route nobody described."""
+
+    async def show(_request: web.Request) -> web.Response:
+        return web.json_response(body=text)
+
+    app.router.add_get("/openapi.json", show)
+    text = orjson.dumps(document(app))
+
+
+def document(app: web.Application) -> dict[str, Any]:
+    """Return the document of an application's routes; raise KeyError for a route that the table does not have."""
+    mounted = [
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.method != "HEAD" and route.resource is not None
+    ]
+    paths: dict[str, dict[str, Any]] = {}
+    for method, path in mounted:
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path)
+    described = [OPERATIONS[key] for key in mounted]
+    outward = {operation.answer for operation in described if operation.answer is not None} | {answers.Failure}
+    inward = {operation.takes for operation in described if operation.takes is not None}
+    _, schemas = models_json_schema(
+        [
+            *((model, "serialization") for model in sorted(outward, key=lambda model: model.__name__)),
+            *((model, "validation") for model in inward),
+        ],
+        ref_template=_SCHEMAS,
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": _TITLE, "version": _VERSION},
+        "paths": paths,
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _operation(method: str, path: str) -> dict[str, Any]:
+    operation = OPERATIONS[method, path]
+    described: dict[str, Any] = {
+        "operationId": f"{method.lower()}{path.replace('/', '_').replace('{', '').replace('}', '')}",
+        "summary": operation.about,
+        "responses": _responses(operation),
+    }
+    if method == "GET" and path in PARAMETERS:
+        described["parameters"] = [
+            {
+                "name": name,
+                "in": parameter.place,
+                "required": parameter.required,
+                "description": parameter.about,
+                "schema": dict(parameter.schema),
+            }
+            for name, parameter in PARAMETERS[path].items()
+        ]
+    if operation.takes is not None:
+        content = {"schema": {"$ref": _SCHEMAS.format(model=operation.takes.__name__)}}
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": content | {"example": operation.example}},
+        }
+    return described
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    if operation.answer is None:
+        return {"200": {"description": "OK", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    models = dict.fromkeys((200, *operation.same_shape), operation.answer)
+    models |= dict.fromkeys(operation.failures, answers.Failure)
+    return {str(status): _response(status, model) for status, model in sorted(models.items())}
+
+
+def _response(status: int, model: type[BaseModel]) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": _SCHEMAS.format(model=model.__name__)}}
+    return {"description": HTTPStatus(status).phrase, "content": {"application/json": content}}

@@ -1,0 +1,53 @@
+"""The HTTP side of an engine with scripted sources, on a free port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from meshkit.clock import SystemClock
+from services.aggregator.engine import Engine
+from services.aggregator.http import HttpApi, listen
+from services.aggregator.market_data import MarketData, MarketDataConfig
+from services.aggregator.metrics import open_registry
+from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
+
+
+@dataclass
+class Serving:
+    """A server with its parts and a client."""
+
+    url: str
+    session: aiohttp.ClientSession
+    engine: Engine
+    market: MarketData
+    sources: dict[str, ScriptedSource]
+
+    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Return status and parsed body; the text of one that is not JSON."""
+        async with self.session.request(method, self.url + path, **options) as response:
+            body = await response.read()
+            is_json = response.content_type == "application/json"
+            return response.status, orjson.loads(body) if is_json else body.decode()
+
+
+@asynccontextmanager
+async def serving(coingecko_url: str | None = None) -> AsyncIterator[Serving]:
+    """Serve until the context ends; without an address the market data are switched off."""
+    clock, metrics = SystemClock(), open_registry()
+    sources = {name: ScriptedSource(name, prices={BTC: "100.5", ETH: "5"}) for name in NAMES}
+    engine = Engine(settings(), sources.values(), clock, metrics)
+    async with aiohttp.ClientSession() as session:
+        market = MarketData(session, MarketDataConfig(enabled=bool(coingecko_url), base_url=coingecko_url), clock)
+        runner = await listen(HttpApi(engine, clock, metrics, market).build(), 0)
+        try:
+            await engine.start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield Serving(url, session, engine, market, sources)
+        finally:
+            await runner.cleanup()
+            await market.close()
+            await engine.close()
