@@ -21,7 +21,9 @@ from devkit.market.dialects.yahoofinance import Yahoofinance
 from devkit.market.streams.binance import BinanceStream
 from devkit.market.streams.bybit import BybitStream
 from devkit.market.streams.coinbase import CoinbaseStream
+from devkit.market.streams.coinbase_advanced import CoinbaseAdvancedStream
 from devkit.market.streams.cryptocompare import CryptocompareStream
+from devkit.market.streams.cryptocompare_legacy import CryptocompareLegacyStream
 from devkit.market.streams.finnhub import FinnhubStream
 from devkit.market.streams.kraken import KrakenStream
 from devkit.market.streams.kucoin import KucoinStream
@@ -48,8 +50,8 @@ STREAMS: Final[Mapping[str, tuple[type[Stream], ...]]] = MappingProxyType(
         "binance": (BinanceStream,),
         "okx": (OkxStream,),
         "kraken": (KrakenStream,),
-        "coinbase": (CoinbaseStream,),
-        "cryptocompare": (CryptocompareStream,),
+        "coinbase": (CoinbaseStream, CoinbaseAdvancedStream),
+        "cryptocompare": (CryptocompareStream, CryptocompareLegacyStream),
         "finnhub": (FinnhubStream,),
         "kucoin": (KucoinStream,),
         "bybit": (BybitStream,),
