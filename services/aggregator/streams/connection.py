@@ -24,11 +24,11 @@ def backoff_s(failures: int, first_s: float, share: float) -> float:
     """
     Return how long to wait before the next connect after so many failures in a row.
 
-    It doubles from `first_s` up to a minute and lies between three quarters and all of that, as `share` from 0 to 1
-    says, so that many clients do not come back at once; it is never under `first_s` times three quarters.
+    It doubles from `first_s`, plus up to a quarter as `share` from 0 to 1 says, so that many clients do not come back
+    at once. It is at most a minute, and never under `first_s`.
     """
-    longest_s = max(LONGEST_WAIT_S, first_s)
-    return min(first_s * 2.0 ** min(failures - 1, 16), longest_s) * (0.75 + 0.25 * share)
+    wait_s = first_s * 2.0 ** min(failures - 1, 16)
+    return max(min(wait_s, LONGEST_WAIT_S * 0.8) * (1.0 + share / 4), first_s)
 
 
 class Connection:

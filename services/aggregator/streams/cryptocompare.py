@@ -70,7 +70,7 @@ class CryptocompareStream:
         if kind == _WELCOME:
             return [Welcome()]
         text = f"{kind} {message.get('MESSAGE')}"
-        symbol = message.get("INSTRUMENT")
+        symbol = str(message.get("SUBSCRIPTION", "")).rpartition("~")[2]
         if kind == _ACCEPTED:
             return [Confirmed(symbol)] if symbol else [Alive()]
         if kind in (_REJECTED, _BAD_SUBSCRIPTION):

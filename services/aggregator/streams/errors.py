@@ -13,7 +13,7 @@ class StreamDown(Exception):
     A connection could not be made or has ended.
 
     Args:
-        reason: One of a few words for metrics: refused, token, closed, silent, failed.
+        reason: One of a few words for metrics: refused, token, closed, silent, quiet, renewal.
         detail: What happened, for the log.
     """
 

@@ -40,6 +40,7 @@ class Rules:
         connect_gap_s: The least time between two connects, and before the first reconnect.
         ping_s: How often we ping; None where only the provider does.
         silence_s: How long nothing may come before the connection counts as dead.
+        quiet_s: How long no price may come, heartbeats or not, before the connection is made anew.
         lifetime_s: After which time to move to a new connection, before the provider ends the old one.
     """
 
@@ -58,6 +59,7 @@ class Rules:
     messages_per_hour: int | None = None
     connect_gap_s: float = 1.0
     ping_s: float | None = None
+    quiet_s: float = 120.0
     lifetime_s: float | None = None
 
 

@@ -71,18 +71,12 @@ class Session:
         self._on_message = on_message
         self._welcomed = not dialect.RULES.welcomes
         self._changed = asyncio.Event()
-        self._opened_at = self._heard_at = self._pinged_at = clock.monotonic()
-        self._prices = 0
+        self._opened_at = self._heard_at = self._pinged_at = self._priced_at = clock.monotonic()
 
     @property
     def age_s(self) -> float:
         """Return how long the socket has been open."""
         return self._clock.monotonic() - self._opened_at
-
-    @property
-    def has_prices(self) -> bool:
-        """Tell whether a price came."""
-        return self._prices > 0
 
     @property
     def is_complete(self) -> bool:
@@ -149,7 +143,7 @@ class Session:
         source, now = self._dialect.RULES.source, self._clock.monotonic()
         match event:
             case Price(symbol, tick):
-                self._prices += 1
+                self._priced_at = now
                 self._subscriptions.confirm(symbol)
                 self._on_price(symbol, tick)
             case Confirmed(symbol, request_id):
@@ -186,6 +180,9 @@ class Session:
                     continue
                 if self._welcomed and self._subscriptions.is_useless(now):
                     return
+                if now - self._priced_at >= self._dialect.RULES.quiet_s:
+                    # The provider may have lost our subscriptions, which its heartbeats do not tell.
+                    raise StreamDown("quiet", f"no price for {self._dialect.RULES.quiet_s:g} s")
                 self._changed.clear()
                 await self._wait_changed(min(STEP_S, self._ping_s or STEP_S))
             else:
