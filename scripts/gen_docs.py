@@ -1,5 +1,5 @@
 """
-Write the generated pages: docs/settings.md, docs/configuration.schema.json, docs/api.md.
+Write the generated pages: docs/settings.md, docs/configuration.schema.json, docs/api.md, docs/metrics.md.
 
 Usage: gen_docs.py DIRECTORY PROTOSET
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2
+from metrics_page import metrics_page
 from pydantic import BaseModel, SecretStr
 
 from meshkit.configuration.aggregator import DEFAULT_BATCH_SIZE, DEFAULT_RPS
@@ -139,3 +140,4 @@ if __name__ == "__main__":
     schema = json.dumps(Configuration.model_json_schema(by_alias=True), indent=1, ensure_ascii=False)
     (directory / "configuration.schema.json").write_text(schema + "\n")
     (directory / "api.md").write_text(api_page(protoset))
+    (directory / "metrics.md").write_text(NOTICE + metrics_page())

@@ -1,0 +1,57 @@
+"""docs/metrics.md: every metric of every process, from the tables that declare them."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from meshkit.metrics import RPC_METRICS
+from services.aggregator.metrics import METRICS as AGGREGATOR
+from services.metrics.names import TABLE as PROCESSES
+from services.oracle.metrics import METRICS as ORACLE
+
+
+class Row(Protocol):
+    """One metric of a table."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in the text format."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Return its Prometheus type."""
+        ...
+
+    @property
+    def help(self) -> str:
+        """Return what it measures."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return its labels."""
+        ...
+
+
+def metrics_page() -> str:
+    """Return the page in Markdown, without a notice that it is generated."""
+    shared = {metric.name for metric in RPC_METRICS}
+    sections: tuple[tuple[str, str, Iterable[Row]], ...] = (
+        ("Every service with a gRPC server", "Also the usual `process_*` metrics of Prometheus clients.", RPC_METRICS),
+        ("Price aggregator", "`GET /metrics` on `priceAggregatorConfig.port`.", AGGREGATOR),
+        ("Process metrics", "`GET /metrics` on `mesh.ports.metrics`; also pushed.", PROCESSES),
+        ("Nodes of the embedded runtime", "`GET /metrics` on each node's API port.", ORACLE),
+    )
+    lines = ["# Metrics"]
+    for title, place, table in sections:
+        rows = [metric for metric in table if table is RPC_METRICS or metric.name not in shared]
+        lines += ["", f"## {title}", "", place, "", "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels) or '–'} | {_cell(metric.help)} |"
+            for metric in rows
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
