@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+import warnings  # noqa: F401  # execvpe wants it, and after a change of the user our own library may be out of reach
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
