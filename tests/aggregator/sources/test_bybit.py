@@ -40,6 +40,7 @@ async def _source(session: aiohttp.ClientSession, exchange: LiteralExchange) -> 
         answer_of(
             '{"symbol":"BTCUSDT","baseCoin":"BTC","quoteCoin":"USDT","status":"Trading"}',
             '{"symbol":"ETHUSDT","baseCoin":"ETH","quoteCoin":"USDT","status":"Trading"}',
+            '{"symbol":"NOPEUSDT","baseCoin":"NOPE","quoteCoin":"USDT","status":"PreLaunch"}',
         ),
     )
     return make("bybit", session, exchange.url)
@@ -54,7 +55,7 @@ async def test_one_pair(source: Source, exchange: LiteralExchange) -> None:
 
 
 async def test_several_pairs_are_one_call(source: Source, exchange: LiteralExchange) -> None:
-    """The form with all symbols serves them; an unlisted pair is not asked for."""
+    """The form with all symbols serves them; a pair that is not traded yet is not asked for."""
     exchange.say(TICKERS, answer_of(ETH_ROW, ROW))
     nope = Pair("NOPE", "USDT")
     ticks = await source.fetch([BTC, nope, ETH])

@@ -139,3 +139,13 @@ async def test_a_source_reads_the_statuses_that_it_asks_for(
 
     assert [{"code": 5}, "<html>"] == [answer.body for answer in answers]
     assert [{"code": 5}, {}] == [answer.fields for answer in answers]
+
+
+async def test_redirects_are_not_followed(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """Our key would go where the redirect points."""
+    exchange.say("/p", (302, "", {"Location": "/q"}))
+    exchange.say("/q", "{}")
+    with pytest.raises(ProviderFault):
+        await client(session, exchange.url).get("/p")
+
+    assert ["/p"] == exchange.asked

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 import pytest
 
 from meshkit.clock import ManualClock
-from services.aggregator.errors import ProviderFault
+from services.aggregator.errors import ProviderFault, UnknownPair
 from services.aggregator.pair import Pair
-from services.aggregator.sources.listing import Listing
-from tests.aggregator.fakes import BTC
+from services.aggregator.sources.listing import Listing, PairListing
+from tests.aggregator.fakes import BTC, ETH
 
 
 class Loads:
@@ -82,3 +82,17 @@ async def test_a_list_that_cannot_be_renewed_serves_on() -> None:
         clock.advance(150.1)
 
     assert 3 == loads.count
+
+
+async def test_an_unlisted_pair_has_the_list_loaded_again_later() -> None:
+    """A pair that was listed meanwhile is found five minutes after it was asked for in vain, not a day."""
+    loads, clock = Loads(), ManualClock()
+    listing = PairListing("kraken", loads.load, clock)
+    asked, unknown = await listing.split([BTC, ETH])
+    clock.advance(301)
+    for _ in range(2):
+        await listing.split([BTC, ETH])
+
+    assert {BTC: "XXBTZUSD"} == asked
+    assert [UnknownPair] == [type(outcome) for outcome in unknown.values()]
+    assert 2 == loads.count

@@ -21,6 +21,7 @@ ROW = (
     '"ts":"1597026383085","sodUtc0":"1","sodUtc8":"1"}'
 )
 ETH_ROW = ROW.replace("BTC-USD", "ETH-USD").replace('"last":"113250.2"', '"last":"4136.01"').replace("113250.3", "")
+BIDLESS = ROW.replace('"bidPx":"113250.2"', '"bidPx":""')
 UNKNOWN = '{"code":"51001","data":[],"msg":"Instrument ID, Instrument ID code, or Spread ID doesn\'t exist."}'
 
 
@@ -53,6 +54,13 @@ async def test_several_pairs_are_one_call(source: Source, exchange: LiteralExcha
     assert "113250.2" == getattr(ticks[BTC], "price", None)
     assert isinstance(ticks[OLD], UnknownPair)
     assert f"{ALL}?instType=SPOT" == exchange.asked[-1]
+
+
+async def test_a_book_without_bids_is_a_price_without_a_bid(source: Source, exchange: LiteralExchange) -> None:
+    """An empty text is no number."""
+    exchange.say(ONE, rows(BIDLESS))
+
+    assert {BTC: Tick("113250.2", 1_597_026_383_085, None, "113250.3")} == await source.fetch([BTC])
 
 
 async def test_an_instrument_that_went_away_is_unknown(source: Source, exchange: LiteralExchange) -> None:
