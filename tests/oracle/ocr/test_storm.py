@@ -48,11 +48,10 @@ def test_storm_is_the_same_again() -> None:
     [
         (Attestation, {"flaw_of": lambda _self, _observations: ""}),
         (Attestation, {"is_attested": lambda _self, _report: True}),
-        (Attestation, {"is_observation_of": lambda _self, _observer, _signed: True}),
         (Pacemaker, {"on_resend": lambda _self: []}),
         (Follower, {"__init__": _init_without_memory}),
     ],
-    ids=["blind signing", "unchecked finals", "unchecked observations", "no resend", "no memory"],
+    ids=["blind signing", "unchecked finals", "no resend", "no memory"],
 )
 def test_storms_find_defects(monkeypatch: pytest.MonkeyPatch, part: type, broken: dict[str, object]) -> None:
     """Oracles with a defect are found out, with the seed to replay."""
