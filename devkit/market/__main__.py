@@ -17,7 +17,7 @@ def main(
     seed: Annotated[int, typer.Option(help="the same seed gives the same prices")] = 42,
     tick_ms: Annotated[int, typer.Option(min=1, max=60_000, help="prices change at multiples of this time")] = 250,
 ) -> None:
-    """Serve the exchanges' REST dialects from one seeded price process."""
+    """Serve the REST and stream dialects of all sources from one seeded price process."""
     configure("market")
     run(partial(serve, port, PriceProcess(seed, tick_ms), SystemClock()))
 

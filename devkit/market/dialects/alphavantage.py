@@ -15,7 +15,6 @@ from devkit.market.venue import Market, Venue, market
 from meshkit.clock import Clock
 
 QUOTES: Final = ("USD", "EUR", "GBP", "JPY", "BTC", "ETH")
-REFRESH_MS: Final = 1_000
 _DEMO: Final = "The **demo** API key is for demo purposes only. Please claim your free API key."
 _DAILY: Final = (
     "We have detected your API key and our standard API rate limit is 25 requests per day. "
