@@ -39,6 +39,12 @@ class ShortStream(QuickStream):
     RULES: ClassVar[Rules] = replace(QuickStream.RULES, lifetime_s=0.4)
 
 
+class QuietStream(QuickStream):
+    """A provider whose connections are made anew when no price comes."""
+
+    RULES: ClassVar[Rules] = replace(QuickStream.RULES, quiet_s=0.3)
+
+
 class PingingStream(QuickStream):
     """A provider that wants to be pinged."""
 

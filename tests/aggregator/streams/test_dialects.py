@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.pair import Pair
@@ -274,6 +274,7 @@ _JSON = st.recursive(
 
 
 @pytest.mark.parametrize("source", sorted(DIALECTS))
+@settings(max_examples=30)
 @given(message=_JSON)
 def test_odd_messages_raise_only_what_is_caught(source: str, message: object) -> None:
     """Whatever is said, reading it gives events or one of the errors that mean an odd message."""

@@ -17,6 +17,7 @@ from tests.aggregator.streams.exchange import (
     OnceStream,
     PingingStream,
     QuickStream,
+    QuietStream,
     ShortStream,
     StreamExchange,
 )
@@ -123,6 +124,13 @@ async def test_heartbeats_keep_a_quiet_market_alive(exchange: StreamExchange, op
     await asyncio.sleep(2 * QuickStream.RULES.silence_s)
     assert 1 == len(exchange.queries)
     assert stream.state.connected
+
+
+async def test_lost_subscriptions(exchange: StreamExchange, opened: Opened) -> None:
+    """A provider that forgets our subscriptions but goes on with its heartbeats is subscribed to again."""
+    opened.open(QuietStream(), BTC)
+    await until(lambda: len(exchange.queries) == 2 and exchange.holds("BTC/USD"))
+    assert 'websocket_reconnects_total{reason="quiet",source="kraken"}' in opened.metrics.render().decode()
 
 
 async def test_a_removed_pair_is_unsubscribed(exchange: StreamExchange, opened: Opened) -> None:
