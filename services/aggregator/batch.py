@@ -92,6 +92,19 @@ class BatchRoute:
         ]
 
 
+async def present(
+    engine: Engine, clock: Clock, pairs: Sequence[Pair], sources: Sequence[str] | None
+) -> list[tuple[Pair, Result]]:
+    """Return a quote or an error for each distinct pair; no quote has expired while another one was awaited."""
+    results: dict[Pair, Result] = {}
+    missing: Sequence[Pair] = pairs
+    while missing:
+        results.update(await engine.quotes(missing, sources=sources))
+        now = clock.monotonic()
+        missing = [pair for pair, result in results.items() if not _holds(result, now)]
+    return list(results.items())
+
+
 def _holds(result: Result | None, now: float) -> bool:
     return result.expires_at > now if isinstance(result, Quote) else result is not None
 

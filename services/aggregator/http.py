@@ -13,7 +13,7 @@ from meshkit.errors import FailedPrecondition, MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE, Registry
 from services.aggregator import body, bridge, legacy_routes, market_data, openapi
-from services.aggregator.batch import BatchRoute, parse_pairs
+from services.aggregator.batch import BatchRoute, parse_pairs, present
 from services.aggregator.engine import Engine
 from services.aggregator.front import Answer, Answers, FrontSite
 from services.aggregator.pair import Pair, pair_of
@@ -121,7 +121,7 @@ class HttpApi:
     async def _bridge(self, request: web.Request) -> web.Response:
         started_ms = self._clock.time_ms()
         asked = bridge.parse_request(await request.read())
-        results = await self._engine.quotes(asked.data.asked(), sources=asked.data.sources)
+        results = await present(self._engine, self._clock, asked.data.asked(), asked.data.sources)
         return _response(bridge.success(asked, results, started_ms, self._clock.time_ms()), 200)
 
     async def _source_quote(self, request: web.Request) -> web.Response:
