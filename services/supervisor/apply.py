@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from meshkit.errors import FailedPrecondition
-from services.supervisor import machine as m
+from services.supervisor import messages as msg
 from services.supervisor.difference import Change, ChangeKind, difference
 from services.supervisor.errors import MeshStopping, SettingsFixed
 from services.supervisor.graph import Graph
@@ -54,7 +54,7 @@ class Applier:
             write_configuration(planned)
             self._lock.add(files_of(planned))
             restarts = frozenset(change.name for change in changes if change.kind is ChangeKind.RESTARTED)
-            await self._runtime.command(m.Apply(graph, restarts))
+            await self._runtime.command(msg.Apply(graph, restarts))
             return changes
 
     def _check_settings(self, wanted: Settings) -> None:

@@ -24,6 +24,7 @@ from typing import Final
 
 from meshkit.clock import Clock
 from services.supervisor import machine as m
+from services.supervisor import messages as msg
 from services.supervisor.child import Child
 from services.supervisor.counters import Counters
 from services.supervisor.errors import MeshStopping
@@ -60,7 +61,7 @@ class Runtime:
         self._clock = clock
         self._processes = {name: Process() for name in machine.units}
         self._shown: dict[str, tuple[State, int]] = {}
-        self._inbox: deque[m.Event] = deque()
+        self._inbox: deque[msg.Event] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._cancelled: list[asyncio.Task[None]] = []
@@ -71,7 +72,7 @@ class Runtime:
         for name in self.machine.units:
             self._counters.create(name)
         exit_code: int | None = None
-        self.post(m.Tick())
+        self.post(msg.Tick())
         try:
             while exit_code is None:
                 await self._wake.wait()
@@ -84,12 +85,12 @@ class Runtime:
             await self._end()
         return exit_code
 
-    def post(self, event: m.Event) -> None:
+    def post(self, event: msg.Event) -> None:
         """Put an event into the inbox; from the loop's thread only."""
         self._inbox.append(event)
         self._wake.set()
 
-    async def command(self, event: m.Start | m.Stop | m.Restart | m.Apply | m.Shutdown) -> None:
+    async def command(self, event: msg.Start | msg.Stop | msg.Restart | msg.Apply | msg.Shutdown) -> None:
         """Have an event handled, and return when it has been; raises MeshStopping during and after the shutdown."""
         if self.machine.stopping or self.finished:
             raise MeshStopping
@@ -128,12 +129,12 @@ class Runtime:
 
     # The loop's parts, none of which waits.
 
-    def _handle(self, event: m.Event, exit_code: int | None) -> int | None:
-        if isinstance(event, m.Exited):
+    def _handle(self, event: msg.Event, exit_code: int | None) -> int | None:
+        if isinstance(event, msg.Exited):
             unit = self.machine.units.get(event.name)
             if unit is not None and event.run == unit.run:
                 self._forget(self._processes[event.name])
-        if isinstance(event, m.Apply):
+        if isinstance(event, msg.Apply):
             self._welcome(event)
         was_stopping = self.machine.stopping
         actions = self.machine.handle(event, self._clock.monotonic())
@@ -141,26 +142,26 @@ class Runtime:
             self._hub.note(f"stopping: {self.machine.reason}")
         for action in actions:
             match action:
-                case m.Spawn():
+                case msg.Spawn():
                     self._spawn(action)
-                case m.Kill():
+                case msg.Kill():
                     self._kill(action)
-                case m.Prepare():
+                case msg.Prepare():
                     self._processes[action.name].tasks.append(asyncio.create_task(self._prepare(action)))
-                case m.Changed():
+                case msg.Changed():
                     self._publish(action.name)
-                case m.Removed():
+                case msg.Removed():
                     self.machine.forget(action.name)
                     del self._processes[action.name]
                     self._counters.forget(action.name)
-                case m.Finished():
+                case msg.Finished():
                     exit_code = action.exit_code
         if self.startup_ms is None and self.machine.ready:
             self.startup_ms = round((self._clock.monotonic() - self._began_at) * 1000)
             self._hub.note(f"all {len(self.machine.units)} services are up after {self.startup_ms / 1000:.1f} s")
         return exit_code
 
-    def _spawn(self, action: m.Spawn) -> None:
+    def _spawn(self, action: msg.Spawn) -> None:
         name, run = action.name, action.run
         unit, process = self.machine.units[name], self._processes[name]
         process.start_time_ms, process.started_at = self._clock.time_ms(), self._clock.monotonic()
@@ -175,7 +176,7 @@ class Runtime:
             )
         except OSError as error:
             self._hub.feed(name, f"cannot start: {error}\n".encode())
-            self.post(m.Exited(name, run, CANNOT_EXECUTE))
+            self.post(msg.Exited(name, run, CANNOT_EXECUTE))
             return
         spec, report = unit.spec, _Report(self, name, run)
         if spec.probe is not None:
@@ -187,7 +188,7 @@ class Runtime:
 
     def _ended(self, name: str, run: int, code: int) -> None:
         self._hub.end(name)
-        self.post(m.Exited(name, run, code))
+        self.post(msg.Exited(name, run, code))
 
     def _forget(self, process: Process) -> None:
         process.child, process.start_time_ms = None, None
@@ -196,7 +197,7 @@ class Runtime:
         self._cancelled = [task for task in (*self._cancelled, *process.tasks) if not task.done()]
         process.tasks = []
 
-    def _welcome(self, event: m.Apply) -> None:
+    def _welcome(self, event: msg.Apply) -> None:
         """Make room for the services that a new plan adds."""
         for name in event.graph.order:
             if name not in self._processes:
@@ -205,16 +206,16 @@ class Runtime:
                 self._hub.add(name)
                 self._shown.pop(name, None)
 
-    async def _prepare(self, action: m.Prepare) -> None:
+    async def _prepare(self, action: msg.Prepare) -> None:
         checkpoint = self.machine.units[action.name].spec.stop.checkpoint
         assert checkpoint is not None
         try:
             await checkpoint.checkpoint()
         except (NotReady, OSError, ValueError) as error:
             self._hub.note(f"{action.name} makes no checkpoint before its stop: {error}")
-        self.post(m.Prepared(action.name, action.run))
+        self.post(msg.Prepared(action.name, action.run))
 
-    def _kill(self, action: m.Kill) -> None:
+    def _kill(self, action: msg.Kill) -> None:
         child = self._processes[action.name].child
         if child is not None:
             if action.signal is signal.SIGKILL:
@@ -253,7 +254,7 @@ class Runtime:
         due = self.machine.next_due()
         if due is not None:
             delay_s = max(0.0, due - self._clock.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self.post, m.Tick())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self.post, msg.Tick())
 
     async def _end(self) -> None:
         if self._timer is not None:
@@ -278,8 +279,8 @@ class _Report:
         self._run = run
 
     def readiness(self, ready: bool, reason: str) -> None:
-        self._runtime.post(m.Probed(self._name, self._run, ready, reason))
+        self._runtime.post(msg.Probed(self._name, self._run, ready, reason))
 
     def liveness(self, alive: bool, reason: str) -> None:
         if not alive:
-            self._runtime.post(m.Hung(self._name, self._run, reason))
+            self._runtime.post(msg.Hung(self._name, self._run, reason))

@@ -13,6 +13,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.errors import FailedPrecondition, InvalidInput, NotFound
 from services.supervisor import machine as m
+from services.supervisor import messages as msg
 from services.supervisor.apply import Applier
 from services.supervisor.difference import Change
 from services.supervisor.events import View
@@ -48,14 +49,14 @@ class SupervisorService(rpc.SupervisorServiceServicer):
     async def StartService(self, request: pb.StartServiceRequest, context: Context) -> pb.StartServiceResponse:
         """Start a service that is down."""
         self._unit(request.name)
-        await self._runtime.command(m.Start(request.name))
+        await self._runtime.command(msg.Start(request.name))
         return pb.StartServiceResponse(service=self._service(request.name))
 
     async def StopService(self, request: pb.StopServiceRequest, context: Context) -> pb.StopServiceResponse:
         """Stop a service and wait for its end."""
         unit = self._unit(request.name)
         run = unit.run
-        await self._runtime.command(m.Stop(request.name))
+        await self._runtime.command(msg.Stop(request.name))
         await self._runtime.until(lambda: not unit.alive or unit.run != run)
         return pb.StopServiceResponse(service=self._service(request.name))
 
@@ -63,7 +64,7 @@ class SupervisorService(rpc.SupervisorServiceServicer):
         """Replace a service's process and wait for the new one."""
         unit = self._unit(request.name)
         run = unit.run
-        await self._runtime.command(m.Restart(request.name))
+        await self._runtime.command(msg.Restart(request.name))
         # Somebody else may stop it meanwhile: then there will be no new process.
         await self._runtime.until(lambda: unit.run != run or unit.state is State.STOPPED)
         return pb.RestartServiceResponse(service=self._service(request.name))
@@ -152,7 +153,7 @@ class SupervisorService(rpc.SupervisorServiceServicer):
     async def Shutdown(self, request: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:
         """Begin the ordered stop; a stop that goes on already is not hurried."""
         if not self._runtime.machine.stopping:
-            await self._runtime.command(m.Shutdown(request.reason or "asked for through the API"))
+            await self._runtime.command(msg.Shutdown(request.reason or "asked for through the API"))
         return pb.ShutdownResponse()
 
     def _unit(self, name: str) -> m.Unit:

@@ -1,6 +1,7 @@
 """One supervisor's life: take the run directory, run the mesh, leave nothing."""
 
 import asyncio
+import json
 import logging
 import signal
 import sys
@@ -22,7 +23,8 @@ from services.supervisor.errors import PortInUse
 from services.supervisor.graph import Graph
 from services.supervisor.lock import RunLock
 from services.supervisor.logs import LogHub
-from services.supervisor.machine import Hurry, Machine, Shutdown
+from services.supervisor.machine import Machine
+from services.supervisor.messages import Hurry, Shutdown
 from services.supervisor.ports import check_ports
 from services.supervisor.reaper import Reaper
 from services.supervisor.runtime import Runtime
@@ -67,11 +69,22 @@ async def supervise(planned: Planned, path: Path, planner: Planner) -> int:
                 counters.remove()
         if machine.culprit:
             unit = machine.units[machine.culprit]
-            problem = f"{machine.culprit} failed: {unit.message}; its log is {hub.path(machine.culprit)}"
+            said = "".join(f"; it said: {_words(line.text)}" for line in hub.last([machine.culprit], 1))
+            problem = f"{machine.culprit} failed: {unit.message}{said}; its log is {hub.path(machine.culprit)}"
             _log.error("mesh_failed", error=problem, failed_service=machine.culprit, exit_code=exit_code)
         else:
             _log.info("mesh_stopped", cause=machine.reason)
     return exit_code
+
+
+def _words(text: str) -> str:
+    """Return what a line of a log says: the error of a structured one, at most 500 characters."""
+    try:
+        event = json.loads(text)
+        said = event.get("error") or event["event"]
+    except (ValueError, AttributeError, KeyError):
+        said = text
+    return str(said)[:500]
 
 
 async def _check_ports(graph: Graph, patience_s: float) -> None:

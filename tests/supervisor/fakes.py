@@ -23,7 +23,8 @@ from services.supervisor.counters import Counters
 from services.supervisor.errors import PlanRefused
 from services.supervisor.graph import Graph
 from services.supervisor.logs import LogHub
-from services.supervisor.machine import Machine, Shutdown
+from services.supervisor.machine import Machine
+from services.supervisor.messages import Shutdown
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.runtime import Runtime
 from services.supervisor.settings import STOP_DEADLINE_S, LogSettings, Planned, Settings

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from services.supervisor import machine as m
+from services.supervisor import messages as msg
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import ExecProbe, HttpProbe, Schedule, TcpProbe
 from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
@@ -103,7 +104,7 @@ async def test_a_bounded_fork_bomb_ends_with_its_service(run_dir: Path) -> None:
         leader = psutil.Process(mesh.pid("bomb"))
         await until(lambda: len(leader.children(recursive=True)) > 100, "the bomb has exploded")
         family = leader.children(recursive=True)
-        await mesh.runtime.command(m.Stop("bomb"))
+        await mesh.runtime.command(msg.Stop("bomb"))
         await mesh.until_state("bomb", State.STOPPED)
         _, alive = psutil.wait_procs(family, timeout=5)
 
@@ -156,7 +157,7 @@ async def test_a_stop_during_a_oneshot_ends_it(run_dir: Path) -> None:
         [oneshot("init", "echo begin; exec sleep 1000"), sleeper("b", healthy("a")), sleeper("a")], run_dir
     ) as mesh:
         await mesh.until_line("init", "begin")
-        mesh.runtime.post(m.Shutdown("test"))
+        mesh.runtime.post(msg.Shutdown("test"))
         assert mesh.task is not None
 
         assert 0 == await asyncio.wait_for(mesh.task, 10)
@@ -223,9 +224,9 @@ async def test_campaign_of_everything_at_once(run_dir: Path) -> None:
                 case "freeze" if mesh.pid(name) and name.startswith("web"):
                     os.kill(mesh.pid(name), signal.SIGSTOP)
                 case "restart":
-                    await mesh.runtime.command(m.Restart(name))
+                    await mesh.runtime.command(msg.Restart(name))
                 case "stop":
-                    await mesh.runtime.command(m.Stop(name))
-                    await mesh.runtime.command(m.Start(name))
+                    await mesh.runtime.command(msg.Stop(name))
+                    await mesh.runtime.command(msg.Start(name))
             await asyncio.sleep(random.uniform(0, 0.5))
         await mesh.until(lambda: mesh.machine.ready, 60)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.supervisor import machine as m
+from services.supervisor import messages as msg
 from services.supervisor.graph import Graph
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import PostgresProbe, TcpProbe
@@ -47,24 +48,24 @@ class World:
     def __post_init__(self) -> None:
         self.graph = Graph(self.specs)
         self.machine = m.Machine(self.graph, Random(1), stop_deadline_s=DEADLINE_S)
-        self.handle(m.Tick())
+        self.handle(msg.Tick())
 
-    def handle(self, event: m.Event) -> None:
+    def handle(self, event: msg.Event) -> None:
         """Let the machine handle an event and do what it says."""
         stopped_before = self.machine.stopping
         for action in self.machine.handle(event, self.now):
             match action:
-                case m.Spawn():
+                case msg.Spawn():
                     self._spawn(action, stopped_before)
-                case m.Kill():
+                case msg.Kill():
                     self._kill(action)
-                case m.Prepare():
+                case msg.Prepare():
                     assert self.machine.units[action.name].state is State.STOPPING
-                case m.Removed():
+                case msg.Removed():
                     assert action.name not in self.living, "removed only when it is gone"
                     self.removed.append(action.name)
                     self.machine.forget(action.name)
-                case m.Finished():
+                case msg.Finished():
                     assert self.exit_code is None, "finished once"
                     assert not self.living or self.now > DEADLINE_S
                     self.exit_code = action.exit_code
@@ -78,7 +79,7 @@ class World:
             self.completed.add(name)
         elif not wanted:
             self.crashes[name] = self.crashes.get(name, 0) + 1
-        self.handle(m.Exited(name, run, code))
+        self.handle(msg.Exited(name, run, code))
 
     def probe(self, name: str, ready: bool) -> None:
         """Report a probe's result."""
@@ -86,12 +87,12 @@ class World:
         if unit.spec.kind is Kind.LONGRUN and not unit.hung:
             if self.machine.units[name].state is not State.STOPPING:
                 (self.healthy.add if ready else self.healthy.discard)(name)
-            self.handle(m.Probed(name, self.living[name], ready))
+            self.handle(msg.Probed(name, self.living[name], ready))
 
     def hang(self, name: str) -> None:
         """Report that a process does not answer any more; it dies of the SIGKILL that must follow."""
         self.healthy.discard(name)
-        self.handle(m.Hung(name, self.living[name], "no answer"))
+        self.handle(msg.Hung(name, self.living[name], "no answer"))
 
     def apply(self, specs: list[ServiceSpec], restarts: set[str]) -> None:
         """Have another plan in force."""
@@ -101,16 +102,16 @@ class World:
             self.crashes[name] = 0
             self.healthy.discard(name)
             self.completed.discard(name)
-        self.handle(m.Apply(self.graph, frozenset(restarts)))
+        self.handle(msg.Apply(self.graph, frozenset(restarts)))
 
-    def by_operator(self, event: m.Start | m.Stop | m.Restart) -> None:
+    def by_operator(self, event: msg.Start | msg.Stop | msg.Restart) -> None:
         """Do something by hand, which forgives crashes."""
-        if isinstance(event, m.Stop):
+        if isinstance(event, msg.Stop):
             self.healthy.discard(event.name)
         else:
             self.by_hand.add(event.name)
             self.crashes[event.name] = 0
-            if isinstance(event, m.Restart):
+            if isinstance(event, msg.Restart):
                 self.healthy.discard(event.name)
             self.completed.discard(event.name)
         self.handle(event)
@@ -127,10 +128,10 @@ class World:
             if due is None or due > time_s:
                 break
             self.now = max(self.now, due)
-            self.handle(m.Tick())
+            self.handle(msg.Tick())
         self.now = max(self.now, time_s)
 
-    def _spawn(self, action: m.Spawn, stopped_before: bool) -> None:
+    def _spawn(self, action: msg.Spawn, stopped_before: bool) -> None:
         name = action.name
         spec = self.machine.units[name].spec
         assert name in self.graph.specs, "never one that is no longer in the plan"
@@ -150,7 +151,7 @@ class World:
         if spec.probe is None and spec.kind is Kind.LONGRUN:
             self.healthy.add(name)
 
-    def _kill(self, action: m.Kill) -> None:
+    def _kill(self, action: msg.Kill) -> None:
         name = action.name
         assert name in self.living
         if self.machine.stopping and not self.hasty and name not in self.stop_order:
@@ -219,18 +220,18 @@ def test_promises_hold_in_any_order_of_events(
                 world.apply(changed, {spec.name for spec in changed if world.graph.specs.get(spec.name) != spec})
                 names = list(world.graph.order)
             case "start":
-                world.by_operator(m.Start(name))
+                world.by_operator(msg.Start(name))
             case "stop":
-                world.by_operator(m.Stop(name))
+                world.by_operator(msg.Stop(name))
             case "restart":
-                world.by_operator(m.Restart(name))
+                world.by_operator(msg.Restart(name))
             case "wait":
                 world.run_until(world.now + amount)
     began = world.now
-    world.handle(m.Shutdown("test"))
+    world.handle(msg.Shutdown("test"))
     if hurried:
         world.hasty = True
-        world.handle(m.Hurry())
+        world.handle(msg.Hurry())
     world.run_until(began + DEADLINE_S + 4 * m.KILL_WAIT_S)
 
     assert world.exit_code is not None
@@ -281,7 +282,7 @@ def test_a_service_that_is_not_essential_fails_alone() -> None:
 
     assert [State.FAILED, State.SKIPPED, State.HEALTHY] == [world.machine.units[name].state for name in "abc"]
 
-    world.by_operator(m.Start("a"))
+    world.by_operator(msg.Start("a"))
     world.probe("a", True)
 
     assert [State.HEALTHY] * 3 == [world.machine.units[name].state for name in "abc"]
@@ -325,8 +326,8 @@ def test_who_crashes_with_its_dependency_waits_for_it() -> None:
     assert 1 == world.machine.units["b"].restarts
 
 
-@pytest.mark.parametrize("event", [m.Stop("a"), m.Restart("a")])
-def test_a_manual_stop_is_no_crash(event: m.Stop | m.Restart) -> None:
+@pytest.mark.parametrize("event", [msg.Stop("a"), msg.Restart("a")])
+def test_a_manual_stop_is_no_crash(event: msg.Stop | msg.Restart) -> None:
     """Neither a stop nor a restart by hand counts, even if the process must be killed."""
     world = World([sleeper("a")])
     world.by_operator(event)
@@ -334,20 +335,20 @@ def test_a_manual_stop_is_no_crash(event: m.Stop | m.Restart) -> None:
     unit = world.machine.units["a"]
 
     assert (0, "signal SIGTERM") == (unit.restarts, unit.last_exit)
-    assert (State.STOPPED if isinstance(event, m.Stop) else State.HEALTHY) is unit.state
+    assert (State.STOPPED if isinstance(event, msg.Stop) else State.HEALTHY) is unit.state
 
 
 def test_a_start_during_a_stop_follows_it() -> None:
     """Started while it stops, it stops and then starts; stopped again meanwhile, it stays down."""
     world = World([sleeper("a")], obeys={"a"})
-    world.by_operator(m.Stop("a"))
-    world.by_operator(m.Start("a"))
+    world.by_operator(msg.Stop("a"))
+    world.by_operator(msg.Start("a"))
     world.run_until(1)
 
     assert {"a": 2} == world.living
 
-    world.by_operator(m.Restart("a"))
-    world.by_operator(m.Stop("a"))
+    world.by_operator(msg.Restart("a"))
+    world.by_operator(msg.Stop("a"))
     world.run_until(2)
 
     assert ({}, State.STOPPED) == (world.living, world.machine.units["a"].state)
@@ -359,9 +360,9 @@ def test_news_of_an_earlier_process_is_ignored() -> None:
     world.end("a", 1)
     world.run_until(5)
 
-    assert [] == world.machine.handle(m.Exited("a", 1, 0), world.now)
-    assert [] == world.machine.handle(m.Probed("a", 1, True), world.now)
-    assert [] == world.machine.handle(m.Hung("no longer there", 1, ""), world.now)
+    assert [] == world.machine.handle(msg.Exited("a", 1, 0), world.now)
+    assert [] == world.machine.handle(msg.Probed("a", 1, True), world.now)
+    assert [] == world.machine.handle(msg.Hung("no longer there", 1, ""), world.now)
 
 
 def test_steps_of_a_stop_come_in_order_and_in_their_time() -> None:
@@ -369,8 +370,14 @@ def test_steps_of_a_stop_come_in_order_and_in_their_time() -> None:
     stop = StopPlan((StopStep(signal.SIGINT, 8), StopStep(signal.SIGQUIT, 3)))
     world = World([replace(sleeper("a"), stop=stop)])
     sent: list[tuple[float, signal.Signals]] = []
-    for event, now in ((m.Stop("a"), 0.0), (m.Tick(), 7.9), (m.Tick(), 8.0), (m.Tick(), 10.9), (m.Tick(), 11.0)):
-        sent += [(now, action.signal) for action in world.machine.handle(event, now) if isinstance(action, m.Kill)]
+    for event, now in (
+        (msg.Stop("a"), 0.0),
+        (msg.Tick(), 7.9),
+        (msg.Tick(), 8.0),
+        (msg.Tick(), 10.9),
+        (msg.Tick(), 11.0),
+    ):
+        sent += [(now, action.signal) for action in world.machine.handle(event, now) if isinstance(action, msg.Kill)]
 
     assert [(0.0, signal.SIGINT), (8.0, signal.SIGQUIT), (11.0, signal.SIGKILL)] == sent
 
@@ -379,7 +386,7 @@ def test_who_stops_first_leaves_time_to_the_others() -> None:
     """A service that ignores its signal is killed early enough for the reserve of what stops after it."""
     slow = StopPlan((StopStep(signal.SIGTERM, 60),), reserve_s=3)
     world = World([replace(sleeper("a"), stop=slow), replace(sleeper("b", healthy("a")), stop=slow)])
-    world.handle(m.Shutdown("test"))
+    world.handle(msg.Shutdown("test"))
 
     assert DEADLINE_S - 3 == world.machine.next_due()
 
@@ -388,12 +395,12 @@ def test_a_hung_process_is_a_crash_by_policy() -> None:
     """It gets its death signal, SIGKILL if it does not die of that, and counts like any other crash."""
     world = World([replace(sleeper("a"), probe=TcpProbe(1), death_signal=signal.SIGQUIT)])
     world.probe("a", True)
-    sent = world.machine.handle(m.Hung("a", 1, "no answer within 5 s"), 1.0)
-    later = world.machine.handle(m.Tick(), 1.0 + m.HUNG_WAIT_S)
+    sent = world.machine.handle(msg.Hung("a", 1, "no answer within 5 s"), 1.0)
+    later = world.machine.handle(msg.Tick(), 1.0 + m.HUNG_WAIT_S)
     unit = world.machine.units["a"]
 
-    assert m.Kill("a", signal.SIGQUIT, leader_only=False) in sent
-    assert m.Kill("a", signal.SIGKILL, leader_only=False) in later
+    assert msg.Kill("a", signal.SIGQUIT, leader_only=False) in sent
+    assert msg.Kill("a", signal.SIGKILL, leader_only=False) in later
     assert (State.UNHEALTHY, 1) == (unit.state, unit.hangs)
 
     world.now = 4
@@ -423,16 +430,16 @@ def test_a_checkpoint_comes_before_the_first_signal() -> None:
     """The first signal follows the end of the preparation or its timeout; a hurried stop leaves it out."""
     checkpoint = PostgresProbe(1, "u", "d", Path("p"))
     stop = StopPlan((StopStep(signal.SIGINT, 8),), checkpoint=checkpoint, checkpoint_timeout_s=3)
-    kill = m.Kill("a", signal.SIGINT, leader_only=False)
-    for event, now in ((m.Prepared("a", 1), 0.1), (m.Tick(), 3.0)):
+    kill = msg.Kill("a", signal.SIGINT, leader_only=False)
+    for event, now in ((msg.Prepared("a", 1), 0.1), (msg.Tick(), 3.0)):
         machine = World([replace(sleeper("a"), stop=stop)]).machine
-        first = machine.handle(m.Stop("a"), 0.0)
+        first = machine.handle(msg.Stop("a"), 0.0)
 
-        assert m.Prepare("a", 1) in first
+        assert msg.Prepare("a", 1) in first
         assert kill not in first
         assert kill in machine.handle(event, now)
 
-    assert kill in World([replace(sleeper("a"), stop=stop)]).machine.handle(m.Hurry(), 0.0)
+    assert kill in World([replace(sleeper("a"), stop=stop)]).machine.handle(msg.Hurry(), 0.0)
 
 
 def test_another_plan_restarts_only_what_changed() -> None:
@@ -452,13 +459,13 @@ def test_another_plan_restarts_only_what_changed() -> None:
 def test_another_plan_leaves_down_what_was_stopped_by_hand() -> None:
     """A changed service that somebody has stopped has its new plan when it is started."""
     world = World([sleeper("a"), sleeper("b")], {"a"})
-    world.by_operator(m.Stop("a"))
+    world.by_operator(msg.Stop("a"))
     world.run_until(1)
     changed = replace(sleeper("a"), settings="new")
     world.apply([changed, sleeper("b")], {"a"})
 
     assert {"b": 1} == world.living
 
-    world.by_operator(m.Start("a"))
+    world.by_operator(msg.Start("a"))
 
     assert {"a": 2, "b": 1} == world.living

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.supervisor import machine as m
+from services.supervisor import messages as msg
 from services.supervisor.errors import MeshStopping
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import Schedule, TcpProbe
@@ -114,7 +114,7 @@ async def test_hurry_ends_the_patience(run_dir: Path) -> None:
     async with running([patient], run_dir) as mesh:
         await mesh.until_line("a", "deaf")
         began = time.monotonic()
-        for event in (m.Shutdown("test"), m.Hurry(), m.Hurry()):
+        for event in (msg.Shutdown("test"), msg.Hurry(), msg.Hurry()):
             mesh.runtime.post(event)
     assert time.monotonic() - began < 2
 
@@ -126,11 +126,11 @@ async def test_a_manual_stop_in_backoff_holds(run_dir: Path) -> None:
         await mesh.until_state("a", State.HEALTHY)
         os.kill(mesh.pid("a"), signal.SIGKILL)
         await mesh.until_state("a", State.BACKOFF)
-        await mesh.runtime.command(m.Stop("a"))
+        await mesh.runtime.command(msg.Stop("a"))
 
         assert State.STOPPED is mesh.state("a")
 
-        await mesh.runtime.command(m.Start("a"))
+        await mesh.runtime.command(msg.Start("a"))
         await mesh.until_state("a", State.HEALTHY)
 
         assert 0 == mesh.runtime.view("a").restarts
@@ -160,7 +160,7 @@ async def test_a_stopped_process_is_still_stopped_in_order(run_dir: Path) -> Non
     async with running([sleeper("a")], run_dir) as mesh:
         await mesh.until_state("a", State.HEALTHY)
         os.kill(mesh.pid("a"), signal.SIGSTOP)
-        await mesh.runtime.command(m.Stop("a"))
+        await mesh.runtime.command(msg.Stop("a"))
         await mesh.until_state("a", State.STOPPED)
 
     assert "signal SIGTERM" == mesh.runtime.view("a").last_exit
@@ -169,7 +169,7 @@ async def test_a_stopped_process_is_still_stopped_in_order(run_dir: Path) -> Non
 async def test_shutdown_before_anything_started(run_dir: Path) -> None:
     """A signal that comes first means that no process is ever made."""
     async with running([sleeper("a")], run_dir) as mesh:
-        mesh.runtime.post(m.Shutdown("early"))
+        mesh.runtime.post(msg.Shutdown("early"))
         assert mesh.task is not None
 
         assert 0 == await mesh.task
@@ -181,7 +181,7 @@ async def test_a_finished_mesh_refuses_commands(run_dir: Path) -> None:
     async with running([sleeper("a")], run_dir) as mesh:
         await mesh.until_state("a", State.HEALTHY)
     with pytest.raises(MeshStopping):
-        await mesh.runtime.command(m.Start("a"))
+        await mesh.runtime.command(msg.Start("a"))
     with pytest.raises(MeshStopping):
         await mesh.runtime.until(lambda: False)
 
@@ -191,7 +191,7 @@ async def test_a_flood_of_output_loses_no_line_and_no_control(run_dir: Path) -> 
     flood = oneshot("flood", "seq 200000")
     async with running([flood, sleeper("a")], run_dir) as mesh:
         await mesh.until_state("a", State.HEALTHY)
-        await mesh.runtime.command(m.Restart("a"))
+        await mesh.runtime.command(msg.Restart("a"))
         await mesh.until_state("flood", State.COMPLETED)
         await mesh.until_state("a", State.HEALTHY)
     lines = [line.split()[1] for line in (run_dir / "logs/flood.log").read_text().splitlines()]

@@ -69,7 +69,7 @@ async def test_a_crash_loop_says_who_and_where(start: Start) -> None:
     log = supervisor.data_dir / "logs/crasher.log"
 
     assert 7 == code
-    assert f"crasher failed: exit 7 after 3 restarts; its log is {log}" in output.splitlines()[-1]
+    assert f"crasher failed: exit 7 after 3 restarts; it said: oh; its log is {log}" in output.splitlines()[-1]
     assert 4 == log.read_text().count(" oh\n")
     assert not supervisor.run_dir.exists()
 
