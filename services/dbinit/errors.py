@@ -19,7 +19,7 @@ from pathlib import Path
 from meshkit.errors import FailedPrecondition, Unavailable
 
 GET_17 = (
-    "install PostgreSQL 17 (Debian and Ubuntu: package postgresql-17 from apt.postgresql.org), or `npm ci` in the "
+    "install PostgreSQL 17 (Debian and Ubuntu: package postgresql-17), or `npm ci` in the "
     "checkout, or point solution.mesh.postgres.binDir at its bin directory"
 )
 

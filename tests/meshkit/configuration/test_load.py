@@ -88,6 +88,14 @@ def test_unknown_feed_is_refused(tmp_path: Path, document: dict[str, Any]) -> No
         load(write(tmp_path, document))
 
 
+def test_market_capitalisation_is_no_feed_of_nodes(tmp_path: Path, document: dict[str, Any]) -> None:
+    """A feed that is no price of a pair is refused with where to look for it."""
+    document["solution"]["mesh"] = {"feeds": ["Total Marketcap / USD"]}
+
+    with pytest.raises(InvalidConfiguration, match="/market-data/global"):
+        load(write(tmp_path, document))
+
+
 @pytest.mark.parametrize(("total", "bootstrap"), [(4, 1), (5, 2), (40, 1)])
 def test_impossible_networks_are_refused(tmp_path: Path, document: dict[str, Any], total: int, bootstrap: int) -> None:
     """Fewer than 4 or more than 31 oracles are refused."""
