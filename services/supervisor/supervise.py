@@ -1,7 +1,6 @@
 """One supervisor's life: take the run directory, run the mesh, leave nothing."""
 
 import asyncio
-import json
 import logging
 import signal
 import sys
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import SystemRandom
 
+import orjson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
@@ -80,7 +80,7 @@ async def supervise(planned: Planned, path: Path, planner: Planner) -> int:
 def _words(text: str) -> str:
     """Return what a line of a log says: the error of a structured one, at most 500 characters."""
     try:
-        event = json.loads(text)
+        event = orjson.loads(text)
         said = event.get("error") or event["event"]
     except (ValueError, AttributeError, KeyError):
         said = text

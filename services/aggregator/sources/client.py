@@ -1,19 +1,16 @@
 """The HTTP side that all sources share: one session, JSON with exact numbers, statuses told apart."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import orjson
 
 from meshkit.clock import Clock
-from services.aggregator import throttle
+from services.aggregator import exact, throttle
 from services.aggregator.errors import AccessRefused, MalformedAnswer, ProviderFault, SourceRateLimited, SourceTimeout
 from services.aggregator.sources.source import Declaration
 
@@ -175,16 +172,9 @@ class SourceClient:
 
     def _parse(self, body: bytes, status: int) -> object:
         try:
-            # orjson bounds the nesting whatever the interpreter's recursion limit is, and refuses what json lets pass.
-            orjson.loads(body)
-            # Binary floats would change digits, so numbers with a fraction become Decimal.
-            return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+            return exact.loads(body)
         except ValueError:
             raise self.malformed(f"HTTP {status} with a body that is not JSON") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def wait_ms(headers: Mapping[str, str], reset_header: str, now_ms: int) -> int | None:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import NoReturn, Protocol
+from typing import Protocol
 
+from services.aggregator import exact
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Tick
 
@@ -157,7 +157,7 @@ def parse(text: str) -> object:
     """Return the value of a JSON text, numbers with a fraction as Decimal; other texts as they are ("pong")."""
     if text[:1] not in ("{", "["):
         return text
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    return exact.loads(text)
 
 
 def dump(message: object) -> str:
@@ -168,7 +168,3 @@ def dump(message: object) -> str:
 def milliseconds(text: str) -> int:
     """Return an RFC 3339 time as Unix milliseconds; raise ValueError or TypeError for one without a zone."""
     return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
