@@ -22,6 +22,7 @@ from services.aggregator.pair import Pair
 from services.aggregator.quote import Quote, Result, SourceOutcome, SourceQuote
 from services.aggregator.registry import NEVER
 from services.aggregator.shelf import Shelf
+from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.source import Source
 from services.aggregator.state import PairState, SourceState
 from services.aggregator.streams.source_stream import SourceStream
@@ -283,7 +284,9 @@ class Engine:
             raise UnknownSource(source, ", ".join(names))
 
     def _source_names(self) -> list[str]:
-        return sorted({*self._config.sources, *self._keeper.fetchers})
+        # The configuration spells a source without the dash that its route has.
+        named = (DECLARATIONS[key].name if key in DECLARATIONS else key for key in self._config.sources)
+        return sorted({*named, *self._keeper.fetchers})
 
     def _state(self, name: str, fresh: int) -> SourceState:
         fetcher = self._keeper.fetchers.get(name)

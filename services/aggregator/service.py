@@ -10,6 +10,7 @@ from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.server import MeshServer
+from services.aggregator.circuit import CircuitState
 from services.aggregator.engine import Engine
 from services.aggregator.errors import UnknownSource
 from services.aggregator.pair import Pair, pair_of
@@ -22,6 +23,12 @@ MOST_PAIRS = 500
 _STATUSES = {
     QuoteStatus.FRESH: pb.QUOTE_STATUS_FRESH,
     QuoteStatus.DEGRADED: pb.QUOTE_STATUS_DEGRADED,
+}
+_CIRCUITS = {
+    None: pb.CIRCUIT_STATE_UNSPECIFIED,
+    CircuitState.CLOSED: pb.CIRCUIT_STATE_CLOSED,
+    CircuitState.OPEN: pb.CIRCUIT_STATE_OPEN,
+    CircuitState.HALF_OPEN: pb.CIRCUIT_STATE_HALF_OPEN,
 }
 
 Request = TypeVar("Request")
@@ -167,6 +174,7 @@ def _source(state: SourceState) -> pb.SourceState:
         fresh_pairs=state.fresh_pairs,
         last_success_time=None if state.last_success_ms is None else _time(state.last_success_ms),
         last_error=state.last_error,
+        circuit=_CIRCUITS[state.circuit],
         stream_connected=state.stream_connected,
         last_stream_time=None if state.last_stream_ms is None else _time(state.last_stream_ms),
     )

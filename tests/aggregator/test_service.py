@@ -187,6 +187,7 @@ async def test_pairs_and_sources_are_listed(remote: Remote) -> None:
     assert ["100.5", "101.5", "102.5", ""] == [entry.quote.price for entry in pairs]
     assert [True, True, False] == [source.available for source in sources]
     assert (2, 1, "kraken: down") == (kraken.registered_pairs, kraken.fresh_pairs, kraken.last_error)
+    assert pb.CIRCUIT_STATE_CLOSED == kraken.circuit
     assert (grpc.StatusCode.NOT_FOUND, "UNKNOWN_SOURCE") == await refusal(
         remote.stub.GetSource(pb.GetSourceRequest(name="nope"))
     )
