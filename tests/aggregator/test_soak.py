@@ -35,6 +35,8 @@ MISBEHAVIOURS: tuple[dict[str, object], ...] = (
     {"malformed": True},
     {"limit": True},
 )
+# A daily quota or a ban of the address would silence these for longer than a test lasts.
+SHORT_LIMITS = {"alphavantage": "burst", "bybit": "visits", "exchangeratehost": "rate"}
 # Two sources that tell the same lie would be right by majority, so only one lies at a time.
 LIES: tuple[dict[str, object], ...] = (
     {"factor": 1.5},
@@ -101,11 +103,13 @@ class Soak:
             source = dice.choice(self.sources)
             if source == liar:
                 liar = ""
-            fault: object = {}
+            fault: dict[str, object] = {}
             if not liar and dice.random() < 0.4:
                 liar, fault = source, dice.choice(LIES)
             elif dice.random() < 0.5:
                 fault = dice.choice(MISBEHAVIOURS)
+                if "limit" in fault:
+                    fault = {"limit": SHORT_LIMITS.get(source, True)}
             await self.fault(source, fault)
         for source in self.sources:
             await self.fault(source, {})
