@@ -71,7 +71,7 @@ def completed(name: str) -> Dependency:
 
 def deaf(name: str) -> ServiceSpec:
     """Return a service that ignores SIGTERM, and so does its child."""
-    return shell(name, "trap '' TERM; echo deaf; while :; do sleep 1000; done")
+    return shell(name, "trap '' TERM; echo deaf; while :; do sleep 1; done")
 
 
 SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
