@@ -180,8 +180,9 @@ def test_torn_snapshot(past: Past, start: Start, tmp_path: Path) -> None:
     (state_dir / "snapshot.json.gz").write_bytes(whole[: len(whole) // 2])
 
     chain = start(state_dir).wait_ready()
+    # The port answers a moment before the journal is replayed.
+    until(lambda: [1, 2] == chain.logged_numbers(past.actor), "both events are there again")
 
-    assert [1, 2] == chain.logged_numbers(past.actor)
     assert chain.has_logged("snapshot_unusable")
     assert (state_dir / "snapshot.json.gz.unusable").exists()
 
@@ -194,8 +195,9 @@ def test_refused_snapshot(past: Past, start: Start, tmp_path: Path) -> None:
     (state_dir / "snapshot.json.gz").write_bytes(gzip.compress(json.dumps(state).encode()))
 
     chain = start(state_dir).wait_ready()
+    # The port answers a moment before the journal is replayed.
+    until(lambda: [1, 2] == chain.logged_numbers(past.actor), "both events are there again")
 
-    assert [1, 2] == chain.logged_numbers(past.actor)
     (event,) = [entry for entry in chain.events() if entry["event"] == "snapshot_unusable"]
     assert "expected a map" in event["error"]
 
