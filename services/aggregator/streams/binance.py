@@ -35,10 +35,6 @@ class BinanceStream:
         """Return the request to end the mini tickers."""
         return self._request("UNSUBSCRIBE", symbols, request_id)
 
-    def ping(self, request_id: int) -> str:
-        """Return a request that changes nothing."""
-        return dump({"method": "LIST_SUBSCRIPTIONS", "id": request_id})
-
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a raw or combined message."""
         if "stream" in message:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Tick
-from services.aggregator.streams.protocol import Alive, Confirmed, Event, Failed, Price, Rules, dump
+from services.aggregator.streams.protocol import Alive, Confirmed, Event, Failed, Ping, Price, Rules, dump
 
 _TOPIC = "tickers."
 
@@ -19,7 +19,7 @@ class BybitStream:
         batch=10,
         symbols_per_connection=500,  # all arguments of a connection together may have 21,000 characters
         connect_gap_s=1.0,
-        ping_s=20.0,
+        ping=Ping(20.0, lambda request_id: dump({"req_id": str(request_id), "op": "ping"})),
         silence_s=40.0,
     )
 
@@ -34,10 +34,6 @@ class BybitStream:
     def unsubscribe(self, symbols: Sequence[str], request_id: int) -> str:
         """Return the request to end the tickers."""
         return self._request("unsubscribe", symbols, request_id)
-
-    def ping(self, request_id: int) -> str:
-        """Return the request that is answered by a pong."""
-        return dump({"req_id": str(request_id), "op": "ping"})
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""

@@ -45,10 +45,6 @@ class CoinbaseStream:
         """Return the request to end tickers and heartbeats."""
         return self._request("unsubscribe", symbols)
 
-    def ping(self, request_id: int) -> str:
-        """Return nothing that is ever sent: the server's heartbeats are enough."""
-        raise NotImplementedError
-
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
         kind = message["type"]

@@ -53,10 +53,6 @@ class CryptocompareStream:
         """Return the request to end the index ticks."""
         return self._request("SUB_REMOVE", symbols)
 
-    def ping(self, request_id: int) -> str:
-        """Return nothing that is ever sent: the server's heartbeats are enough."""
-        raise NotImplementedError
-
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
         kind = str(message["TYPE"])

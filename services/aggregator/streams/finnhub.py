@@ -39,10 +39,6 @@ class FinnhubStream:
         """Return the request to end one symbol's trades."""
         return dump({"type": "unsubscribe", "symbol": symbols[0]})
 
-    def ping(self, request_id: int) -> str:
-        """Return nothing that is ever sent: the server pings."""
-        raise NotImplementedError
-
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message, for each symbol its latest trade."""
         kind = message["type"]

@@ -11,6 +11,7 @@ from services.aggregator.streams.protocol import (
     Confirmed,
     Event,
     Failed,
+    Ping,
     Price,
     Rejected,
     Rules,
@@ -30,7 +31,7 @@ class KrakenStream:
         url="wss://ws.kraken.com/v2",
         batch=100,
         connect_gap_s=4.0,  # 150 in 10 minutes, then a ban of 10 minutes
-        ping_s=30.0,
+        ping=Ping(30.0, lambda request_id: dump({"method": "ping", "req_id": request_id})),
         silence_s=10.0,
     )
 
@@ -48,10 +49,6 @@ class KrakenStream:
         """Return the request to end the tickers."""
         params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "trades"}
         return dump({"method": "unsubscribe", "params": params, "req_id": request_id})
-
-    def ping(self, request_id: int) -> str:
-        """Return the request that is answered by a pong."""
-        return dump({"method": "ping", "req_id": request_id})
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""

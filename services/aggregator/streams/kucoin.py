@@ -11,6 +11,7 @@ from services.aggregator.streams.protocol import (
     Confirmed,
     Event,
     Failed,
+    Ping,
     Price,
     Rules,
     Welcome,
@@ -33,7 +34,9 @@ class KucoinStream:
         symbols_per_connection=300,
         message_gap_s=0.15,  # 100 in 10 s
         connect_gap_s=2.0,  # 30 a minute
-        ping_s=18.0,  # or as the token's answer says
+        ping=Ping(
+            18.0, lambda request_id: dump({"id": str(request_id), "type": "ping"})
+        ),  # or as the token's answer says
         silence_s=30.0,
         lifetime_s=23 * 3_600.0,  # of the token
     )
@@ -49,10 +52,6 @@ class KucoinStream:
     def unsubscribe(self, symbols: Sequence[str], request_id: int) -> str:
         """Return the request to end the tickers."""
         return self._request("unsubscribe", symbols, request_id)
-
-    def ping(self, request_id: int) -> str:
-        """Return the request that is answered by a pong."""
-        return dump({"id": str(request_id), "type": "ping"})
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""

@@ -13,6 +13,7 @@ from services.aggregator.streams.protocol import (
     Event,
     Failed,
     Leave,
+    Ping,
     Price,
     Rejected,
     Rules,
@@ -39,7 +40,7 @@ class OkxStream:
         symbols_per_connection=500,  # all arguments of a connection together may have 64 KB
         messages_per_hour=480,
         connect_gap_s=1.0,
-        ping_s=15.0,
+        ping=Ping(15.0, lambda _id: "ping"),
         silence_s=30.0,
     )
 
@@ -54,10 +55,6 @@ class OkxStream:
     def unsubscribe(self, symbols: Sequence[str], request_id: int) -> str:
         """Return the request to end the tickers."""
         return self._request("unsubscribe", symbols, request_id)
-
-    def ping(self, request_id: int) -> str:
-        """Return the text that is answered by `pong`."""
-        return "ping"
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message or of the text `pong`."""

@@ -6,7 +6,7 @@ own names of pairs.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -17,6 +17,20 @@ from services.aggregator.quote import Tick
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """
+    State how we show that we are there, and the provider that it is.
+
+    Attributes:
+        every_s: The time between two pings.
+        say: Return the message that the provider answers, by its number on the connection.
+    """
+
+    every_s: float
+    say: Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,7 @@ class Rules:
         message_gap_s: The least time between two of our messages.
         messages_per_hour: How many messages a connection may send in an hour; None for no such limit.
         connect_gap_s: The least time between two connects, and before the first reconnect.
-        ping_s: How often we ping; None where only the provider does.
+        ping: How we ping; None where the provider's own pings or heartbeats are enough.
         silence_s: How long nothing may come before the connection counts as dead.
         quiet_s: How long no price may come, heartbeats or not, before the connection is made anew.
         lifetime_s: After which time to move to a new connection, before the provider ends the old one.
@@ -58,7 +72,7 @@ class Rules:
     message_gap_s: float = 0.1
     messages_per_hour: int | None = None
     connect_gap_s: float = 1.0
-    ping_s: float | None = None
+    ping: Ping | None = None
     quiet_s: float = 120.0
     lifetime_s: float | None = None
 
@@ -142,10 +156,6 @@ class Dialect(Protocol):
 
     def unsubscribe(self, symbols: Sequence[str], request_id: int) -> str:
         """Return the message that ends the subscription of up to `batch` symbols."""
-        ...
-
-    def ping(self, request_id: int) -> str:
-        """Return the message that the provider answers to show that it is there."""
         ...
 
     def read(self, message: object) -> Iterable[Event]:

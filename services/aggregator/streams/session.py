@@ -18,6 +18,7 @@ from services.aggregator.streams.protocol import (
     Event,
     Failed,
     Leave,
+    Ping,
     Price,
     Rejected,
     Welcome,
@@ -39,7 +40,7 @@ class Session:
 
     Args:
         pace: How fast messages may be sent.
-        ping_s: How often to ping; None where only the provider does.
+        ping: How to ping; None where only the provider does.
         on_price: Called with each price's symbol and tick.
         on_message: Called for each message, with False for one that could not be read.
 
@@ -55,7 +56,7 @@ class Session:
         clock: Clock,
         *,
         pace: Pace,
-        ping_s: float | None,
+        ping: Ping | None,
         on_price: Callable[[str, Tick], None],
         on_message: Callable[[bool], None],
     ) -> None:
@@ -65,7 +66,7 @@ class Session:
         self._subscriptions = subscriptions
         self._clock = clock
         self._pace = pace
-        self._ping_s = ping_s
+        self._ping = ping
         self._silence_s = line.silence_s or dialect.RULES.silence_s
         self._on_price = on_price
         self._on_message = on_message
@@ -184,15 +185,15 @@ class Session:
                     # The provider may have lost our subscriptions, which its heartbeats do not tell.
                     raise StreamDown("quiet", f"no price for {self._dialect.RULES.quiet_s:g} s")
                 self._changed.clear()
-                await self._wait_changed(min(STEP_S, self._ping_s or STEP_S))
+                await self._wait_changed(STEP_S if self._ping is None else min(STEP_S, self._ping.every_s))
             else:
                 await self._clock.sleep(min(wait_s, STEP_S))
 
     def _next(self, now: float) -> str | None:
         """Return the message to send now: a ping that is due first, it must not wait behind a hundred requests."""
-        if self._ping_s is not None and now - self._pinged_at >= self._ping_s:
+        if self._ping is not None and now - self._pinged_at >= self._ping.every_s:
             self._pinged_at = now
-            return self._dialect.ping(self._subscriptions.new_id())
+            return self._ping.say(self._subscriptions.new_id())
         if not self._welcomed:
             return None
         request = self._subscriptions.next(now)

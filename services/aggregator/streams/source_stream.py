@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
@@ -115,16 +115,17 @@ class SourceStream:
     async def _open_session(self) -> Session:
         rules, config = self._dialect.RULES, self._config
         line = await self._dialer.dial()
-        ping_s = line.ping_s or rules.ping_s
-        if ping_s is not None and config.heartbeat_interval_ms is not None:
-            ping_s = min(ping_s, config.heartbeat_interval_ms / 1000)
+        ping = rules.ping
+        if ping is not None:
+            asked_s, set_ms = line.ping_s or ping.every_s, config.heartbeat_interval_ms
+            ping = replace(ping, every_s=asked_s if set_ms is None else min(asked_s, set_ms / 1000))
         return Session(
             line,
             self._dialect,
             Subscriptions(rules, min(rules.batch, config.batch_size or rules.batch), self._rejections),
             self._clock,
             pace=Pace(max(rules.message_gap_s, (config.rate_limit_ms or 0) / 1000), rules.messages_per_hour),
-            ping_s=ping_s,
+            ping=ping,
             on_price=self._take,
             on_message=self._count,
         )

@@ -8,7 +8,7 @@ from typing import ClassVar
 from aiohttp import WSMsgType, web
 
 from services.aggregator.streams.kraken import KrakenStream
-from services.aggregator.streams.protocol import Rules
+from services.aggregator.streams.protocol import Ping, Rules
 
 FIRST_MS = 1_700_000_000_000
 
@@ -22,7 +22,7 @@ class QuickStream(KrakenStream):
         symbols_per_connection=5,
         message_gap_s=0.01,
         connect_gap_s=0.02,
-        ping_s=None,
+        ping=None,
         silence_s=0.5,
     )
 
@@ -48,7 +48,7 @@ class QuietStream(QuickStream):
 class PingingStream(QuickStream):
     """A provider that wants to be pinged."""
 
-    RULES: ClassVar[Rules] = replace(QuickStream.RULES, ping_s=0.1)
+    RULES: ClassVar[Rules] = replace(QuickStream.RULES, ping=Ping(0.1, lambda _id: '{"method":"ping"}'))
 
 
 @dataclass
