@@ -99,10 +99,14 @@ class Server:
         assert self.process is not None
         return self.process.pid
 
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
+    def launch(self) -> None:
+        """Start the server."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(POSTGRES, env=environment(self.settings), stdout=log, stderr=log)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.launch()
         in_thread(answering(self.settings))
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
