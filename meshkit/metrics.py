@@ -4,7 +4,7 @@ Metrics as one table a process: declared once, used by name, rendered as Prometh
 A metric that is not in the table cannot be used, so the table is also the documentation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client import (
+    Metric as Family,
+)
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 # A second series for each counter, with the time it was made, is of no use to anybody here.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -65,6 +69,7 @@ class Registry:
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
+        self._measures: list[Callable[[], None]] = []
         for metric in table:
             self._declare(metric)
 
@@ -90,6 +95,26 @@ class Registry:
         """Return the histogram of that name; KeyError if the table has none."""
         return self._histograms[name]
 
-    def render(self) -> bytes:
-        """Return all metrics in the Prometheus text format."""
-        return generate_latest(self._registry)
+    def before_render(self, measure: Callable[[], None]) -> None:
+        """Have `measure` called before each rendering, to set what is known only by looking."""
+        self._measures.append(measure)
+
+    def render(self, labels: Mapping[str, str] | None = None) -> bytes:
+        """Return all metrics in the Prometheus text format, with `labels` on every sample that lacks them."""
+        for measure in self._measures:
+            measure()
+        return generate_latest(_Labelled(self._registry, labels) if labels else self._registry)
+
+
+class _Labelled(Collector):
+    """Give another collector's families with further labels; a sample's own label stands."""
+
+    def __init__(self, collector: Collector, labels: Mapping[str, str]) -> None:
+        self._collector = collector
+        self._labels = labels
+
+    def collect(self) -> Iterable[Family]:
+        for family in self._collector.collect():
+            labelled = Family(family.name, family.documentation, family.type, family.unit)
+            labelled.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
+            yield labelled

@@ -1,18 +1,19 @@
 """Join the parts: one collector feeds the page, the gRPC service and the push."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
+from meshkit.push import Pusher
 from meshkit.server import MeshServer
 from services.metrics import names, page, processes, service
 from services.metrics.collector import Collector
 from services.metrics.config import MetricsConfig
 from services.metrics.exposition import Sample, render
 from services.metrics.families import samples
-from services.metrics.push import Pusher
 from services.metrics.supervisor import SupervisorLink
 
 
@@ -39,11 +40,14 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
             own = [] if pusher is None else push_samples(pusher)
             return [*samples(await collector.collect()), *own]
 
+        async def measured(labels: Mapping[str, str]) -> bytes:
+            return render(await all_samples(), labels).encode()
+
         async def rendered() -> bytes:
-            return render(await all_samples()).encode() + registry.render()
+            return await measured({}) + registry.render()
 
         if config.push is not None:
-            pusher = await stack.enter_async_context(Pusher(config.push, all_samples, clock))
+            pusher = await stack.enter_async_context(Pusher(config.push, measured, clock))
         await stack.enter_async_context(page.served(config.port, rendered))
         server = MeshServer("process-metrics", run_dir.socket("metrics"), registry=registry)
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)

@@ -19,7 +19,8 @@ from feedmesh.metrics.v1 import process_metrics_service_pb2 as pb
 from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import ProcessMetricsServiceStub
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from meshkit.client import channel
-from tests.metrics.fakes import FakeSupervisor, Receiver, child
+from tests.metrics.fakes import FakeSupervisor, child
+from tests.receiver import Receiver
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from meshkit.configuration.solution import Configuration
-from meshkit.errors import InvalidInput
-from services.metrics.config import MetricsConfig, PushConfig, from_configuration
+from meshkit.push import PushConfig
+from services.metrics.config import MetricsConfig, from_configuration
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
 
@@ -56,29 +55,4 @@ def test_grouping_labels_win_over_our_own() -> None:
     labels = push(groupingLabels={"instance": "host-7", "ttl": "60", "environment": "dev"})
 
     assert labels.labels == {"job": "process-metrics", "instance": "host-7", "ttl": "60", "environment": "dev"}
-    assert labels.ttl == "60"
-
-
-@pytest.mark.parametrize("name", ["my-label", "", "1st", "__name__"])
-def test_label_that_prometheus_refuses_is_refused(name: str) -> None:
-    """A grouping label with a bad name is an error that names the key and the label."""
-    with pytest.raises(InvalidInput) as caught:
-        push(groupingLabels={name: "x"})
-
-    assert (caught.value.field, caught.value.found) == ("solution.metricsPush.groupingLabels", name)
-
-
-def test_secrets_are_not_shown() -> None:
-    """Password and headers do not appear in the text of the configuration."""
-    shown = repr(push(basicAuth={"username": "u", "password": "hidden-pw"}, headers={"X-Key": "hidden-key"}))
-
-    assert "hidden" not in shown
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [("https://metrics.example/push", False), ("http://127.0.0.1:1/push", False), ("http://metrics.example/p", True)],
-)
-def test_credentials_in_clear_are_noticed(url: str, expected: bool) -> None:
-    """Only http to another host counts as in clear."""
-    assert push(url=url, basicAuth={"username": "u", "password": "pppppppp"}).in_clear is expected
+    assert (labels.ttl, labels.method) == ("60", "PUT")

@@ -1,7 +1,7 @@
 """ProcessMetricsService over a real socket."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from sys import executable
@@ -17,15 +17,15 @@ from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import ProcessMetricsS
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from meshkit.client import channel, error_info
 from meshkit.clock import SystemClock
+from meshkit.push import PushConfig, Pusher
 from meshkit.server import MeshServer
 from services.metrics import processes, service
 from services.metrics.collector import Collector
-from services.metrics.config import PushConfig
-from services.metrics.exposition import Sample
+from services.metrics.exposition import render
 from services.metrics.families import samples
-from services.metrics.push import Pusher
 from services.metrics.supervisor import SupervisorLink
-from tests.metrics.fakes import FakeSupervisor, Receiver, child
+from tests.metrics.fakes import FakeSupervisor, child
+from tests.receiver import Receiver
 
 if TYPE_CHECKING:  # exists only in the generated stubs
     from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import ProcessMetricsServiceAsyncStub
@@ -38,12 +38,12 @@ async def serving(run_dir: Path, push_url: str | None = None) -> AsyncIterator["
     async with SupervisorLink(run_dir / "supervisor.sock") as link:
         collector = Collector(link.plan, processes.read, clock)
 
-        async def collect() -> list[Sample]:
-            return list(samples(await collector.collect()))
+        async def measured(labels: Mapping[str, str]) -> bytes:
+            return render(samples(await collector.collect()), labels).encode()
 
         pusher = None
         if push_url is not None:
-            pusher = Pusher(PushConfig(push_url, 5000, 5000, {}, "60"), collect, clock)
+            pusher = Pusher(PushConfig(push_url, 5000, 5000, {}), measured, clock)
             await pusher.__aenter__()
         server = MeshServer("process-metrics", run_dir / "metrics.sock", drain_s=0)
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)

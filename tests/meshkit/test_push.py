@@ -1,7 +1,7 @@
 """Pushing to a real HTTP server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,13 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from meshkit.clock import ManualClock, SystemClock
-from services.metrics.config import PushConfig
-from services.metrics.errors import PushRefused
-from services.metrics.exposition import Metric, Sample
-from services.metrics.push import Pusher
-from tests.metrics.fakes import Receiver, self_signed
-
-GAUGE = Metric("g", "gauge", "G.", ("service",))
+from meshkit.configuration.aggregator import MetricsPush
+from meshkit.errors import InvalidInput
+from meshkit.push import PushConfig, Pusher, PushRefused, read
+from tests.receiver import Receiver, self_signed
 
 
 class NoWait(SystemClock):
@@ -37,15 +34,16 @@ def config(url: str, **changes: object) -> PushConfig:
         "url": url,
         "interval_ms": 1000,
         "timeout_ms": 5000,
-        "labels": {"job": "j", "service": "clash", "ttl": "60"},
+        "labels": {"job": "j", "ttl": "60"},
         "ttl": "60",
     }
     return PushConfig(**(fields | changes))  # type: ignore[arg-type]  # the fields are of mixed types
 
 
-async def collect() -> list[Sample]:
-    """Measure one gauge."""
-    return [Sample(GAUGE, ("svc",), 5)]
+async def render(labels: Mapping[str, str]) -> bytes:
+    """Measure two gauges."""
+    text = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    return f"# HELP g G.\n# TYPE g gauge\ng{{{text}}} 5\nh{{{text}}} 6\n".encode()
 
 
 @asynccontextmanager
@@ -60,20 +58,32 @@ async def test_push_is_one_authenticated_put_of_text() -> None:
     receiver = Receiver()
     async with served(receiver) as url:
         changed = config(url, username="user", password="pässword", headers={"X-Scope": "tenant"})
-        async with Pusher(changed, collect, NoWait()) as pusher:
+        async with Pusher(changed, render, NoWait()) as pusher:
             sent = await pusher.push()
 
     (push,) = receiver.received
-    assert (sent, push.method, push.query) == (1, "PUT", {"ttl": "60"})
+    assert (sent, push.method, push.query) == (2, "PUT", {"ttl": "60"})
     assert (push.authorization, push.headers["X-Scope"]) == (("user", "pässword"), "tenant")
     assert push.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert push.body == '# HELP g G.\n# TYPE g gauge\ng{service="svc",job="j",ttl="60"} 5\n'
+    assert push.body == '# HELP g G.\n# TYPE g gauge\ng{job="j",ttl="60"} 5\nh{job="j",ttl="60"} 6\n'
+
+
+async def test_importers_get_a_post_without_ttl() -> None:
+    """The method is the configured one, a query of the address stays, and without a ttl there is none in the query."""
+    receiver = Receiver()
+    async with served(receiver) as url:
+        changed = config(f"{url}?extra_label=a%3Db", method="POST", ttl=None)
+        async with Pusher(changed, render, NoWait()) as pusher:
+            await pusher.push()
+
+    (push,) = receiver.received
+    assert (push.method, push.query) == ("POST", {"extra_label": "a=b"})
 
 
 async def test_fault_of_the_receiver_is_retried() -> None:
     """503 and 429 are tried again with growing waits until the push is taken."""
     receiver, clock = Receiver(statuses=[503, 429]), NoWait()
-    async with served(receiver) as url, Pusher(config(url), collect, clock) as pusher:
+    async with served(receiver) as url, Pusher(config(url), render, clock) as pusher:
         await pusher.push()
 
         assert (len(receiver.received), pusher.failures, pusher.last_success_ms > 0) == (3, 0, True)
@@ -84,7 +94,7 @@ async def test_fault_of_the_receiver_is_retried() -> None:
 async def test_refusal_is_not_retried(status: int) -> None:
     """An answer that a repeat cannot change is given up at once; redirects are not followed."""
     receiver = Receiver(statuses=[status])
-    async with served(receiver) as url, Pusher(config(url), collect, NoWait()) as pusher:
+    async with served(receiver) as url, Pusher(config(url), render, NoWait()) as pusher:
         with pytest.raises(PushRefused) as caught:
             await pusher.push()
 
@@ -94,7 +104,7 @@ async def test_refusal_is_not_retried(status: int) -> None:
 async def test_failure_after_all_retries_is_counted_once() -> None:
     """Three failed attempts are one failed push."""
     receiver = Receiver(statuses=[500] * 3)
-    async with served(receiver) as url, Pusher(config(url), collect, NoWait()) as pusher:
+    async with served(receiver) as url, Pusher(config(url), render, NoWait()) as pusher:
         with pytest.raises(PushRefused):
             await pusher.push()
 
@@ -105,7 +115,7 @@ async def test_no_receiver_is_a_refusal_without_status() -> None:
     """A connection that is refused is an error with status 0."""
     async with served(Receiver()) as url:
         gone = url
-    async with Pusher(config(gone), collect, NoWait()) as pusher:
+    async with Pusher(config(gone), render, NoWait()) as pusher:
         with pytest.raises(PushRefused) as caught:
             await pusher.push()
 
@@ -115,7 +125,7 @@ async def test_no_receiver_is_a_refusal_without_status() -> None:
 async def test_silent_receiver_is_given_up_after_the_timeout() -> None:
     """A receiver that never answers costs at most the timeout an attempt."""
     receiver = Receiver(hold=asyncio.Event())
-    async with served(receiver) as url, Pusher(config(url, timeout_ms=100), collect, NoWait()) as pusher:
+    async with served(receiver) as url, Pusher(config(url, timeout_ms=100), render, NoWait()) as pusher:
         with pytest.raises(PushRefused):
             await pusher.push()
         assert receiver.hold is not None
@@ -127,7 +137,7 @@ async def test_silent_receiver_is_given_up_after_the_timeout() -> None:
 async def test_pushes_never_overlap() -> None:
     """Pushes asked for at once reach the receiver one after another."""
     receiver = Receiver(hold=asyncio.Event())
-    async with served(receiver) as url, Pusher(config(url), collect, NoWait()) as pusher:
+    async with served(receiver) as url, Pusher(config(url), render, NoWait()) as pusher:
         asked = [asyncio.create_task(pusher.push()) for _ in range(5)]
         await asyncio.wait_for(receiver.arrived.wait(), 10)
         assert receiver.hold is not None
@@ -139,7 +149,7 @@ async def test_pushes_never_overlap() -> None:
 
 async def test_untrusted_certificate_is_refused(tls_receiver: str) -> None:
     """A receiver whose certificate nobody vouches for gets nothing."""
-    async with Pusher(config(tls_receiver), collect, NoWait()) as pusher:
+    async with Pusher(config(tls_receiver), render, NoWait()) as pusher:
         with pytest.raises(PushRefused, match=r"(?i)certificate"):
             await pusher.push()
 
@@ -147,7 +157,7 @@ async def test_untrusted_certificate_is_refused(tls_receiver: str) -> None:
 async def test_loop_goes_on_after_failures() -> None:
     """The loop pushes once an interval and a failed push does not end it."""
     receiver, clock = Receiver(statuses=[400]), ManualClock(10_000)
-    async with served(receiver) as url, Pusher(config(url), collect, clock) as pusher:
+    async with served(receiver) as url, Pusher(config(url), render, clock) as pusher:
         loop = asyncio.create_task(pusher.run())
         for pushes in (1, 2, 3):
             await asyncio.wait_for(receiver.arrived.wait(), 10)
@@ -178,3 +188,54 @@ async def _tls_receiver(tmp_path: Path) -> AsyncIterator[str]:
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self_signed(tmp_path)).start()
     yield f"https://127.0.0.1:{runner.addresses[0][1]}/push"
     await runner.cleanup()
+
+
+def section(**given: object) -> MetricsPush:
+    """Return a section of the configuration that asks for a push."""
+    return MetricsPush.model_validate({"enabled": True, "url": "https://metrics.example/push"} | given)
+
+
+def test_nothing_is_pushed_unless_asked_for() -> None:
+    """Without a section, and with one that is not enabled, there is no push."""
+    assert read(None, "x", "POST") is None
+    assert read(section(enabled=False), "x", "POST") is None
+
+
+def test_settings_are_taken() -> None:
+    """Address, times, credentials and headers are those of the section; job and instance are labels."""
+    given = {"intervalMs": 15_000, "timeoutMs": 900, "groupingLabels": {"instance": "host-7", "environment": "dev"}}
+    secret = {"basicAuth": {"username": "u", "password": "hidden-pw"}, "headers": {"X-Key": "hidden-key"}}
+    push = read(section(**given, **secret), "x", "POST")
+
+    assert push == PushConfig(
+        url="https://metrics.example/push",
+        interval_ms=15_000,
+        timeout_ms=900,
+        labels={"job": "price-aggregator", "instance": "host-7", "environment": "dev"},
+        method="POST",
+        username="u",
+        password="hidden-pw",
+        headers={"X-Key": "hidden-key"},
+    )
+    assert "hidden" not in repr(push)
+
+
+@pytest.mark.parametrize("name", ["my-label", "", "1st", "__name__"])
+def test_label_that_prometheus_refuses_is_refused(name: str) -> None:
+    """A grouping label with a bad name is an error that names the key and the label."""
+    with pytest.raises(InvalidInput) as caught:
+        read(section(groupingLabels={name: "x"}), "solution.metricsPush", "PUT")
+
+    assert (caught.value.field, caught.value.found) == ("solution.metricsPush.groupingLabels", name)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("https://metrics.example/push", False), ("http://127.0.0.1:1/push", False), ("http://metrics.example/p", True)],
+)
+def test_credentials_in_clear_are_noticed(url: str, expected: bool) -> None:
+    """Only http to another host counts as in clear."""
+    push = read(section(url=url, basicAuth={"username": "u", "password": "pppppppp"}), "x", "PUT")
+
+    assert push is not None
+    assert push.in_clear is expected

@@ -1,0 +1,200 @@
+"""
+Send a process's metrics to a receiver: the whole state at each push, one at a time, retries within the interval.
+
+MeshError
+└── Unavailable
+    └── PushRefused   the receiver did not take the metrics
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from meshkit.clock import Clock
+from meshkit.configuration.aggregator import MetricsPush
+from meshkit.errors import InvalidInput, Unavailable
+from meshkit.log import get_logger
+from meshkit.metrics import CONTENT_TYPE
+
+ATTEMPTS: Final = 3
+FIRST_WAIT_S: Final = 0.2
+LONGEST_WAIT_S: Final = 2.0
+TTL_LABEL: Final = "ttl"
+_LABEL_NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+Render: TypeAlias = Callable[[Mapping[str, str]], Awaitable[bytes]]
+
+log = get_logger(__name__)
+
+
+class PushRefused(Unavailable):
+    """Say that the receiver did not take the metrics; `answered` is its HTTP status, 0 if there was no answer."""
+
+    reason = "PUSH_REFUSED"
+
+    def __init__(self, answered: int, detail: str) -> None:
+        super().__init__(
+            f"the receiver answered HTTP {answered}" if answered else f"the receiver was not reached: {detail}"
+        )
+        self.answered = answered
+
+    @property
+    def worth_a_retry(self) -> bool:
+        """Tell whether the same push may be taken later: no answer, too many requests, or a fault of the receiver."""
+        return self.answered in (0, 408, 429) or self.answered >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """
+    Hold where and how to push; headers and password are secrets.
+
+    Attributes:
+        labels: Added to every sample.
+        method: PUT replaces the group at receivers that know groups; POST is what importers of samples take.
+        ttl: Seconds for the query's `ttl`, which tells a receiver how long to keep the series; None for no such query.
+    """
+
+    url: str
+    interval_ms: int
+    timeout_ms: int
+    labels: Mapping[str, str]
+    method: Literal["PUT", "POST"] = "PUT"
+    ttl: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def in_clear(self) -> bool:
+        """Tell whether credentials would leave this host without encryption."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and parts.hostname not in _LOOPBACK and bool(self.username or self.headers)
+
+
+def read(
+    section: MetricsPush | None, place: str, method: Literal["PUT", "POST"], *, ttl_s: int | None = None
+) -> PushConfig | None:
+    """
+    Return the push that a section of the configuration asks for, None if it does not.
+
+    Raises InvalidInput for a grouping label that Prometheus would refuse, naming the section's `place`.
+    """
+    if section is None or not section.enabled:
+        return None
+    if section.url is None:  # the model refuses this; the type checker cannot know
+        raise InvalidInput(f"{place}.url", None, "an http or https address when enabled is true")
+    for name in section.grouping_labels:
+        if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+            raise InvalidInput(f"{place}.groupingLabels", name, f"names that match {_LABEL_NAME.pattern}")
+    own = {"job": section.job_name, "instance": socket.gethostname()}
+    labels = own | ({} if ttl_s is None else {TTL_LABEL: str(ttl_s)}) | section.grouping_labels
+    return PushConfig(
+        url=section.url,
+        interval_ms=section.interval_ms,
+        timeout_ms=section.timeout_ms,
+        labels=labels,
+        method=method,
+        ttl=None if ttl_s is None else labels[TTL_LABEL],
+        username=section.basic_auth.username if section.basic_auth else None,
+        password=section.basic_auth.password.get_secret_value() if section.basic_auth else None,
+        headers={name: value.get_secret_value() for name, value in section.headers.items()},
+    )
+
+
+class Pusher:
+    """
+    Push what `render` makes with the labels it is given, Prometheus text.
+
+    Certificates are verified and redirects are not followed, since they could carry the credentials elsewhere.
+    """
+
+    def __init__(self, config: PushConfig, render: Render, clock: Clock) -> None:
+        self._config = config
+        self._render = render
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+        self.last_success_ms = 0
+        self.failures = 0
+
+    async def __aenter__(self) -> Self:
+        headers = {**self._config.headers, "Content-Type": CONTENT_TYPE}
+        if self._config.username is not None:
+            headers["Authorization"] = aiohttp.encode_basic_auth(
+                self._config.username, self._config.password or "", encoding="utf-8"
+            )
+        self._session = aiohttp.ClientSession(
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000),
+        )
+        if self._config.in_clear:
+            log.warning("push_in_clear", url=self._config.url, advice="use https: credentials leave this host in clear")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def push(self) -> int:
+        """Measure and send once, after any push under way; return the samples sent; raise PushRefused."""
+        async with self._lock:
+            body = await self._render(self._config.labels)
+            try:
+                async for attempt in AsyncRetrying(
+                    sleep=self._clock.sleep,
+                    retry=retry_if_exception(lambda error: isinstance(error, PushRefused) and error.worth_a_retry),
+                    wait=wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
+                    stop=stop_after_attempt(ATTEMPTS),
+                    reraise=True,
+                ):
+                    with attempt:
+                        await self._send(body)
+            except PushRefused:
+                self.failures += 1
+                raise
+            self.last_success_ms = self._clock.time_ms()
+            return sum(not line.startswith(b"#") for line in body.splitlines())
+
+    async def run(self) -> None:
+        """Push for ever; an interval that a slow push has overrun is skipped, not caught up."""
+        interval_s = self._config.interval_ms / 1000
+        failing = False
+        while True:
+            begun_s = self._clock.monotonic()
+            try:
+                await self.push()
+                if failing:
+                    log.info("push_recovered")
+                failing = False
+            except PushRefused as error:
+                # The first failure of a series is news; the others matter only to who looks closely.
+                report = log.debug if failing else log.warning
+                report("push_failed", error=str(error), failures=self.failures)
+                failing = True
+            spent_s = self._clock.monotonic() - begun_s
+            await self._clock.sleep(interval_s - spent_s % interval_s)
+
+    async def _send(self, body: bytes) -> None:
+        if self._session is None:
+            raise RuntimeError("the pusher is used outside its context")
+        query = {} if self._config.ttl is None else {TTL_LABEL: self._config.ttl}
+        try:
+            async with self._session.request(
+                self._config.method, self._config.url, params=query, data=body, allow_redirects=False
+            ) as response:
+                if not 200 <= response.status < 300:
+                    raise PushRefused(response.status, response.reason or "")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise PushRefused(0, str(error) or type(error).__name__) from error

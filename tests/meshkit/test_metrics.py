@@ -1,0 +1,41 @@
+"""The metrics of a process."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from meshkit.metrics import Metric, Registry
+
+TABLE = (
+    Metric("asked_total", "counter", "Requests.", ("job",)),
+    Metric("age_seconds", "gauge", "Age.", ("source",)),
+    Metric("took_seconds", "histogram", "Time.", (), (1.0,)),
+)
+
+
+def test_labels_are_added_to_every_sample_and_replace_none() -> None:
+    """Also the samples of a histogram get them, and values with odd characters are read back as they were."""
+    registry = Registry(TABLE)
+    registry.counter("asked_total").labels("own").inc()
+    registry.histogram("took_seconds").observe(0.5)
+    text = registry.render({"job": "extra", "instance": 'a"b\\c\nd'}).decode()
+    labels = {
+        sample.name: sample.labels
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if family.name in {"asked", "took_seconds"}
+    }
+
+    assert {"job": "own", "instance": 'a"b\\c\nd'} == labels["asked_total"]
+    assert {"job": "extra", "instance": 'a"b\\c\nd'} == labels["took_seconds_count"]
+    assert "# TYPE asked_total counter\n" in text
+    assert "# TYPE took_seconds histogram\n" in text
+    assert 'process_resident_memory_bytes{instance="' in text
+
+
+def test_what_is_known_by_looking_is_looked_at_for_each_rendering() -> None:
+    """A measure sets its gauges before the text is made."""
+    registry = Registry(TABLE)
+    ages = iter((1, 2))
+    registry.before_render(lambda: registry.gauge("age_seconds").labels("kraken").set(next(ages)))
+
+    assert b'age_seconds{source="kraken"} 1.0\n' in registry.render()
+    assert b'age_seconds{source="kraken"} 2.0\n' in registry.render()
