@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from services.supervisor import guard
+
 # Children are started by exec only; grpc's fork handlers would only stand in the way. Read when grpc is loaded.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
@@ -26,9 +28,13 @@ def main() -> None:
             if given.plan
             else check.check(given.config, environment, as_json=given.json)
         )
+    sys.exit(guard.guarded(os.environ, lambda: _run(given.config.absolute())))
+
+
+def _run(path: Path) -> int:
     from services.supervisor import daemon
 
-    sys.exit(daemon.run(given.config.absolute()))
+    return daemon.run(path)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The supervisor's process."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from pathlib import Path
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from meshkit import log, runtime  # noqa: E402
-from services.supervisor import parent, planner  # noqa: E402
+from services.supervisor import planner  # noqa: E402
 from services.supervisor.apply import Planner  # noqa: E402
 from services.supervisor.supervise import supervise  # noqa: E402
 
@@ -20,7 +19,6 @@ def run(path: Path, plan: Planner = planner.make) -> int:
 
     async def main() -> None:
         nonlocal exit_code
-        parent.die_with_parent(os.environ)
         exit_code = await supervise(await plan(path), path, plan)
 
     runtime.run(main)

@@ -6,17 +6,14 @@ processes that somebody of ours waits for (`owned`) are left to them, or their e
 """
 
 import asyncio
-import ctypes
 import os
 import signal
 from types import TracebackType
 from typing import Final, Self
 
-import psutil
+from services.supervisor import guard
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _AGAIN_S: Final = 0.1
-_KILL_S: Final = 1.0
 
 owned: Final[set[int]] = set()
 """Process ids that somebody of ours waits for; entered before the loop runs again after the fork."""
@@ -30,7 +27,7 @@ class Reaper:
         self._again: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
-        _be_subreaper(1)
+        guard.be_subreaper(True)
         # uvloop keeps this signal for processes of its own, of which there are none here.
         signal.signal(signal.SIGCHLD, lambda *_: self._loop.call_soon_threadsafe(self._reap))
         self._reap()
@@ -42,8 +39,8 @@ class Reaper:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if self._again is not None:
             self._again.cancel()
-        _kill_orphans()
-        _be_subreaper(0)
+        guard.kill_children(owned)
+        guard.be_subreaper(False)
 
     def _reap(self) -> None:
         while (pid := _ended()) is not None:
@@ -66,16 +63,3 @@ def _ended() -> int | None:
     except ChildProcessError:
         return None
     return None if ended is None else ended.si_pid
-
-
-def _kill_orphans() -> None:
-    """Kill what has left the group of its service; the children of the killed become ours, so there are rounds."""
-    while orphans := [process for process in psutil.Process().children() if process.pid not in owned]:
-        for orphan in orphans:
-            orphan.kill()
-        if psutil.wait_procs(orphans, timeout=_KILL_S)[1]:
-            return  # in an uninterruptible wait, where nobody can help
-
-
-def _be_subreaper(on: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, on, 0, 0, 0)

@@ -41,6 +41,7 @@ def run() -> Report:
         start_s = uvloop.run(_start(Path(root)))
         lines_per_s = uvloop.run(_lines(Path(root)))
         cpu_percent, rss_mb = _idle(Path(root))
+        guards_mb = _guards()
     return Report(
         "supervisor",
         (
@@ -52,6 +53,7 @@ def run() -> Report:
             Row("log lines through pipe, file and memory", lines_per_s, "lines/s", at_least=100_000),
             Row(f"CPU idle, {_IDLE_SERVICES} services", cpu_percent, "%", at_most=0.5),
             Row("resident memory", rss_mb, "MB", at_most=60),
+            Row("resident memory of its two guards (none as PID 1)", guards_mb, "MB"),
         ),
         (f"{_KILLS} kills without backoff", f"{_LINES} lines, all found in the files", f"idle over {_IDLE_S:g} s"),
     )
@@ -113,6 +115,16 @@ def _idle(root: Path) -> tuple[float, float]:
         after, took_s = process.cpu_times(), time.perf_counter() - began
         used_s = after.user + after.system - before.user - before.system
         return used_s / took_s * 100, process.memory_info().rss / 2**20
+
+
+def _guards() -> float:
+    """Return the memory of the guards alone, as the program starts them: before it loads anything else."""
+    script = "from services.supervisor.guard import guarded; guarded({}, lambda: print(flush=True) or input())"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
+        assert outer.stdout is not None
+        outer.stdout.readline()
+        process = psutil.Process(outer.pid)
+        return sum(guard.memory_info().rss for guard in (process, *process.children())) / 2**20
 
 
 @contextmanager

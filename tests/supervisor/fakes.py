@@ -19,6 +19,7 @@ import psutil
 
 from meshkit.clock import Clock, SystemClock
 from meshkit.paths import RunDir
+from services.supervisor import guard
 from services.supervisor.counters import Counters
 from services.supervisor.errors import PlanRefused
 from services.supervisor.graph import Graph
@@ -71,7 +72,7 @@ def completed(name: str) -> Dependency:
 
 def deaf(name: str) -> ServiceSpec:
     """Return a service that ignores SIGTERM, and so does its child."""
-    return shell(name, "trap '' TERM; echo deaf; while :; do sleep 1; done")
+    return shell(name, "trap '' TERM; echo deaf; while :; do sleep 1000; done")
 
 
 SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
@@ -82,6 +83,7 @@ SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
         sleeper("third", healthy("second")),
     ],
     "family": lambda: [shell("family", "sleep 1000 & sleep 1000 & exec sleep 1000")],
+    "brood": lambda: [shell("mother", "trap '' TERM; sleep 1000 & (setsid sleep 1000 &); wait")],
     "deaf": lambda: [replace(deaf("deaf"), stop=StopPlan((StopStep(signal.SIGTERM, 60.0),)))],
     "flood": lambda: [oneshot("flood", "seq 400000"), sleeper("calm")],
     "init": lambda: [oneshot("init", "echo begin; exec sleep 1000"), sleeper("server", completed("init"))],
@@ -191,9 +193,8 @@ def no_process_left(pids: list[int], timeout_s: float = 5.0) -> Iterator[None]:
     assert [] == alive
 
 
-def _main() -> None:
+def _main() -> int:
     from meshkit import log, runtime
-    from services.supervisor import parent
     from services.supervisor.supervise import supervise
 
     scenario, run_dir, data_dir = sys.argv[1:]
@@ -202,7 +203,6 @@ def _main() -> None:
 
     async def run() -> None:
         nonlocal exit_code
-        parent.die_with_parent(os.environ)
         settings = Settings(RunDir(Path(run_dir)), LogSettings(Path(data_dir) / "logs"))
 
         async def planner(path: Path) -> Planned:
@@ -212,8 +212,8 @@ def _main() -> None:
         exit_code = await supervise(planned, Path(data_dir) / "scenario", planner)
 
     runtime.run(run)
-    sys.exit(exit_code)
+    return exit_code
 
 
 if __name__ == "__main__":
-    _main()
+    sys.exit(guard.guarded(os.environ, _main))

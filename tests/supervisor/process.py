@@ -29,6 +29,16 @@ class Supervisor:
         self.command = [*within, *fakes]
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+    @property
+    def tree(self) -> list[int]:
+        """Return the pids of all processes below the one we started: the guard's, the supervisor's, the services'."""
+        return [process.pid for process in psutil.Process(self.process.pid).children(recursive=True)]
+
+    @property
+    def pid(self) -> int:
+        """Return the pid of the supervisor itself, below its guards, which its lock names."""
+        return int((self.run_dir / "supervisor.lock").read_text().splitlines()[0])
+
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[Stub]:
         """Give a client once every service is up."""

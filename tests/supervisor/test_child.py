@@ -98,7 +98,9 @@ async def test_user_and_groups(run_dir: Path) -> None:
     own.mkdir(mode=0o700)
     (own / "secret").write_text("mine")
     (own / "secret").chmod(0o600)
-    script = "id -u; id -g; id -G; cat secret; echo; grep NoNewPrivs /proc/self/status; touch /root/x || echo kept out"
+    script = (
+        "id -u; id -g; id -G; cat secret; echo; grep NoNewPrivs /proc/self/status; touch /etc/feedmesh || echo kept out"
+    )
     spec = replace(shell("a", script), directory=own, identity=Identity(54_321, 54_322, (54_322, 54_323), (own,)))
     watched = Watched(spec)
     await watched.ended()

@@ -64,7 +64,7 @@ async def test_orphans_of_an_ordinary_supervisor_end_with_it(start: Start) -> No
     """Who left its service's session is reaped or killed as well, though the supervisor is not PID 1."""
     supervisor = start("orphans")
     await supervisor.pids()
-    ours = psutil.Process(supervisor.process.pid)
+    ours = psutil.Process(supervisor.pid)
     await until(lambda: len(ours.children()) == 3, "two services and the orphan that lives")
     with no_process_left([child.pid for child in ours.children()]):
         ours.send_signal(signal.SIGTERM)
@@ -105,7 +105,7 @@ async def test_stopped_or_killed_during_a_oneshot(start: Start, number: signal.S
     supervisor = start("init")
     log = supervisor.data_dir / "logs/init.log"
     await until(lambda: log.exists() and " begin\n" in log.read_text(), "the oneshot runs")
-    with no_process_left([child.pid for child in psutil.Process(supervisor.process.pid).children()]):
+    with no_process_left(supervisor.tree):
         supervisor.process.send_signal(number)
         code, output = supervisor.end()
 
@@ -118,7 +118,7 @@ async def test_killed_during_its_stop(start: Start) -> None:
     supervisor = start("deaf")
     log = supervisor.data_dir / "logs/deaf.log"
     await until(lambda: log.exists() and " deaf\n" in log.read_text(), "the service ignores SIGTERM")
-    with no_process_left([child.pid for child in psutil.Process(supervisor.process.pid).children()]):
+    with no_process_left(supervisor.tree):
         supervisor.process.send_signal(signal.SIGTERM)
         own = supervisor.data_dir / "logs/supervisor.log"
         await until(lambda: "deaf stopping" in own.read_text(), "the stop has begun")

@@ -37,14 +37,6 @@ async def test_sigterm_stops_in_order_and_leaves_nothing(start: Start) -> None:
     assert (supervisor.data_dir / "logs/prepare.log").read_text().endswith(" prepared\n")
 
 
-async def test_children_die_with_a_killed_supervisor(start: Start) -> None:
-    """SIGKILL of the supervisor leaves none of its children, by the kernel's parent-death signal."""
-    supervisor = start("chain")
-    with no_process_left(await supervisor.pids()):
-        supervisor.process.kill()
-        supervisor.end()
-
-
 async def test_a_new_supervisor_takes_over_what_a_killed_one_left(start: Start) -> None:
     """The stale lock, sockets and counters are no obstacle, and the run directory still goes at the end."""
     first = start("chain")
@@ -82,7 +74,7 @@ async def test_a_second_supervisor_is_refused(start: Start) -> None:
     code, output = second.end()
 
     assert 1 == code
-    assert f"another supervisor (pid {first.process.pid}) is running" in output
+    assert f"another supervisor (pid {first.pid}) is running" in output
 
     first.process.send_signal(signal.SIGTERM)
 
