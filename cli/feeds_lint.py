@@ -15,7 +15,7 @@ from typing import Final, Literal
 import orjson
 
 from meshkit import feeds
-from meshkit.configuration.aggregator import DEFAULT_RPS
+from meshkit.configuration.aggregator import SOURCES
 from meshkit.feeds import CanonicalPair, Feed
 
 FEWEST_SOURCES: Final = 3
@@ -80,8 +80,8 @@ def _sources(listed: list[Feed], legs: Legs) -> Iterator[Finding]:
     for name, (base, quote), sources in _mappings(listed, legs):
         for source, (spelled, counter) in sources.items():
             text = f"{source} {spelled}/{counter}"
-            if source not in DEFAULT_RPS:
-                yield Finding("error", "unknown-source", name, f"{source}; there are {', '.join(DEFAULT_RPS)}")
+            if source not in SOURCES:
+                yield Finding("error", "unknown-source", name, f"{source}; there are {', '.join(SOURCES)}")
                 continue
             if (spelled.upper(), counter.upper()) == (quote.upper(), base.upper()):
                 yield Finding("error", "inverted", name, f"{text} is the price the other way round")

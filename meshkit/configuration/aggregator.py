@@ -1,6 +1,6 @@
 """`solution.priceAggregatorConfig`: the price aggregator's settings, with the keys deployments already have."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
@@ -23,30 +23,7 @@ SourceName = Literal[
     "okx",
     "yahoofinance",
 ]
-
-# Calls a second each source allows a client without a contract.
-DEFAULT_RPS: dict[str, float] = {
-    "alphavantage": 1,
-    "binance": 100,
-    "bybit": 120,
-    "coinbase": 2.8,
-    "coingecko": 1,
-    "cryptocompare": 25,
-    "exchangeratehost": 1,
-    "finnhub": 1,
-    "frankfurter": 10,
-    "kraken": 1,
-    "kucoin": 30,
-    "okx": 10,
-    "yahoofinance": 10,
-}
-DEFAULT_BATCH_SIZE: dict[str, int] = {
-    "binance": 500,
-    "coingecko": 100,
-    "cryptocompare": 50,
-    "kraken": 50,
-    "okx": 200,
-}
+SOURCES: Final[tuple[SourceName, ...]] = get_args(SourceName)
 
 
 class LoggerSection(Section):

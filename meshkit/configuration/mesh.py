@@ -153,7 +153,14 @@ class Aggregation(Section):
         {}, description="Oldest price by the exchange's clock, by source; absent for the source's own."
     )
     weights: dict[SourceName, Annotated[float, Field(gt=0, le=1000)]] = Field(
-        {}, description="How much a source counts in the median, by source; 1 where absent. Less for copies of others."
+        {}, description="How much a source counts in a median of three or more, by source; absent for 1 or copyWeight."
+    )
+    copy_weight: float = Field(
+        0.6,
+        gt=0,
+        le=1000,
+        description="How much a source counts that repeats or averages others: coingecko, cryptocompare, finnhub. With "
+        "0.6 as many exchanges outweigh them, and two of them outweigh a single exchange.",
     )
     stablecoins: Literal["mapped", "converted"] = Field(
         "mapped",

@@ -13,7 +13,7 @@ from meshkit.server import MeshServer
 from services.aggregator import config, http, market_data, service
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
-from services.aggregator.sources import catalog, client
+from services.aggregator.sources import client, opening
 from services.aggregator.streams.catalog import open_streams
 
 
@@ -26,7 +26,7 @@ async def main() -> None:
     clock, metrics = SystemClock(), open_registry()
     async with client.open_session() as session:
         streams = open_streams(session, settings, clock, metrics)
-        engine = Engine(settings, catalog.open_sources(session, settings, clock), clock, metrics, streams)
+        engine = Engine(settings, opening.open_sources(session, settings, clock), clock, metrics, streams)
         server = MeshServer("price-aggregator", RunDir(default_run_dir()).socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
         market = market_data.MarketData(session, market_data.read(configuration), clock)

@@ -14,8 +14,8 @@ _HUNDREDTH = Decimal("0.01")
 _ONE = Decimal(1)
 # Of a normal distribution, the standard deviation is so many times the median absolute deviation.
 _DEVIATIONS_IN_MAD = Decimal("1.4826")
-# Two prices have no majority, so neither of them can be told to be the wrong one.
-_FEWEST_WITH_OUTLIER = 3
+# Two prices have no majority, so neither of them can be told to be the wrong one, or to be worth more.
+_FEWEST_WITH_MAJORITY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Rules:
         outlier_floor_bps: A source this near to the median is never left out, in basis points.
         outlier_factor: Beyond the floor, how many standard deviations from the median a source may be.
         max_spread_bps: How far apart the sources of a price may be, in basis points; None for any distance.
-        weights: How much a source counts, by name; 1 where not given.
+        weights: How much a source counts among three or more, by name; 1 where not given.
     """
 
     minimum: int = 2
@@ -85,7 +85,7 @@ def divide_outliers(quotes: Sequence[SourceQuote], rules: Rules) -> tuple[list[S
     Too far is beyond the floor, and beyond `outlier_factor` standard deviations, estimated as 1.4826 times the median
     absolute deviation (Hampel's identifier). Of fewer than three prices, none is left out.
     """
-    if len(quotes) < _FEWEST_WITH_OUTLIER:
+    if len(quotes) < _FEWEST_WITH_MAJORITY:
         return list(quotes), []
     centre = _middle(quotes, rules)
     distances = [
@@ -158,4 +158,6 @@ def shortage(pair: Pair, fresh: int, needed: int, failures: Mapping[str, MeshErr
 
 
 def _middle(quotes: Sequence[SourceQuote], rules: Rules) -> Decimal:
+    if len(quotes) < _FEWEST_WITH_MAJORITY:
+        return median([quote.price for quote in quotes])
     return weighted_median([(quote.price, rules.weights.get(quote.source, _ONE)) for quote in quotes])

@@ -7,13 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from meshkit import feeds
-from meshkit.configuration.aggregator import DEFAULT_BATCH_SIZE, DEFAULT_RPS, Source, SourceName
+from meshkit.configuration.aggregator import Source, SourceName
 from meshkit.configuration.mesh import Aggregation
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
 from meshkit.paths import CONFIG_VARIABLE
 from services.aggregator.pair import Pair
+from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.streams.settings import StreamConfig, read_stream
 
 log = get_logger(__name__)
@@ -118,7 +119,7 @@ class AggregatorConfig:
     def ttl_ms(self, source: str, pair: Pair) -> int:
         """Return the time to live of a pair: the first override that fits, else the source's own."""
         for override in self.pair_ttls:
-            if override.pair == pair and override.source in (None, source):
+            if override.source in (None, source) and override.pair.upper() == pair.upper():
                 return override.ttl_ms
         return self.sources[source].ttl_ms
 
@@ -180,8 +181,7 @@ def _source(
         log.warning(
             "source_off", source=name, reason="its useProxy asks for priceAggregatorConfig.proxy, which is not set"
         )
-    # An rps of null is no bound; only where it is not given at all, the source's default holds.
-    rps = given.rps if "rps" in given.model_fields_set else DEFAULT_RPS[name]
+    declared = DECLARATIONS[name]
     return SourceConfig(
         name=name,
         enabled=given.enabled and not lacks_proxy,
@@ -191,13 +191,17 @@ def _source(
         max_concurrent=given.max_concurrent,
         refetch=given.refetch,
         stale_trigger_ms=given.stale_trigger_before_expiry or stale_trigger_ms,
-        max_batch=given.max_batch_size or DEFAULT_BATCH_SIZE.get(name, 1_000),
+        max_batch=given.max_batch_size or declared.max_batch,
         api_key=given.api_key.get_secret_value() if given.api_key is not None else None,
         proxy=proxy if given.use_proxy is True else given.use_proxy or None,
-        # The shortest decimal text is what was written: 2.8 is 14/5, not the binary number next to it.
-        rps=None if rps is None else Fraction(str(rps)),
+        rps=_rps(given.rps) if "rps" in given.model_fields_set else declared.rps,
         max_retries=given.max_retries,
-        weight=Decimal(str(rules.weights.get(name, 1))),
+        weight=Decimal(str(rules.weights.get(name, rules.copy_weight if declared.is_aggregate else 1))),
         max_age_ms=rules.max_age_ms.get(name),
         stream=read_stream(given, proxy),
     )
+
+
+def _rps(given: float | None) -> Fraction | None:
+    """Return the exact rate that was written: 2.8 is 14/5, not the binary number next to it; null is no bound."""
+    return None if given is None else Fraction(str(given))

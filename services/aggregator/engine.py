@@ -127,7 +127,7 @@ class Engine:
         Raises UnknownSource, SourceDisabled, UnknownPair, TooManyPairs, QuoteTimeout, and whatever the fetch raises.
         """
         self._require_enabled(source)
-        spelled = pair.upper() if self._keeper.fetchers[source].folds_case else pair
+        spelled = self._keeper.fetchers[source].fold(pair)
         found = self._keeper.look_up(source, spelled)
         wait_s = self._wait_s(timeout_s)
         if isinstance(found, Flight):

@@ -1,6 +1,6 @@
 """Which source's which pair prices which feed, and which feeds are computed from others."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from meshkit.errors import InvalidInput
 from services.aggregator.errors import UnknownPair
@@ -19,7 +19,7 @@ class FeedMap:
 
     Args:
         feeds: The pairs with sources of their own, each with the pair every source prices it by.
-        enabled: The names of the sources there are.
+        folds: The names of the sources there are, each with what returns its one spelling of a pair.
         crosses: The pairs computed as the quotient of two of the above.
         convert: Whether a price in a stablecoin is converted by the coin's own price where the feed is in dollars;
             without it, the mapping of such a pair to the feed says that the coin counts as a dollar.
@@ -28,7 +28,7 @@ class FeedMap:
     def __init__(
         self,
         feeds: Mapping[Pair, Mapping[str, Pair]],
-        enabled: Collection[str],
+        folds: Mapping[str, Callable[[Pair], Pair]],
         crosses: Mapping[Pair, tuple[Pair, Pair]] | None = None,
         *,
         convert: bool = False,
@@ -36,7 +36,7 @@ class FeedMap:
         self._crosses = dict(crosses or {})
         self._convert = convert
         self._sources = {
-            pair: {source: sources[source] for source in sorted(sources) if source in enabled}
+            pair: {source: folds[source](sources[source]) for source in sorted(sources) if source in folds}
             for pair, sources in feeds.items()
             if pair not in self._crosses
         }

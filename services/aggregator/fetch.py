@@ -95,7 +95,7 @@ class Fetcher:
     ) -> None:
         declared = source.DECLARATION
         self.name = declared.name
-        self.folds_case = declared.folds_case
+        self.fold = declared.fold
         self.settings: SourceConfig = config.sources[declared.config_key]
         self.caller = Caller(source, self.settings, clock, metrics, deadline_s=config.request_timeout_ms / 1000)
         self.guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)

@@ -56,7 +56,8 @@ class PriceKeeper:
             )
             for source in sources
         }
-        self.feeds = FeedMap(config.feeds, self.fetchers.keys(), config.crosses, convert=config.converts_stablecoins)
+        folds = {name: fetcher.fold for name, fetcher in self.fetchers.items()}
+        self.feeds = FeedMap(config.feeds, folds, config.crosses, convert=config.converts_stablecoins)
         # Room for a price of every registered pair, and for those that come with a batch before they are registered.
         self.cache = QuoteCache(clock, 2 * config.most_pairs)
         self.streams = Streams(streams, pairs=self._registered, deliver=self._stream)
@@ -87,7 +88,7 @@ class PriceKeeper:
 
     def preload(self, source: str, pair: Pair) -> None:
         """Register a pair as if it was requested now, and fetch it; raise TooManyPairs if the registry is full."""
-        spelled = pair.upper() if self.fetchers[source].folds_case else pair
+        spelled = self.fetchers[source].fold(pair)
         self.registry.touch(source, spelled)
         self._launch(source, spelled)
 

@@ -82,7 +82,7 @@ class Shelf:
             fetcher = self._keeper.fetchers.get(source)
             if fetcher is None:
                 return None
-            quote = self._keeper.cache.get(source, pair.upper() if fetcher.folds_case else pair)
+            quote = self._keeper.cache.get(source, fetcher.fold(pair))
             if quote is None:
                 return None
             kept = Kept(quote, quote.expires_at, body.source_text(quote))

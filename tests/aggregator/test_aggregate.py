@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshkit.configuration.mesh import Aggregation
 from meshkit.errors import MeshError
 from services.aggregator.aggregate import (
     Rules,
@@ -164,6 +165,34 @@ def test_copies_count_less_by_setting() -> None:
 
     assert isinstance(quote, Quote)
     assert Decimal(101) == quote.price
+
+
+def test_two_prices_count_the_same() -> None:
+    """Whatever their weights, nobody can tell which of two is wrong, so a lone exchange cannot move the price alone."""
+    rules = Rules(weights={"s9": Decimal("0.1")})
+    quote = aggregate(BTC, quotes("100", "101"), {}, mapped=2, rules=rules)
+
+    assert isinstance(quote, Quote)
+    assert Decimal("100.5") == quote.price
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "copies", "expected"),
+    [
+        (["100"], ["101", "101.1"], "101"),
+        (["100", "100.2"], ["101", "101.1"], "100.2"),
+        (["100", "100.2", "100.3"], ["101", "101.1", "101.2"], "100.3"),
+    ],
+)
+def test_as_many_exchanges_outweigh_copies(exchanges: list[str], copies: list[str], expected: str) -> None:
+    """With the weight that copies have by default, two of them outweigh one exchange, but no equal number does."""
+    weight = Decimal(str(Aggregation().copy_weight))
+    given_quotes = quotes(*copies, *exchanges)
+    rules = Rules(weights={quote.source: weight for quote in given_quotes[: len(copies)]})
+    quote = aggregate(BTC, given_quotes, {}, mapped=len(given_quotes), rules=rules)
+
+    assert isinstance(quote, Quote)
+    assert Decimal(expected) == quote.price
 
 
 def test_an_outlier_is_left_out_and_told() -> None:

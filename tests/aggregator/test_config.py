@@ -68,7 +68,7 @@ def test_the_settings_of_a_deployment_are_read() -> None:
         config.refetch,
     )
     assert (11_000, 1_500) == (config.inactive_timeout_ms, config.cleanup_interval_ms)
-    assert ("http://127.0.0.1:1/b", 1_200, 2, 500, 700) == (
+    assert ("http://127.0.0.1:1/b", 1_200, 2, 400, 700) == (
         binance.base_url,
         binance.timeout_ms,
         binance.max_concurrent,
@@ -150,6 +150,30 @@ def test_the_rules_of_the_mesh_are_read() -> None:
     )
     assert (Decimal("0.1"), 120_000, 1) == (coingecko.weight, coingecko.max_age_ms, coingecko.max_retries)
     assert (Decimal(1), None, 3) == (kraken.weight, kraken.max_age_ms, kraken.max_retries)
+
+
+def test_copies_of_others_weigh_less_unless_told() -> None:
+    """What a source declares decides its weight, then the setting for all copies, then its own weight."""
+    names: dict[str, Any] = {name: {"apiKey": "key"} for name in ("coingecko", "cryptocompare", "finnhub", "kraken")}
+
+    def weights(rules: dict[str, Any]) -> dict[str, Decimal]:
+        sources = read(configuration({"sources": names}, rules=rules)).sources
+        return {name: source.weight for name, source in sources.items()}
+
+    copies = ("coingecko", "cryptocompare", "finnhub")
+    assert dict.fromkeys(copies, Decimal("0.6")) | {"kraken": Decimal(1)} == weights({})
+    assert dict.fromkeys(copies, Decimal("0.2")) | {"kraken": Decimal(2), "finnhub": Decimal(1)} == weights(
+        {"copyWeight": 0.2, "weights": {"kraken": 2, "finnhub": 1}}
+    )
+
+
+def test_a_pairs_time_to_live_holds_in_any_spelling() -> None:
+    """An override for bitcoin/usd is one for bitcoin/USD, which is the same pair to its source."""
+    config = read(
+        configuration({"sources": {"coingecko": {}}, "pairsTtl": [{"pair": ["bitcoin", "usd"], "ttl": 1500}]})
+    )
+
+    assert 1_500 == config.ttl_ms("coingecko", Pair("bitcoin", "USD"))
 
 
 def test_cross_feeds_have_legs_that_are_priced() -> None:

@@ -9,7 +9,7 @@ from tests.aggregator.fakes import BTC
 UPPER, MIXED = Pair("USDE", "USD"), Pair("USDe", "USD")
 FEEDS = FeedMap(
     {BTC: {"binance": Pair("BTC", "USDT"), "okx": BTC, "kraken": BTC}, UPPER: {"kraken": UPPER}, MIXED: {}},
-    {"binance", "kraken"},
+    {"binance": Pair.upper, "kraken": Pair.upper},
 )
 
 

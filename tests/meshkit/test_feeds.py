@@ -5,7 +5,7 @@ import re
 import pytest
 
 from meshkit import feeds
-from meshkit.configuration.aggregator import DEFAULT_RPS
+from meshkit.configuration.aggregator import SOURCES
 
 # Ids of other coins that the job templates of existing deployments ask CoinGecko for.
 _WRONG_COINS = {
@@ -78,7 +78,7 @@ def test_every_direct_feed_has_a_source_we_know() -> None:
     """Nothing is listed that nothing prices, and no source that no configuration could name."""
     for feed in feeds.load().values():
         assert (feed.kind == "direct") == bool(feed.sources), feed.name
-        assert set(feed.sources) <= set(DEFAULT_RPS), feed.name
+        assert set(feed.sources) <= set(SOURCES), feed.name
 
 
 def test_legs_of_cross_feeds_have_sources() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -31,6 +32,7 @@ class AlphaVantageSource:
         name="alphavantage",
         base_url="https://www.alphavantage.co",
         max_batch=1,
+        rps=Fraction(1),
         max_concurrent=1,
         cool_down_ms=MINUTE_WAIT_MS,
         key=Key(required=True, parameter="apikey"),  # it takes no header

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -26,6 +27,7 @@ class BinanceSource:
         base_url="https://api.binance.com",
         hosts=("https://data-api.binance.vision",),
         max_batch=400,  # weight 4 of 6000 a minute for any number; the bound keeps the URL below 8 KB
+        rps=Fraction(100),
         cool_down_ms=10_000,
         has_stream=True,
     )

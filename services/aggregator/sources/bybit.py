@@ -1,6 +1,7 @@
 """Bybit v5 REST: last trade, bid and ask with the answer's time; one symbol or all of them, errors in HTTP 200."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from meshkit.clock import Clock
@@ -31,6 +32,7 @@ class BybitSource:
         base_url="https://api.bybit.com",
         hosts=("https://api.bytick.com", "https://api.bybit.nl", "https://api.bybit.eu", "https://api.bybit.kz"),
         max_batch=1_000,  # there is no list of symbols, but one call has all of them
+        rps=Fraction(120),
         cool_down_ms=5_000,  # 600 requests in 5 s
         reset_header="X-Bapi-Limit-Reset-Timestamp",
         exchange_time=ExchangeTime.ANSWER,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -19,6 +20,7 @@ class CoinbaseSource:
         name="coinbase",
         base_url="https://api.exchange.coinbase.com",
         max_batch=1,
+        rps=Fraction("2.8"),
         max_concurrent=10,  # 10 requests a second, bursts of 15
         cool_down_ms=1_000,
         exchange_time=ExchangeTime.TRADE,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from meshkit.clock import Clock
@@ -26,6 +27,11 @@ class Known:
     currencies: frozenset[str]
 
 
+def _fold(pair: Pair) -> Pair:
+    """Return the pair with the coin's id in lower case, as all ids are, and the currency in upper case."""
+    return Pair(pair.base.lower(), pair.quote.upper())
+
+
 class CoinGeckoSource:
     """
     Fetch prices from CoinGecko.
@@ -39,9 +45,10 @@ class CoinGeckoSource:
         base_url="https://api.coingecko.com",
         hosts=("https://pro-api.coingecko.com",),
         max_batch=100,  # the bound keeps the URL below 8 KB
+        rps=Fraction(1),
         max_concurrent=2,
         cool_down_ms=60_000,  # limits are counted by the minute
-        folds_case=False,  # ids are in lower case
+        fold=_fold,
         key=Key(
             required=False,
             header="x-cg-demo-api-key",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from meshkit.clock import Clock
@@ -25,6 +26,7 @@ class CryptoCompareSource:
         base_url="https://data-api.cryptocompare.com",
         hosts=("https://data-api.coindesk.com",),
         max_batch=50,
+        rps=Fraction(25),
         max_concurrent=4,
         cool_down_ms=10_000,
         key=Key(required=True, header="Authorization", scheme="Apikey"),

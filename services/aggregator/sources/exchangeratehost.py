@@ -1,6 +1,7 @@
 """exchangerate.host: rates of any number of currencies of one source currency in a call, errors in HTTP 200."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -29,6 +30,7 @@ class ExchangeRateHostSource:
         name=NAME,
         base_url="https://api.exchangerate.host",
         max_batch=100,
+        rps=Fraction(1),
         max_concurrent=1,
         cool_down_ms=60_000,
         key=Key(required=True, parameter="access_key"),  # it takes no header

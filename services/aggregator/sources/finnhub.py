@@ -1,6 +1,7 @@
 """Finnhub: one quote a call with its time; coins as Binance has them, currencies as Oanda has them, US shares."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -28,6 +29,7 @@ class FinnhubSource:
         name="finnhub",
         base_url="https://finnhub.io",
         max_batch=1,
+        rps=Fraction(1),
         max_concurrent=4,
         cool_down_ms=60_000,  # 60 requests a minute
         key=Key(required=True, header="X-Finnhub-Token"),

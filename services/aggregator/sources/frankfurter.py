@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -30,6 +31,7 @@ class FrankfurterSource:
         name="frankfurter",
         base_url="https://api.frankfurter.dev",
         max_batch=1_000,
+        rps=Fraction(10),
         max_concurrent=1,
         cool_down_ms=60_000,
         exchange_time=ExchangeTime.DAY,

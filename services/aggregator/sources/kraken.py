@@ -1,6 +1,7 @@
 """Kraken REST: last trade, bid and ask of a list of pairs, answered under internal names, errors inside HTTP 200."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
@@ -26,6 +27,7 @@ class KrakenSource:
         name="kraken",
         base_url="https://api.kraken.com",
         max_batch=50,
+        rps=Fraction(1),
         max_concurrent=1,  # about one request a second is always allowed
         cool_down_ms=5_000,
         has_stream=True,

@@ -1,6 +1,7 @@
 """KuCoin REST: last trade, bid and ask with the answer's time; one symbol or all of them, errors in HTTP 200."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from meshkit.clock import Clock
@@ -29,6 +30,7 @@ class KucoinSource:
         name="kucoin",
         base_url="https://api.kucoin.com",
         max_batch=1_000,  # there is no list of symbols, but one call has all of them
+        rps=Fraction(30),
         cool_down_ms=10_000,
         reset_header="gw-ratelimit-reset",
         exchange_time=ExchangeTime.UPDATE,

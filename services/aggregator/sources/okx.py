@@ -1,6 +1,7 @@
 """OKX v5 REST: last trade, bid and ask with the ticker's time; one instrument or all of them, errors in HTTP 200."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from meshkit.clock import Clock
@@ -26,6 +27,7 @@ class OkxSource:
         base_url="https://www.okx.com",
         hosts=("https://eea.okx.com", "https://us.okx.com"),
         max_batch=1_000,  # there is no list of instruments, but one call has all of them
+        rps=Fraction(10),
         cool_down_ms=2_000,  # 20 requests in 2 s
         exchange_time=ExchangeTime.UPDATE,
         has_stream=True,

@@ -1,8 +1,9 @@
 """What a source is: a declaration of how the provider behaves, and one verb."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Protocol
 
 from meshkit.errors import MeshError
@@ -56,11 +57,12 @@ class Declaration:
         name: The name in routes, metrics and feeds.
         base_url: The provider's own address; configuration may set another.
         max_batch: How many pairs one fetch may carry; 1 for a provider without batches.
+        rps: How many calls a second it allows a client without a contract, unless configuration says otherwise.
         hosts: Further addresses of the provider itself that `base_url` may be replaced by.
         max_concurrent: How many requests may be under way at once, unless configuration says otherwise.
         cool_down_ms: How long to be silent after a limit answer that does not say how long.
         reset_header: A header that tells when a limit is over, in ms or as a Unix time in ms, beside Retry-After.
-        folds_case: Whether btc/usd is the same pair as BTC/USD there.
+        fold: Return the one spelling of all those that are the same pair there, such as BTC/USD for btc/usd.
         key: How it takes a key; None where there are no keys.
         exchange_time: What the time of a price is the time of.
         max_age_ms: How old a price may be by that time.
@@ -71,11 +73,12 @@ class Declaration:
     name: str
     base_url: str
     max_batch: int
+    rps: Fraction = Fraction(1)
     hosts: tuple[str, ...] = ()
     max_concurrent: int = 10
     cool_down_ms: int = 5_000
     reset_header: str = ""
-    folds_case: bool = True
+    fold: Callable[[Pair], Pair] = Pair.upper
     key: Key | None = None
     exchange_time: ExchangeTime = ExchangeTime.NONE
     max_age_ms: int = HOUR_MS

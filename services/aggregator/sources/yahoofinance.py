@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from meshkit.clock import Clock
@@ -39,6 +40,7 @@ class YahooFinanceSource:
         base_url="https://query1.finance.yahoo.com",
         hosts=("https://query2.finance.yahoo.com",),
         max_batch=1,
+        rps=Fraction(10),
         max_concurrent=2,
         cool_down_ms=60_000,
         exchange_time=ExchangeTime.TRADE,

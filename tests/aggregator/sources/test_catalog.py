@@ -10,7 +10,8 @@ from meshkit.clock import ManualClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import censor
 from services.aggregator.config import AggregatorConfig, SourceConfig, read
-from services.aggregator.sources.catalog import DECLARATIONS, open_sources
+from services.aggregator.sources.catalog import DECLARATIONS
+from services.aggregator.sources.opening import open_sources
 from tests.aggregator.fakes import BTC
 from tests.aggregator.test_config import configuration
 

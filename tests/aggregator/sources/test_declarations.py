@@ -4,7 +4,7 @@ from aiohttp import web
 
 from meshkit import feeds
 from meshkit.clock import ManualClock
-from meshkit.configuration.aggregator import DEFAULT_BATCH_SIZE, DEFAULT_RPS
+from meshkit.configuration.aggregator import SOURCES
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.client import SourceClient
 from tests.aggregator.sources.making import KEY
@@ -15,7 +15,7 @@ WITHOUT_HEADER = {"alphavantage", "exchangeratehost"}
 
 def test_there_are_thirteen_under_the_names_of_configuration_and_routes() -> None:
     """The configuration's names have no dash, the routes' names have one for exchangerate.host."""
-    assert set(DEFAULT_RPS) == set(DECLARATIONS)
+    assert set(SOURCES) == set(DECLARATIONS)
     assert {"exchangerate-host"} == {d.name for key, d in DECLARATIONS.items() if d.name != key}
 
 
@@ -24,11 +24,6 @@ def test_every_source_of_the_feeds_exists() -> None:
     asked = {source for feed in feeds.load().values() for source in feed.sources}
 
     assert set() == asked - {declared.name for declared in DECLARATIONS.values()}
-
-
-def test_batches_are_within_what_is_declared() -> None:
-    """A source with a default batch size can carry batches."""
-    assert set() == {name for name in DEFAULT_BATCH_SIZE if DECLARATIONS[name].max_batch == 1}
 
 
 @pytest.mark.parametrize("name", sorted(name for name, declared in DECLARATIONS.items() if declared.key is not None))

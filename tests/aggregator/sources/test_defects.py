@@ -1,7 +1,7 @@
 """What deployments of the older aggregator suffered from, by its number there; each test fails where it comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,8 @@ from services.aggregator.errors import PriceRefused, SourceRateLimited, UnknownP
 from services.aggregator.metrics import open_registry
 from services.aggregator.pair import Pair
 from services.aggregator.price import plain_text
-from services.aggregator.sources.catalog import DECLARATIONS, open_sources
+from services.aggregator.sources.catalog import DECLARATIONS
+from services.aggregator.sources.opening import open_sources
 from tests.aggregator.fakes import BTC, ETH, LiteralExchange
 from tests.aggregator.sources.making import KEY, make
 
@@ -29,10 +30,16 @@ COINBASE = '{"price":"6268.48","bid":"6268","ask":"6269","time":"%s"}'
 
 
 @asynccontextmanager
-async def engine_of(session: aiohttp.ClientSession, name: str, url: str, **settings: Any) -> AsyncIterator[Engine]:
+async def engine_of(
+    session: aiohttp.ClientSession,
+    name: str,
+    url: str,
+    feeds: Mapping[Pair, Mapping[str, Pair]] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Engine]:
     """Give an engine of one source."""
     source = SourceConfig(name, base_url=url, api_key=KEY, **settings)
-    config = AggregatorConfig({name: source}, {})
+    config = AggregatorConfig({name: source}, feeds or {})
     clock = SystemClock()
     engine = Engine(config, open_sources(session, config, clock), clock, open_registry())
     await engine.start()
@@ -59,6 +66,24 @@ async def serving(handle: Callable[[web.Request], Awaitable[web.Response]]) -> A
 def now_text() -> str:
     """Return the time as Coinbase writes it."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+async def test_defect_6_ids_and_currencies_make_no_second_pair(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """bitcoin/usd, Bitcoin/USD and the feed's bitcoin/USD are one registration, one cached price and one call."""
+    seconds = SystemClock().time_ms() // 1000
+    exchange.say("/api/v3/simple/price", f'{{"bitcoin":{{"usd":65000.5,"last_updated_at":{seconds}}}}}')
+    async with engine_of(
+        session, "coingecko", exchange.url, feeds={BTC: {"coingecko": Pair("bitcoin", "usd")}}
+    ) as engine:
+        for spelled in (Pair("bitcoin", "usd"), Pair("Bitcoin", "USD"), Pair("bitcoin", "USD")):
+            assert Decimal("65000.5") == (await engine.source_quote("coingecko", spelled)).price
+        await engine.quote(BTC)
+
+        assert [Pair("bitcoin", "USD")] == [state.pair for state in engine.pairs()]
+
+    assert 1 == len(exchange.asked)
 
 
 async def test_defect_7_a_rate_below_one_a_second_lets_requests_run(
@@ -141,7 +166,7 @@ async def test_defect_14_a_limit_inside_http_200_keeps_the_pair(
         with pytest.raises(SourceRateLimited):
             await engine.source_quote(route, BTC)
 
-        assert [BTC] == [state.pair for state in engine.pairs(route)]
+        assert [DECLARATIONS[name].fold(BTC)] == [state.pair for state in engine.pairs(route)]
 
 
 @pytest.mark.parametrize("name", sorted(DECLARATIONS))

@@ -25,7 +25,7 @@ from services.aggregator.errors import (
 from services.aggregator.metrics import open_registry
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Quote, QuoteStatus
-from services.aggregator.sources.catalog import open_sources
+from services.aggregator.sources.opening import open_sources
 from tests.aggregator.fakes import BTC, ETH, NAMES
 
 # The venues' own deviations from the reference, and the movement between the two readings.

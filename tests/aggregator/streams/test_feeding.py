@@ -15,7 +15,7 @@ from services.aggregator.keeper import PriceKeeper
 from services.aggregator.metrics import open_registry
 from services.aggregator.pair import Pair
 from services.aggregator.quote import Tick
-from services.aggregator.sources.catalog import open_sources
+from services.aggregator.sources.opening import open_sources
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.streams import TURN_S, Streams
