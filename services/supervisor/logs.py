@@ -35,6 +35,11 @@ class Line:
     text: str
 
 
+def stamp(time_ms: int) -> str:
+    """Return the time as it begins each line of a log file: texts in the order of the times."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
 class Splitter:
     """
     Cut a stream of bytes into lines of at most LINE_BYTES bytes.
@@ -120,9 +125,22 @@ class LogHub:
             self._files[service] = RotatingFile(self.path(service), settings.limit_bytes, settings.keep)
             self._prefixes[service] = f"{service:<{self._width}} | "
 
+    @property
+    def services(self) -> list[str]:
+        """Return everybody who writes here."""
+        return list(self._rings)
+
+    def time_ms(self) -> int:
+        """Return the time that a line written now would have."""
+        return self._clock.time_ms()
+
     def path(self, service: str) -> Path:
         """Return the log file of a service."""
         return self._settings.directory / f"{service}.log"
+
+    def files(self, service: str) -> list[Path]:
+        """Return the files a service's lines are in, the latest first."""
+        return self._files[service].paths()
 
     def feed(self, service: str, piece: bytes) -> None:
         """Take a piece of a service's output."""
@@ -160,13 +178,13 @@ class LogHub:
     def _add(self, service: str, lines: list[str]) -> None:
         if not lines:
             return
-        time_ms = self._clock.time_ms()
-        stamp = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        time_ms = self.time_ms()
+        written = stamp(time_ms)
         ring, prefix = self._rings[service], self._prefixes[service]
         for text in lines:
             self.last_number += 1
             ring.add(Line(self.last_number, service, time_ms, text))
-        self._files[service].write("".join([f"{stamp} {text}\n" for text in lines]).encode())
+        self._files[service].write("".join([f"{written} {text}\n" for text in lines]).encode())
         self._terminal.write("".join([f"{prefix}{text}\n" for text in lines]).encode())
         self.changed.beat()
 

@@ -32,6 +32,10 @@ class RotatingFile:
         self._size += written
         self.lost_bytes += len(text) - written
 
+    def paths(self) -> list[Path]:
+        """Return the files that are there, the latest first."""
+        return [path for path in map(self._numbered, range(self._keep)) if path.exists()]
+
     def close(self) -> None:
         """Close the file; a later write opens it again."""
         if self._descriptor >= 0:

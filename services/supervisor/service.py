@@ -1,5 +1,6 @@
 """SupervisorService: protos to the runtime and back."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from services.supervisor import messages as msg
 from services.supervisor.apply import Applier
 from services.supervisor.difference import Change
 from services.supervisor.events import View
+from services.supervisor.history import History
 from services.supervisor.logs import SUPERVISOR, Line, LogHub
 from services.supervisor.probe import in_words
 from services.supervisor.runtime import Runtime
@@ -112,7 +114,11 @@ class SupervisorService(rpc.SupervisorServiceServicer):
         def wanted(line: Line) -> bool:
             return line.time_ms >= since_ms and text in line.text.casefold()
 
-        lines = list(filter(wanted, self._hub.after(names, -1)))[-(request.lines or _DEFAULT_LINES) :]
+        count = request.lines or _DEFAULT_LINES
+        lines = list(filter(wanted, self._hub.after(names, -1)))[-count:]
+        if since_ms and len(lines) < count:
+            with History(self._hub, names or self._hub.services) as history:
+                lines = await asyncio.to_thread(history.read, since_ms, wanted, count - len(lines)) + lines
         while True:
             for line in lines:
                 yield pb.TailLogsResponse(line=_line(line))

@@ -217,6 +217,20 @@ async def test_tail_selects_by_time_and_text(run_dir: Path) -> None:
     assert [] == late
 
 
+async def test_tail_goes_back_into_the_files(run_dir: Path) -> None:
+    """With a time to begin from, lines that memory has forgotten are sent as well, in order and once."""
+    async with served([oneshot("a", "seq 2500")], run_dir) as it:
+        await it.mesh.until_state("a", State.COMPLETED)
+        request = pb.TailLogsRequest(services=["a"], lines=10_000)
+        kept = [each.line.text async for each in it.stub.TailLogs(request)]
+        request.since.GetCurrentTime()
+        request.since.seconds -= 60
+        whole = [each.line.text async for each in it.stub.TailLogs(request)]
+
+    assert 2000 == len(kept)
+    assert [str(number) for number in range(1, 2501)] == whole
+
+
 async def test_wait_ready_tells_who_failed(run_dir: Path) -> None:
     """A mesh that cannot come up is an error with the reason, not a wait; a slow one is a deadline."""
     never = replace(oneshot("o", "exit 3"), policy=RestartPolicy(max_restarts=0), essential=False)

@@ -741,7 +741,9 @@ class TailLogsRequest(_message.Message):
 
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """since leaves out lines that were read before; absent for no bound. Only lines that are still in memory are sent."""
+        """since leaves out lines that were read before; absent for no bound. With it, lines that are
+        no longer in memory are read from the rotated files.
+        """
 
     def __init__(
         self,
