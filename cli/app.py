@@ -13,7 +13,7 @@ import orjson
 import typer
 import uvloop
 
-from cli import feeds_lint, inspect_mesh, plan, profile
+from cli import feeds_lint, inspect_mesh, market_feeds, plan, profile
 from cli.errors import CliError, UsageError
 from cli.logs import LogSelection, since_ms
 from cli.mesh import launch
@@ -51,7 +51,9 @@ def run(
         str, typer.Option("--profile", help="Only `embedded`: no chain, no keys needed.")
     ] = "embedded",
     nodes: Annotated[int, typer.Option(help="Nodes in all: one bootstrap, the rest oracles.")] = 5,
-    feeds: Annotated[str, typer.Option(help="Feed names, separated by commas.")] = "BTC / USD,ETH / USD,EUR / USD",
+    feeds: Annotated[
+        str, typer.Option(help="Feed names, separated by commas, or all.")
+    ] = "BTC / USD,ETH / USD,EUR / USD",
     rounds: RoundsOption = 0,
     as_json: JsonOption = False,
     logs: LogsOption = False,
@@ -63,7 +65,7 @@ def run(
     """Run a whole network here: dev chain, simulated market, PostgreSQL, nodes, services."""
     if profile_name != "embedded":
         raise UsageError(f"--profile: found {profile_name!r}, allowed: embedded (with a file of yours: feedmesh up)")
-    names = profile.parse_feeds(feeds)
+    names = market_feeds.parse(feeds)
     profile.check_arguments(nodes, names)
     data = (data_dir or default_data_dir(profile_name)).absolute()
     config = profile.write(data, (run_dir or default_run_dir()).absolute(), nodes, names, port_offset)

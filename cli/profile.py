@@ -12,15 +12,13 @@ from typing import Any
 
 import orjson
 
+from cli import market_feeds, pace
 from cli.errors import CliError, UsageError
-from devkit.market.assets import ASSETS
-from meshkit import feeds
 from meshkit.configuration.mesh import MOST_NODES
 from meshkit.paths import DataDir
 
 CHAIN_ID = 1337  # libocr has no minimum timings for it
 FEWEST_NODES = 5
-SOURCES = ("binance", "kraken", "coinbase")
 
 _SECRETS: dict[str, Callable[[], str]] = {
     "pgPassword": lambda: secrets.token_hex(24),
@@ -37,27 +35,7 @@ def check_arguments(nodes: int, feed_names: Sequence[str]) -> None:
             f"NODES (--nodes): found {nodes}, allowed {FEWEST_NODES} to {MOST_NODES - 8}: "
             "one bootstrap node and 4 to 31 oracles"
         )
-    if not feed_names:
-        raise UsageError("FEEDS (--feeds): found none, allowed: one or more feed names, separated by commas")
-    for name in feed_names:
-        if name not in feeds.load():
-            raise UsageError(f"FEEDS (--feeds): {feeds.unknown(name)}")
-        if feeds.get(name).kind != "direct":
-            raise UsageError(
-                f"FEEDS (--feeds): {name!r} is computed, not priced by sources of its own, which only networks of a "
-                "configuration file run (feedmesh up); allowed here: feeds such as BTC / USD"
-            )
-        if not set(SOURCES) & set(feeds.get(name).sources):
-            raise UsageError(f"FEEDS (--feeds): {name!r} is priced by none of {', '.join(SOURCES)}")
-        if missing := {feeds.get(name).base, feeds.get(name).quote} - set(ASSETS):
-            raise UsageError(f"FEEDS (--feeds): {name!r}: the simulated market does not trade {', '.join(missing)}")
-    if len(set(feed_names)) != len(feed_names):
-        raise UsageError("FEEDS (--feeds): a feed is named twice")
-
-
-def parse_feeds(text: str) -> tuple[str, ...]:
-    """Return the feed names of a comma-separated list."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    market_feeds.check(feed_names)
 
 
 def write(data_dir: Path, run_dir: Path, nodes: int, feed_names: Sequence[str], port_offset: int = 0) -> Path:
@@ -127,12 +105,14 @@ def document_for(
             "sources": {
                 name: {
                     "baseUrl": f"http://127.0.0.1:{market}/{name}",
-                    "ttl": 2000,
+                    "ttl": pace.price_ttl_ms(len(feed_names)),
                     "timeoutMs": 2000,
                     "rps": 50,
                     "refetch": True,
+                    # The simulated market takes any key, but some sources are off without one.
+                    **({"apiKey": "simulated-market"} if name == "cryptocompare" else {}),
                 }
-                for name in SOURCES
+                for name in market_feeds.sources(feed_names)
             },
         },
         "mesh": {
@@ -150,15 +130,6 @@ def document_for(
             "keystore": {"scryptN": 4096},
             "postgres": {"maxConnections": 200},
             "contracts": {"deploy": True},
-            "ocr": {
-                "deltaProgressMs": 5000,
-                "deltaResendMs": 1000,
-                "deltaRoundMs": 2000,
-                "deltaGraceMs": 500,
-                "deltaCMs": 10_000,
-                "alphaPpb": 1,
-                "deltaStageMs": 2000,
-                "rMax": 4,
-            },
+            "ocr": pace.ocr(len(feed_names)),
         },
     }

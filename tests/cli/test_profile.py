@@ -25,19 +25,14 @@ def test_impossible_number_of_nodes_is_refused(nodes: int) -> None:
         ((), "found none"),
         (("BTC/USD",), "did you mean 'BTC / USD'"),
         (("BTC / USD", "BTC / USD"), "named twice"),
-        (("ETH / BNB",), "'ETH / BNB' is computed"),
-        (("Total Marketcap / USD",), "is computed"),
+        (("Total Marketcap / USD",), "no price of a pair"),
+        (("TRUMATIC / MATIC Exchange Rate",), "priced by none of binance"),
     ],
 )
 def test_impossible_feeds_are_refused(feeds: tuple[str, ...], message: str) -> None:
     """No feed, an unknown feed and a feed named twice are refused."""
     with pytest.raises(UsageError, match=message):
         profile.check_arguments(5, feeds)
-
-
-def test_feed_list_is_split_at_commas() -> None:
-    """Feed names are separated by commas; spaces around them do not count, spaces inside do."""
-    assert profile.parse_feeds(" BTC / USD ,ETH / USD,") == FEEDS
 
 
 def test_secrets_are_kept_and_guarded(tmp_path: Path) -> None:
