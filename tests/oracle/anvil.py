@@ -88,13 +88,13 @@ class Aggregator:
         self.address = address
 
     @classmethod
-    async def deploy(cls, anvil: Anvil) -> "Aggregator":
-        """Deploy one with 8 decimals and no billing."""
+    async def deploy(cls, anvil: Anvil, code: bytes | None = None) -> "Aggregator":
+        """Deploy one with 8 decimals and no billing; `code` is creation code other than ours."""
         zero = "0x" + "00" * 20
         types = (*("uint32",) * 5, "address", "int192", "int192", "address", "address", "uint8", "string")
         values = (0, 0, 0, 0, 0, zero, 1, 10**30, zero, zero, 8, "BTC / USD")
         await anvil.fund(OWNER)
-        code = bytes.fromhex(load("OffchainAggregator").bytecode.removeprefix("0x"))
+        code = code or bytes.fromhex(load("OffchainAggregator").bytecode.removeprefix("0x"))
         receipt = await anvil.send(OWNER, None, code + encode(types, values))
         return cls(anvil, to_checksum_address(receipt["contractAddress"]))
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import tomlkit
@@ -220,18 +221,27 @@ async def set_up_jobs(
     http: aiohttp.ClientSession, aggregator: Aggregator, bootstrap: NodeProcess, oracles: list[NodeProcess], quotes: str
 ) -> None:
     """Import bundles and create bridges and jobs over REST, as an operator does."""
-    await bootstrap.login(http)
-    document = {"toml": bootstrap_job(aggregator.address)}
-    async with http.post(f"{bootstrap.url}/v2/jobs", json=document) as response:
-        assert 200 == response.status, await response.text()
+    await set_up_bootstrap(http, bootstrap, aggregator.address)
     for node in oracles:
-        await node.login(http)
-        export = node.ocr.export(PASSWORD, scrypt_n=_FAST_N)
-        calls = (
-            (f"/v2/keys/ocr/import?oldpassword={PASSWORD}", export),
-            ("/v2/bridge_types", {"name": "quotes", "url": quotes}),
-            ("/v2/jobs", {"toml": oracle_job(node, aggregator.address, bootstrap.locator)}),
-        )
-        for path, body in calls:
-            async with http.post(f"{node.url}{path}", json=body) as response:
-                assert 200 == response.status, f"{path}: {await response.text()}"
+        await set_up_oracle(http, node, aggregator.address, bootstrap.locator, quotes)
+
+
+async def set_up_bootstrap(http: aiohttp.ClientSession, node: NodeProcess, contract: str) -> None:
+    """Make a node the bootstrapper of a contract."""
+    await node.login(http)
+    await _post(http, node, "/v2/jobs", {"toml": bootstrap_job(contract)})
+
+
+async def set_up_oracle(
+    http: aiohttp.ClientSession, node: NodeProcess, contract: str, bootstrapper: str, quotes: str
+) -> None:
+    """Make a node an oracle of a contract."""
+    await node.login(http)
+    await _post(http, node, f"/v2/keys/ocr/import?oldpassword={PASSWORD}", node.ocr.export(PASSWORD, scrypt_n=_FAST_N))
+    await _post(http, node, "/v2/bridge_types", {"name": "quotes", "url": quotes})
+    await _post(http, node, "/v2/jobs", {"toml": oracle_job(node, contract, bootstrapper)})
+
+
+async def _post(http: aiohttp.ClientSession, node: NodeProcess, path: str, document: dict[str, Any]) -> None:
+    async with http.post(f"{node.url}{path}", json=document) as response:
+        assert 200 == response.status, f"{path}: {await response.text()}"
