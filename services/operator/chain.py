@@ -92,6 +92,11 @@ class Chain:
         with _guard("eth_getTransactionCount"):
             return await self._w3.eth.get_transaction_count(_checksum(address), "pending")
 
+    async def mined_nonce(self, address: str) -> int:
+        """Return the nonce of an account's next transaction by the latest block, as if nothing waited."""
+        with _guard("eth_getTransactionCount"):
+            return await self._w3.eth.get_transaction_count(_checksum(address), "latest")
+
     async def estimate_gas(self, sender: str, to: str | None, data: bytes, value_wei: int) -> int:
         """Return the gas a transaction would take now; raises CallReverted if it would be undone."""
         with _guard("eth_estimateGas"):

@@ -19,7 +19,12 @@ _MISSES_BEFORE_LOSS = 3
 
 
 class FeedReconciler:
-    """Know the feeds' contracts, and make and configure them in batches that share blocks."""
+    """
+    Know the feeds' contracts, and make and configure them in batches that share blocks.
+
+    Attributes:
+        looked: Set once the recorded contracts were compared with the chain, or that was tried.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class FeedReconciler:
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
         self._misses: dict[str, int] = {}
+        self.looked = asyncio.Event()
         self._next_topup_s = 0.0
         self._log = log.get_logger("services.operator.feed_reconciler")
 
@@ -67,6 +73,8 @@ class FeedReconciler:
         except MeshError as error:
             errors["chain"] = error
             return
+        finally:
+            self.looked.set()
         todo: dict[FeedAction, list[FeedTarget]] = {action: [] for action in FeedAction}
         for feed, decision in zip(feeds, decisions, strict=True):
             if isinstance(decision, MeshError):

@@ -63,7 +63,6 @@ class Reconciler:
         self._nodes = tuple(NodeReconciler(config, node, locators) for node in prepared.nodes)
         self._chain_pass = asyncio.Lock()
         self._node_passes = {node.name: asyncio.Lock() for node in self._nodes}
-        self._chain_seen = asyncio.Event()
 
     async def close(self) -> None:
         """Close the connections to the nodes."""
@@ -111,17 +110,14 @@ class Reconciler:
         async with self._chain_pass:
             changes: list[str] = []
             errors: dict[str, MeshError] = {}
-            try:
-                await asyncio.gather(
-                    self._feeds.reconcile_contracts(changes, errors), self._feeds.reconcile_funds(changes, errors)
-                )
-            finally:
-                self._chain_seen.set()
+            await asyncio.gather(
+                self._feeds.reconcile_contracts(changes, errors), self._feeds.reconcile_funds(changes, errors)
+            )
             return Outcome(tuple(changes), MappingProxyType(errors))
 
     async def _run_node(self, node: NodeReconciler) -> Outcome:
         # Until the chain was looked at, the recorded contracts may be those of a dev chain that is gone.
-        await self._chain_seen.wait()
+        await self._feeds.looked.wait()
         async with self._node_passes[node.name]:
             changes: list[str] = []
             errors: dict[str, MeshError] = {}

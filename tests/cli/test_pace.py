@@ -17,6 +17,6 @@ def test_parameters_are_accepted_and_leave_room(feed_count: int) -> None:
 
 
 def test_few_feeds_are_fast_and_have_fresh_prices() -> None:
-    """A few feeds have a round every two seconds, each with a new price; prices never get old however many feeds run."""
+    """A few feeds have a round every two seconds, each with a new price; many feeds share what two cores can do."""
     assert (2000, 2000) == (pace.round_ms(3), pace.price_ttl_ms(3))
     assert (20_800, 10_000) == (pace.round_ms(260), pace.price_ttl_ms(260))

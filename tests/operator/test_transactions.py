@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -6,7 +8,7 @@ from eth_account import Account
 
 from meshkit.clock import SystemClock
 from meshkit.errors import DeadlineExceeded, MeshError
-from services.operator import contracts
+from services.operator import contracts, transactions
 from services.operator.chain import Chain
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable, TransactionReverted
@@ -15,6 +17,27 @@ from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
 from tests.waiting import until
 
 _FEED = FeedTarget("BTC / USD", 8)
+
+
+@asynccontextmanager
+async def _holding(anvil: Anvil) -> AsyncIterator[None]:
+    """Hold blocks back while the body runs."""
+    await anvil.call("evm_setAutomine", False)
+    try:
+        yield
+    finally:
+        await anvil.call("evm_setAutomine", True)
+        await anvil.call("evm_mine")
+
+
+async def _forget(anvil: Anvil) -> None:
+    """Drop the transaction that waits, once there is one."""
+
+    async def waiting() -> bool:
+        return int((await anvil.call("txpool_status"))["pending"], 16) == 1
+
+    await until(waiting, "one pending transaction")
+    await anvil.call("anvil_dropAllTransactions")
 
 
 def _address() -> str:
@@ -82,6 +105,38 @@ async def test_what_would_revert_is_not_sent(chain: Chain, sender: Sender) -> No
 
     assert [True, True] == [isinstance(outcome, TransactionReverted) for outcome in outcomes]
     assert nonce == await chain.next_nonce(sender.address)
+
+
+async def test_a_forgotten_transaction_is_sent_again(
+    anvil: Anvil, chain: Chain, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that the chain forgot reaches a block all the same."""
+    monkeypatch.setattr(transactions, "_RESEND_S", 0.3)
+    target = _address()
+    async with _holding(anvil):
+        sending = asyncio.create_task(sender.send_all([Transaction("gift", target, value_wei=3)]))
+        await _forget(anvil)
+    (outcome,) = await sending
+
+    assert not isinstance(outcome, MeshError)
+    assert 3 == await chain.balance_wei(target)
+
+
+async def test_a_replaced_transaction_is_not_waited_for(
+    anvil: Anvil, chain: Chain, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once another transaction has the nonce, the wait ends and says so, long before the deadline."""
+    monkeypatch.setattr(transactions, "_RESEND_S", 0.3)
+    async with _holding(anvil):
+        sending = asyncio.create_task(sender.send_all([Transaction("gift", _address(), value_wei=1)]))
+        await _forget(anvil)
+        other = Sender(chain, FAUCET_KEY, 4 * 10**9, SystemClock(), 30)
+        replacing = asyncio.create_task(other.send_all([Transaction("another", _address(), value_wei=1)]))
+    (first,), (second,) = await sending, await replacing
+
+    assert not isinstance(second, MeshError)
+    assert isinstance(first, ChainUnavailable)
+    assert "another transaction took the nonce" in str(first)
 
 
 async def test_no_block_in_time_is_a_deadline(anvil: Anvil, chain: Chain) -> None:
