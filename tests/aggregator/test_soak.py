@@ -1,191 +1,140 @@
-"""The service as a process, before sources that fail at random while clients ask."""
+"""The service as a process before all 13 sources, REST and streams, that fail at random while clients ask."""
 
 import asyncio
-import json
 import os
 import random
-import sys
+import statistics
 from collections.abc import AsyncIterator
-from datetime import datetime
-from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import aiohttp
-import psutil
 import pytest
 
-from devkit.market.process import Pair, PriceProcess
-from tests.bench.setup import write_configuration
+from devkit.market.process import PriceProcess
+from devkit.market.sources import DIALECTS
+from devkit.market.venue import Venue
+from meshkit.clock import SystemClock
+from tests.aggregator.soaking.judge import Judge
+from tests.aggregator.soaking.plan import RECOVERY_S, Spell, draw
+from tests.aggregator.soaking.world import PAIRS, SEED, SINGLE, World, running
 from tests.waiting import until
 
-TTL_MS = 1_000
-FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD", "LINK / USD", "LTC / USD")
-BATCH = "/quotes/batch?pairs=" + ",".join(feed.replace(" / ", "-") for feed in FEEDS)
-# The simulator of the fixture.
-TRUTH = PriceProcess(7)
-# A second old, at most 5 basis points beside the market; the lies are hundreds of times as far away.
-TOLERANCE = Decimal("0.005")
-MISBEHAVIOURS: tuple[dict[str, object], ...] = (
-    {"latency_ms": 300},
-    {"latency_ms": 3_000},
-    {"status": 500},
-    {"status": 503, "body": "<html>maintenance</html>"},
-    {"status": 200, "body": ""},
-    {"malformed": True},
-    {"limit": True},
-)
-# A daily quota or a ban of the address would silence these for longer than a test lasts.
-SHORT_LIMITS = {"alphavantage": "burst", "bybit": "visits", "exchangeratehost": "rate"}
-# Two sources that tell the same lie would be right by majority, so only one lies at a time.
-LIES: tuple[dict[str, object], ...] = (
-    {"factor": 1.5},
-    {"factor": 0.5},
-    {"number": "zero"},
-    {"number": "negative"},
-    {"number": "nan"},
-    {"number": "huge"},
-    {"number": "exponent"},
-    {"shift_ms": -7_200_000},
-)
+TTL_MS: Final = 1_000
+# A stream whose subscriptions were lost without a word is made anew after two minutes without a price.
+STREAM_RECOVERY_S: Final = 180.0
+GROWTH_MB: Final = 5.0
+_SAMPLE_S: Final = 0.5
+_SAMPLES: Final = 20
+_PAUSE_S: Final = 0.02
+_SINGLE_PAUSE_S: Final = 0.2
 
 
-class Soak:
-    """A running service, the market before it, and what its clients saw."""
-
-    def __init__(self, url: str, market: str, session: aiohttp.ClientSession, rss: psutil.Process) -> None:
-        self.url, self.market, self.session, self.rss = url, market, session, rss
-        self.sources: list[str] = []
-        self.prices = self.errors = 0
-        self.wrong: list[object] = []
-
-    async def json(self, url: str, body: object = None) -> Any:
-        """Return the parsed answer of a GET, or of a POST if there is a body, whatever its status."""
-        call = self.session.get(url) if body is None else self.session.post(url, json=body)
-        async with call as response:
-            return json.loads(await response.read())
-
-    async def fault(self, source: str, fault: object) -> None:
-        """Set a source's fault; an empty one is none."""
-        async with self.session.post(f"{self.market}/control/{source}", json=fault) as response:
-            assert 200 == response.status, await response.text()
-
-    async def ask(self) -> int:
-        """Ask in both forms, judge the answers, and return how many of them are prices."""
-        count = 0
-        said = await self.json(self.url + BATCH)
-        for entry in said["quotes"]:
-            count += self._judge(entry["pair"], entry if "price" in entry else None, _ms(said["timestamp"]))
-        base, quote = FEEDS[0].split(" / ")
-        said = await self.json(f"{self.url}/quotes/batch", {"data": {"base": base, "quote": quote}, "meta": {}})
-        good = said["statusCode"] == 200
-        time_ms = said["timestamps"]["answeredUnixMs"] if good else 0
-        return count + self._judge(f"{base}/{quote}", said["data"] if good else None, time_ms)
-
-    def _judge(self, pair: str, said: Any, time_ms: int) -> bool:
-        if said is None:
-            self.errors += 1
-            return False
-        self.prices += 1
-        truth = TRUTH.price(Pair.parse(pair), time_ms)
-        ages_ms = [time_ms - _ms(used["receivedAt"]) for used in said["sources"]]
-        # Both times are rounded to milliseconds.
-        if abs(Decimal(said["price"]) / truth - 1) > TOLERANCE or max(ages_ms) > TTL_MS + 2:
-            self.wrong.append((said, str(truth), ages_ms))
-        return True
-
-    async def torment(self, dice: random.Random, seconds: float) -> None:
-        """Let random sources misbehave for random times, and at most one of them lie."""
-        ends_at = asyncio.get_running_loop().time() + seconds
-        liar = ""
-        while asyncio.get_running_loop().time() < ends_at:
-            await asyncio.sleep(dice.uniform(0.2, 1.0))
-            source = dice.choice(self.sources)
-            if source == liar:
-                liar = ""
-            fault: dict[str, object] = {}
-            if not liar and dice.random() < 0.4:
-                liar, fault = source, dice.choice(LIES)
-            elif dice.random() < 0.5:
-                fault = dice.choice(MISBEHAVIOURS)
-                if "limit" in fault:
-                    fault = {"limit": SHORT_LIMITS.get(source, True)}
-            await self.fault(source, fault)
-        for source in self.sources:
-            await self.fault(source, {})
-
-    async def all_available(self) -> bool:
-        """Tell whether every source has recovered."""
-        states = (await self.json(self.url + "/health"))["sources"].values()
-        return all(state["available"] and state["freshPairs"] for state in states if state["registeredPairs"])
+@pytest.fixture(name="world")
+async def _world(run_dir: Path) -> AsyncIterator[World]:
+    async with running(run_dir, TTL_MS, Judge(PriceProcess(SEED), TTL_MS)) as world:
+        yield world
 
 
-def _ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
+def plan(seed: int, seconds: float, streaming: tuple[str, ...]) -> tuple[Spell, ...]:
+    """Return the plan of a seed with the limit answers that the simulator knows."""
+    process, clock = PriceProcess(SEED), SystemClock()
+    dialects = [kind(Venue(kind.source, process), clock) for kind in DIALECTS]
+    limits = {dialect.source: tuple(dialect.limit_answers()) for dialect in dialects}
+    return draw(seed, seconds, limits, streaming)
 
 
-@pytest.fixture(name="soak")
-async def _soak(run_dir: Path, market: str, session: aiohttp.ClientSession) -> AsyncIterator[Soak]:
-    async with session.get(market + "/healthz") as response:
-        sources = json.loads(await response.read())["sources"]
-    environment, port = write_configuration(run_dir, market_url=market, sources=sources, feeds=FEEDS, ttl_ms=TTL_MS)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.aggregator",
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        soak = Soak(f"http://127.0.0.1:{port}", market, session, psutil.Process(process.pid))
+async def torment(world: World, spells: tuple[Spell, ...], seconds: float) -> list[float]:
+    """Let the spells come over the sources; return the service's memory in MB, sampled twice a second."""
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
 
-        async def answers() -> bool:
-            try:
-                states = (await soak.json(soak.url + "/health"))["sources"]
-            except aiohttp.ClientConnectionError:
-                return False
-            soak.sources = [name for name, state in states.items() if state["registeredPairs"]]
-            return len(soak.sources) > 2 and await soak.all_available()
+    async def suffer(spell: Spell) -> None:
+        await asyncio.sleep(began_at + spell.begins_s - loop.time())
+        await world.suffer(spell)
 
-        await until(answers, "a fresh price of every source")
-        yield soak
-    finally:
-        process.kill()
-        await process.wait()
+    memory_mb: list[float] = []
+    async with asyncio.TaskGroup() as spelled:
+        for spell in spells:
+            spelled.create_task(suffer(spell))
+        while loop.time() < began_at + seconds:
+            memory_mb.append(world.rss_mb())
+            await asyncio.sleep(_SAMPLE_S)
+    return memory_mb
 
 
-async def _run(soak: Soak, seconds: float, warm_up_s: float, growth_mb: float) -> None:
-    seed = int(os.environ.get("SOAK_SEED", random.randrange(10**6)))
-    print(f"SOAK_SEED={seed}")
+async def soak(world: World, seed: int, seconds: float, warm_up_s: float) -> None:
+    """Ask in every way while the sources fail, then judge answers, memory and recoveries."""
+    again = f"SOAK_SEED={seed} replays the faults"
+    print(again)
     asking = True
 
-    async def client() -> None:
+    async def ask_feeds() -> None:
+        for pair in cycle(PAIRS):
+            await world.ask_batch()
+            await world.ask_bridge(pair)
+            await asyncio.sleep(_PAUSE_S)
+            if not asking:
+                return
+
+    async def ask_source(source: str) -> None:
         while asking:
-            await soak.ask()
+            await world.ask_source(source)
+            await asyncio.sleep(_SINGLE_PAUSE_S)
 
-    clients = [asyncio.create_task(client()) for _ in range(4)]
-    await soak.torment(random.Random(seed), warm_up_s)
-    before = soak.rss.memory_info().rss
-    await soak.torment(random.Random(seed + 1), seconds)
-    grown_mb = (soak.rss.memory_info().rss - before) / 1e6
-    await until(soak.all_available, "the recovery of every source", 90)
-    asking = False
-    await asyncio.gather(*clients)
+    judge = world.judge
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(3):
+            clients.create_task(ask_feeds())
+        for source in SINGLE:
+            clients.create_task(ask_source(source))
+        spells = plan(seed, seconds, world.streaming)
+        memory_mb = await torment(world, spells, seconds)
+        loop = asyncio.get_running_loop()
+        over_at = loop.time()
 
-    assert [] == soak.wrong[:3], f"{len(soak.wrong)} of {soak.prices} prices are wrong or stale, SOAK_SEED={seed}"
-    assert soak.prices > soak.errors, f"{soak.prices} prices, {soak.errors} errors, SOAK_SEED={seed}"
-    assert grown_mb < growth_mb, f"grown by {grown_mb} MB, SOAK_SEED={seed}"
+        def have_recovered() -> bool:
+            return not judge.recoveries()[1] or loop.time() > over_at + RECOVERY_S
+
+        await until(have_recovered, "the recoveries", 2 * RECOVERY_S)
+        await until(world.are_streams_up, f"all streams again, {again}", STREAM_RECOVERY_S)
+        streams_s = loop.time() - over_at
+        asking = False
+    took_s, late = judge.recoveries()
+    warm = round(warm_up_s / _SAMPLE_S)
+    grown_mb = statistics.median(memory_mb[-_SAMPLES:]) - statistics.median(memory_mb[warm : warm + _SAMPLES])
+    print(
+        f"{len(spells)} faults in {seconds:.0f} s; {judge.prices} prices, {judge.errors} errors, "
+        f"{judge.believed} steady lies believed, {len(judge.wrong)} wrong; {len(took_s)} recoveries: median "
+        f"{statistics.median(took_s):.1f} s, longest {max(took_s):.1f} s; streams complete {streams_s:.0f} s after the "
+        f"end; RSS {memory_mb[0]:.1f} MB at the start, {memory_mb[-1]:.1f} MB at the end, {grown_mb:+.2f} MB after "
+        f"{warm_up_s:.0f} s of warm-up"
+    )
+
+    assert [] == judge.wrong[:3], f"{len(judge.wrong)} of {judge.prices} prices are wrong or stale, {again}"
+    assert judge.prices > judge.errors, again
+    assert [] == late, again
+    assert grown_mb < GROWTH_MB, again
+    assert "Traceback" not in world.log.read_text(), again
 
 
-async def test_prices_are_right_or_errors_while_sources_fail(soak: Soak) -> None:
+@pytest.mark.timeout(400)
+async def test_a_minute_of_failing_sources(world: World) -> None:
     """Every answer is near the truth and of fresh prices, or an error; every source recovers; memory stays."""
-    await _run(soak, seconds=10, warm_up_s=4, growth_mb=20)
+    await soak(world, int(os.environ.get("SOAK_SEED", "1")), seconds=60, warm_up_s=15)
 
 
-async def test_no_price_outlives_its_time_under_load(soak: Soak) -> None:
+@pytest.mark.campaign
+@pytest.mark.timeout(1_200)
+async def test_ten_minutes_of_failing_sources(world: World) -> None:
+    """The same for ten minutes, each time with other faults."""
+    await soak(world, int(os.environ.get("SOAK_SEED", random.randrange(10**6))), seconds=600, warm_up_s=60)
+
+
+async def test_no_price_outlives_its_time_under_load(world: World) -> None:
     """When all sources fall silent, no price is answered a time to live later, however much is asked."""
-    for source in soak.sources:
-        await soak.fault(source, {"status": 503})
+    for source in SINGLE:
+        await world.tell(source, {"status": 503, "silence": True})
     loop = asyncio.get_running_loop()
     # A call that was under way when the source fell silent may still bring a price.
     ends_at, silent_at = loop.time() + 3 * TTL_MS / 1000, loop.time() + 2 * TTL_MS / 1000
@@ -194,19 +143,12 @@ async def test_no_price_outlives_its_time_under_load(soak: Soak) -> None:
     async def client() -> None:
         nonlocal late
         while (asked_at := loop.time()) < ends_at:
-            prices = await soak.ask()
+            prices = await world.ask_batch() + await world.ask_bridge(PAIRS[0])
             late += prices if asked_at > silent_at else 0
             await asyncio.sleep(0)
 
     await asyncio.gather(*(client() for _ in range(8)))
 
-    assert [] == soak.wrong[:3]
+    assert [] == world.judge.wrong[:3]
     assert 0 == late
-    assert soak.errors
-
-
-@pytest.mark.campaign
-@pytest.mark.timeout(1_200)
-async def test_ten_minutes_of_failing_sources(soak: Soak) -> None:
-    """The same for ten minutes, in which memory grows by less than 5 MB after a minute."""
-    await _run(soak, seconds=600, warm_up_s=60, growth_mb=5)
+    assert world.judge.errors

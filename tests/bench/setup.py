@@ -24,16 +24,22 @@ def free_port() -> int:
 
 
 def write_configuration(
-    directory: Path, *, market_url: str, sources: Collection[str], feeds: Collection[str], ttl_ms: int
+    directory: Path,
+    *,
+    market_url: str,
+    sources: Collection[str],
+    feeds: Collection[str],
+    ttl_ms: int,
+    streams: Collection[str] = (),
 ) -> tuple[dict[str, str], int]:
-    """Write an aggregator's configuration; return the environment to start it with, and its port."""
+    """Write an aggregator's configuration, which streams some of the sources; return its environment and its port."""
     port = free_port()
     # The simulator is ours, so the limits of the real exchanges need not hold the bench up.
     source = {"ttl": ttl_ms, "refetch": True, "rps": 1000, "apiKey": "k" * 16}
-    aggregator = {
-        "port": port,
-        "sources": {name: {**source, "baseUrl": f"{market_url}/{name}"} for name in sources},
-    }
+    named: dict[str, dict[str, object]] = {name: {**source, "baseUrl": f"{market_url}/{name}"} for name in sources}
+    for name in streams:
+        named[name]["stream"] = {"wsUrl": f"{market_url.replace('http', 'ws', 1)}/{name}/ws"}
+    aggregator = {"port": port, "sources": named}
     document = {"solution": {**SECRETS, "priceAggregatorConfig": aggregator, "mesh": {"feeds": list(feeds)}}}
     path = directory / "configuration.json"
     path.write_text(json.dumps(document))
