@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
-from meshkit.configuration.model import Section
+from meshkit.configuration.model import Section, without_effect
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 WebSocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://[^\s]+$")]
@@ -30,7 +30,7 @@ class LoggerSection(Section):
     """How the aggregator logs."""
 
     level: Literal["error", "warn", "info", "debug", "verbose"] = Field("info", description="Lowest level written.")
-    is_pretty_enabled: bool = Field(False, description="Kept for existing files; logs are JSON.")
+    is_pretty_enabled: bool = without_effect(False, "logs are JSON, one object a line.")
 
 
 class BasicAuth(Section):
@@ -51,7 +51,7 @@ class MetricsPush(Section):
     basic_auth: BasicAuth | None = Field(None, description="HTTP basic authentication.")
     headers: dict[str, SecretStr] = Field({}, description="Further request headers.")
     timeout_ms: int = Field(5000, ge=100, description="Longest time for one push.")
-    batch_size: int = Field(100, ge=1, description="Kept for existing files; a push is one request.")
+    batch_size: int = without_effect(100, "a push is one request.", ge=1)
 
     @model_validator(mode="after")
     def _url_when_enabled(self) -> "MetricsPush":
@@ -69,12 +69,22 @@ class ProcessMetricsPush(MetricsPush):
 
 
 class FailedPairsRetry(Section):
-    """Retry of pairs whose refresh failed."""
+    """Retry of pairs whose refresh failed; those of configured and of followed feeds are always tried again."""
 
-    enabled: bool = Field(True, description="Retry at all.")
-    max_attempts: int = Field(50, ge=1, le=1000, description="Attempts before a pair is given up.")
-    retry_delay: int = Field(10_000, ge=1000, le=3_600_000, description="Milliseconds before a failed pair is retried.")
-    check_interval: int = Field(30_000, ge=5000, le=300_000, description="Milliseconds between looks for due pairs.")
+    enabled: bool = Field(True, description="Try a failed pair again by ourselves, not only when it is asked for.")
+    max_attempts: int = Field(
+        50, ge=1, le=1000, description="Failures in a row after which a pair waits until it is asked for."
+    )
+    retry_delay: int = Field(
+        5_000,
+        ge=1000,
+        le=3_600_000,
+        description="Longest time between two tries, in milliseconds; the first comes after 250 ms, and each takes "
+        "twice as long as the one before. Whoever asks for the pair waits for at most 5 s of it.",
+    )
+    check_interval: int = without_effect(
+        30_000, "one schedule knows when each pair is due; nothing looks for due pairs.", ge=5000, le=300_000
+    )
 
 
 class Refetch(Section):
@@ -87,9 +97,19 @@ class Refetch(Section):
         le=60_000,
         description="Milliseconds before expiry at which a refresh starts at the earliest; later if answers are fast.",
     )
-    batch_interval: int = Field(1000, ge=100, le=10_000, description="Milliseconds over which refreshes gather.")
-    min_time_between_refreshes: int = Field(
-        2000, ge=100, le=60_000, description="Milliseconds between two refreshes of one pair."
+    batch_interval: int = without_effect(
+        1000,
+        "refreshes need not be held back to share a call, since each call is filled up with the pairs that were "
+        "fetched longest ago.",
+        ge=100,
+        le=10_000,
+    )
+    min_time_between_refreshes: int = without_effect(
+        2000,
+        "a price is refreshed once in its time to live, never in the first half of it; a refresh that is put off or "
+        "left out would let the price expire.",
+        ge=100,
+        le=60_000,
     )
     failed_pairs_retry: FailedPairsRetry = Field(FailedPairsRetry(), description="Retry of failed pairs.")
 
@@ -121,7 +141,7 @@ class Stream(Section):
 
     auto_reconnect: bool = Field(True, description="Reconnect after a disconnect.")
     reconnect_interval: int = Field(5000, ge=1000, description="Milliseconds before the first reconnect.")
-    max_reconnect_attempts: int = Field(10, ge=0, le=100, description="Kept for existing files; we never give up.")
+    max_reconnect_attempts: int = without_effect(10, "a stream is made again for ever.", ge=0, le=100)
     heartbeat_interval: int = Field(30_000, ge=5000, description="Milliseconds between heartbeats.")
     ws_url: WebSocketUrl | None = Field(None, description="Address of the stream; absent for the source's own.")
     batch_size: int | None = Field(None, ge=1, le=500, description="Pairs in one subscribe message.")
@@ -168,7 +188,9 @@ class PriceAggregatorConfig(Section):
     """The price aggregator."""
 
     port: int = Field(3000, ge=1, le=65_535, description="HTTP port on 127.0.0.1.")
-    environment: Literal["development", "production", "test"] = Field("development", description="A label for logs.")
+    environment: Literal["development", "production", "test"] = without_effect(
+        "development", "nothing differs between environments."
+    )
     pairs_file_path: str | None = Field(
         None, description='JSON file of pairs to register at start: `{"source": ["BASE/QUOTE"]}`.'
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from meshkit import feeds
 from meshkit.configuration.aggregator import Source, SourceName
 from meshkit.configuration.mesh import Aggregation
+from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
@@ -85,6 +86,9 @@ class AggregatorConfig:
         request_timeout_ms: How long a caller waits at most.
         minimum_sources: How many fresh sources a price needs, fewer only where fewer are mapped.
         refetch: Whether pairs are refreshed before they expire.
+        retries: Whether a pair whose refresh failed is tried again before it is asked for.
+        most_failures: After so many failures in a row it is not.
+        longest_retry_ms: The longest time between two tries.
         inactive_timeout_ms: How long an unpinned pair may go unasked; None to keep it for ever.
         pairs_file: Pairs to register at the start.
         outlier_floor_bps: A source this near to the median is never left out.
@@ -103,6 +107,9 @@ class AggregatorConfig:
     request_timeout_ms: int = LONGEST_WAIT_MS
     minimum_sources: int = MINIMUM_SOURCES
     refetch: bool = True
+    retries: bool = True
+    most_failures: int = 50
+    longest_retry_ms: int = 5_000
     inactive_timeout_ms: int | None = 7_200_000
     cleanup_interval_ms: int = 300_000
     most_pairs: int = MOST_PAIRS
@@ -135,6 +142,8 @@ def read(configuration: Configuration) -> AggregatorConfig:
     """Return the aggregator's view of a configuration; raises UnknownFeed for a feed that is not known."""
     given = configuration.solution.price_aggregator_config
     rules = configuration.solution.mesh.aggregator
+    if vain := dict(set_without_effect(given, "solution.priceAggregatorConfig")):
+        log.warning("settings_without_effect", settings=vain)
     # The market's capitalisation is no pair: /market-data/global answers it.
     priced = {(feed.base, feed.quote): feed.sources for feed in feeds.load().values() if feed.kind != "market_cap"}
     known = {
@@ -158,6 +167,9 @@ def read(configuration: Configuration) -> AggregatorConfig:
         log_level={"warn": "warning", "verbose": "debug"}.get(given.logger.level, given.logger.level),
         request_timeout_ms=min(given.quotes.request_timeout_ms, LONGEST_WAIT_MS),
         refetch=given.refetch.enabled,
+        retries=given.refetch.failed_pairs_retry.enabled,
+        most_failures=given.refetch.failed_pairs_retry.max_attempts,
+        longest_retry_ms=given.refetch.failed_pairs_retry.retry_delay,
         inactive_timeout_ms=given.pair_cleanup.inactive_timeout_ms if given.pair_cleanup.enabled else None,
         cleanup_interval_ms=given.pair_cleanup.cleanup_interval_ms,
         pair_ttls=tuple(PairTtl(Pair(*entry.pair), entry.source, entry.ttl) for entry in given.pairs_ttl),

@@ -34,26 +34,33 @@ SHORTEST_LEAD_S = 0.25
 _LEAD_PARTS = 8
 _LEAD_ANSWERS = 4
 _MOST_FAILURES = 10_000
-# After the pair may be asked for again: only a failure that follows soon is one of the same row.
+# After the pair was to be fetched again: only a failure that follows soon is one of the same row.
 _FAILURE_MEMORY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Hold why a pair has no price, how many times in a row, and from when on it may be asked for again."""
+    """
+    Hold why a pair has no price, and how many times in a row it had none.
+
+    Attributes:
+        retry_at: From when on it is fetched again for whoever asks.
+        next_at: When it is fetched again though nobody asks.
+    """
 
     error: MeshError
     count: int
     retry_at: float
+    next_at: float
 
 
-def retry_delay_s(error: MeshError, count: int) -> float:
-    """Return how long to leave a pair alone after `count` failures in a row: doubling to 5 s, or as the error says."""
+def retry_delay_s(error: MeshError, count: int, longest_s: float = LONGEST_RETRY_S) -> float:
+    """Return how long to wait after `count` failures in a row: doubling to `longest_s`, or as the error says."""
     if isinstance(error, RateLimited):
         return error.retry_after_ms / 1000
     if isinstance(error, UnknownPair):
         return UNKNOWN_RETRY_S
-    delay_s = min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), LONGEST_RETRY_S)
+    delay_s = min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), longest_s)
     if isinstance(error, PriceRefused) and error.rule == "jump":
         # A real jump is confirmed while the price of before it is still fresh.
         return max(CONFIRMATION_GAP_S, delay_s) if count > _CONFIRMING_TRIES else CONFIRMATION_GAP_S
@@ -106,7 +113,7 @@ class Fetcher:
         self._deliver = deliver
         self._reference = reference
         self._failures: TLRUCache[Pair, Failure] = TLRUCache(
-            _MOST_FAILURES, lambda _pair, failure, _now: failure.retry_at + _FAILURE_MEMORY_S, timer=clock.monotonic
+            _MOST_FAILURES, lambda _pair, failure, _now: failure.next_at + _FAILURE_MEMORY_S, timer=clock.monotonic
         )
         self._flights = Flights(
             self._fetch,
@@ -125,6 +132,11 @@ class Fetcher:
         """Return the error to answer with if the pair is not to be fetched now."""
         failure = self._failures.get(pair)
         return failure.error if failure is not None and failure.retry_at > self._clock.monotonic() else None
+
+    def failures(self, pair: Pair) -> int:
+        """Return how many fetches of a pair have failed since it last had a price."""
+        failure = self._failures.get(pair)
+        return 0 if failure is None else failure.count
 
     def join(self, pair: Pair) -> Flight:
         """Return the flight of a pair."""
@@ -201,6 +213,8 @@ class Fetcher:
         # A failure of the whole source is logged once, not for each of its pairs.
         if self.caller.health.available and (last is None or last.error.reason != outcome.reason):
             log.warning("no_price", source=self.name, pair=str(pair), reason=outcome.reason, error=str(outcome))
-        retry_at = max(now + retry_delay_s(outcome, count), self.caller.circuit.opened_until)
-        self._failures[pair] = Failure(outcome, count, retry_at)
-        return retry_at
+        longest_s, open_until = self._config.longest_retry_ms / 1000, self.caller.circuit.opened_until
+        retry_at = max(now + retry_delay_s(outcome, count, min(longest_s, LONGEST_RETRY_S)), open_until)
+        next_at = max(now + retry_delay_s(outcome, count, longest_s), open_until)
+        self._failures[pair] = Failure(outcome, count, retry_at, next_at)
+        return next_at

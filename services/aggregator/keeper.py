@@ -224,6 +224,13 @@ class PriceKeeper:
             return False
         return entry.pinned or self.fetchers[entry.source].settings.refetch or self._is_followed(entry)
 
+    def _is_retried(self, entry: Registration) -> bool:
+        """Tell whether a refreshed pair is tried again after a failure, though nobody asks for it."""
+        if entry.pinned or self._is_followed(entry):
+            return True
+        config = self._config
+        return config.retries and self.fetchers[entry.source].failures(entry.pair) < config.most_failures
+
     def _is_followed(self, entry: Registration) -> bool:
         return any(self._is_wanted(feed) for feed in self.feeds.users(entry.source, entry.pair))
 
@@ -262,7 +269,7 @@ class PriceKeeper:
             kept = self.cache.put(outcome)
             # A price that came too late does not prolong the one that is served.
             next_at = min(next_at, kept.expires_at)
-        if self._is_refreshed(entry):
+        if self._is_refreshed(entry) and (isinstance(outcome, SourceQuote) or self._is_retried(entry)):
             self._refreshes.set((source, pair), next_at)
         if isinstance(outcome, SourceQuote):
             for feed in self.feeds.users(source, pair):
