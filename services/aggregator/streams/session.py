@@ -137,6 +137,7 @@ class Session:
             log.debug("stream_message_odd", source=self._dialect.RULES.source, error=type(error).__name__)
             return
         self._on_message(True)
+        self._subscriptions.hear(self._heard_at)
         for event in events:
             self._take(event)
 

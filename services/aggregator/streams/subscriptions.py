@@ -2,7 +2,7 @@
 What one connection has asked for, and what it must send next so that this becomes what is wanted.
 
     wanted ──request──▶ asked ──confirmed, or a price──▶ held
-                          │ no answer in time: asked again, at last rejected
+                          │ no answer in time: asked again, at last rejected if other things were said meanwhile
                           │ request failed: asked in halves, alone at last
                           ▼ rejected: left to REST for an hour
 
@@ -81,6 +81,11 @@ class Subscriptions:
         self._tries: dict[str, int] = {}
         self._paused_until = float("-inf")
         self._last_id = 0
+        self._heard_at = float("-inf")
+
+    def hear(self, now: float) -> None:
+        """Note that the provider said something that could be read."""
+        self._heard_at = now
 
     def want(self, symbols: Iterable[str]) -> None:
         """Replace the wanted symbols."""
@@ -178,9 +183,16 @@ class Subscriptions:
 
     def _lapse(self, now: float) -> None:
         """Give up waiting for answers that are overdue."""
-        lapsed = [symbol for symbol, ask in self._held.items() if not ask.confirmed and now - ask.asked_at >= ANSWER_S]
-        for symbol in lapsed:
+        lapsed = {
+            symbol: ask.asked_at
+            for symbol, ask in self._held.items()
+            if not ask.confirmed and now - ask.asked_at >= ANSWER_S
+        }
+        for symbol, asked_at in lapsed.items():
             del self._held[symbol]
+            # A provider that says nothing at all has not refused this symbol: the connection is broken.
+            if self._heard_at <= asked_at:
+                continue
             self._tries[symbol] = self._tries.get(symbol, 0) + 1
             if self._tries[symbol] >= MOST_TRIES:
                 del self._tries[symbol]

@@ -84,12 +84,24 @@ def test_fellows_of_a_rejected_symbol() -> None:
 
 
 def test_a_missing_answer() -> None:
-    """A symbol whose subscription is not answered is asked for again a few times, then left to REST."""
+    """A symbol that the provider does not answer while it says other things is asked for a few times, then left out."""
+    subscriptions = Subscriptions(RULES, 5, Rejections())
+    subscriptions.want(["a"])
+    asked = []
+    for now in range(100):
+        asked += [now] if drain(subscriptions, now) else []
+        subscriptions.hear(now + 0.5)
+    assert [int(ANSWER_S) * tries for tries in range(MOST_TRIES)] == asked
+    assert subscriptions.is_useless(100)
+
+
+def test_a_silent_provider_refuses_nothing() -> None:
+    """On a connection on which nothing comes, a symbol is asked for until the connection ends."""
     subscriptions = Subscriptions(RULES, 5, Rejections())
     subscriptions.want(["a"])
     asked = [now for now in range(100) if drain(subscriptions, now)]
-    assert [int(ANSWER_S) * tries for tries in range(MOST_TRIES)] == asked
-    assert subscriptions.is_useless(100)
+    assert list(range(0, 100, int(ANSWER_S))) == asked
+    assert not subscriptions.is_useless(100)
 
 
 def test_a_temporary_failure() -> None:
