@@ -1,6 +1,7 @@
 """The `feedmesh` command."""
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Coroutine
@@ -80,7 +81,10 @@ def up(
     logs: LogsOption = False,
     timeout: TimeoutOption = 300,
 ) -> None:
-    """Run the network of a configuration file."""
+    """Run the network of a configuration file; as the first process of a container, become its supervisor."""
+    if os.getpid() == 1 and not rounds and not as_json:
+        command = [sys.executable, "-m", "services.supervisor", "--config", str(config.absolute())]
+        os.execv(command[0], command)  # noqa: S606  # there is no shell, and nothing of ours is to stay above it
     _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 
 

@@ -61,7 +61,7 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _on_signal, interrupted, supervised)
         # It goes on during the stop, so that one sees what is still there.
-        following = asyncio.create_task(watcher.run(supervised.pid))
+        following = asyncio.create_task(watcher.run(supervised.is_ours))
         try:
             await _until_end(supervised, watcher.done, following, interrupted, timeout_s if rounds else 0, hint)
             if rounds and not interrupted.is_set():

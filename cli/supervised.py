@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 
 import orjson
+import psutil
 
 from cli.errors import MeshFailed
 
@@ -58,11 +59,14 @@ class Supervised:
             if self._pass_output:
                 print(line, flush=True)
 
-    @property
-    def pid(self) -> int:
-        """Return the supervisor's process id."""
+    def is_ours(self, pid: int) -> bool:
+        """Tell whether the supervisor with this pid is the one we started, which stands below its guards."""
         assert self._process is not None
-        return self._process.pid
+        try:
+            process = psutil.Process(pid)
+            return self._process.pid in {pid, *(parent.pid for parent in process.parents())}
+        except psutil.NoSuchProcess:
+            return False
 
     @property
     def exit_code(self) -> int | None:

@@ -53,9 +53,9 @@ class Watcher:
         self._seen: set[tuple[str, str, int]] = set()
         self.done = asyncio.Event()
 
-    async def run(self, supervisor_pid: int) -> None:
-        """Follow everything, once the supervisor with that process id answers."""
-        await self._again(lambda: self._answers(supervisor_pid))
+    async def run(self, is_ours: Callable[[int], bool]) -> None:
+        """Follow everything, once a supervisor answers whose process id is ours."""
+        await self._again(lambda: self._answers(is_ours))
         first = self._solution.bootstrap_nodes + 1
         async with asyncio.TaskGroup() as group:
             group.create_task(self._again(self._services))
@@ -76,12 +76,12 @@ class Watcher:
                     raise
             await asyncio.sleep(_RECONNECT_S)
 
-    async def _answers(self, supervisor_pid: int) -> bool:
+    async def _answers(self, is_ours: Callable[[int], bool]) -> bool:
         # Another mesh may hold these sockets; ours will find that out and say so.
         async with channel(self._run.socket("supervisor")) as connection:
             stub = supervisor_grpc.SupervisorServiceStub(connection)
             listed = await stub.ListServices(supervisor_pb.ListServicesRequest(), timeout=5)
-        return listed.supervisor_pid == supervisor_pid
+        return is_ours(listed.supervisor_pid)
 
     async def _services(self) -> bool:
         async with channel(self._run.socket("supervisor")) as connection:

@@ -40,6 +40,18 @@ def test_bad_input_is_one_clear_line(arguments: tuple[str, ...], exit_code: int,
     assert message in report["error"]
 
 
+def test_the_first_process_of_a_container_becomes_the_supervisor() -> None:
+    """As PID 1 `feedmesh up` is not above the supervisor but is it: what it says is the supervisor's, and its code."""
+    first = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*first, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("a pid namespace is not permitted here")
+    command = [*first, sys.executable, "-m", "cli", "up", "--config", "/nonexistent.json", "--logs"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = json.loads((done.stdout + done.stderr).splitlines()[-1])
+
+    assert (1, "supervisor", "INVALID_CONFIGURATION") == (done.returncode, said["service"], said["reason"])
+
+
 def test_check_accepts_a_deployment() -> None:
     """`feedmesh check` accepts a configuration as deployments have it."""
     done = feedmesh("check", "--config", str(VECTOR), "--json")
