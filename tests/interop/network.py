@@ -1,0 +1,210 @@
+"""Networks of oracles by libocr and of ours, on a real chain with the library's own contract."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+from eth_abi.abi import decode
+from eth_utils.address import to_checksum_address
+
+from services.operator import ocr_config
+from services.oracle.chain.aggregator import LATEST_CONFIG_DETAILS, decode_config_details
+from services.oracle.chain.rpc import blob
+from services.oracle.ocr.schedule import leader, leader_key
+from tests.dbinit.server import Server
+from tests.interop.participant import Participant
+from tests.oracle.anvil import NEW_TRANSMISSION, OWNER, Aggregator, Anvil
+from tests.oracle.conftest import node_url
+from tests.oracle.network import NodeProcess, set_up_bootstrap, set_up_oracle
+from tests.oracle.ocr.committee import MS, S
+from tests.oracle.quotes import QuoteServer
+from tests.waiting import until
+
+_WITHIN_S = 60
+# As fast as a loaded machine bears; the oracles and what is made of their number come with the network.
+TIMINGS = ocr_config.OffchainConfig(
+    delta_progress_ns=3 * S,
+    delta_resend_ns=500 * MS,
+    delta_round_ns=600 * MS,
+    delta_grace_ns=150 * MS,
+    delta_c_ns=600 * S,
+    alpha_ppb=1,
+    delta_stage_ns=1 * S,
+    r_max=4,
+    s=(),
+    offchain_public_keys=(),
+    peer_ids=(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Hold a report that the contract took; leader, transmitter and observers are oracle indices."""
+
+    config_digest: bytes
+    epoch: int
+    round: int
+    leader: int
+    transmitter: int
+    observers: tuple[int, ...]
+    answer: int
+
+
+@dataclass
+class Network:
+    """Hold a running network; element i of `oracles` is oracle i of the configuration."""
+
+    aggregator: Aggregator
+    oracles: Sequence[Participant | NodeProcess]
+    bootstrap: Participant | NodeProcess
+    leader_key: bytes = b""
+
+    @property
+    def theirs(self) -> list[Participant]:
+        """Return all that libocr runs."""
+        return [member for member in (self.bootstrap, *self.oracles) if isinstance(member, Participant)]
+
+    @property
+    def ours(self) -> list[NodeProcess]:
+        """Return our nodes."""
+        return [member for member in (self.bootstrap, *self.oracles) if isinstance(member, NodeProcess)]
+
+    async def config_digest(self) -> bytes:
+        """Return the digest of the contract's configuration."""
+        data = await self.aggregator.anvil.rpc.eth_call(self.aggregator.address, LATEST_CONFIG_DETAILS)
+        return decode_config_details(data)[1]
+
+    async def configure(self, timings: ocr_config.OffchainConfig = TIMINGS, *, leaders: Sequence[int] = ()) -> None:
+        """Write a configuration as our operator encodes it; `leaders` are those of the first epochs."""
+        keys = [oracle.ocr.keys for oracle in self.oracles]
+        n = len(self.oracles)
+        offchain = replace(
+            timings,
+            s=ocr_config.transmission_stages(n),
+            offchain_public_keys=tuple(key.offchain_public_key for key in keys),
+            peer_ids=tuple(oracle.p2p.peer_id for oracle in self.oracles),
+        )
+        secret = _secret_with(leaders, n)
+        self.leader_key = leader_key(secret)
+        config_keys = [key.config_public_key for key in keys]
+        encoded = ocr_config.encode_with(offchain, config_keys, secret, os.urandom(32))
+        addresses = [oracle.evm.address for oracle in self.oracles]
+        await self.aggregator.configure([key.signing_address for key in keys], addresses, (n - 1) // 3, encoded)
+
+    async def accepted(self) -> list[Accepted]:
+        """Return what the contract took under its present configuration, oldest first."""
+        transmitters = [oracle.evm.address for oracle in self.oracles]
+        rpc, digest = self.aggregator.anvil.rpc, await self.config_digest()
+        logs = await rpc.logs(self.aggregator.address, NEW_TRANSMISSION, 0, await rpc.number("eth_blockNumber"))
+        found = []
+        for log in logs:
+            types = ("int192", "address", "int192[]", "bytes", "bytes32")
+            answer, sender, _, observers, context = decode(types, blob(log["data"]))
+            if context[11:27] != digest:
+                continue
+            epoch = int.from_bytes(context[27:31], "big")
+            leads = leader(epoch, self.leader_key, len(self.oracles))
+            index = transmitters.index(to_checksum_address(sender))
+            found.append(Accepted(digest, epoch, context[31], leads, index, tuple(observers), answer))
+        return found
+
+    async def until_accepted(self, condition: Callable[[Sequence[Accepted]], bool], what: str) -> list[Accepted]:
+        """Return the reports that the contract took from now on, once they are what was waited for."""
+        before, digest = len(await self.accepted()), await self.config_digest()
+        new: list[Accepted] = []
+
+        async def holds() -> bool:
+            assert digest == await self.config_digest()
+            new[:] = (await self.accepted())[before:]
+            return condition(new)
+
+        try:
+            await until(holds, what, _WITHIN_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; only {new}\n{self._said()}") from error
+        return new
+
+    def _said(self) -> str:
+        said = []
+        for member in (self.bootstrap, *self.oracles):
+            lines = member.said if isinstance(member, Participant) else member.log.read_text().splitlines()
+            said.append("\n".join((f"-- {member.name}", *lines[-12:])))
+        return "\n".join(said)
+
+
+@asynccontextmanager
+async def running(
+    oracles: str,
+    program: Path,
+    postgres: Server,
+    http: aiohttp.ClientSession,
+    directory: Path,
+    run_dir: Path,
+    *,
+    bootstrap: str = "t",
+    leaders: Sequence[int] = (),
+) -> AsyncIterator[Network]:
+    """Run a configured network; a letter stands for who runs a member: t for them, o for us."""
+    anvil, quotes = Anvil(http, None), QuoteServer()
+    made: list[Participant | NodeProcess] = []
+    for number, whose in enumerate(bootstrap + oracles, start=1):
+        if whose == "t":
+            made.append(Participant(f"theirs-{number}"))
+        else:
+            url = node_url(postgres, number)
+            await _empty(url)
+            made.append(NodeProcess.make(f"chainlink-node-{number}", directory / str(number), run_dir, url))
+    ours = [member for member in made if isinstance(member, NodeProcess)]
+    try:
+        await asyncio.gather(anvil.start(), quotes.start())
+        for node in ours:
+            node.write_files(anvil.url, None if node is made[0] else made[0].locator)
+            await node.start()
+        network = Network(await _deploy(anvil, program), made[1:], made[0])
+        await network.configure(leaders=leaders)
+        await asyncio.gather(*(anvil.fund(member.evm.address) for member in made))
+        await asyncio.gather(*(node.ready(http) for node in ours))
+        contract, locator = network.aggregator.address, made[0].locator
+        for member in made:
+            if isinstance(member, Participant):
+                command = "bootstrap" if member is made[0] else "oracle"
+                await member.start(program, command, anvil.port, contract, locator)
+            elif member is made[0]:
+                await set_up_bootstrap(http, member, contract)
+            else:
+                await set_up_oracle(http, member, contract, locator, quotes.url)
+        yield network
+    finally:
+        await asyncio.gather(*(member.stop() for member in made if isinstance(member, Participant)))
+        await asyncio.gather(*(node.stop(signal.SIGKILL) for node in ours))
+        await quotes.stop()
+        await anvil.stop()
+
+
+async def _deploy(anvil: Anvil, program: Path) -> Aggregator:
+    process = await asyncio.create_subprocess_exec(str(program), "bytecode", stdout=asyncio.subprocess.PIPE)
+    code, _ = await process.communicate()
+    await anvil.fund(OWNER)
+    return await Aggregator.deploy(anvil, bytes.fromhex(code.decode().strip().removeprefix("0x")))
+
+
+def _secret_with(leaders: Sequence[int], n: int) -> bytes:
+    """Return a shared secret that makes these the leaders of the first epochs."""
+    while True:
+        secret = random.randbytes(16)
+        key = leader_key(secret)
+        if all(leader(epoch, key, n) == index for epoch, index in enumerate(leaders, start=1)):
+            return secret
+
+
+async def _empty(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await connection.close()
