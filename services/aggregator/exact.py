@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import orjson
 
+_DECODER = json.JSONDecoder(parse_float=Decimal)
+
 
 def loads(text: str | bytes) -> object:
     """
@@ -14,4 +16,4 @@ def loads(text: str | bytes) -> object:
     recursion limit is, and refuses NaN and what else the json module lets pass.
     """
     orjson.loads(text)
-    return json.loads(text, parse_float=Decimal)
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())

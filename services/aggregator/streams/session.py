@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from itertools import count
 
 import aiohttp
 
@@ -30,6 +31,7 @@ log = get_logger(__name__)
 
 # How long the writer sleeps at most; overdue answers are noticed this late.
 STEP_S = 1.0
+_IN_A_ROW = 16
 _ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 _MESSAGES = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 
@@ -91,17 +93,17 @@ class Session:
 
     async def run(self) -> None:
         """Receive and send; return when nothing is wanted any more, raise StreamDown when the connection ends."""
-        reader, writer = asyncio.create_task(self._receive()), asyncio.create_task(self._send())
+        tasks = [asyncio.create_task(each) for each in (self._receive(), self._send(), self._watch())]
         try:
-            done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         except (aiohttp.ClientError, OSError) as error:
             raise StreamDown("closed", type(error).__name__) from None
         finally:
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._close()
 
     async def _close(self) -> None:
@@ -111,12 +113,12 @@ class Session:
             log.debug("stream_not_closed", error=type(error).__name__)
 
     async def _receive(self) -> None:
-        while True:
-            try:
-                left_s = self._heard_at + self._silence_s - self._clock.monotonic()
-                message = await self._ws.receive(max(left_s, 0.001))  # to aiohttp 0 is no limit
-            except TimeoutError:
-                raise StreamDown("silent", f"no message for {self._silence_s:g} s") from None
+        for number in count(1):
+            # Without a time-out here: one a message would cost as much as reading it.
+            message = await self._ws.receive()
+            # What has come already is received without a wait, and a flood must not hold up all others.
+            if number % _IN_A_ROW == 0:
+                await asyncio.sleep(0)
             if message.type in _MESSAGES:
                 self._heard_at = self._clock.monotonic()
                 self._read(message)
@@ -127,6 +129,11 @@ class Session:
             elif message.type is not aiohttp.WSMsgType.PONG:
                 # A pong of the protocol may come from a machine before the provider's, so it is no sign of life.
                 raise StreamDown("closed", f"code {self._ws.close_code}")
+
+    async def _watch(self) -> None:
+        while (left_s := self._heard_at + self._silence_s - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left_s)
+        raise StreamDown("silent", f"no message for {self._silence_s:g} s")
 
     def _read(self, message: aiohttp.WSMessage) -> None:
         try:
