@@ -16,12 +16,13 @@ from services.oracle.p2p.streams import Stream
 
 STREAM_NAME = "ragedisco/v1"
 _MAX_LENGTH = 110_000
+_BUFFERED = 2
 
 
 def discovery_limits(delta_reconcile_s: float) -> StreamLimits:
     """Return the limits of a discovery stream: two messages an interval, four at once."""
     rate, capacity = 2 / delta_reconcile_s, 4
-    return StreamLimits(_MAX_LENGTH, rate, capacity, rate * _MAX_LENGTH, capacity * _MAX_LENGTH, buffered=2)
+    return StreamLimits(_MAX_LENGTH, rate, capacity, rate * _MAX_LENGTH, capacity * _MAX_LENGTH, _BUFFERED)
 
 
 class DiscoveryAgent:
@@ -55,8 +56,9 @@ class DiscoveryAgent:
         """Open the stream to a peer."""
         limits = discovery_limits(self._delta_reconcile_s)
         self._streams[peer.peer_key] = peer.open(STREAM_NAME, limits, self._arrived)
-        # Half of what the peer takes; the other half is for the regular messages.
-        self._extra[peer.peer_key] = TokenBucket(1 / self._delta_reconcile_s, 2, self._clock.monotonic())
+        # A new connection brings the waiting messages, one that is new and a regular one at the same moment: the four
+        # that a peer takes at once. The regular ones need half of what it takes later.
+        self._extra[peer.peer_key] = TokenBucket(0.5 / self._delta_reconcile_s, 1, self._clock.monotonic())
 
     def remove(self, peer: Peer) -> None:
         """Close the stream to a peer."""
