@@ -134,6 +134,21 @@ def test_chain_minimums() -> None:
     assert COMMITTEE.public == PublicConfig.from_contract(COMMITTEE.contract_config, None)
 
 
+def test_seconds_for_nanoseconds_are_refused() -> None:
+    """Durations written in seconds by mistake are below the minimums of every chain that has some."""
+    in_seconds = with_changes(
+        delta_progress_ns=35,
+        delta_resend_ns=17,
+        delta_round_ns=30,
+        delta_grace_ns=12,
+        delta_c_ns=86_400,
+        delta_stage_ns=60,
+    )
+    for chain_id in (1, 100, 10, 11155111, 31337):
+        with pytest.raises(ConfigError, match="at least"):
+            PublicConfig.from_contract(in_seconds, chain_id)
+
+
 def test_slow_chain_timings_pass_everywhere() -> None:
     """The timings that real deployments use pass on an unknown chain."""
     slow = with_changes(

@@ -188,6 +188,23 @@ def test_follower_saves_then_signs(follower: Follower) -> None:
     assert [SendTo(LEADER, Report(EPOCH, 1, report))] == sent
 
 
+def test_follower_without_an_observation_signs_all_the_same(follower: Follower) -> None:
+    """Whoever has no value of its own still signs what the others observed, echoes it, and completes the round."""
+    assert [] == silent(follower.on_observed(Observed(EPOCH, 1, None), NOW_MS))
+    follower.on_report_req(LEADER, request((1, 100), (2, 101), (3, 102)), NOW_MS)
+    follower.on_contract_read(ContractWasRead(ReadPurpose.SHOULD_REPORT, EPOCH, 1, None), NOW_MS)
+    (sent,) = silent(follower.on_signed_round_saved(SignedRoundSaved(SignedRound(EPOCH, 1), ok=True), NOW_MS))
+    assert isinstance(sent, SendTo)
+    assert isinstance(sent.message, Report)
+    assert signature(OWN, sent.message.report.observations) == sent.message.report.signature
+
+    report = attested(1, 2)
+    assert [Broadcast(FinalEcho(EPOCH, 1, report))] == follower.on_final(LEADER, Final(EPOCH, 1, report))
+    follower.on_final_echo(OWN, FinalEcho(EPOCH, 1, report), NOW_MS)
+    done = silent(follower.on_final_echo(2, FinalEcho(EPOCH, 1, report), NOW_MS))
+    assert [Complete(EPOCH, 1, report), Progress()] == done
+
+
 def test_follower_completes_what_is_not_worth_reporting(follower: Follower) -> None:
     """When nothing changed the round is complete without a signature."""
     follower.on_report_req(LEADER, request((1, 20), (2, 20), (3, 20)), NOW_MS)

@@ -27,6 +27,9 @@ FRESH_MS = 1_060_000
         (990, CONTRACT, None, FRESH_MS, Reason.DEVIATION),
         (1009, CONTRACT, None, FRESH_MS, None),
         (1000, CONTRACT, None, FRESH_MS + 1, Reason.HEARTBEAT),
+        # The chain's clock is frozen far behind the own one, or ahead of it.
+        (1000, dataclasses.replace(CONTRACT, timestamp_s=0), None, FRESH_MS, Reason.HEARTBEAT),
+        (1000, dataclasses.replace(CONTRACT, timestamp_s=2**64 - 1), None, FRESH_MS, None),
         (1000, CONTRACT, RoundRequested(DIGEST, 3, 2), FRESH_MS, Reason.REQUESTED),
         (1000, CONTRACT, RoundRequested(DIGEST, 3, 1), FRESH_MS, None),
         (1000, CONTRACT, RoundRequested(OTHER, 3, 2), FRESH_MS, None),
