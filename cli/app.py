@@ -14,7 +14,7 @@ import orjson
 import typer
 import uvloop
 
-from cli import feeds_lint, inspect_mesh, market_feeds, plan, profile
+from cli import db, feeds_lint, inspect_mesh, market_feeds, plan, profile
 from cli.errors import CliError, UsageError
 from cli.logs import LogSelection, since_ms
 from cli.mesh import launch
@@ -181,6 +181,26 @@ def feeds(
 def lint(as_json: JsonOption = False) -> None:
     """Look for known feeds that are priced by too little or by something else; fail if one is."""
     raise typer.Exit(feeds_lint.show(as_json))
+
+
+db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
+
+
+@db_app.command("status")
+def db_status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show every node's database, try that none is open to another node, and fail if something is wrong."""
+    _run(db.status(run_dir or default_run_dir(), as_json))
+
+
+@db_app.command("psql")
+def db_psql(
+    node: Annotated[int, typer.Argument(min=1, help="The node's number.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after `--`.")] = None,
+    run_dir: RunDirOption = None,
+) -> None:
+    """Open psql on a node's database."""
+    _run(db.psql(run_dir or default_run_dir(), node, arguments or []))
 
 
 def main() -> None:

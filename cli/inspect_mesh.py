@@ -39,7 +39,8 @@ def explain(error: grpc.aio.AioRpcError) -> str:
     return f"{error.details()} [{error.code().name}]"
 
 
-def _socket(run_dir: Path, service: str) -> Path:
+def socket_of(run_dir: Path, service: str) -> Path:
+    """Return a service's socket. Raises CliError if no mesh runs there."""
     socket = RunDir(run_dir.absolute()).socket(service)
     if not socket.exists():
         raise CliError(
@@ -48,7 +49,8 @@ def _socket(run_dir: Path, service: str) -> Path:
     return socket
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Write a line of JSON for programs."""
     print(orjson.dumps(value).decode())
 
 
@@ -58,7 +60,7 @@ def _as_dict(message: Message) -> dict[str, object]:
 
 async def status(run_dir: Path, as_json: bool) -> None:
     """Show every service."""
-    async with channel(_socket(run_dir, "supervisor")) as connection:
+    async with channel(socket_of(run_dir, "supervisor")) as connection:
         stub = supervisor_grpc.SupervisorServiceStub(connection)
         listed = await stub.ListServices(supervisor_pb.ListServicesRequest())
     if as_json:
@@ -66,28 +68,28 @@ async def status(run_dir: Path, as_json: bool) -> None:
             {**service_json(service), "last_exit": service.last_exit, "message": service.message}
             for service in listed.services
         ]
-        _print_json({"supervisor_pid": listed.supervisor_pid, "services": services})
+        print_json({"supervisor_pid": listed.supervisor_pid, "services": services})
     else:
         Console().print(service_table(list(listed.services), time.time()))
 
 
 async def logs(run_dir: Path, selection: LogSelection, as_json: bool) -> None:
     """Show log lines."""
-    async for line in tail(_socket(run_dir, "supervisor"), selection):
+    async for line in tail(socket_of(run_dir, "supervisor"), selection):
         if as_json:
-            _print_json({"service": line.service, "time_ms": line.time.ToMilliseconds(), "text": line.text})
+            print_json({"service": line.service, "time_ms": line.time.ToMilliseconds(), "text": line.text})
         else:
             print(f"{line.service} | {line.text}", flush=True)
 
 
 async def control(run_dir: Path, action: Action, name: str, as_json: bool) -> None:
     """Start, stop or restart a service and show what became of it."""
-    async with channel(_socket(run_dir, "supervisor")) as connection:
+    async with channel(socket_of(run_dir, "supervisor")) as connection:
         stub = supervisor_grpc.SupervisorServiceStub(connection)
         request = getattr(supervisor_pb, f"{action}Request")(name=name)
         response = await getattr(stub, action)(request, timeout=_CONTROL_TIMEOUT_S)
     if as_json:
-        _print_json(service_json(response.service))
+        print_json(service_json(response.service))
     else:
         Console().print(service_table([response.service], time.time()))
 
@@ -98,12 +100,12 @@ async def quote(run_dir: Path, text: str, source: str, as_json: bool) -> None:
     if not (base and slash and counter) or "/" in counter:
         raise UsageError(f"PAIR: found {text!r}, allowed: BASE/QUOTE, for example BTC/USD")
     pair = quote_pb.Pair(base=base.strip(), quote=counter.strip())
-    async with channel(_socket(run_dir, "aggregator"), timeout_s=15) as connection:
+    async with channel(socket_of(run_dir, "aggregator"), timeout_s=15) as connection:
         response = await quote_grpc.QuoteServiceStub(connection).GetQuote(
             quote_pb.GetQuoteRequest(pair=pair, source=source)
         )
     if as_json:
-        _print_json(_as_dict(response.quote))
+        print_json(_as_dict(response.quote))
         return
     answer = response.quote
     status_name = quote_pb.QuoteStatus.Name(answer.status).removeprefix("QUOTE_STATUS_").lower()
@@ -117,10 +119,10 @@ async def quote(run_dir: Path, text: str, source: str, as_json: bool) -> None:
 
 async def feeds(run_dir: Path, as_json: bool) -> None:
     """Show the running feeds."""
-    async with channel(_socket(run_dir, "operator")) as connection:
+    async with channel(socket_of(run_dir, "operator")) as connection:
         listed = await operator_grpc.OperatorServiceStub(connection).ListFeeds(operator_pb.ListFeedsRequest())
     if as_json:
-        _print_json([_as_dict(feed) for feed in listed.feeds])
+        print_json([_as_dict(feed) for feed in listed.feeds])
         return
     table = Table("feed", "phase", "answer", "round", "age", "contract", box=None, pad_edge=False)
     for feed in listed.feeds:
@@ -135,7 +137,7 @@ def known_feeds(as_json: bool) -> None:
     """List the feeds that a configuration may name."""
     rows = list(known.load().values())
     if as_json:
-        _print_json(
+        print_json(
             [
                 {
                     "name": feed.name,

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from meshkit import log
-from services.dbinit import account, binaries, cluster, durable, launch, place, server_files
+from services.dbinit import account, binaries, cluster, durable, launch, memory, place, preflight, server_files
 from services.dbinit.config import Settings
-from services.dbinit.errors import from_os_error
+from services.dbinit.errors import from_obstacle, from_os_error
 
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _log = log.get_logger("services.dbinit.bootstrap")
 
 
@@ -44,6 +41,8 @@ def _bootstrap(settings: Settings) -> Bootstrapped:
         created = not cluster.exists(settings.place, user)
         if created:
             cluster.make(programs, user, settings.place)
+        elif obstacle := preflight.obstacle(settings.place.data):
+            raise from_obstacle(obstacle)
         socket_directory = server_files.fitting_socket_directory(settings.place.socket, settings.port)
         if socket_directory is None:
             _log.warning("socket_path_too_long", directory=str(settings.place.socket), consequence="TCP only")
@@ -78,18 +77,9 @@ def _write_server_files(settings: Settings, socket_directory: Path | None) -> No
             socket_directory=socket_directory,
             max_connections=settings.max_connections,
             synchronous_commit=settings.synchronous_commit,
-            memory_bytes=_memory_bytes(),
+            sizes=memory.sizes(memory.available_bytes(), settings.max_connections),
         )
     )
     # Readable for the server's user, and without secrets.
     durable.write(settings.place.server_settings, text, 0o644)
     durable.write(settings.place.access_rules, server_files.access_text(), 0o644)
-
-
-def _memory_bytes() -> int:
-    """Return the memory we may use: the container's limit where there is one, else the machine's."""
-    machine: int = psutil.virtual_memory().total
-    try:
-        return min(machine, int(_CGROUP_LIMIT.read_text()))
-    except (OSError, ValueError):
-        return machine  # No limit is written as `max`, and outside a container the file does not exist.

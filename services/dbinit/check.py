@@ -22,6 +22,15 @@ ORDER BY 1, 2
 """
 
 
+_HEALTH = """
+SELECT current_setting('server_version') AS server_version,
+       coalesce(sum(checksum_failures), 0)::bigint AS checksum_failures,
+       coalesce(sum(numbackends), 0)::bigint AS connections,
+       current_setting('max_connections')::int AS max_connections
+FROM pg_stat_database
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What was found; `violations` has a sentence for each access that went otherwise than it should."""
@@ -29,6 +38,8 @@ class Checked:
     violations: tuple[str, ...]
     server_version: str
     checksum_failures: int
+    connections: int
+    max_connections: int
     databases: tuple[Database, ...]
 
 
@@ -41,10 +52,7 @@ async def check(settings: Settings) -> Checked:
     nodes = range(1, settings.total_nodes + 1)
     names = [node_name(node) for node in nodes]
     async with superuser(settings) as connection:
-        version: str = await connection.fetchval("SHOW server_version")
-        failures: int = await connection.fetchval(
-            "SELECT coalesce(sum(checksum_failures), 0)::bigint FROM pg_stat_database"
-        )
+        health = await connection.fetchrow(_HEALTH)
         privileges = await connection.fetch(_PRIVILEGES, names)
     found = [
         f"role {record['role']} has the privilege to connect to database {record['database']}" for record in privileges
@@ -58,7 +66,7 @@ async def check(settings: Settings) -> Checked:
     async with asyncio.TaskGroup() as group:
         attempts = [group.create_task(attempt(node, database)) for node in nodes for database in (*names, *_NOBODYS)]
     found += [violation for task in attempts if (violation := task.result()) is not None]
-    return Checked(tuple(found), version, failures, await list_databases(settings))
+    return Checked(tuple(found), databases=await list_databases(settings), **dict(health or {}))
 
 
 async def _attempt(settings: Settings, node: int, database: str) -> str | None:

@@ -104,6 +104,8 @@ def _initdb(programs: Programs, account: Account | None, files: Path, password_f
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
         f"--wal-segsize={_WAL_SEGMENT_MB}",
+        # See server_files: the server that initdb runs could end with SIGBUS.
+        "--set=huge_pages=off",
         "--no-instructions",
         # We flush the tree ourselves, many files at a time.
         "--no-sync",

@@ -4,6 +4,7 @@ from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
 from meshkit import log, runtime
 from meshkit.server import MeshServer
 from services.dbinit import config
+from services.dbinit.connection import forget
 from services.dbinit.service import NAME, DatabaseService
 
 
@@ -17,5 +18,8 @@ async def _serve() -> None:
     settings = config.from_environment()
     server = MeshServer("dbinit", settings.socket)
     server.add(rpc.add_DatabaseServiceServicer_to_server, DatabaseService(settings), NAME)
-    await server.start()
-    await server.serve_until_signal()
+    try:
+        await server.start()
+        await server.serve_until_signal()
+    finally:
+        forget(settings.run_dir)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from meshkit.paths import default_run_dir
-from services.dbinit import durable, run_as
+from services.dbinit import durable, preflight, run_as
 from services.dbinit.run_as import Identity
 
 _FILE = "postgres-launch.json"
@@ -62,6 +62,9 @@ def run() -> NoReturn:
     except OSError as error:
         sys.exit(f"postgres: {error.filename}: {error.strerror}; `python -m services.dbinit bootstrap` makes it")
     try:
+        if obstacle := preflight.obstacle(launch.data_directory):
+            print(f"postgres: {obstacle}", file=sys.stderr)
+            sys.exit(obstacle.exit_code)
         _clear_the_way(launch)
         if launch.identity is not None:
             run_as.become(launch.identity)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.dbinit.cluster import SUPERUSER
+from services.dbinit.memory import Sizes
 
-_MB = 1024 * 1024
 # The kernel's limit for the path of a Unix socket, without its terminating zero.
 _LONGEST_SOCKET_PATH = 107
 
@@ -27,23 +27,13 @@ class ServerSettings:
     socket_directory: Path | None
     max_connections: int
     synchronous_commit: bool
-    memory_bytes: int
+    sizes: Sizes
 
 
 def fitting_socket_directory(directory: Path, port: int) -> Path | None:
     """Return the directory, or None if the socket's path in it would be longer than the kernel takes."""
     socket = directory / f".s.PGSQL.{port}"
     return directory if len(bytes(socket)) <= _LONGEST_SOCKET_PATH else None
-
-
-def shared_buffers_mb(memory_bytes: int) -> int:
-    """
-    Return the page cache's size: 1/32 of the memory, at least 32 MB and at most 256 MB.
-
-    A node's database is some tens of MB, and the kernel caches its files as well; most of a host's memory is the
-    nodes' own.
-    """
-    return max(32, min(256, memory_bytes // 32 // _MB))
 
 
 def settings_text(settings: ServerSettings) -> str:
@@ -63,9 +53,17 @@ def settings_text(settings: ServerSettings) -> str:
         "password_encryption": "scram-sha-256",
         "authentication_timeout": "10s",
         "ssl": False,
-        # Memory. Dynamic segments are files below the cluster: a container's /dev/shm may be small or read-only, and
-        # without parallel queries, which no node needs, they are hardly used.
-        "shared_buffers": f"{shared_buffers_mb(settings.memory_bytes)}MB",
+        "shared_buffers": f"{settings.sizes.shared_buffers_mb}MB",
+        "work_mem": f"{settings.sizes.work_kb}kB",
+        "maintenance_work_mem": f"{settings.sizes.maintenance_work_mb}MB",
+        "effective_cache_size": f"{settings.sizes.effective_cache_mb}MB",
+        # In containers that have a limit for them, their use ends the server with SIGBUS.
+        "huge_pages": False,
+        # Segments made while it runs, for the counters of tables mostly, lie in memory reserved at the start. Should
+        # that not do, they are files below the cluster: /dev/shm, the usual place, may have 64 MB for all or be
+        # read-only, and a full one ends a process with SIGBUS; a full disk gives an error. Parallel queries, which
+        # would need many, no node has.
+        "min_dynamic_shared_memory": "16MB",
         "dynamic_shared_memory_type": "mmap",
         "max_parallel_workers_per_gather": 0,
         "max_parallel_maintenance_workers": 0,
@@ -82,9 +80,9 @@ def settings_text(settings: ServerSettings) -> str:
         "min_wal_size": "32MB",
         "max_wal_size": "256MB",
         "checkpoint_timeout": "10min",
-        # A crashed backend is the postmaster's business: recovery takes it less time than the supervisor a restart,
-        # and does not use up the restart budget. Only the postmaster's own death is the supervisor's.
-        "restart_after_crash": True,
+        # A crash of one of its processes ends the server: the supervisor restarts it within its budget and shows that.
+        # The postmaster by itself would try for ever, against a full disk for instance.
+        "restart_after_crash": False,
         # The supervisor keeps the logs.
         "log_destination": "stderr",
         "logging_collector": False,

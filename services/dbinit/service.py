@@ -12,6 +12,8 @@ from services.dbinit import provision
 from services.dbinit.bootstrap import bootstrap
 from services.dbinit.check import check
 from services.dbinit.config import Settings
+from services.dbinit.connection import reach
+from services.dbinit.session import HOST
 
 NAME = pb.DESCRIPTOR.services_by_name["DatabaseService"].full_name
 
@@ -54,6 +56,20 @@ class DatabaseService(rpc.DatabaseServiceServicer):
             server_version=found.server_version,
             checksum_failures=found.checksum_failures,
             databases=_databases(found.databases),
+            connections=found.connections,
+            max_connections=found.max_connections,
+        )
+
+    async def GetConnection(self, request: pb.GetConnectionRequest, context: Context) -> pb.GetConnectionResponse:
+        """Write the file with the node's password and tell the rest."""
+        found = await asyncio.to_thread(reach, self._settings, request.node)
+        return pb.GetConnectionResponse(
+            host=HOST,
+            port=self._settings.port,
+            database=found.name,
+            role=found.name,
+            password_file=str(found.password_file),
+            program_directory=str(found.program_directory),
         )
 
 
@@ -64,6 +80,8 @@ def _databases(databases: Iterable[provision.Database]) -> list[pb.Database]:
             node=database.node,
             size_bytes=database.size_bytes,
             connections=database.connections,
+            can_login=database.can_login,
+            checksum_failures=database.checksum_failures,
         )
         for database in databases
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection  # generic in its stubs only
 
+HOST = "127.0.0.1"
 _CONNECT_S = 5.0
 _COMMAND_S = 30.0
 
@@ -50,6 +51,7 @@ async def superuser(settings: Settings, database: str = "postgres") -> AsyncIter
         asyncpg.AdminShutdownError,
         asyncpg.CrashShutdownError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # its words for a connection that broke between two statements
     ) as error:
         raise ServerUnavailable(settings.port, str(error) or type(error).__name__) from error
 
@@ -57,7 +59,7 @@ async def superuser(settings: Settings, database: str = "postgres") -> AsyncIter
 async def login(port: int, user: str, password: str, database: str) -> Connection:
     """Log in over loopback with exactly these values; asyncpg would fill in others from the environment."""
     return await asyncpg.connect(
-        host="127.0.0.1",
+        host=HOST,
         port=port,
         user=user,
         password=password,

@@ -16,6 +16,7 @@ from random import Random
 
 import asyncpg
 import psutil
+from tenacity import RetryError
 
 from services.dbinit.config import Settings
 from services.dbinit.session import Connection, superuser
@@ -85,7 +86,11 @@ async def cycle(server: Server, account: Account, random: Random) -> None:
         _kill(server, random)
         account.killed_while_starting += 1
     server.launch()
-    await answering(server.settings)
+    try:
+        await answering(server.settings)
+    except RetryError as error:
+        said = server.log.read_text().splitlines()[-20:]
+        raise AssertionError("\n".join(["it does not come up again", *said])) from error
     wrong = account.settle(*await _read(server.settings))
     assert not wrong, f"after {account.cycles} cycles without a fault: {'; '.join(wrong[:20])}"
     account.cycles += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,14 +27,17 @@ from services.dbinit.session import superuser
 T = TypeVar("T")
 PG_PASSWORD = "the-deployment's-secret"
 STOPS_WITHIN_S = 15
+# Below the range that Linux takes the ports of outgoing connections from.
+_PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port nobody listens on, of those that no outgoing connection is given while the server restarts."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def open_directory() -> Path:

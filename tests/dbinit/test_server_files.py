@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.dbinit.memory import sizes
 from services.dbinit.server_files import (
     ServerSettings,
     access_text,
     fitting_socket_directory,
     settings_text,
-    shared_buffers_mb,
 )
 
 SETTINGS = ServerSettings(
@@ -22,7 +22,7 @@ SETTINGS = ServerSettings(
     socket_directory=Path("/socket"),
     max_connections=1000,
     synchronous_commit=True,
-    memory_bytes=2**33,
+    sizes=sizes(2**33, 1000),
 )
 
 
@@ -63,12 +63,3 @@ def test_socket_path_limit(name: str) -> None:
     fits = len(f"/{name}/.s.PGSQL.65535".encode()) <= 107
 
     assert (directory if fits else None) == fitting_socket_directory(directory, 65535)
-
-
-@given(st.integers(min_value=0, max_value=2**45))
-def test_cache_is_moderate(memory_bytes: int) -> None:
-    """The page cache has 32 to 256 MB and never more than an eighth of a memory of 256 MB or more."""
-    size_mb = shared_buffers_mb(memory_bytes)
-
-    assert 32 <= size_mb <= 256
-    assert memory_bytes < 2**28 or size_mb * 2**20 * 8 <= memory_bytes

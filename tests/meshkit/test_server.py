@@ -44,6 +44,9 @@ class Databases(pb_grpc.DatabaseServiceServicer):
         await self.release.wait()
         return pb.CheckResponse(isolated=True)
 
+    async def GetConnection(self, request: pb.GetConnectionRequest, context: object) -> pb.GetConnectionResponse:
+        return pb.GetConnectionResponse(port=5432)
+
 
 class Rounds(oracle_grpc.OracleServiceServicer):
     """A servicer with a stream that never ends."""

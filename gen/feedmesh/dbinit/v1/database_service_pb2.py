@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)feedmesh/dbinit/v1/database_service.proto\x12\x12\x66\x65\x65\x64mesh.dbinit.v1\"O\n\x08\x44\x61tabase\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\r\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x13\n\x0b\x63onnections\x18\x04 \x01(\r\"\x12\n\x10\x42ootstrapRequest\"M\n\x11\x42ootstrapResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\x12\x16\n\x0e\x64\x61ta_directory\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\x12\n\x10ProvisionRequest\"[\n\x11ProvisionResponse\x12/\n\tdatabases\x18\x01 \x03(\x0b\x32\x1c.feedmesh.dbinit.v1.Database\x12\x15\n\rcreated_count\x18\x02 \x01(\r\"\x16\n\x14ListDatabasesRequest\"H\n\x15ListDatabasesResponse\x12/\n\tdatabases\x18\x01 \x03(\x0b\x32\x1c.feedmesh.dbinit.v1.Database\"\x0e\n\x0c\x43heckRequest\"\x99\x01\n\rCheckResponse\x12\x10\n\x08isolated\x18\x01 \x01(\x08\x12\x12\n\nviolations\x18\x02 \x03(\t\x12\x16\n\x0eserver_version\x18\x03 \x01(\t\x12\x19\n\x11\x63hecksum_failures\x18\x04 \x01(\x04\x12/\n\tdatabases\x18\x05 \x03(\x0b\x32\x1c.feedmesh.dbinit.v1.Database2\xf9\x02\n\x0f\x44\x61tabaseService\x12X\n\tBootstrap\x12$.feedmesh.dbinit.v1.BootstrapRequest\x1a%.feedmesh.dbinit.v1.BootstrapResponse\x12X\n\tProvision\x12$.feedmesh.dbinit.v1.ProvisionRequest\x1a%.feedmesh.dbinit.v1.ProvisionResponse\x12\x64\n\rListDatabases\x12(.feedmesh.dbinit.v1.ListDatabasesRequest\x1a).feedmesh.dbinit.v1.ListDatabasesResponse\x12L\n\x05\x43heck\x12 .feedmesh.dbinit.v1.CheckRequest\x1a!.feedmesh.dbinit.v1.CheckResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)feedmesh/dbinit/v1/database_service.proto\x12\x12\x66\x65\x65\x64mesh.dbinit.v1\"}\n\x08\x44\x61tabase\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\r\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x13\n\x0b\x63onnections\x18\x04 \x01(\r\x12\x11\n\tcan_login\x18\x05 \x01(\x08\x12\x19\n\x11\x63hecksum_failures\x18\x06 \x01(\x04\"\x12\n\x10\x42ootstrapRequest\"M\n\x11\x42ootstrapResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\x12\x16\n\x0e\x64\x61ta_directory\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\x12\n\x10ProvisionRequest\"[\n\x11ProvisionResponse\x12/\n\tdatabases\x18\x01 \x03(\x0b\x32\x1c.feedmesh.dbinit.v1.Database\x12\x15\n\rcreated_count\x18\x02 \x01(\r\"\x16\n\x14ListDatabasesRequest\"H\n\x15ListDatabasesResponse\x12/\n\tdatabases\x18\x01 \x03(\x0b\x32\x1c.feedmesh.dbinit.v1.Database\"\x0e\n\x0c\x43heckRequest\"\xc7\x01\n\rCheckResponse\x12\x10\n\x08isolated\x18\x01 \x01(\x08\x12\x12\n\nviolations\x18\x02 \x03(\t\x12\x16\n\x0eserver_version\x18\x03 \x01(\t\x12\x19\n\x11\x63hecksum_failures\x18\x04 \x01(\x04\x12/\n\tdatabases\x18\x05 \x03(\x0b\x32\x1c.feedmesh.dbinit.v1.Database\x12\x13\n\x0b\x63onnections\x18\x06 \x01(\r\x12\x17\n\x0fmax_connections\x18\x07 \x01(\r\"$\n\x14GetConnectionRequest\x12\x0c\n\x04node\x18\x01 \x01(\r\"\x85\x01\n\x15GetConnectionResponse\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x15\n\rpassword_file\x18\x05 \x01(\t\x12\x19\n\x11program_directory\x18\x06 \x01(\t2\xdf\x03\n\x0f\x44\x61tabaseService\x12X\n\tBootstrap\x12$.feedmesh.dbinit.v1.BootstrapRequest\x1a%.feedmesh.dbinit.v1.BootstrapResponse\x12X\n\tProvision\x12$.feedmesh.dbinit.v1.ProvisionRequest\x1a%.feedmesh.dbinit.v1.ProvisionResponse\x12\x64\n\rListDatabases\x12(.feedmesh.dbinit.v1.ListDatabasesRequest\x1a).feedmesh.dbinit.v1.ListDatabasesResponse\x12L\n\x05\x43heck\x12 .feedmesh.dbinit.v1.CheckRequest\x1a!.feedmesh.dbinit.v1.CheckResponse\x12\x64\n\rGetConnection\x12(.feedmesh.dbinit.v1.GetConnectionRequest\x1a).feedmesh.dbinit.v1.GetConnectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,23 +32,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'feedmesh.dbinit.v1.database
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DATABASE']._serialized_start=65
-  _globals['_DATABASE']._serialized_end=144
-  _globals['_BOOTSTRAPREQUEST']._serialized_start=146
-  _globals['_BOOTSTRAPREQUEST']._serialized_end=164
-  _globals['_BOOTSTRAPRESPONSE']._serialized_start=166
-  _globals['_BOOTSTRAPRESPONSE']._serialized_end=243
-  _globals['_PROVISIONREQUEST']._serialized_start=245
-  _globals['_PROVISIONREQUEST']._serialized_end=263
-  _globals['_PROVISIONRESPONSE']._serialized_start=265
-  _globals['_PROVISIONRESPONSE']._serialized_end=356
-  _globals['_LISTDATABASESREQUEST']._serialized_start=358
-  _globals['_LISTDATABASESREQUEST']._serialized_end=380
-  _globals['_LISTDATABASESRESPONSE']._serialized_start=382
-  _globals['_LISTDATABASESRESPONSE']._serialized_end=454
-  _globals['_CHECKREQUEST']._serialized_start=456
-  _globals['_CHECKREQUEST']._serialized_end=470
-  _globals['_CHECKRESPONSE']._serialized_start=473
-  _globals['_CHECKRESPONSE']._serialized_end=626
-  _globals['_DATABASESERVICE']._serialized_start=629
-  _globals['_DATABASESERVICE']._serialized_end=1006
+  _globals['_DATABASE']._serialized_end=190
+  _globals['_BOOTSTRAPREQUEST']._serialized_start=192
+  _globals['_BOOTSTRAPREQUEST']._serialized_end=210
+  _globals['_BOOTSTRAPRESPONSE']._serialized_start=212
+  _globals['_BOOTSTRAPRESPONSE']._serialized_end=289
+  _globals['_PROVISIONREQUEST']._serialized_start=291
+  _globals['_PROVISIONREQUEST']._serialized_end=309
+  _globals['_PROVISIONRESPONSE']._serialized_start=311
+  _globals['_PROVISIONRESPONSE']._serialized_end=402
+  _globals['_LISTDATABASESREQUEST']._serialized_start=404
+  _globals['_LISTDATABASESREQUEST']._serialized_end=426
+  _globals['_LISTDATABASESRESPONSE']._serialized_start=428
+  _globals['_LISTDATABASESRESPONSE']._serialized_end=500
+  _globals['_CHECKREQUEST']._serialized_start=502
+  _globals['_CHECKREQUEST']._serialized_end=516
+  _globals['_CHECKRESPONSE']._serialized_start=519
+  _globals['_CHECKRESPONSE']._serialized_end=718
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=720
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=756
+  _globals['_GETCONNECTIONRESPONSE']._serialized_start=759
+  _globals['_GETCONNECTIONRESPONSE']._serialized_end=892
+  _globals['_DATABASESERVICE']._serialized_start=895
+  _globals['_DATABASESERVICE']._serialized_end=1374
 # @@protoc_insertion_point(module_scope)

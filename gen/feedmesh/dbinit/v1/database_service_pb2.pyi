@@ -28,6 +28,8 @@ class Database(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     CONNECTIONS_FIELD_NUMBER: _builtins.int
+    CAN_LOGIN_FIELD_NUMBER: _builtins.int
+    CHECKSUM_FAILURES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the database's name, which is also its owner's."""
     node: _builtins.int
@@ -36,6 +38,10 @@ class Database(_message.Message):
     """size_bytes is its size on disk."""
     connections: _builtins.int
     """connections is the number of open connections."""
+    can_login: _builtins.bool
+    """can_login is false for a node beyond the configured number: its database is kept, its role may not log in."""
+    checksum_failures: _builtins.int
+    """checksum_failures is the number of damaged pages PostgreSQL has met in it since its counters were last reset."""
     def __init__(
         self,
         *,
@@ -43,10 +49,12 @@ class Database(_message.Message):
         node: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
         connections: _builtins.int = ...,
+        can_login: _builtins.bool = ...,
+        checksum_failures: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "name", b"name", "node", b"node", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_login", b"can_login", "checksum_failures", b"checksum_failures", "connections", b"connections", "name", b"name", "node", b"node", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -213,12 +221,20 @@ class CheckResponse(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     CHECKSUM_FAILURES_FIELD_NUMBER: _builtins.int
     DATABASES_FIELD_NUMBER: _builtins.int
+    CONNECTIONS_FIELD_NUMBER: _builtins.int
+    MAX_CONNECTIONS_FIELD_NUMBER: _builtins.int
     isolated: _builtins.bool
     """isolated is true if every node reached its own database and was refused by all others."""
     server_version: _builtins.str
     """server_version is what the running server says of itself."""
     checksum_failures: _builtins.int
-    """checksum_failures is the number of damaged pages PostgreSQL has met."""
+    """checksum_failures is the number of damaged pages PostgreSQL has met anywhere since its counters were last reset,
+    which a crash does too.
+    """
+    connections: _builtins.int
+    """connections is the number of open connections of all users, our own included."""
+    max_connections: _builtins.int
+    """max_connections is the number the server accepts."""
     @_builtins.property
     def violations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """violations name each access that went otherwise than it should, in words."""
@@ -235,11 +251,77 @@ class CheckResponse(_message.Message):
         server_version: _builtins.str = ...,
         checksum_failures: _builtins.int = ...,
         databases: _abc.Iterable[Global___Database] | None = ...,
+        connections: _builtins.int = ...,
+        max_connections: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksum_failures", b"checksum_failures", "databases", b"databases", "isolated", b"isolated", "server_version", b"server_version", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksum_failures", b"checksum_failures", "connections", b"connections", "databases", b"databases", "isolated", b"isolated", "max_connections", b"max_connections", "server_version", b"server_version", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckResponse: _TypeAlias = CheckResponse  # noqa: Y015
+
+@_typing.final
+class GetConnectionRequest(_message.Message):
+    """GetConnectionRequest names a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    node: _builtins.int
+    """node is the node's number, from 1."""
+    def __init__(
+        self,
+        *,
+        node: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConnectionRequest: _TypeAlias = GetConnectionRequest  # noqa: Y015
+
+@_typing.final
+class GetConnectionResponse(_message.Message):
+    """GetConnectionResponse carries everything but the password itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    DATABASE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PASSWORD_FILE_FIELD_NUMBER: _builtins.int
+    PROGRAM_DIRECTORY_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """host is the address the server listens on."""
+    port: _builtins.int
+    """port is its TCP port."""
+    database: _builtins.str
+    """database is the node's database."""
+    role: _builtins.str
+    """role is the node's role."""
+    password_file: _builtins.str
+    """password_file is in libpq's format (PGPASSFILE), for the user the mesh runs as only; it is gone when dbinit stops."""
+    program_directory: _builtins.str
+    """program_directory is where the server's programs are; a whole installation has psql there."""
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        port: _builtins.int = ...,
+        database: _builtins.str = ...,
+        role: _builtins.str = ...,
+        password_file: _builtins.str = ...,
+        program_directory: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["database", b"database", "host", b"host", "password_file", b"password_file", "port", b"port", "program_directory", b"program_directory", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConnectionResponse: _TypeAlias = GetConnectionResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class DatabaseServiceStub:
                 request_serializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.CheckRequest.SerializeToString,
                 response_deserializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.CheckResponse.FromString,
                 _registered_method=True)
+        self.GetConnection = channel.unary_unary(
+                '/feedmesh.dbinit.v1.DatabaseService/GetConnection',
+                request_serializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.GetConnectionRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.GetConnectionResponse.FromString,
+                _registered_method=True)
 
 
 class DatabaseServiceServicer:
@@ -93,6 +98,15 @@ class DatabaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetConnection(self, request, context):
+        """GetConnection tells how a client program on this host reaches a node's database, and leaves the password in a file.
+
+        Errors: NOT_FOUND for a node that the configuration does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DatabaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +129,11 @@ def add_DatabaseServiceServicer_to_server(servicer, server):
                     servicer.Check,
                     request_deserializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.CheckRequest.FromString,
                     response_serializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.CheckResponse.SerializeToString,
+            ),
+            'GetConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConnection,
+                    request_deserializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.GetConnectionRequest.FromString,
+                    response_serializer=feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.GetConnectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +245,33 @@ class DatabaseService:
             '/feedmesh.dbinit.v1.DatabaseService/Check',
             feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.CheckRequest.SerializeToString,
             feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.CheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.dbinit.v1.DatabaseService/GetConnection',
+            feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.GetConnectionRequest.SerializeToString,
+            feedmesh_dot_dbinit_dot_v1_dot_database__service__pb2.GetConnectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

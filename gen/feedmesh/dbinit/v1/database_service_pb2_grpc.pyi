@@ -47,6 +47,11 @@ class DatabaseServiceStub:
     """ListDatabases returns the databases of the nodes."""
     Check: _grpc.UnaryUnaryMultiCallable[_database_service_pb2.CheckRequest, _database_service_pb2.CheckResponse]
     """Check proves by trying that every node reaches its own database and no other's."""
+    GetConnection: _grpc.UnaryUnaryMultiCallable[_database_service_pb2.GetConnectionRequest, _database_service_pb2.GetConnectionResponse]
+    """GetConnection tells how a client program on this host reaches a node's database, and leaves the password in a file.
+
+    Errors: NOT_FOUND for a node that the configuration does not have.
+    """
 
 @_typing.type_check_only
 class DatabaseServiceAsyncStub(DatabaseServiceStub):
@@ -67,6 +72,11 @@ class DatabaseServiceAsyncStub(DatabaseServiceStub):
     """ListDatabases returns the databases of the nodes."""
     Check: _aio.UnaryUnaryMultiCallable[_database_service_pb2.CheckRequest, _database_service_pb2.CheckResponse]  # type: ignore[assignment]
     """Check proves by trying that every node reaches its own database and no other's."""
+    GetConnection: _aio.UnaryUnaryMultiCallable[_database_service_pb2.GetConnectionRequest, _database_service_pb2.GetConnectionResponse]  # type: ignore[assignment]
+    """GetConnection tells how a client program on this host reaches a node's database, and leaves the password in a file.
+
+    Errors: NOT_FOUND for a node that the configuration does not have.
+    """
 
 class DatabaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """DatabaseService makes the PostgreSQL cluster and one isolated database a node. Every verb may be repeated."""
@@ -108,5 +118,16 @@ class DatabaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_database_service_pb2.CheckResponse, _abc.Awaitable[_database_service_pb2.CheckResponse]]:
         """Check proves by trying that every node reaches its own database and no other's."""
+
+    @_abc_1.abstractmethod
+    def GetConnection(
+        self,
+        request: _database_service_pb2.GetConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_database_service_pb2.GetConnectionResponse, _abc.Awaitable[_database_service_pb2.GetConnectionResponse]]:
+        """GetConnection tells how a client program on this host reaches a node's database, and leaves the password in a file.
+
+        Errors: NOT_FOUND for a node that the configuration does not have.
+        """
 
 def add_DatabaseServiceServicer_to_server(servicer: DatabaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,163 @@
+"""What would end the server at its start is said first, in one line."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.dbinit import preflight
+from services.dbinit.bootstrap import bootstrap
+from services.dbinit.config import Settings
+from services.dbinit.errors import ClusterUnusable, PlaceUnusable, ServerUnavailable
+from services.dbinit.place import Place
+from services.dbinit.preflight import ROOM_BYTES, room
+from services.dbinit.session import superuser
+from tests.dbinit.conftest import MakeSettings, needs_root
+from tests.dbinit.server import POSTGRES, STOPS_WITHIN_S, Server, environment, in_thread
+
+DATA = Path("/data")
+
+
+def run(settings: Settings) -> tuple[int, str]:
+    """Run the `postgres` command on a cluster it must refuse; return its exit code and its only line."""
+    ran = subprocess.run(
+        POSTGRES, env=environment(settings), capture_output=True, text=True, timeout=STOPS_WITHIN_S, check=False
+    )
+    (line,) = ran.stderr.splitlines()
+    return ran.returncode, line
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "free_files", "why"),
+    [
+        (ROOM_BYTES, None, None),
+        (ROOM_BYTES, 100, None),
+        (ROOM_BYTES - 1, 10**6, "15 MB are free, the server needs 16 MB"),
+        (10**12, 99, "99 more files"),
+    ],
+)
+def test_room(free_bytes: int, free_files: int | None, why: str | None) -> None:
+    """A disk needs 16 MB and a hundred files; a file system that does not count its files is taken at its word."""
+    found = room(DATA, free_bytes, free_files)
+
+    assert (why is None) == (found is None)
+    assert why is None or (why in str(found) and found is not None and found.exit_code == os.EX_IOERR)
+
+
+def test_a_sound_cluster_has_no_obstacle(spare: Server) -> None:
+    """Neither a cluster that was never started nor one whose server was killed is refused."""
+    data = spare.settings.place.data
+    new = preflight.obstacle(data)
+    spare.start()
+    spare.stop(signal.SIGKILL)
+
+    assert (None, None) == (new, preflight.obstacle(data))
+
+
+@pytest.fixture(name="restored")
+def _restored(spare: Server) -> Iterator[Path]:
+    """Give the directory of a stopped cluster; a file that the test changed or removed is put back."""
+    data = spare.settings.place.data
+    paths = [data / "global/pg_control", *(path for path in (data / "pg_wal").iterdir() if path.is_file())]
+    before = {path: path.read_bytes() for path in paths}
+    yield data
+    for path, content in before.items():
+        owner = data.stat()
+        path.write_bytes(content)
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone", "no WAL", "foreign WAL"])
+def test_damage_is_refused_by_every_command(spare: Server, restored: Path, damage: str) -> None:
+    """A damaged control file or missing WAL stops bootstrap and server alike, by the file's name and with a way out."""
+    control = restored / "global/pg_control"
+    path = control
+    match damage:
+        case "flipped":
+            content = bytearray(control.read_bytes())
+            content[40] ^= 1
+            control.write_bytes(content)
+        case "cut":
+            control.write_bytes(control.read_bytes()[:200])
+        case "gone":
+            control.unlink()
+        case _:
+            path = min(path for path in (restored / "pg_wal").iterdir() if path.is_file())
+            for file in [path for path in (restored / "pg_wal").iterdir() if path.is_file()]:
+                if damage == "no WAL":
+                    file.unlink()
+                else:
+                    file.write_bytes(bytes(file.stat().st_size))
+
+    code, line = run(spare.settings)
+    with pytest.raises(ClusterUnusable, match="restore"):
+        bootstrap(spare.settings)
+
+    assert os.EX_DATAERR == code
+    assert line.startswith(f"postgres: {path.parent}/")
+    assert "Way out: restore the data directory from a backup" in line
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(directory: Path) -> Iterator[Path]:
+    """Give a file system with 110 MB."""
+    disk = directory / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=110m,mode=755", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"this container may not mount: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+async def write_wal(settings: Settings) -> None:
+    """Write to nothing but the WAL until the disk has no room for it; data files that cannot grow only fail a query."""
+    async with superuser(settings) as connection:
+        await connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
+        while True:
+            await connection.execute("SELECT pg_logical_emit_message(false, 'filler', repeat('x', 1000000))")
+
+
+@needs_root
+def test_disk_full_while_running(make_settings: MakeSettings, small_disk: Path) -> None:
+    """A full disk ends the server; each further start ends at once and says why; with space again, all is there."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(20 * 2**20))
+    server = Server(make_settings(place=Place(small_disk / "postgresql")))
+    try:
+        server.start()
+        with pytest.raises(ServerUnavailable):
+            in_thread(write_wal(server.settings))
+        assert server.process is not None
+        crashed = server.process.wait(STOPS_WITHIN_S)
+        (small_disk / "last").write_bytes(bytes(max(0, _free(small_disk) - 2**20)))
+        code, line = run(server.settings)
+        with pytest.raises(PlaceUnusable, match="the disk is full"):
+            bootstrap(server.settings)
+        ballast.unlink()
+        server.start()
+        kept = in_thread(_kept(server.settings))
+        stopped = server.stop()
+    finally:
+        server.stop(signal.SIGQUIT)
+
+    assert "No space left on device" in server.log.read_text()
+    assert (1, os.EX_IOERR) == (crashed, code)
+    assert re.match(r"postgres: .*/data: the disk is full: \d MB are free, the server needs 16 MB", line)
+    assert (42, 0) == (kept, stopped)
+
+
+def _free(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+async def _kept(settings: Settings) -> int:
+    async with superuser(settings) as connection:
+        return int(await connection.fetchval("SELECT value FROM kept"))
