@@ -1,6 +1,6 @@
 """The JSON that HTTP callers get."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import orjson
@@ -31,15 +31,20 @@ def source_quote(quote: SourceQuote) -> Json:
     return body
 
 
-def quote_fields(quote: Quote) -> Json:
+# What an entry of a batch has besides its pair, or else its error, in this order.
+FIELDS: Mapping[str, Callable[[Quote], object]] = {
+    "price": lambda quote: plain_text(quote.price),
+    "status": lambda quote: quote.status.value,
+    "spreadBps": lambda quote: plain_text(quote.spread_bps),
+    "receivedAt": lambda quote: time_text(quote.received_ms),
+    "sources": lambda quote: [source_quote(used) for used in quote.sources],
+}
+ALWAYS = ("pair", "error")
+
+
+def quote_fields(quote: Quote, fields: Iterable[str] = FIELDS) -> Json:
     """Return a quote without its pair: price, status, spread in basis points, times, and the prices behind it."""
-    return {
-        "price": plain_text(quote.price),
-        "status": quote.status.value,
-        "spreadBps": plain_text(quote.spread_bps),
-        "receivedAt": time_text(quote.received_ms),
-        "sources": [source_quote(used) for used in quote.sources],
-    }
+    return {name: FIELDS[name](quote) for name in fields}
 
 
 def source_text(quote: SourceQuote) -> bytes:
@@ -47,21 +52,22 @@ def source_text(quote: SourceQuote) -> bytes:
     return orjson.dumps(source_quote(quote))
 
 
-def quote_text(quote: Quote) -> bytes:
-    """Return the JSON of a quote without its opening brace, for `entry_head` to stand before it."""
-    return orjson.dumps(quote_fields(quote))[1:]
+def quote_text(quote: Quote, fields: Iterable[str] = FIELDS) -> bytes:
+    """Return the rest of a batch's entry for `entry_head` to stand before it."""
+    chosen = quote_fields(quote, fields)
+    return b"," + orjson.dumps(chosen)[1:] if chosen else b"}"
 
 
 def entry_head(pair: Pair) -> bytes:
     """Return the beginning of a batch's entry, up to where the quote's own fields follow."""
-    return orjson.dumps({"pair": str(pair)})[:-1] + b","
+    return orjson.dumps({"pair": str(pair)})[:-1]
 
 
-def entry(pair: Pair, result: Result) -> Json:
-    """Return one entry of a batch: the pair as it was asked for, and a quote or an error."""
+def entry(pair: Pair, result: Result, fields: Iterable[str] = FIELDS) -> Json:
+    """Return one entry of a batch: the pair as it was asked for, and a quote's fields or an error."""
     if isinstance(result, MeshError):
         return {"pair": str(pair), "error": {"code": result.reason, "message": str(result)}}
-    return {"pair": str(pair), **quote_fields(result)}
+    return {"pair": str(pair), **quote_fields(result, fields)}
 
 
 def error(status: int, name: str, message: str, now_ms: int, metadata: Mapping[str, str] | None = None) -> Json:

@@ -5,56 +5,118 @@ A node sends `{"data":{…},"meta":{…}}` and takes a body with `statusCode` 20
 bytes, silently, so a longer answer must be an error.
 """
 
+from collections.abc import Collection, Sequence
 from decimal import ROUND_DOWN, Context, Decimal
-from typing import Annotated, Any
+from itertools import product
+from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from meshkit import feeds
 from meshkit.errors import InvalidInput, MeshError
 from services.aggregator import body
-from services.aggregator.pair import PAIR_RULE, Pair, pair_of, parse_pair
+from services.aggregator.pair import ASSET_PATTERN, PAIR_PATTERN, PAIR_RULE, Pair, pair_of, parse_pair
+from services.aggregator.parameters import MOST_PAIRS, MOST_SOURCES, SOURCE_NAMES, require_sources
 from services.aggregator.price import plain_text
 from services.aggregator.quote import Quote, Result
 
 LONGEST_ANSWER_BYTES = 32_768
-MOST_PAIRS = 500
 MOST_DECIMALS = 36
-_FORMS = "exactly one of pair, feed, pairs, or base with quote"
+_EXACT = 2**53
+_BASES = ("base", "from", "coin")
+_QUOTES = ("quote", "to", "market")
+# The ways to say what is asked for; a request uses exactly one, since of two that differ one would be a wrong price.
+_FORMS = (("pair",), ("feed",), ("pairs",), *product(_BASES, _QUOTES))
+_NAMES = ("pair", "feed", "pairs", *_BASES, *_QUOTES)
+_FORMS_RULE = "exactly one of pair, feed, pairs, or base (from, coin) with quote (to, market)"
 _SCALE = Context(prec=100, rounding=ROUND_DOWN)
 
 Text = Annotated[str, Field(max_length=128)]
+PairText = Annotated[Text, Field(json_schema_extra={"pattern": f"^(?:{PAIR_PATTERN})$"})]
+Source = Annotated[Text, Field(json_schema_extra={"enum": SOURCE_NAMES})]
+Asset = Annotated[Text, Field(json_schema_extra={"pattern": f"^{ASSET_PATTERN}$"})]
+
+
+def _whole(value: object) -> object:
+    """Return 8 for 8.0, which JSON does not tell apart; what binary floats cannot tell apart stays."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT else value
+
+
+def _id_text(value: object) -> object:
+    """Return the text of an id, which older nodes send as a number."""
+    number = _whole(value)
+    is_number = isinstance(number, int) and not isinstance(number, bool) and abs(number) <= _EXACT
+    return str(number) if is_number else value
+
+
+Decimals = Annotated[int, Field(ge=0, le=MOST_DECIMALS), BeforeValidator(_whole)]
+_ID_SCHEMA = [{"type": "string", "maxLength": 128}, {"type": "integer", "minimum": -_EXACT, "maximum": _EXACT}]
+RunId = Annotated[Text, BeforeValidator(_id_text), WithJsonSchema({"anyOf": _ID_SCHEMA})]
+
+
+_GIVEN: Final = {"not": {"type": "null"}}
+
+
+def _absent(used: Collection[str]) -> dict[str, Any]:
+    return {name: {"type": "null"} for name in _NAMES if name not in used}
+
+
+def _one_of(names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "oneOf": [
+            {"required": [name], "properties": {each: _GIVEN if each == name else {"type": "null"} for each in names}}
+            for name in names
+        ]
+    }
+
+
+def _add_forms(schema: dict[str, Any]) -> None:
+    """Say in the JSON schema which names go together; null counts as absent."""
+    schema["oneOf"] = [
+        *({"required": [name], "properties": {name: _GIVEN} | _absent({name})} for name in ("pair", "feed", "pairs")),
+        {"properties": _absent({*_BASES, *_QUOTES}), "allOf": [_one_of(_BASES), _one_of(_QUOTES)]},
+    ]
 
 
 class BridgeData(BaseModel):
     """The `data` of a request; keys that other adapters know are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, json_schema_extra=_add_forms)
 
-    pair: Text | None = None
+    pair: PairText | None = None
     feed: Text | None = None
-    pairs: Annotated[list[Text], Field(min_length=1, max_length=MOST_PAIRS)] | None = None
-    base: Text | None = Field(None, validation_alias=AliasChoices("base", "from", "coin"))
-    quote: Text | None = Field(None, validation_alias=AliasChoices("quote", "to", "market"))
-    sources: Annotated[list[Text], Field(min_length=1, max_length=20)] | None = None
-    decimals: Annotated[int, Field(ge=0, le=MOST_DECIMALS)] | None = None
+    pairs: Annotated[list[PairText], Field(min_length=1, max_length=MOST_PAIRS)] | None = None
+    base: Asset | None = None
+    from_: Annotated[Asset | None, Field(alias="from")] = None
+    coin: Asset | None = None
+    quote: Asset | None = None
+    to: Asset | None = None
+    market: Asset | None = None
+    sources: Annotated[list[Source], Field(min_length=1, max_length=MOST_SOURCES)] | None = None
+    decimals: Decimals | None = None
 
     def asked(self) -> list[Pair]:
-        """Return the pairs asked for; raise InvalidInput naming the field if they are not given in exactly one form."""
-        forms = [self.pair is not None, self.feed is not None, self.pairs is not None]
-        if sum(forms) + (self.base is not None or self.quote is not None) != 1:
-            raise InvalidInput("data", sorted(self.model_dump(exclude_none=True)), _FORMS)
+        """Return the pairs asked for; raise InvalidInput naming the field, or UnknownFeed."""
+        given = {name: value for name, value in self._named().items() if value is not None}
+        if len(given) == 1 and set(given) <= {*_BASES, *_QUOTES}:
+            raise InvalidInput("data.quote" if set(given) <= set(_BASES) else "data.base", None, PAIR_RULE)
+        if tuple(given) not in _FORMS:
+            raise InvalidInput("data", sorted(given), _FORMS_RULE)
+        require_sources(self.sources or (), "data.sources")
         if self.pairs is not None:
             return [parse_pair(text, f"data.pairs.{index}") for index, text in enumerate(self.pairs)]
         if self.pair is not None:
             return [parse_pair(self.pair, "data.pair")]
         if self.feed is not None:
-            feed = feeds.load().get(self.feed)
-            return [parse_pair(self.feed, "data.feed") if feed is None else Pair(feed.base, feed.quote)]
-        if self.base is None or self.quote is None:
-            raise InvalidInput("data.quote" if self.quote is None else "data.base", None, PAIR_RULE)
-        return [pair_of(self.base, self.quote, "data")]
+            feed = feeds.get(self.feed)
+            return [Pair(feed.base, feed.quote)]
+        base, quote = given.values()
+        return [pair_of(base, quote, "data")]
+
+    def _named(self) -> dict[str, Any]:
+        found = self.model_dump(by_alias=True)
+        return {name: found[name] for name in _NAMES}
 
 
 class BridgeRequest(BaseModel):
@@ -62,7 +124,7 @@ class BridgeRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    id: Annotated[str, Field(max_length=128)] | int | None = None
+    id: RunId | None = None
     data: BridgeData
 
 
@@ -88,7 +150,7 @@ def success(request: BridgeRequest, results: list[tuple[Pair, Result]], started_
     quotes = [result for _, result in results if isinstance(result, Quote)]
     if not quotes:
         raise next(result for _, result in results if isinstance(result, MeshError))
-    answer: body.Json = {} if request.id is None else {"jobRunID": str(request.id)}
+    answer: body.Json = {} if request.id is None else {"jobRunID": request.id}
     if request.data.pairs is None:
         result = _scaled(quotes[0].price, request.data.decimals)
         answer |= {

@@ -13,22 +13,22 @@ from meshkit.errors import FailedPrecondition, MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE, Registry
 from services.aggregator import body, bridge, legacy_routes, market_data, openapi
-from services.aggregator.batch import BatchRoute, parse_pairs, present
+from services.aggregator.batch import BatchRoute, present
 from services.aggregator.engine import Engine
 from services.aggregator.front import Answer, Answers, FrontSite
 from services.aggregator.pair import Pair, pair_of
+from services.aggregator.parameters import BATCH_ROUTE, QUOTE_ROUTE
 
 log = get_logger(__name__)
 
 HOST = "127.0.0.1"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LONGEST_BODY_BYTES = 256 * 1024
 _LONGEST_LINE_BYTES = 32_768
 _DRAIN_S = 2.0
-_QUOTE_ROUTE = "/quote/{source}/{base}/{quote}"
-_BATCH_ROUTE = "/quotes/batch"
 # Only what means the same with and without decoding.
 _QUOTE = re.compile(r"/quote/([a-z]+)/([A-Za-z0-9._$-]{1,50})/([A-Za-z0-9._$-]{1,50})")
-_BATCH = re.compile(r"/quotes/batch\?pairs=([A-Za-z0-9._$,/-]+)")
+_BATCH = re.compile(r"/quotes/batch\?pairs=([A-Za-z0-9._$,/-]+)(?:&fields=([A-Za-z,]+))?")
 
 
 class HttpApi:
@@ -55,9 +55,9 @@ class HttpApi:
                 web.get("/", self._root),
                 web.get("/health", self._health),
                 web.get("/metrics", self._show_metrics),
-                web.get(_BATCH_ROUTE, self._batch),
-                web.post("/quotes/batch", self._bridge),
-                web.get(_QUOTE_ROUTE, self._source_quote),
+                web.get(BATCH_ROUTE, self._batch),
+                web.post(BATCH_ROUTE, self._bridge),
+                web.get(QUOTE_ROUTE, self._source_quote),
             ]
         )
         app.add_routes(legacy_routes.routes(self._engine))
@@ -74,13 +74,13 @@ class HttpApi:
         """Return what answers a target with kept prices; None if it is another route, or spelled in an unusual way."""
         if match := _QUOTE.fullmatch(target):
             source, pair = match[1], Pair(match[2], match[3])
-            return self._counted(_QUOTE_ROUTE, lambda: self._engine.shelf.source_text(source, pair))
+            return self._counted(QUOTE_ROUTE, lambda: self._engine.shelf.source_text(source, pair))
         if match := _BATCH.fullmatch(target):
             try:
-                batch = self._batches.read(parse_pairs(match[1]), None)
+                batch = self._batches.read(match[1], None, match[2])
             except MeshError:
                 return None
-            return self._counted(_BATCH_ROUTE, lambda: self._batches.kept(batch))
+            return self._counted(BATCH_ROUTE, lambda: self._batches.kept(batch))
         return None
 
     def _counted(self, route: str, answer: Answer) -> Answer:
@@ -147,7 +147,10 @@ class HttpApi:
             return self._failed(status, error.reason, str(error), error)
         except web.HTTPException as error:
             status = error.status
-            return self._failed(status, error.reason.upper().replace(" ", "_"), error.reason)
+            response = self._failed(status, error.reason.upper().replace(" ", "_"), error.reason)
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
         except Exception:
             log.exception("request_crashed", method=request.method, path=request.path)
             return self._failed(status, "INTERNAL", "internal error; the service's log has the traceback")
@@ -157,6 +160,8 @@ class HttpApi:
             self._count(route, request.method, status, self._clock.monotonic() - started_at)
 
     def _count(self, route: str, method: str, status: int, seconds: float) -> None:
+        # A method is any word a caller likes; each would be a series.
+        method = method if method in METHODS else "other"
         series = self._series.get((route, method, status))
         if series is None:
             labels = self._requests.labels(route, method, str(status)), self._seconds.labels(route, method)

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from services.aggregator.body import Json, time_text
 from services.aggregator.engine import Engine
+from services.aggregator.parameters import PAIRS_ROUTE
 from services.aggregator.price import plain_text
 from services.aggregator.state import PairState
 
@@ -27,7 +28,7 @@ def routes(engine: Engine) -> list[web.RouteDef]:
 
     return [
         web.get("/quote/pairs/all", all_pairs),
-        web.get("/quote/pairs/{source}", pairs_of),
+        web.get(PAIRS_ROUTE, pairs_of),
         web.get("/ready", ready),
     ]
 

@@ -16,24 +16,11 @@ from pydantic.json_schema import models_json_schema
 
 from services.aggregator import answers
 from services.aggregator.bridge import BridgeRequest
-from services.aggregator.sources.catalog import DECLARATIONS
+from services.aggregator.parameters import BATCH_ROUTE, PAIRS_ROUTE, PARAMETERS, QUOTE_ROUTE
 
 _SCHEMAS: Final = "#/components/schemas/{model}"
 _TITLE: Final = "feedmesh price aggregator"
 _VERSION: Final = "1"
-_ASSET: Final = {"type": "string", "pattern": "^[A-Za-z0-9+._$-]{1,50}$"}
-_PAIR: Final = r"[A-Za-z0-9+._$]{1,50}[-/][A-Za-z0-9+._$]{1,50}"
-_NAMES: Final = sorted(declared.name for declared in DECLARATIONS.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """Describe a parameter of a path or a query; those of a path are always required."""
-
-    place: str
-    schema: Mapping[str, object]
-    about: str
-    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +46,23 @@ class Operation:
 
 
 _QUOTE_FAILURES: Final = (400, 404, 429, 502, 503, 504)
-PARAMETERS: Final[Mapping[str, Mapping[str, Parameter]]] = {
-    "/quote/{source}/{base}/{quote}": {
-        "source": Parameter("path", {"type": "string", "enum": _NAMES}, "The source."),
-        "base": Parameter("path", _ASSET, "The priced asset in the source's own spelling."),
-        "quote": Parameter("path", _ASSET, "The asset the price is in, in the source's own spelling."),
-    },
-    "/quote/pairs/{source}": {"source": Parameter("path", {"type": "string", "enum": _NAMES}, "The source.")},
-    "/quotes/batch": {
-        "pairs": Parameter(
-            "query",
-            {"type": "string", "pattern": f"^{_PAIR}(,{_PAIR}){{0,499}}$", "maxLength": 24_000},
-            "Pairs such as BTC-USD, separated by commas.",
-        ),
-        "sources": Parameter(
-            "query",
-            {"type": "string", "pattern": "^[a-z-]{1,20}(,[a-z-]{1,20}){0,12}$"},
-            "Sources such as binance, separated by commas; all that are mapped to the pair if there are none.",
-            required=False,
-        ),
-    },
-}
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/"): Operation("Say that the service runs.", answers.Root),
     ("GET", "/health"): Operation("Say whether any source has a fresh price.", answers.Health, same_shape=(503,)),
     ("GET", "/ready"): Operation("Say whether prices can be answered.", answers.Ready, same_shape=(503,)),
     ("GET", "/metrics"): Operation("Return the metrics as Prometheus text.", None),
     ("GET", "/openapi.json"): Operation("Return this document.", answers.Document),
-    ("GET", "/quotes/batch"): Operation("Return a price or an error for each pair.", answers.Batch, (400,)),
-    ("POST", "/quotes/batch"): Operation(
+    ("GET", BATCH_ROUTE): Operation("Return a price or an error for each pair.", answers.Batch, (400, 404)),
+    ("POST", BATCH_ROUTE): Operation(
         "Answer a Chainlink bridge.",
         answers.Bridge,
         (*_QUOTE_FAILURES, 413),
         takes=BridgeRequest,
         example={"data": {"feed": "BTC / USD"}, "meta": {}},
     ),
-    ("GET", "/quote/{source}/{base}/{quote}"): Operation(
-        "Return one source's price of a pair.", answers.SourcePrice, _QUOTE_FAILURES
-    ),
+    ("GET", QUOTE_ROUTE): Operation("Return one source's price of a pair.", answers.SourcePrice, _QUOTE_FAILURES),
     ("GET", "/quote/pairs/all"): Operation("List the registered pairs of all sources.", answers.Pairs),
-    ("GET", "/quote/pairs/{source}"): Operation("List the registered pairs of a source.", answers.SourcePairs, (404,)),
+    ("GET", PAIRS_ROUTE): Operation("List the registered pairs of a source.", answers.SourcePairs, (404,)),
     ("GET", "/market-data/global"): Operation("Return the value of all coins.", answers.Global, (404, 503)),
     ("GET", "/market-data/global/status"): Operation("Return how old that value is.", answers.GlobalStatus),
 }
@@ -150,16 +114,7 @@ def _operation(method: str, path: str) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     if method == "GET" and path in PARAMETERS:
-        described["parameters"] = [
-            {
-                "name": name,
-                "in": parameter.place,
-                "required": parameter.required,
-                "description": parameter.about,
-                "schema": dict(parameter.schema),
-            }
-            for name, parameter in PARAMETERS[path].items()
-        ]
+        described["parameters"] = [parameter.described() for parameter in PARAMETERS[path]]
     if operation.takes is not None:
         content = {"schema": {"$ref": _SCHEMAS.format(model=operation.takes.__name__)}}
         described["requestBody"] = {

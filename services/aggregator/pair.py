@@ -6,9 +6,14 @@ from typing import NamedTuple
 from meshkit.errors import InvalidInput
 
 # No slash, comma, quote or space: a pair goes into paths, comma lists and JSON arrays of other systems.
-_ASSET = re.compile(r"[A-Za-z0-9+._$-]{1,50}")
+ASSET_PATTERN = r"[A-Za-z0-9+._$-]{1,50}"
+_WITHOUT_DASH = ASSET_PATTERN.replace("-]", "]")
+# With a slash, assets may contain a dash.
+PAIR_PATTERN = f" ?{ASSET_PATTERN} ?/ ?{ASSET_PATTERN} ?| ?{_WITHOUT_DASH} ?- ?{_WITHOUT_DASH} ?"
 _ASSET_RULE = "1 to 50 of the characters A-Z a-z 0-9 + . _ $ -"
 PAIR_RULE = f"BASE-QUOTE or BASE/QUOTE, each asset of {_ASSET_RULE}"
+_ASSET = re.compile(ASSET_PATTERN)
+_PAIR = re.compile(PAIR_PATTERN)
 
 
 class Pair(NamedTuple):
@@ -40,8 +45,7 @@ def parse_pair(text: str, field: str) -> Pair:
     A text with a slash is split there, so that assets may contain a dash; without one it must have exactly one dash.
     Raises InvalidInput naming the field and the text.
     """
-    parts = text.split("/") if "/" in text else text.split("-")
-    assets = [part.strip() for part in parts]
-    if len(assets) != 2 or not all(_ASSET.fullmatch(asset) for asset in assets):
+    if not _PAIR.fullmatch(text):
         raise InvalidInput(field, text, PAIR_RULE)
-    return Pair(*assets)
+    base, quote = text.split("/" if "/" in text else "-")
+    return Pair(base.strip(), quote.strip())

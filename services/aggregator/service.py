@@ -14,12 +14,12 @@ from services.aggregator.circuit import CircuitState
 from services.aggregator.engine import Engine
 from services.aggregator.errors import UnknownSource
 from services.aggregator.pair import Pair, pair_of
+from services.aggregator.parameters import MOST_PAIRS
 from services.aggregator.price import plain_text
 from services.aggregator.quote import Quote, QuoteStatus, Result, SourceQuote
 from services.aggregator.state import PairState, SourceState
 
 NAME = pb.DESCRIPTOR.services_by_name["QuoteService"].full_name
-MOST_PAIRS = 500
 _STATUSES = {
     QuoteStatus.FRESH: pb.QUOTE_STATUS_FRESH,
     QuoteStatus.DEGRADED: pb.QUOTE_STATUS_DEGRADED,

@@ -42,7 +42,8 @@ async def serving(coingecko_url: str | None = None) -> AsyncIterator[Serving]:
     engine = Engine(settings(), sources.values(), clock, metrics)
     async with aiohttp.ClientSession() as session:
         market = MarketData(session, MarketDataConfig(enabled=bool(coingecko_url), base_url=coingecko_url), clock)
-        runner = await listen(HttpApi(engine, clock, metrics, market).build(), 0)
+        api = HttpApi(engine, clock, metrics, market)
+        runner = await listen(api.build(), 0, api.answers())
         try:
             await engine.start()
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from meshkit.errors import InvalidInput
+from meshkit.feeds import UnknownFeed
 from services.aggregator.aggregate import quote_of
 from services.aggregator.bridge import LONGEST_ANSWER_BYTES, parse_request, success
 from services.aggregator.errors import TooFewSources, UnknownPair
@@ -29,11 +30,10 @@ def answer(body: dict[str, Any], results: list[tuple[Pair, Result]]) -> Any:
         {"pair": "BTC/USD"},
         {"pair": "BTC-USD"},
         {"feed": "BTC / USD"},
-        {"base": "BTC", "quote": "USD"},
-        {"from": "BTC", "to": "USD"},
-        {"coin": "BTC", "market": "USD"},
         {"pairs": ["BTC/USD"]},
         {"pair": "BTC/USD", "endpoint": "crypto", "overrides": {}},
+        {"pair": "BTC/USD", "feed": None},
+        *({base: "BTC", quote: "USD"} for base in ("base", "from", "coin") for quote in ("quote", "to", "market")),
     ],
 )
 def test_every_form_names_the_pair(data: dict[str, Any]) -> None:
@@ -58,12 +58,20 @@ def test_every_form_names_the_pair(data: dict[str, Any]) -> None:
         ('{"data":{}}', "data"),
         ('{"data":{"pair":5}}', "data.pair"),
         ('{"data":{"pair":"BTCUSD"}}', "data.pair"),
-        ('{"data":{"feed":"BTC"}}', "data.feed"),
         ('{"data":{"pair":"BTC/USD","feed":"BTC / USD"}}', "data"),
         ('{"data":{"pair":"BTC/USD","base":"BTC"}}', "data"),
         ('{"data":{"base":"BTC"}}', "data.quote"),
         ('{"data":{"to":"USD"}}', "data.base"),
         ('{"data":{"base":"B/C","quote":"USD"}}', "data.base"),
+        ('{"data":{"base":"BTC","from":"BTC","quote":"USD"}}', "data"),
+        ('{"data":{"base":"BTC","quote":"USD","market":"EUR"}}', "data"),
+        ('{"data":{"base":"BTC","coin":"BTC"}}', "data"),
+        ('{"data":{"pair":"BTC/USD","sources":["kraken","krakn"]}}', "data.sources"),
+        ('{"data":{"pair":"BTC/USD","sources":[]}}', "data.sources"),
+        ('{"id":1.5,"data":{"pair":"BTC/USD"}}', "id"),
+        ('{"id":-9223372036854775809,"data":{"pair":"BTC/USD"}}', "id"),
+        ('{"id":true,"data":{"pair":"BTC/USD"}}', "id"),
+        ('{"id":"' + "x" * 129 + '","data":{"pair":"BTC/USD"}}', "id"),
         ('{"data":{"pairs":[]}}', "data.pairs"),
         ('{"data":{"pairs":["BTC/USD","X"]}}', "data.pairs.1"),
         ('{"data":{"pair":"BTC/USD","decimals":37}}', "data.decimals"),
@@ -81,6 +89,13 @@ def test_a_bad_request_names_its_field(text: str, field: str) -> None:
     assert field == caught.value.field
 
 
+def test_a_feed_is_named_exactly() -> None:
+    """A feed's name is never guessed: what is near is told, and nothing is answered."""
+    for name in ("BTC/USD", "btc / usd", "BTC / USD "):
+        with pytest.raises(UnknownFeed, match="did you mean 'BTC / USD'"):
+            parse_request(json.dumps({"data": {"feed": name}}).encode()).data.asked()
+
+
 def test_the_answer_is_what_a_node_reads() -> None:
     """`result` stands in data and on top as text, statusCode is 200, and there is no job run id nobody sent."""
     said = answer({"data": {"pair": "BTC/USD"}}, [(BTC, quote("65123.4500"))])
@@ -95,7 +110,7 @@ def test_the_answer_is_what_a_node_reads() -> None:
     } == said["timestamps"]
 
 
-@pytest.mark.parametrize(("given", "expected"), [("run-1", "run-1"), (7, "7")])
+@pytest.mark.parametrize(("given", "expected"), [("run-1", "run-1"), (7, "7"), (7.0, "7"), ("", "")])
 def test_an_id_comes_back(given: object, expected: str) -> None:
     """An id of older nodes is the job run id of the answer."""
     assert expected == answer({"id": given, "data": {"pair": "BTC/USD"}}, [(BTC, quote("1"))])["jobRunID"]
@@ -112,7 +127,10 @@ def test_an_id_comes_back(given: object, expected: str) -> None:
     ],
 )
 def test_decimals_make_the_contracts_integer(price: str, decimals: int, expected: str) -> None:
-    """The price is scaled and cut toward zero without losing a digit, in plain notation."""
+    """The price is scaled and cut toward zero without losing a digit, in plain notation; 8.0 is 8 in JSON."""
+    data = {"pair": "BTC/USD", "decimals": float(decimals)}
+
+    assert expected == answer({"data": data}, [(BTC, quote(price))])["result"]
     assert expected == answer({"data": {"pair": "BTC/USD", "decimals": decimals}}, [(BTC, quote(price))])["result"]
 
 

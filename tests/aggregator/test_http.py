@@ -96,12 +96,47 @@ async def test_a_malformed_batch_is_400(server: Server, query: str, message: str
     assert not any(source.calls for source in server.sources.values())
 
 
-async def test_an_unknown_source_in_a_batch_is_named(server: Server) -> None:
-    """The entry's error lists the sources there are."""
-    _, said = await server.get("/quotes/batch?pairs=BTC-USD&sources=okx")
+async def test_a_source_that_cannot_be_asked_is_named(server: Server) -> None:
+    """A name that no source has is the caller's fault; a source that is switched off is not found; nobody is asked."""
+    unknown, said = await server.get("/quotes/batch?pairs=BTC-USD&sources=kraken,krakn")
+    off, told = await server.get("/quotes/batch?pairs=BTC-USD&sources=kraken,okx")
 
-    assert "okx" in said["quotes"][0]["error"]["message"]
-    assert "kraken" in said["quotes"][0]["error"]["message"]
+    assert (400, "INVALID_INPUT", 404, "SOURCE_DISABLED") == (
+        unknown,
+        said["error"]["name"],
+        off,
+        told["error"]["name"],
+    )
+    assert "found 'krakn', allowed: alphavantage, binance" in said["message"]
+    assert "'okx'" in told["message"]
+    assert not any(source.calls for source in server.sources.values())
+
+
+async def test_chosen_fields(server: Server) -> None:
+    """Only these come, besides the pair and in the answer's own order, from fetched and from kept prices alike."""
+    for _ in range(3):
+        status, said = await server.get("/quotes/batch?pairs=BTC-USD,NOPE-USD&fields=status,price,price")
+
+        assert 200 == status
+        assert [("pair", "BTC/USD"), ("price", "101.0000000001"), ("status", "fresh")] == list(
+            said["quotes"][0].items()
+        )
+        assert ["pair", "error"] == list(said["quotes"][1])
+    _, restricted = await server.get("/quotes/batch?pairs=BTC-USD&sources=kraken,binance&fields=price")
+    _, bare = await server.get("/quotes/batch?pairs=BTC-USD,ETH-USD&fields=pair")
+
+    assert [{"pair": "BTC/USD", "price": "101.75"}] == restricted["quotes"]
+    assert [{"pair": "BTC/USD"}, {"pair": "ETH/USD"}] == bare["quotes"]
+
+
+async def test_an_unknown_field_is_named(server: Server) -> None:
+    """The answer is 400 and lists the fields there are."""
+    for query in ("fields=price,age", "fields=", "fields=price%20"):
+        status, said = await server.get("/quotes/batch?pairs=BTC-USD&" + query)
+
+        assert (400, "INVALID_INPUT") == (status, said["error"]["name"])
+        assert "allowed: a comma list of pair, error, price, status, spreadBps, receivedAt, sources" in said["message"]
+    assert "fields: found 'price '" in said["message"]
 
 
 async def test_a_line_over_the_limit_is_400(server: Server) -> None:
@@ -192,6 +227,7 @@ async def test_a_wrong_method_is_405(server: Server) -> None:
         said = json.loads(await response.read())
 
         assert (405, 405, "METHOD_NOT_ALLOWED") == (response.status, said["statusCode"], said["error"]["name"])
+        assert "GET,HEAD,POST" == response.headers["Allow"]
 
 
 async def test_health_is_200_only_with_a_fresh_price(server: Server) -> None:
@@ -225,6 +261,15 @@ async def test_metrics_count_routes_not_paths(server: Server) -> None:
     assert 'route="unknown"' in text
     assert "whatever" not in text
     assert 'cache_misses_total{source="kraken"} 2.0' in text
+
+
+async def test_a_caller_cannot_make_series_of_methods(server: Server) -> None:
+    """The many methods that nobody has a use for here are counted as one."""
+    for method in ("PROPFIND", "TRACE"):
+        async with server.session.request(method, f"{server.url}/") as response:
+            assert 405 == response.status
+    async with server.session.get(f"{server.url}/metrics") as response:
+        assert 'http_requests_total{method="other",route="unknown",status="405"} 2.0' in await response.text()
 
 
 async def test_a_port_in_use_is_named(server: Server) -> None:
