@@ -37,7 +37,7 @@ TIMINGS = ocr_config.OffchainConfig(
     delta_c_ns=600 * S,
     alpha_ppb=1,
     delta_stage_ns=1 * S,
-    r_max=4,
+    r_max=2,
     s=(),
     offchain_public_keys=(),
     peer_ids=(),
@@ -167,7 +167,7 @@ async def running(
         for node in ours:
             node.write_files(anvil.url, None if node is made[0] else made[0].locator)
             await node.start()
-        network = Network(await _deploy(anvil, program), made[1:], made[0])
+        network = Network(await deploy(anvil, program), made[1:], made[0])
         await network.configure(leaders=leaders)
         await asyncio.gather(*(anvil.fund(member.evm.address) for member in made))
         await asyncio.gather(*(node.ready(http) for node in ours))
@@ -188,7 +188,8 @@ async def running(
         await anvil.stop()
 
 
-async def _deploy(anvil: Anvil, program: Path) -> Aggregator:
+async def deploy(anvil: Anvil, program: Path) -> Aggregator:
+    """Deploy the library's contract, whose code the program has."""
     process = await asyncio.create_subprocess_exec(str(program), "bytecode", stdout=asyncio.subprocess.PIPE)
     code, _ = await process.communicate()
     await anvil.fund(OWNER)
