@@ -10,10 +10,11 @@ from typing import Any
 from eth_utils.address import is_checksum_address
 from eth_utils.exceptions import ValidationError
 
+from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import FeatureDisabled, SpecInvalid, SpecMalformed
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.graph import Pipeline
-from services.oracle.settings import Config, EvmSettings
+from services.oracle.settings import Config
 from services.oracle.units import parse_duration
 
 ORACLE_TYPE = "offchainreporting"

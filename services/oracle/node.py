@@ -25,8 +25,10 @@ from meshkit.errors import FailedPrecondition
 from meshkit.metrics import Registry
 from meshkit.server import MeshServer
 from services.oracle.background import Background, background
+from services.oracle.chain.endpoints import Endpoint
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.rpc import RpcClient
+from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import DatabaseUnavailable, SettingInvalid
 from services.oracle.health import Health
 from services.oracle.keys.imports import open_keyring
@@ -38,7 +40,7 @@ from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rest import app
 from services.oracle.rounds import Rounds
 from services.oracle.service import FULL_NAME, OracleServicer
-from services.oracle.settings import ApiCredentials, Config, EvmSettings, Secrets
+from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.spawner import JobSpawner
 from services.oracle.store.answers import AnswerStore
 from services.oracle.store.bridges import BridgeStore
@@ -187,11 +189,19 @@ class Node:
         settings: EvmSettings,
         session: aiohttp.ClientSession,
     ) -> Chain:
-        urls = [node.http_url for node in sorted(settings.nodes, key=lambda node: node.order) if not node.send_only]
-        if not urls:
+        endpoints = [Endpoint(n.name, n.http_url, n.ws_url, n.send_only, n.order) for n in settings.nodes]
+        if all(endpoint.send_only for endpoint in endpoints):
             raise SettingInvalid(f"EVM[{settings.chain_id}].Nodes", "send-only nodes", "at least one without SendOnly")
-        rpc = RpcClient(session, urls)
-        heads = HeadTracker(rpc, self.clock, settings.head_interval_s)
+        threshold = settings.node_pool.sync_threshold
+        rpc = RpcClient(session, endpoints, settings.number, sync_threshold=threshold)
+        heads = HeadTracker(
+            rpc,
+            self.clock,
+            settings.head_interval_s,
+            session=session,
+            watch_s=settings.pool_interval_s,
+            sync_threshold=threshold,
+        )
         beside.start(heads.run())
         chain = Chain(settings, rpc, heads, TransactionStore(database, settings.number), {})
 

@@ -4,45 +4,22 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from meshkit import log
+from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
-from services.oracle.units import parse_duration, parse_size, parse_wei
+from services.oracle.tables import Duration, Port, Size, Table
 
-SIMULATED_CHAINS = frozenset({1337, 31337})
 _SHORTEST_PASSWORD = 16
 _LONGEST_API_PASSWORD = 50
-_ACRONYMS = {"api": "API", "evm": "EVM", "http": "HTTP", "id": "ID", "ip": "IP", "json": "JSON", "ocr": "OCR"}
-_ACRONYMS |= {"p2p": "P2P", "ttl": "TTL", "url": "URL", "ws": "WS", "ocr2": "OCR2", "eip1559": "EIP1559"}
-_UNIT = re.compile(r"_(?:s|wei|bytes)$")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def _toml_name(name: str) -> str:
-    return "".join(_ACRONYMS.get(part, part.capitalize()) for part in _UNIT.sub("", name).split("_"))
-
-
-def _read(parse: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
-
-
-Duration = Annotated[float, _read(parse_duration), Field(ge=0)]
-Size = Annotated[int, _read(parse_size), Field(ge=0)]
-Wei = Annotated[int, _read(parse_wei), Field(ge=0)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class _Table(BaseModel):
-    """One table of TOML; keys of the real node that we have no use for are let through."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=_toml_name, populate_by_name=False)
-
-
-class RateLimitSettings(_Table):
+class RateLimitSettings(Table):
     """Hold the limits on requests a client address."""
 
     authenticated: int = Field(1000, gt=0)
@@ -51,7 +28,7 @@ class RateLimitSettings(_Table):
     unauthenticated_period_s: Duration = 20.0
 
 
-class WebServerSettings(_Table):
+class WebServerSettings(Table):
     """Hold where and how the REST API listens."""
 
     http_port: Port = 6688
@@ -64,20 +41,20 @@ class WebServerSettings(_Table):
     rate_limit: RateLimitSettings = RateLimitSettings()
 
 
-class HttpRequestSettings(_Table):
+class HttpRequestSettings(Table):
     """Hold the limits on what bridge and http tasks fetch."""
 
     default_timeout_s: Duration = 15.0
     max_size_bytes: Size = 32768
 
 
-class JobPipelineSettings(_Table):
+class JobPipelineSettings(Table):
     """Hold the limits on pipelines."""
 
     http_request: HttpRequestSettings = HttpRequestSettings()
 
 
-class LogSettings(_Table):
+class LogSettings(Table):
     """Hold the log level."""
 
     level: str = Field("info", pattern="^(?i:debug|info|warn|error|crit|panic|fatal)$")
@@ -89,13 +66,13 @@ class LogSettings(_Table):
         return {"warn": "warning", "crit": "critical", "panic": "critical"}.get(level, level)
 
 
-class DatabaseSettings(_Table):
+class DatabaseSettings(Table):
     """Hold the limit of connections."""
 
     max_open_conns: int = Field(100, gt=0)
 
 
-class OcrSettings(_Table):
+class OcrSettings(Table):
     """Hold the defaults of OCR1 jobs."""
 
     enabled: bool = False
@@ -106,7 +83,7 @@ class OcrSettings(_Table):
     transmitter_address: str | None = None
 
 
-class P2pV2Settings(_Table):
+class P2pV2Settings(Table):
     """Hold where the P2P host listens and whom it knows from the start."""
 
     listen_addresses: tuple[str, ...] = ()
@@ -116,7 +93,7 @@ class P2pV2Settings(_Table):
     delta_reconcile_s: Duration = 60.0
 
 
-class P2pSettings(_Table):
+class P2pSettings(Table):
     """Hold the identity and the addresses of the P2P host."""
 
     peer_id: str | None = None
@@ -125,79 +102,7 @@ class P2pSettings(_Table):
     v2: P2pV2Settings = P2pV2Settings()
 
 
-class GasLimitSettings(_Table):
-    """Hold gas limits by job type."""
-
-    ocr: int | None = Field(None, gt=0)
-
-
-class GasEstimatorSettings(_Table):
-    """Hold what a transaction pays."""
-
-    mode: str = "BlockHistory"
-    price_default_wei: Wei = 20 * 10**9
-    price_min_wei: Wei = 10**9
-    price_max_wei: Wei = 2**256 - 1
-    limit_default: int = Field(500_000, gt=0)
-    limit_job_type: GasLimitSettings = GasLimitSettings()
-
-
-class EvmOcrSettings(_Table):
-    """Hold the chain's part in OCR1."""
-
-    contract_confirmations: int | None = Field(None, ge=1, le=100)
-    contract_transmitter_transmit_timeout_s: Duration = 10.0
-    database_timeout_s: Duration = 10.0
-    observation_grace_period_s: Duration = 1.0
-
-
-class EvmNodeSettings(_Table):
-    """Hold one RPC endpoint."""
-
-    name: str
-    http_url: str = Field(pattern="^https?://.+")
-    ws_url: str | None = Field(None, pattern="^wss?://.+")
-    send_only: bool = False
-    order: int = Field(100, ge=1, le=100)
-
-
-class EvmSettings(_Table):
-    """Hold one chain."""
-
-    chain_id: str = Field(pattern=r"^\d+$")
-    enabled: bool = True
-    log_poll_interval_s: Duration = 15.0
-    gas_estimator: GasEstimatorSettings = GasEstimatorSettings()
-    ocr: EvmOcrSettings = EvmOcrSettings()
-    nodes: tuple[EvmNodeSettings, ...] = Field(min_length=1)
-
-    @property
-    def number(self) -> int:
-        """Return the chain id as a number."""
-        return int(self.chain_id)
-
-    @property
-    def simulated(self) -> bool:
-        """Tell whether it is a local chain, where everything is polled each second."""
-        return self.number in SIMULATED_CHAINS
-
-    @property
-    def contract_confirmations(self) -> int:
-        """Return how many blocks bury a configuration before it counts."""
-        return self.ocr.contract_confirmations or (1 if self.simulated else 4)
-
-    @property
-    def head_interval_s(self) -> float:
-        """Return how often to ask for the newest block."""
-        return 1.0 if self.simulated else min(self.log_poll_interval_s, 15.0) or 1.0
-
-    @property
-    def transmit_gas_limit(self) -> int:
-        """Return the gas limit of a transmission whose job names none."""
-        return self.gas_estimator.limit_job_type.ocr or self.gas_estimator.limit_default
-
-
-class Config(_Table):
+class Config(Table):
     """Hold config.toml, as far as this node uses it."""
 
     root_dir: str | None = None
@@ -223,19 +128,19 @@ class Config(_Table):
         return 1.0 if chain.simulated else self.ocr.contract_poll_interval_s
 
 
-class DatabaseSecrets(_Table):
+class DatabaseSecrets(Table):
     """Hold where the node's database is."""
 
     url: SecretStr
 
 
-class PasswordSecrets(_Table):
+class PasswordSecrets(Table):
     """Hold the keystore password."""
 
     keystore: SecretStr
 
 
-class EvmKeySecret(_Table):
+class EvmKeySecret(Table):
     """Hold one EVM key export to import at the start."""
 
     chain_id: int = Field(alias="ID")
@@ -243,26 +148,26 @@ class EvmKeySecret(_Table):
     password: SecretStr
 
 
-class EvmSecrets(_Table):
+class EvmSecrets(Table):
     """Hold the EVM keys to import."""
 
     keys: tuple[EvmKeySecret, ...] = ()
 
 
-class P2pKeySecret(_Table):
+class P2pKeySecret(Table):
     """Hold the P2P key export to import at the start."""
 
     export: SecretStr = Field(alias="JSON")
     password: SecretStr
 
 
-class PrometheusSecrets(_Table):
+class PrometheusSecrets(Table):
     """Hold the bearer token of /metrics."""
 
     auth_token: SecretStr | None = None
 
 
-class Secrets(_Table):
+class Secrets(Table):
     """Hold secrets.toml, as far as this node uses it."""
 
     database: DatabaseSecrets

@@ -8,12 +8,13 @@ from meshkit.metrics import Registry
 from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.rpc import RpcClient
+from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
 from services.oracle.keys.ring import Keyring
 from services.oracle.p2p.host import Host
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rounds import Rounds
-from services.oracle.settings import Config, EvmSettings
+from services.oracle.settings import Config
 from services.oracle.store.answers import AnswerStore
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.protocol import PostgresProtocolStore
@@ -53,7 +54,9 @@ class Surroundings:
             key = self.keyring.evm.get(address)
             if key is None:
                 raise SettingInvalid("transmitterAddress", address, f"one of {', '.join(self.keyring.evm)}")
-            chain.accounts[address] = Account(key, chain.rpc, chain.settings, chain.transactions, self.clock)
+            chain.accounts[address] = Account(
+                key, chain.rpc, chain.heads, chain.settings, chain.transactions, self.clock
+            )
         return chain.accounts[address]
 
     def bootstrappers(self, locators: Sequence[str]) -> dict[str, list[str]]:

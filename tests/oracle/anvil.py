@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 
 from contracts.artifact import load
 from devkit.chain.binary import find_anvil
+from services.oracle.chain.endpoints import Endpoint
 from services.oracle.chain.rpc import RpcClient, blob, quantity
 from services.oracle.errors import RpcUnavailable
 from tests.oracle.ports import eventually, free_port
@@ -25,12 +26,20 @@ NEW_TRANSMISSION = keccak(text="NewTransmission(uint32,int192,address,int192[],b
 class Anvil:
     """One anvil process; any address may send. `block_time_s` None: a block for each transaction."""
 
-    def __init__(self, session: aiohttp.ClientSession, block_time_s: int | None, state: Path | None = None) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        block_time_s: int | None,
+        state: Path | None = None,
+        *,
+        base_fee_wei: int = 0,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.rpc = RpcClient(session, [self.url])
+        self.rpc = RpcClient(session, [Endpoint("anvil", self.url, self.url.replace("http", "ws"))], CHAIN_ID)
         self._block_time_s = block_time_s
         self._state = state
+        self._base_fee_wei = base_fee_wei
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -40,7 +49,7 @@ class Anvil:
         self._process = await asyncio.create_subprocess_exec(
             str(find_anvil()),
             *("--port", str(self.port), "--chain-id", str(CHAIN_ID), "--quiet", "--accounts", "0"),
-            *("--auto-impersonate", "--base-fee", "0", "--gas-price", "0", *interval, *state),
+            *("--auto-impersonate", "--base-fee", str(self._base_fee_wei), "--gas-price", "0", *interval, *state),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
         )

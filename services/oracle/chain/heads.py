@@ -1,12 +1,28 @@
-"""The newest block of a chain, asked for at an interval."""
+"""
+The newest block of a chain: pushed over a WebSocket where an endpoint has one, asked for at an interval otherwise.
+
+    HeadTracker.run ─┬─ poll task ── eth_blockNumber, each interval; while heads are pushed only as a check on them
+                     ├─ listen task ── subscription of the best endpoint with a WebSocket, again after each end
+                     └─ watch task ── every endpoint's chain and head, for the fail-over
+"""
+
+import asyncio
+from contextlib import aclosing
+
+import aiohttp
 
 from meshkit import log
 from meshkit.clock import Clock
+from services.oracle.chain.endpoints import Standing
 from services.oracle.chain.errors import ChainError
 from services.oracle.chain.rpc import RpcClient
+from services.oracle.chain.subscription import FAILURES, new_heads
 from services.oracle.errors import RpcUnavailable
 
 _log = log.get_logger(__name__)
+_LISTEN_AGAIN_S = 1.0
+# While heads are pushed, every so many intervals one is asked for: a subscription may fall silent without ending.
+_CHECK_EVERY = 10
 
 
 class HeadTracker:
@@ -15,23 +31,48 @@ class HeadTracker:
 
     Attributes:
         latest: The number of the newest block; 0 before the first.
-        connected: Whether the last question was answered.
+        connected: Whether the last question was answered, or heads are pushed.
+        listening_to: The name of the endpoint that pushes heads now; empty when none does.
         rewinds: How often the head fell behind itself, as when a dev chain starts from an older snapshot.
     """
 
-    def __init__(self, rpc: RpcClient, clock: Clock, interval_s: float) -> None:
+    def __init__(
+        self,
+        rpc: RpcClient,
+        clock: Clock,
+        interval_s: float,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        watch_s: float = 10.0,
+        sync_threshold: int = 5,
+    ) -> None:
         self._rpc = rpc
         self._clock = clock
         self._interval_s = interval_s
+        self._session = session
+        self._watch_s = watch_s
+        self._sync_threshold = sync_threshold
+        self._news = asyncio.Event()
+        self._source: int | None = None
+        self._leave = asyncio.Event()
+        self._listened = self._pushed = 0
+        self._ended = ""
         self.latest = 0
         self.connected = False
+        self.listening_to = ""
         self.rewinds = 0
 
     async def run(self) -> None:
-        """Ask until cancelled."""
-        while True:
-            await self.poll()
-            await self._clock.sleep(self._interval_s)
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._poll())
+            tasks.create_task(self._watch())
+            if self._session is not None and any(endpoint.ws_url for endpoint in self._rpc.book.endpoints):
+                tasks.create_task(self._listen(self._session))
+
+    async def news(self) -> None:
+        """Return at the next change of the head."""
+        await self._news.wait()
 
     async def poll(self) -> int:
         """Ask once; return the newest number known, even if there was no answer."""
@@ -42,10 +83,86 @@ class HeadTracker:
                 _log.warning("head_unknown", error=str(error))
             self.connected = False
             return self.latest
+        self._take(head, self._rpc.book.current)
+        return self.latest
+
+    def _take(self, head: int, source: int) -> None:
         if not self.connected:
             _log.info("head_known", block=head)
-        if head < self.latest:
+        self.connected = True
+        # Endpoints are a block apart now and then; only an endpoint that takes a block back has rewound the chain.
+        rewound = head < self.latest and (source == self._source or head < self.latest - self._sync_threshold)
+        if head < self.latest and not rewound:
+            return
+        if rewound:
             self.rewinds += 1
             _log.warning("chain_rewound", block=head, before=self.latest)
-        self.connected, self.latest = True, head
-        return head
+        changed = head != self.latest
+        self.latest, self._source = head, source
+        if changed:
+            news, self._news = self._news, asyncio.Event()
+            news.set()
+
+    async def _poll(self) -> None:
+        turns = 0
+        while True:
+            turns += 1
+            if not self.listening_to:
+                await self.poll()
+            elif turns % _CHECK_EVERY == 0:
+                head = await self.poll()
+                # What is known by asking must have been pushed an interval later, else the pusher is left.
+                await self._clock.sleep(self._interval_s)
+                if self._pushed < head:
+                    self._leave.set()
+            await self._clock.sleep(self._interval_s)
+
+    async def _watch(self) -> None:
+        while True:
+            await self._rpc.inspect()
+            if self.listening_to and self._listened not in self._with_sockets():
+                self._leave.set()
+            await self._clock.sleep(self._watch_s)
+
+    def _with_sockets(self) -> list[int]:
+        """Return the good endpoints with a WebSocket, of those with the best order only."""
+        book = self._rpc.book
+        good = [i for i in book.for_reading() if book.endpoints[i].ws_url and book.standing(i) is Standing.GOOD]
+        return [i for i in good if book.endpoints[i].order == book.endpoints[good[0]].order]
+
+    async def _listen(self, session: aiohttp.ClientSession) -> None:
+        while True:
+            for index in self._with_sockets():
+                self._leave.clear()
+                self._listened, self._pushed = index, 0
+                hearing = asyncio.ensure_future(self._hear(session, index))
+                leaving = asyncio.ensure_future(self._leave.wait())
+                try:
+                    await asyncio.wait({hearing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    self.listening_to = ""
+                    for task in (hearing, leaving):
+                        task.cancel()
+                    await asyncio.gather(hearing, leaving, return_exceptions=True)
+            await self._clock.sleep(_LISTEN_AGAIN_S)
+
+    async def _hear(self, session: aiohttp.ClientSession, index: int) -> None:
+        endpoint = self._rpc.book.endpoints[index]
+        if endpoint.ws_url is None:
+            return
+        ended = "the connection was closed"
+        try:
+            async with aclosing(new_heads(session, endpoint.ws_url, self._rpc.chain_id)) as heads:
+                async for head in heads:
+                    if not self.listening_to:
+                        _log.info("heads_pushed", endpoint=endpoint.name)
+                    self.listening_to, self._pushed = endpoint.name, head
+                    self._take(head, index)
+        except ChainError as error:
+            ended = str(error)
+        except FAILURES as error:
+            # The text of a client's error may hold the whole URL, and a provider's URL the access key.
+            ended = type(error).__name__
+        if self.listening_to or ended != self._ended:
+            _log.warning("heads_not_pushed", endpoint=endpoint.name, error=ended)
+        self._ended = ended

@@ -1,35 +1,64 @@
 """JSON-RPC over HTTP with fail-over: the calls an oracle needs, without the weight of a whole client library."""
 
+import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
 
 from meshkit import log
-from services.oracle.chain.errors import Malformed, RpcRefused
+from services.oracle.chain.endpoints import Endpoint, EndpointBook, Standing
+from services.oracle.chain.errors import ChainError, Malformed, RpcRefused, WrongChain
 from services.oracle.errors import RpcUnavailable
 
 _log = log.get_logger(__name__)
 _TIMEOUT_S = 5.0
+# What providers answer to a client that asks too much: another endpoint may have room.
+_LIMIT_EXCEEDED = (-32005, 429)
+# Not a word of the chain, but of whoever stands before it: no key, no right, too often.
+_OWN_TROUBLES = (401, 403, 407, 429)
+_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, Malformed)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """
+    Tell how the endpoints took a transaction.
+
+    `accepted`: one has it now. `uncertain`: one may have it, since no answer came back. `refusals`: what the others
+    said. With neither of the three nobody was reached.
+    """
+
+    accepted: bool
+    uncertain: bool
+    refusals: tuple[RpcRefused, ...] = ()
 
 
 class RpcClient:
     """
-    Call the first endpoint that answers.
+    Ask the best endpoint that answers, and hand transactions to all of them.
 
-    The one that answered last is asked first; when it fails, the others are asked in their order. An error answer of
-    the chain itself is no failure of the endpoint and goes to the caller.
+    Before an endpoint is sent anything its chain is checked: at first, after it did not answer, and at every look of
+    `inspect`. An error answer of the chain itself is no failure of the endpoint and goes to the caller.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, urls: Sequence[str], *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoints: Sequence[Endpoint],
+        chain_id: int,
+        *,
+        sync_threshold: int = 5,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        self.book = EndpointBook(endpoints, sync_threshold)
+        self.chain_id = chain_id
         self._session = session
-        self._urls = tuple(urls)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._ids = itertools.count(1)
-        self._preferred = 0
-        self.available = False
 
     async def call(self, method: str, *params: object) -> Any:
         """
@@ -37,26 +66,28 @@ class RpcClient:
 
         Raises:
             RpcRefused: when the chain answers with an error.
-            RpcUnavailable: when no endpoint answers.
+            RpcUnavailable: when no endpoint of the chain answers.
         """
-        failures = []
-        for offset in range(len(self._urls)):
-            turn = (self._preferred + offset) % len(self._urls)
+        failures: list[str] = []
+        for index in self.book.for_reading():
+            name = self.book.endpoints[index].name
             try:
-                answer = await self._post(self._urls[turn], method, params)
-            except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, Malformed) as error:
-                failures.append(f"endpoint {turn + 1}: {type(error).__name__}: {error}")
-                continue
-            if turn != self._preferred:
-                _log.warning("rpc_failed_over", endpoint=turn + 1, failures=failures)
-                self._preferred = turn
-            self.available = True
-            if "error" in answer and answer["error"] is not None:
-                problem = answer["error"]
-                raise RpcRefused(method, int(problem.get("code", 0)), str(problem.get("message", "")))
-            return answer.get("result")
-        self.available = False
-        raise RpcUnavailable(f"{method}: " + "; ".join(failures))
+                await self._prove(index)
+                result = await self._ask(index, method, params)
+            except RpcRefused as error:
+                if error.code not in _LIMIT_EXCEEDED:
+                    self._answered(index, failures)
+                    raise
+                failures.append(f"{name}: {error}")
+            except WrongChain as error:
+                failures.append(f"{name}: {error}")
+            except _FAILURES as error:
+                self.book.failed(index)
+                failures.append(f"{name}: {_cause(error)}")
+            else:
+                self._answered(index, failures)
+                return result
+        raise RpcUnavailable(f"{method}: " + ("; ".join(failures) or "no endpoint is of this chain"))
 
     async def number(self, method: str, *params: object) -> int:
         """Return the result of a call that answers a quantity; Malformed if it is none."""
@@ -77,15 +108,97 @@ class RpcClient:
             raise Malformed(f"eth_getLogs answered {type(found).__name__}")
         return found
 
-    async def _post(self, url: str, method: str, params: Sequence[object]) -> dict[str, Any]:
+    async def submit(self, raw: bytes) -> Submission:
+        """Hand a signed transaction to every endpoint that is of the chain; never raises for what they answer."""
+        answers = await asyncio.gather(*(self._submit(index, raw) for index in self.book.for_sending()))
+        refusals = tuple(answer for answer in answers if isinstance(answer, RpcRefused))
+        return Submission(True in answers, None in answers, refusals)
+
+    async def inspect(self) -> None:
+        """Look at every endpoint once: is it there, of the chain, and as far as the others?"""
+        await asyncio.gather(*(self._inspect(index) for index in range(len(self.book.endpoints))))
+
+    async def _inspect(self, index: int) -> None:
+        before = self.book.standing(index)
+        try:
+            await self._check_chain(index)
+            if not self.book.endpoints[index].send_only:
+                self.book.saw_head(index, quantity(await self._ask(index, "eth_blockNumber", ())))
+        except WrongChain:
+            pass
+        except (*_FAILURES, RpcRefused):
+            self.book.failed(index)
+        self._tell(index, before)
+
+    async def _submit(self, index: int, raw: bytes) -> RpcRefused | bool | None:
+        """Return True when the endpoint took it, False when it was not reached, None when nobody knows."""
+        try:
+            await self._prove(index)
+        except (*_FAILURES, ChainError):
+            self.book.failed(index)
+            return False
+        try:
+            await self._ask(index, "eth_sendRawTransaction", ("0x" + raw.hex(),))
+        except RpcRefused as error:
+            return True if "already known" in error.message.lower() else error
+        except aiohttp.ClientConnectorError:
+            self.book.failed(index)
+            return False
+        except _FAILURES as error:
+            self.book.failed(index)
+            _log.warning("rpc_send_unanswered", endpoint=self.book.endpoints[index].name, error=_cause(error))
+            return None
+        return True
+
+    async def _prove(self, index: int) -> None:
+        if not self.book.is_proven(index):
+            before = self.book.standing(index)
+            await self._check_chain(index)
+            self._tell(index, before)
+
+    async def _check_chain(self, index: int) -> None:
+        try:
+            found = quantity(await self._ask(index, "eth_chainId", ()))
+        except RpcRefused as error:
+            raise Malformed(str(error)) from error
+        if found != self.chain_id:
+            self.book.disproved(index)
+            raise WrongChain(found, self.chain_id)
+        self.book.proved(index)
+
+    def _answered(self, index: int, failures: Sequence[str]) -> None:
+        if index != self.book.current:
+            _log.warning("rpc_failed_over", endpoint=self.book.endpoints[index].name, failures=list(failures))
+        self.book.answered(index)
+
+    def _tell(self, index: int, before: Standing) -> None:
+        now = self.book.standing(index)
+        if now is not before and not (before is Standing.UNPROVEN and now is Standing.GOOD):
+            _log.warning("rpc_endpoint", endpoint=self.book.endpoints[index].name, standing=now.value)
+
+    async def _ask(self, index: int, method: str, params: Sequence[object]) -> Any:
         body = orjson.dumps({"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)})
         # The node's client session does not decompress, as bridges want it.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        url = self.book.endpoints[index].http_url
         async with self._session.post(url, data=body, headers=headers, timeout=self._timeout) as response:
+            if response.status in _OWN_TROUBLES or response.status >= 500:
+                raise Malformed(f"{method}: HTTP {response.status}")
             answer = orjson.loads(await response.read())
-        if not isinstance(answer, dict) or not ("result" in answer or isinstance(answer.get("error"), dict)):
-            raise Malformed(f"HTTP {response.status} without a JSON-RPC answer")
-        return answer
+        return result_of(method, answer)
+
+
+def result_of(method: str, answer: object) -> Any:
+    """Return the result of a JSON-RPC answer; RpcRefused if it is an error, Malformed if it is no answer."""
+    if not isinstance(answer, dict):
+        raise Malformed(f"{method}: no JSON-RPC answer")
+    problem = answer.get("error")
+    if isinstance(problem, dict):
+        code = problem.get("code", 0)
+        raise RpcRefused(method, code if isinstance(code, int) else 0, str(problem.get("message", "")))
+    if "result" not in answer:
+        raise Malformed(f"{method}: no JSON-RPC answer")
+    return answer["result"]
 
 
 def quantity(value: object) -> int:
@@ -105,3 +218,8 @@ def blob(value: object) -> bytes:
         return bytes.fromhex(text[2:])
     except ValueError as error:
         raise Malformed(f"{text[:20]!r} is no 0x text") from error
+
+
+def _cause(error: BaseException) -> str:
+    # The text of a client's error may hold the whole URL, and a provider's URL the access key.
+    return type(error).__name__ if isinstance(error, aiohttp.ClientError) else f"{type(error).__name__}: {error}"

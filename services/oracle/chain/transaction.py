@@ -1,4 +1,4 @@
-"""A transaction that carries a report: EIP-155 legacy form, signed."""
+"""A transaction that carries a report, signed: with one price after EIP-155, or with a tip after EIP-1559."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,34 @@ import rlp  # type: ignore[import-untyped]  # it has no annotations
 from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 
+from services.oracle.chain.gas import Fees
+
+_DYNAMIC_FEE = b"\x02"
+
 
 @dataclass(frozen=True, slots=True)
-class LegacyTransaction:
-    """Hold an unsigned transaction; `to` is 0x text, prices are wei."""
+class UnsignedTransaction:
+    """Hold a transaction; `to` is 0x text. Its form follows from its fees."""
 
+    chain_id: int
     nonce: int
-    gas_price_wei: int
+    fees: Fees
     gas_limit: int
     to: str
     data: bytes
-    chain_id: int
 
     def sign(self, private_key: bytes) -> bytes:
-        """Return the signed bytes for eth_sendRawTransaction, after EIP-155."""
-        fields = [self.nonce, self.gas_price_wei, self.gas_limit, bytes.fromhex(self.to[2:]), 0, self.data]
-        signature = PrivateKey(private_key).sign_msg_hash(keccak(rlp.encode([*fields, self.chain_id, 0, 0])))
-        v = signature.v + 35 + 2 * self.chain_id
-        return bytes(rlp.encode([*fields, v, signature.r, signature.s]))
+        """Return the signed bytes for eth_sendRawTransaction."""
+        key, to = PrivateKey(private_key), bytes.fromhex(self.to[2:])
+        if self.fees.tip_wei is None:
+            fields = [self.nonce, self.fees.cap_wei, self.gas_limit, to, 0, self.data]
+            signature = key.sign_msg_hash(keccak(rlp.encode([*fields, self.chain_id, 0, 0])))
+            v = signature.v + 35 + 2 * self.chain_id
+            return bytes(rlp.encode([*fields, v, signature.r, signature.s]))
+        head = [self.chain_id, self.nonce, self.fees.tip_wei, self.fees.cap_wei]
+        fields = [*head, self.gas_limit, to, 0, self.data, []]
+        signature = key.sign_msg_hash(keccak(_DYNAMIC_FEE + rlp.encode(fields)))
+        return _DYNAMIC_FEE + bytes(rlp.encode([*fields, signature.v, signature.r, signature.s]))
 
 
 def transaction_hash(raw: bytes) -> str:

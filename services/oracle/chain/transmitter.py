@@ -17,23 +17,24 @@ class FeedTransmitter:
         self._gas_limit = gas_limit
         self._newest = 0
         self._turn = asyncio.Lock()
-        self._under_way: asyncio.Task[None] | None = None
 
     async def transmit(self, report: bytes, rs: Sequence[bytes], ss: Sequence[bytes], raw_vs: bytes) -> None:
         """
         Send the report once the one before is settled; return when it was handed to the chain.
 
+        A report that is on its way already, as after a restart, is not sent again.
+
         Raises:
             Superseded: when a newer report came while this one waited.
-            RpcRefused, RpcUnavailable: when the chain did not take it.
+            Unfunded, RpcRefused, RpcUnavailable: when the chain did not take it.
+            DatabaseUnavailable: when it could not be written down, and so was not sent.
         """
         self._newest += 1
         ticket = self._newest
+        data = aggregator.transmit_calldata(report, rs, ss, raw_vs)
         async with self._turn:
-            if self._under_way is not None:
-                # The wait may be cancelled by the caller's timeout; the transaction itself must be followed on.
-                await asyncio.wait({self._under_way})
+            if not await self._account.quiet(self._contract, data):
+                return
             if ticket != self._newest:
                 raise Superseded("a newer report of this feed came first")
-            data = aggregator.transmit_calldata(report, rs, ss, raw_vs)
-            self._under_way = await self._account.send(self._contract, data, self._gas_limit)
+            await self._account.send(self._contract, data, self._gas_limit)

@@ -1,22 +1,18 @@
-"""The transactions this node has sent."""
+"""The transactions of this node: what is under way, with every attempt, and how the others ended."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
 
+from services.oracle.chain.flight import Attempt, Flight
+from services.oracle.chain.gas import Fees
 from services.oracle.store.database import Database
 
-TransactionState = Literal["unconfirmed", "confirmed", "reverted", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class SentTransaction:
-    """Hold one signed transaction; `raw` is what was sent."""
-
-    hash: str
-    from_address: str
-    to_address: str
-    nonce: int
-    raw: bytes
+TransactionState = Literal["confirmed", "reverted", "lost"]
+_INSERT_ATTEMPT = (
+    "INSERT INTO transaction_attempts (hash, transaction_id, cap_wei, tip_wei, raw)"
+    " SELECT $2, id, $3::numeric, $4::numeric, $5::bytea FROM transactions WHERE id = $1 ON CONFLICT DO NOTHING"
+)
 
 
 class TransactionStore:
@@ -26,37 +22,91 @@ class TransactionStore:
         self._database = database
         self._chain_id = chain_id
 
-    async def sent(self, transaction: SentTransaction) -> None:
-        """Record a transaction that was handed to the chain."""
+    async def begin(self, from_address: str, flight: Flight) -> None:
+        """Write a transaction and its first attempt; returns before anybody else has seen it."""
+        attempt = flight.last
         await self._database.execute(
-            "INSERT INTO transactions (hash, evm_chain_id, from_address, to_address, nonce, raw, state)"
-            " VALUES ($1, $2, $3, $4, $5, $6, 'unconfirmed') ON CONFLICT DO NOTHING",
-            transaction.hash,
+            "WITH begun AS (INSERT INTO transactions"
+            " (id, evm_chain_id, from_address, to_address, data, gas_limit, nonce)"
+            " VALUES ($1, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING id)"
+            " INSERT INTO transaction_attempts (hash, transaction_id, cap_wei, tip_wei, raw)"
+            " SELECT $2, id, $3::numeric, $4::numeric, $5::bytea FROM begun ON CONFLICT DO NOTHING",
+            flight.id,
+            *_attempt_values(attempt),
             self._chain_id,
-            transaction.from_address,
-            transaction.to_address,
-            transaction.nonce,
-            transaction.raw,
+            from_address,
+            flight.to,
+            flight.data,
+            flight.gas_limit,
+            flight.nonce,
         )
 
-    async def settled(self, transaction_hash: str, state: TransactionState, block_number: int | None) -> None:
-        """Record how a transaction ended."""
-        sql = "UPDATE transactions SET state = $2, block_number = $3 WHERE hash = $1"
-        await self._database.execute(sql, transaction_hash, state, block_number)
+    async def attempt(self, flight: Flight) -> None:
+        """Write the last attempt of a transaction, before it is handed over."""
+        await self._database.execute(_INSERT_ATTEMPT, flight.id, *_attempt_values(flight.last))
 
-    async def unconfirmed(self, from_address: str) -> list[SentTransaction]:
-        """Return what was still under way when the node stopped, lowest nonce first."""
+    async def drop(self, flight: Flight) -> None:
+        """Delete a transaction that nobody has seen."""
+        await self._database.execute("DELETE FROM transactions WHERE id = $1", flight.id)
+
+    async def settle(self, flight: Flight, state: TransactionState, hash_: str | None, block: int | None) -> None:
+        """Write how a transaction ended."""
+        sql = "UPDATE transactions SET state = $2, hash = $3, block_number = $4 WHERE id = $1"
+        await self._database.execute(sql, flight.id, state, hash_, block)
+
+    async def under_way(self, from_address: str) -> list[Flight]:
+        """Return what was under way when the node stopped, lowest nonce first."""
         rows = await self._database.fetch(
-            "SELECT hash, from_address, to_address, nonce, raw FROM transactions"
-            " WHERE evm_chain_id = $1 AND from_address = $2 AND state = 'unconfirmed' ORDER BY nonce",
+            "SELECT t.id, t.to_address, t.data, t.gas_limit, t.nonce, a.hash, a.cap_wei, a.tip_wei, a.raw"
+            " FROM transactions t JOIN transaction_attempts a ON a.transaction_id = t.id"
+            " WHERE t.evm_chain_id = $1 AND t.from_address = $2 AND t.state = 'unconfirmed'"
+            " ORDER BY t.nonce, t.created_at, t.id, a.created_at",
             self._chain_id,
             from_address,
         )
-        return [SentTransaction(**dict(row)) for row in rows]
+        found: dict[Any, list[Any]] = {}
+        for row in rows:
+            found.setdefault(row["id"], []).append(row)
+        return [
+            Flight(
+                rows[0]["id"],
+                rows[0]["to_address"],
+                rows[0]["data"],
+                rows[0]["gas_limit"],
+                rows[0]["nonce"],
+                tuple(_attempt(row) for row in rows),
+            )
+            for rows in found.values()
+        ]
+
+    async def recent(self, first: int, count: int) -> tuple[Sequence[dict[str, Any]], int]:
+        """Return a page of all transactions with their last attempts, newest first, and how many there are."""
+        rows = await self._database.fetch(
+            "SELECT t.*, a.hash AS attempt_hash, a.cap_wei, a.raw FROM transactions t JOIN LATERAL (SELECT * FROM"
+            " transaction_attempts WHERE transaction_id = t.id ORDER BY created_at DESC LIMIT 1) a ON true"
+            " WHERE t.evm_chain_id = $1 ORDER BY t.created_at DESC, t.id LIMIT $2 OFFSET $3",
+            self._chain_id,
+            count,
+            first,
+        )
+        total = await self._database.fetch_one(
+            "SELECT count(*) AS n FROM transactions WHERE evm_chain_id = $1", self._chain_id
+        )
+        return [dict(row) for row in rows], total["n"] if total else 0
 
     async def prune(self, keep_s: float) -> None:
-        """Delete settled transactions that were sent longer ago than that many seconds."""
+        """Delete settled transactions that were begun longer ago than that many seconds."""
         await self._database.execute(
-            "DELETE FROM transactions WHERE state <> 'unconfirmed' AND sent_at < now() - make_interval(secs => $1)",
+            "DELETE FROM transactions WHERE state <> 'unconfirmed' AND created_at < now() - make_interval(secs => $1)",
             keep_s,
         )
+
+
+def _attempt_values(attempt: Attempt) -> tuple[object, ...]:
+    tip = None if attempt.fees.tip_wei is None else Decimal(attempt.fees.tip_wei)
+    return attempt.hash, Decimal(attempt.fees.cap_wei), tip, attempt.raw
+
+
+def _attempt(row: Any) -> Attempt:
+    tip = None if row["tip_wei"] is None else int(row["tip_wei"])
+    return Attempt(row["hash"], Fees(int(row["cap_wei"]), tip), row["raw"])

@@ -3,9 +3,12 @@
 import asyncio
 import signal
 import uuid
+from dataclasses import replace
 
 import pytest
 
+from services.oracle.chain.flight import Attempt, Flight
+from services.oracle.chain.gas import Fees
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
 from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
@@ -15,7 +18,7 @@ from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
-from services.oracle.store.transactions import SentTransaction, TransactionStore
+from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
 from tests.dbinit.server import Server
 
@@ -138,16 +141,29 @@ async def test_users_and_sessions(database: Database) -> None:
 
 
 async def test_transactions(database: Database) -> None:
-    """What is not settled is found again, lowest nonce first."""
+    """What is not settled is found again with all its attempts, lowest nonce first, and written once."""
     store = TransactionStore(database, 1337)
-    sent = [SentTransaction(f"0x{n}", "0xA", "0xB", n, b"raw") for n in (2, 0, 1)]
-    for transaction in sent:
-        await store.sent(transaction)
-    await store.settled("0x0", "confirmed", 5)
-    await store.prune(0)
+    flights = [
+        Flight(uuid.uuid4(), "0xB", b"data", 21_000, n, (Attempt(f"0x{n}", Fees(10**20, n), b"raw"),))
+        for n in (2, 0, 1)
+    ]
+    for flight in flights:
+        await store.begin("0xA", flight)
+        await store.begin("0xA", flight)
+    bumped = replace(flights[2], attempts=(*flights[2].attempts, Attempt("0x1+", Fees(2 * 10**20), b"more")))
+    await store.attempt(bumped)
+    await store.settle(flights[1], "confirmed", "0x0", 5)
+    assert [bumped, flights[0]] == await store.under_way("0xA")
+    assert [] == await TransactionStore(database, 1).under_way("0xA")
 
-    assert [1, 2] == [transaction.nonce for transaction in await store.unconfirmed("0xA")]
-    assert [] == await TransactionStore(database, 1).unconfirmed("0xA")
+    rows, count = await store.recent(0, 10)
+    assert 3 == count
+    assert {("confirmed", "0x0"), ("unconfirmed", "0x1+"), ("unconfirmed", "0x2")} == {
+        (row["state"], row["attempt_hash"]) for row in rows
+    }
+    await store.prune(0)
+    await store.drop(flights[0])
+    assert [bumped] == await store.under_way("0xA")
 
 
 async def test_a_killed_server(postgres: Server, database: Database) -> None:
