@@ -57,12 +57,14 @@ class BatchRoute:
             batch = self._batches[request.raw_path] = self.read(
                 query.get(PAIRS.name, ""), query.get(SOURCES.name), query.get(CHOSEN.name)
             )
-        return self.kept(batch) or self._whole(await self._entries(batch))
+        return self.kept(batch) or await self._made(batch)
 
     def kept(self, batch: Batch) -> bytes | None:
         """Return the JSON of the answer if all of its prices are kept."""
+        # The answer's time is one at which all of its prices are fresh, so it is read before they are looked at.
+        now_ms = self._clock.time_ms()
         texts = self._texts(batch)
-        return None if None in texts else self._whole(map(add, batch.heads, cast(list[bytes], texts)))
+        return None if None in texts else _whole(now_ms, map(add, batch.heads, cast(list[bytes], texts)))
 
     def _texts(self, batch: Batch) -> list[bytes | None]:
         """Return the rest of each pair's entry, None for one that must be made."""
@@ -70,10 +72,6 @@ class BatchRoute:
             return self._engine.shelf.texts(batch.feeds)
         quotes = (None if feed is None else self._engine.shelf.quote(feed) for feed in batch.feeds)
         return [None if quote is None else body.quote_text(quote, batch.fields) for quote in quotes]
-
-    def _whole(self, entries: Iterable[bytes]) -> bytes:
-        time = body.time_text(self._clock.time_ms()).encode()
-        return b'{"timestamp":"%b","quotes":[%b]}' % (time, b",".join(entries))
 
     def read(self, pairs: str, sources: str | None, fields: str | None) -> Batch:
         """Return what a query's comma lists ask for; raise InvalidInput, or SourceDisabled."""
@@ -94,10 +92,11 @@ class BatchRoute:
         except MeshError:
             return None
 
-    async def _entries(self, batch: Batch) -> list[bytes]:
-        """Return the entries of a batch of which some must be made; none expires while another one is awaited."""
+    async def _made(self, batch: Batch) -> bytes:
+        """Return the answer of a batch of which some quotes must be made; none expires while another one is awaited."""
         results: dict[Pair, Result] = {}
         while True:
+            now_ms = self._clock.time_ms()
             texts = self._texts(batch)
             now = self._clock.monotonic()
             asked = list(zip(batch.pairs, batch.heads, texts, strict=True))
@@ -106,10 +105,11 @@ class BatchRoute:
                 break
             results.update(await self._engine.quotes(missing, sources=batch.sources))
         fields = body.FIELDS if batch.fields is None else batch.fields
-        return [
+        entries = (
             orjson.dumps(body.entry(pair, results[pair], fields)) if text is None else head + text
             for pair, head, text in asked
-        ]
+        )
+        return _whole(now_ms, entries)
 
 
 def require_enabled(engine: Engine, sources: Sequence[str] | None) -> None:
@@ -123,21 +123,26 @@ def require_enabled(engine: Engine, sources: Sequence[str] | None) -> None:
 
 async def present(
     engine: Engine, clock: Clock, pairs: Sequence[Pair], sources: Sequence[str] | None
-) -> list[tuple[Pair, Result]]:
+) -> tuple[int, list[tuple[Pair, Result]]]:
     """
-    Return a quote or an error for each distinct pair; no quote has expired while another one was awaited.
+    Return a moment in Unix ms, and for each distinct pair a quote that is fresh at that moment, or an error.
 
     Raises SourceDisabled for a source that is switched off.
     """
     require_enabled(engine, sources)
+    now_ms = clock.time_ms()
     results: dict[Pair, Result] = {}
     missing: Sequence[Pair] = pairs
     while missing:
         results.update(await engine.quotes(missing, sources=sources))
-        now = clock.monotonic()
+        now_ms, now = clock.time_ms(), clock.monotonic()
         missing = [pair for pair, result in results.items() if not _holds(result, now)]
-    return list(results.items())
+    return now_ms, list(results.items())
 
 
 def _holds(result: Result | None, now: float) -> bool:
     return result.expires_at > now if isinstance(result, Quote) else result is not None
+
+
+def _whole(now_ms: int, entries: Iterable[bytes]) -> bytes:
+    return b'{"timestamp":"%b","quotes":[%b]}' % (body.time_text(now_ms).encode(), b",".join(entries))

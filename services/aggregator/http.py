@@ -121,8 +121,8 @@ class HttpApi:
     async def _bridge(self, request: web.Request) -> web.Response:
         started_ms = self._clock.time_ms()
         asked = bridge.parse_request(await request.read())
-        results = await present(self._engine, self._clock, asked.data.asked(), asked.data.sources)
-        return _response(bridge.success(asked, results, started_ms, self._clock.time_ms()), 200)
+        answered_ms, results = await present(self._engine, self._clock, asked.data.asked(), asked.data.sources)
+        return _response(bridge.success(asked, results, started_ms, answered_ms), 200)
 
     async def _source_quote(self, request: web.Request) -> web.Response:
         match = request.match_info

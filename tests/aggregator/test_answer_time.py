@@ -1,0 +1,59 @@
+"""The time that an answer tells, on a machine that is held up between any two looks at the clock."""
+
+import asyncio
+import json
+from datetime import datetime
+
+from meshkit.clock import ManualClock
+from services.aggregator.batch import BatchRoute, present
+from services.aggregator.engine import Engine
+from services.aggregator.metrics import open_registry
+from services.aggregator.quote import Quote
+from tests.aggregator.fakes import BTC, ScriptedSource, settings
+
+TTL_MS = 10_000
+START_MS = 1_800_000_000_000
+
+
+class HeldUp(ManualClock):
+    """A clock on which so much time passes whenever it is read."""
+
+    pause_s = 0.0
+
+    def time_ms(self) -> int:
+        """Return the time, after a pause."""
+        self.advance(self.pause_s)
+        return super().time_ms()
+
+    def monotonic(self) -> float:
+        """Return the moment, after a pause."""
+        self.advance(self.pause_s)
+        return super().monotonic()
+
+
+async def test_no_price_is_older_than_its_time_to_live_when_the_answer_says_it_is() -> None:
+    """Kept batches and bridges' quotes tell a time at which all of their prices were fresh, up to their very end."""
+    clock = HeldUp(START_MS)
+    source = ScriptedSource("kraken", 1, {BTC: "100"})
+    engine = Engine(settings("kraken", refetch=False, feeds={BTC: {"kraken": BTC}}), [source], clock, open_registry())
+    asked = asyncio.create_task(engine.quote(BTC))
+    while not asked.done():
+        await asyncio.sleep(0)
+        clock.advance(0.01)
+    (used,) = asked.result().sources
+    route = BatchRoute(engine, clock)
+    batch = route.read("BTC-USD", None, None)
+    clock.pause_s = 0.7
+    ages_ms = []
+
+    while (answer := route.kept(batch)) is not None:
+        stamp = datetime.fromisoformat(json.loads(answer)["timestamp"])
+        ages_ms.append(round(stamp.timestamp() * 1000) - used.received_ms)
+        now_ms, ((_, result),) = await present(engine, clock, [BTC], None)
+        ages_ms += [now_ms - used.received_ms] if isinstance(result, Quote) and source.calls == [[BTC]] else []
+        if source.calls != [[BTC]]:
+            break
+    await engine.close()
+
+    assert len(ages_ms) > 3
+    assert max(ages_ms) < TTL_MS
