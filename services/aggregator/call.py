@@ -67,7 +67,6 @@ class Caller:
         self._retries = metrics.counter("source_retries_total").labels(self.name)
         self._seconds = metrics.histogram("source_request_duration_seconds").labels(self.name)
         self._availability = metrics.gauge("source_availability").labels(self.name)
-        self._circuit_state = metrics.gauge("source_circuit_state").labels(self.name)
 
     async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
         """
@@ -106,7 +105,6 @@ class Caller:
                 return await self._ask(pairs, deadline)
         finally:
             self.circuit.leave()
-            self._circuit_state.set(self.circuit.state(self._clock.monotonic()))
 
     async def _ask(self, pairs: Sequence[Pair], deadline: float) -> Mapping[Pair, TickOutcome]:
         started_at = self._clock.monotonic()

@@ -192,6 +192,11 @@ class Engine:
             return 0
         return self._clock.time_ms() - int((self._clock.monotonic() - moment) * 1000)
 
+    def feeds(self) -> dict[Pair, Quote | None]:
+        """Return the configured feeds' pairs, each with its quote if one is fresh."""
+        found = {feed: self._keeper.fresh(feed) for feed in self._config.pinned}
+        return {feed: result if isinstance(result, Quote) else None for feed, result in found.items()}
+
     def source_states(self) -> list[SourceState]:
         """Return the state of every configured source by name."""
         fresh: dict[str, int] = {}

@@ -129,7 +129,8 @@ class Fetcher:
         self._refused = metrics.counter("refused_prices_total")
         self.hits = metrics.counter("cache_hits_total").labels(self.name)
         self.misses = metrics.counter("cache_misses_total").labels(self.name)
-        self.refreshes = metrics.counter("refetch_operations_total").labels(self.name)
+        self._refreshes = metrics.counter("refetch_operations_total")
+        self._refresh_seconds = metrics.histogram("refetch_duration_seconds").labels(self.name)
 
     def failure(self, pair: Pair) -> MeshError | None:
         """Return the error to answer with if the pair is not to be fetched now."""
@@ -144,6 +145,16 @@ class Fetcher:
     def join(self, pair: Pair) -> Flight:
         """Return the flight of a pair."""
         return self._flights.join(pair)
+
+    def count_refresh(self, flight: Flight) -> None:
+        """Have a refresh counted and its time taken when it lands."""
+
+        def landed(outcome: asyncio.Future[SourceOutcome]) -> None:
+            status = "success" if isinstance(outcome.result(), SourceQuote) else "error"
+            self._refreshes.labels(self.name, status).inc()
+            self._refresh_seconds.observe(self._clock.monotonic() - flight.started_at)
+
+        flight.landed.add_done_callback(landed)
 
     def offer(self, pair: Pair, tick: TickOutcome) -> SourceOutcome:
         """

@@ -16,6 +16,7 @@ from services.aggregator import body, bridge, legacy_routes, market_data, openap
 from services.aggregator.batch import BatchRoute, present
 from services.aggregator.engine import Engine
 from services.aggregator.front import Answer, Answers, FrontSite
+from services.aggregator.gauges import Gauges
 from services.aggregator.pair import Pair, pair_of
 from services.aggregator.parameters import BATCH_ROUTE, QUOTE_ROUTE
 
@@ -46,6 +47,9 @@ class HttpApi:
         # Looking a series up by its labels costs more than counting in it; routes, methods and statuses are few.
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._batches = BatchRoute(engine, clock)
+        self._in_flight = 0
+        metrics.before_render(Gauges(engine, market, clock, metrics).look)
+        metrics.before_render(lambda: metrics.gauge("http_requests_in_flight").set(self._in_flight))
 
     def build(self) -> web.Application:
         """Return the aiohttp application."""
@@ -112,7 +116,6 @@ class HttpApi:
         return _json({"status": "ok" if is_fresh else "no fresh price", "sources": sources}, 200 if is_fresh else 503)
 
     async def _show_metrics(self, _request: web.Request) -> web.Response:
-        self._engine.shelf.count()
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _batch(self, request: web.Request) -> web.Response:
@@ -138,6 +141,7 @@ class HttpApi:
         """Turn errors into their answers, and count."""
         started_at = self._clock.monotonic()
         status = 500
+        self._in_flight += 1
         try:
             response = await handler(request)
             status = response.status
@@ -155,6 +159,7 @@ class HttpApi:
             log.exception("request_crashed", method=request.method, path=request.path)
             return self._failed(status, "INTERNAL", "internal error; the service's log has the traceback")
         finally:
+            self._in_flight -= 1
             resource = request.match_info.route.resource
             route = "unknown" if resource is None else resource.canonical
             self._count(route, request.method, status, self._clock.monotonic() - started_at)
@@ -164,7 +169,7 @@ class HttpApi:
         method = method if method in METHODS else "other"
         series = self._series.get((route, method, status))
         if series is None:
-            labels = self._requests.labels(route, method, str(status)), self._seconds.labels(route, method)
+            labels = self._requests.labels(route, method, str(status)), self._seconds.labels(route, method, str(status))
             series = self._series[route, method, status] = labels
         series[0].inc()
         series[1].observe(seconds)

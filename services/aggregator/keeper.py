@@ -193,8 +193,7 @@ class PriceKeeper:
         for source, pair in self._refreshes.pop_due(now):
             entry = self.registry.get(source, pair)
             if entry is not None and self._is_refreshed(entry):
-                self.fetchers[source].refreshes.inc()
-                self._launch(source, pair)
+                self.fetchers[source].count_refresh(self._launch(source, pair))
         for feed in self._expiries.pop_due(now):
             self.post(feed, self._from_cache(feed))
         moments = (self._refreshes.next_at(), self._expiries.next_at())

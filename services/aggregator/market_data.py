@@ -184,14 +184,17 @@ class MarketData:
 
     def status(self) -> Json:
         """Return whether there are figures that may be served, their age, and their time."""
-        found = self._figures
-        age_ms = None if found is None else self._age_ms(found)
+        found, age_ms = self._figures, self.age_ms()
         return {
             "enabled": self._config.enabled,
             "available": age_ms is not None and age_ms <= LONGEST_AGE_MS,
             "dataAgeMs": age_ms,
             "lastUpdateAt": None if found is None else time_text(found.updated_at * 1000),
         }
+
+    def age_ms(self) -> int | None:
+        """Return how old the figures are by CoinGecko's time; None if there are none."""
+        return None if self._figures is None else self._age_ms(self._figures)
 
     def _age_ms(self, figures: Figures) -> int:
         return max(self._clock.time_ms() - figures.updated_at * 1000, 0)

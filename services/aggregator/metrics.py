@@ -2,6 +2,9 @@
 
 from meshkit.metrics import RPC_METRICS, Metric, Registry
 
+PUSH_TIMESTAMP = "feedmesh_metrics_push_timestamp_seconds"
+PUSH_FAILURES = "feedmesh_metrics_push_failures_total"
+_SOURCE = ("source",)
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 METRICS = (
@@ -10,30 +13,53 @@ METRICS = (
         "http_request_duration_seconds",
         "histogram",
         "Time to an HTTP answer, in seconds.",
-        ("route", "method"),
+        ("route", "method", "status"),
         _SECONDS,
     ),
-    Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", ("source",)),
-    Metric("cache_misses_total", "counter", "Source prices that had to be fetched.", ("source",)),
+    Metric("http_requests_in_flight", "gauge", "HTTP requests being answered, the one that reads this among them."),
+    Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE),
+    Metric("cache_misses_total", "counter", "Source prices that had to be fetched.", _SOURCE),
+    Metric("cache_hit_ratio", "gauge", "Hits per look into the cache since the start; absent before one.", _SOURCE),
+    # Fixed by the specification, so with the ending of a counter.
+    Metric("cache_entries_total", "gauge", "Fresh source prices in the cache.", _SOURCE),
+    Metric("cache_stale_entries", "gauge", "Registered pairs without a fresh price.", _SOURCE),
     Metric("source_requests_total", "counter", "Fetches of a source, by outcome.", ("source", "status")),
     Metric(
         "source_request_duration_seconds",
         "histogram",
         "Time of a fetch of a source, in seconds.",
-        ("source",),
+        _SOURCE,
         _SECONDS,
     ),
     Metric("source_errors_total", "counter", "Pairs a fetch brought no price for, by reason.", ("source", "reason")),
-    Metric("source_availability", "gauge", "1 if the last fetch of the source succeeded, else 0.", ("source",)),
-    Metric("source_retries_total", "counter", "Calls of a source that were repeated after a fault.", ("source",)),
-    Metric("source_circuit_state", "gauge", "0 if the source is called as usual, 1 on trial, 2 not.", ("source",)),
+    Metric("source_availability", "gauge", "1 if the last fetch of the source succeeded, else 0.", _SOURCE),
+    Metric("source_retries_total", "counter", "Calls of a source that were repeated after a fault.", _SOURCE),
+    Metric("source_circuit_state", "gauge", "0 if the source is called as usual, 1 on trial, 2 not.", _SOURCE),
     Metric("refused_prices_total", "counter", "Prices that failed validation, by rule.", ("source", "reason")),
-    Metric("websocket_connections", "gauge", "Stream connections that are up.", ("source",)),
+    Metric("websocket_connections", "gauge", "Stream connections that are up.", _SOURCE),
     Metric("websocket_reconnects_total", "counter", "New stream connections in place of others.", ("source", "reason")),
     # Fixed by the specification, so without the ending of a counter.
-    Metric("websocket_messages_received", "gauge", "Messages of streams so far.", ("source",)),
-    Metric("websocket_odd_messages_total", "counter", "Messages of streams that could not be read.", ("source",)),
-    Metric("refetch_operations_total", "counter", "Pairs refreshed before their price expired.", ("source",)),
+    Metric("websocket_messages_received", "gauge", "Messages of streams so far.", _SOURCE),
+    Metric("websocket_odd_messages_total", "counter", "Messages of streams that could not be read.", _SOURCE),
+    Metric(
+        "refetch_operations_total",
+        "counter",
+        "Fetches of a pair that nobody asked for, to renew its price before it expires, by outcome.",
+        ("source", "status"),
+    ),
+    Metric("refetch_duration_seconds", "histogram", "Time of such a fetch, in seconds.", _SOURCE, _SECONDS),
+    Metric("prefetch_success_rate", "gauge", "Share of such fetches that brought a price; absent before one.", _SOURCE),
+    Metric(
+        "quote_age_seconds",
+        "gauge",
+        "Age of the oldest price that is served, by the source's own time where it tells one; absent without one.",
+        _SOURCE,
+    ),
+    Metric("feed_age_seconds", "gauge", "The same of the prices behind a configured feed.", ("feed",)),
+    Metric("feed_sources", "gauge", "Sources behind the price of a configured feed; 0 if it has none.", ("feed",)),
+    Metric("market_data_age_seconds", "gauge", "Age of the value of all coins; absent without one.", _SOURCE),
+    Metric(PUSH_TIMESTAMP, "gauge", "Unix time of the last push that was taken; 0 before the first."),
+    Metric(PUSH_FAILURES, "counter", "Pushes that were given up after all retries."),
 )
 
 

@@ -1,0 +1,83 @@
+"""Join the parts: one engine feeds HTTP, gRPC and the push of its metrics."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from feedmesh.aggregator.v1.quote_service_pb2_grpc import add_QuoteServiceServicer_to_server
+from meshkit import push
+from meshkit.clock import Clock, SystemClock
+from meshkit.configuration.solution import Configuration
+from meshkit.log import get_logger
+from meshkit.metrics import Registry
+from meshkit.paths import RunDir
+from meshkit.server import MeshServer
+from services.aggregator import http, market_data, service
+from services.aggregator.config import AggregatorConfig
+from services.aggregator.engine import Engine
+from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
+from services.aggregator.sources import client, opening
+from services.aggregator.streams.catalog import open_streams
+
+log = get_logger(__name__)
+
+
+async def serve(configuration: Configuration, settings: AggregatorConfig, run_dir: RunDir) -> None:
+    """Serve until SIGTERM or SIGINT; what was started is stopped in the reverse order."""
+    clock, metrics = SystemClock(), open_registry()
+    section = configuration.solution.price_aggregator_config.metrics_push
+    # POST, as importers of samples take it and deployments are used to.
+    receiver = push.read(section, "solution.priceAggregatorConfig.metricsPush", "POST")
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(client.open_session())
+        streams = open_streams(session, settings, clock, metrics)
+        engine = Engine(settings, opening.open_sources(session, settings, clock), clock, metrics, streams)
+        stack.push_async_callback(engine.close)
+        market = market_data.MarketData(session, market_data.read(configuration), clock)
+        stack.push_async_callback(market.close)
+        server = MeshServer("price-aggregator", run_dir.socket("aggregator"), registry=metrics)
+        server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
+        api = http.HttpApi(engine, clock, metrics, market)
+        runner = await http.listen(api.build(), settings.http_port, api.answers())
+        stack.push_async_callback(runner.cleanup)
+        await engine.start()
+        market.start()
+        if receiver is not None:
+            await stack.enter_async_context(pushing(receiver, metrics, clock))
+        await server.start(serving=False)
+        announcement = asyncio.create_task(service.announce(engine, server))
+        await server.serve_until_signal()
+        announcement.cancel()
+
+
+@asynccontextmanager
+async def pushing(receiver: push.PushConfig, metrics: Registry, clock: Clock) -> AsyncIterator[None]:
+    """Push the metrics, those of the push among them, while the context lasts."""
+
+    async def render(labels: Mapping[str, str]) -> bytes:
+        return metrics.render(labels)
+
+    async with push.Pusher(receiver, render, clock) as pusher:
+        failures = metrics.counter(PUSH_FAILURES)
+        counted = 0
+
+        def look() -> None:
+            nonlocal counted
+            failures.inc(pusher.failures - counted)
+            counted = pusher.failures
+            metrics.gauge(PUSH_TIMESTAMP).set(pusher.last_success_ms / 1000)
+
+        metrics.before_render(look)
+        task = asyncio.create_task(pusher.run())
+        # It ends by itself only through a defect, which must cost the metrics, not the prices.
+        task.add_done_callback(_note_end)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _note_end(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("push_ended", exc_info=error)
