@@ -96,6 +96,7 @@ def document_for(
         "balanceTopupCheckIntervalMs": 60_000,
         # A laptop's mesh is played with: kill -9 of everything in turn must not end it.
         "maxRestarts": 10,
+        "setConfigBatchSize": 50,
         "totalNodes": nodes,
         "bootstrapNodes": 1,
         "priceAggregatorConfig": {

@@ -25,6 +25,8 @@ STATES_KEPT = 8
 # The last one before blocks wrote into contracts of the chain's own (EIP-4788, EIP-2935): those 16,000 storage slots
 # make every state, and with it every block, a hundred times dearer.
 HARDFORK = "shanghai"
+# Fifty deployments of a feed's contract fit into one block.
+BLOCK_GAS = 250_000_000
 _SHIM = Path(__file__).with_name("tied_exec.py")
 
 
@@ -36,7 +38,7 @@ def command_line(binary: Path, config: ChainConfig, state: Path | None, time_s: 
     """
     command = [
         *(str(binary), "--host", "127.0.0.1", "--port", str(config.port), "--quiet", "--no-cors"),
-        *("--chain-id", str(config.chain_id), "--no-mining", "--order", "fifo"),
+        *("--chain-id", str(config.chain_id), "--no-mining", "--order", "fifo", "--gas-limit", str(BLOCK_GAS)),
         *("--accounts", "0", "--hardfork", HARDFORK, "--prune-history", str(STATES_KEPT)),
     ]
     if state is not None:

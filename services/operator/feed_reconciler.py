@@ -8,7 +8,7 @@ from meshkit.errors import MeshError
 from services.operator import contracts, funding, ocr_config
 from services.operator.chain import Chain
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import ChainUnavailable
+from services.operator.errors import ChainUnavailable, TopupRequired
 from services.operator.identity import OracleIdentity
 from services.operator.reconcile import FeedAction, decide_feed
 from services.operator.state import FeedRecord, FeedStore
@@ -16,6 +16,7 @@ from services.operator.transactions import Sender, Transaction
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
 _MISSES_BEFORE_LOSS = 3
+_LOOKED_AT_ONCE = 16
 
 
 class FeedReconciler:
@@ -41,7 +42,7 @@ class FeedReconciler:
         self._sender = sender
         self._store = store
         self._clock = clock
-        self._wanted = ocr_config.desired(oracles, config.ocr)
+        self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
         self._misses: dict[str, int] = {}
@@ -69,7 +70,12 @@ class FeedReconciler:
         feeds = self._config.feeds
         try:
             await self._chain.check()
-            decisions = await asyncio.gather(*map(self._decide, feeds))
+            # In pieces, so that hundreds of feeds hold nobody else up.
+            decisions = [
+                decision
+                for batch in _batches(list(feeds), _LOOKED_AT_ONCE)
+                for decision in await asyncio.gather(*map(self._decide, batch))
+            ]
         except MeshError as error:
             errors["chain"] = error
             return
@@ -165,20 +171,25 @@ class FeedReconciler:
             changes.append(f"contract of {feed.name} configured, digest {record.config_digest}")
 
     async def reconcile_funds(self, changes: list[str], errors: dict[str, MeshError]) -> None:
-        """Top up transmitters if it is time to look again; adds to both, errors under `faucet`."""
+        """
+        Top up transmitters if it is time to look again; adds to both, errors under `faucet`.
+
+        Raises:
+            TopupRequired: when the faucet cannot pay, and the configuration says that this ends everything.
+        """
         if self._clock.monotonic() < self._next_topup_s:
             return
-        settings = self._config.funding
+        settings, price_wei = self._config.funding, self._config.chain.gas_price_wei
         transmitters = [oracle.node for oracle in self._oracles]
         try:
             addresses = [self._sender.address, *(node.transmitter_address for node in transmitters)]
             balances = await asyncio.gather(*map(self._chain.balance_wei, addresses))
+            wanted = funding.topups(settings, transmitters, dict(zip(addresses, balances, strict=True)))
             transfers = funding.affordable(
-                funding.topups(settings, transmitters, dict(zip(addresses, balances, strict=True))),
-                self._sender.address,
-                balances[0],
-                self._config.chain.gas_price_wei,
+                wanted, self._sender.address, balances[0], price_wei, required=settings.required
             )
+        except TopupRequired:
+            raise
         except MeshError as error:
             errors["faucet"] = error
             return
