@@ -44,7 +44,9 @@ class Solution(Section):
     chainlink_feed_templates_dir: str | None = Field(None, description="Directory of job templates.")
     max_restarts: int = Field(3, ge=0, description="Crashes of one service after which the mesh stops.")
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
-    sp_secrets_dir: str = Field("/sp/secrets", description="Directory of secrets given by the deployment.")
+    sp_secrets_dir: str = Field(
+        "/sp/secrets", description="Kept for existing files; the nodes' keys are made and kept in `mesh.dataDir`."
+    )
     total_nodes: int = Field(5, ge=5, le=MOST_NODES, description="Number of nodes: bootstrap and oracles.")
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")
     nodes_list: NodeList = Field((), description="Numbers of the nodes; absent for 1 to totalNodes.")
@@ -56,7 +58,9 @@ class Solution(Section):
     balance_topup_check_interval_ms: int = Field(3_600_000, ge=1000, description="Time between balance checks.")
     faucet_min_wei: Wei = Field(20_000_000_000_000, description="Balance below which a transmitter is topped up.")
     faucet_topup_wei: Wei = Field(10_000_000_000_000, description="Amount of one top-up.")
-    balance_topup_required: bool = Field(False, description="Stop if a top-up is impossible.")
+    balance_topup_required: bool = Field(
+        False, description="End the operator, and after its restarts the mesh, if a top-up cannot be paid."
+    )
     price_aggregator_config: PriceAggregatorConfig = Field(PriceAggregatorConfig(), description="The price aggregator.")
     metrics_push: ProcessMetricsPush | None = Field(None, description="Push of the process metrics.")
     mesh: Mesh = Field(Mesh(), description="Our own settings.")

@@ -31,8 +31,13 @@ async def main() -> None:
     module: Any = await asyncio.to_thread(importlib.import_module, "services.operator.operator")
     service.operator = module.Operator(config, prepared, SystemClock())
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(service.operator.running())
-        await server.serve_until_signal()
+        background = await stack.enter_async_context(service.operator.running())
+        serving = asyncio.ensure_future(server.serve_until_signal())
+        await asyncio.wait({serving, background}, return_when=asyncio.FIRST_COMPLETED)
+        if background.done():
+            await server.stop()
+            background.result()
+        await serving
 
 
 if __name__ == "__main__":

@@ -79,11 +79,16 @@ class ChainSettings:
 
 @dataclass(frozen=True, slots=True)
 class FundingSettings:
-    """Hold when and by how much transmitters are topped up, in wei and milliseconds."""
+    """
+    Hold when and by how much transmitters are topped up, in wei and milliseconds.
+
+    With `required` a top-up that the faucet cannot pay ends the operator, and with it, after its restarts, the mesh.
+    """
 
     minimum_wei: int
     topup_wei: int
     interval_ms: int
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ class OperatorConfig:
                 minimum_wei=solution.faucet_min_wei,
                 topup_wei=solution.faucet_topup_wei,
                 interval_ms=solution.balance_topup_check_interval_ms,
+                required=solution.balance_topup_required,
             ),
             ocr=OcrSettings(
                 delta_progress_ms=mesh.ocr.delta_progress_ms,

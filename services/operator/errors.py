@@ -10,6 +10,7 @@ The operator's errors.
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
+    │   │   └── TopupRequired      the same, where the configuration says that this ends everything
     │   └── UnusableContract       a feed's contract is missing, is another feed's, or belongs to somebody else
     └── Unavailable
         ├── NodeUnavailable        a node does not answer, or answers with a server error
@@ -101,6 +102,12 @@ class FaucetEmpty(FailedPrecondition):
         self.address = address
         self.balance_wei = balance_wei
         self.waiting = waiting
+
+
+class TopupRequired(FaucetEmpty):
+    """The faucet cannot pay a top-up, and `balanceTopupRequired` says that nothing may go on without."""
+
+    reason = "TOPUP_REQUIRED"
 
 
 class UnusableContract(FailedPrecondition):

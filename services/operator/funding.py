@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from services.operator.config import FundingSettings
-from services.operator.errors import FaucetEmpty
+from services.operator.errors import FaucetEmpty, TopupRequired
 from services.operator.identity import NodeIdentity
 from services.operator.transactions import Transaction
 
@@ -24,13 +24,14 @@ def topups(
 
 
 def affordable(
-    transfers: Sequence[Transaction], faucet: str, faucet_wei: int, gas_price_wei: int
+    transfers: Sequence[Transaction], faucet: str, faucet_wei: int, gas_price_wei: int, *, required: bool = False
 ) -> tuple[Transaction, ...]:
     """
     Return the transfers in their order as far as the faucet can pay them and their gas.
 
     Raises:
         FaucetEmpty: when it cannot pay even the first.
+        TopupRequired: when it cannot pay all, and all are `required`.
     """
     paid: list[Transaction] = []
     left = faucet_wei
@@ -39,6 +40,8 @@ def affordable(
         if left < 0:
             break
         paid.append(transfer)
+    if required and len(paid) < len(transfers):
+        raise TopupRequired(faucet, faucet_wei, tuple(transfer.purpose for transfer in transfers[len(paid) :]))
     if transfers and not paid:
         raise FaucetEmpty(faucet, faucet_wei, tuple(transfer.purpose for transfer in transfers))
     return tuple(paid)

@@ -8,6 +8,7 @@ import structlog
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
+from services.operator.errors import TopupRequired
 from services.operator.reconciler import Outcome, Part
 
 STARTING_S = 0.5
@@ -63,11 +64,21 @@ class Milestone:
 
 
 async def run(parts: Sequence[Part], all_running: Callable[[], bool], clock: Clock) -> None:
-    """Reconcile every part, each in a task of its own, until cancelled."""
-    milestone = Milestone(all_running)
-    async with asyncio.TaskGroup() as group:
-        for part in parts:
-            group.create_task(_keep(part, milestone, clock), name=f"reconcile {part.name}")
+    """
+    Reconcile every part, each in a task of its own, until cancelled.
+
+    Raises:
+        TopupRequired: when a part may not go on without a top-up that cannot be paid.
+    """
+    milestone, ending = Milestone(all_running), None
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(_keep(part, milestone, clock), name=f"reconcile {part.name}")
+    except* TopupRequired as errors:
+        ending = errors.exceptions[0]
+    if ending is not None:
+        raise ending
 
 
 async def _keep(part: Part, milestone: Milestone, clock: Clock) -> None:
@@ -76,6 +87,8 @@ async def _keep(part: Part, milestone: Milestone, clock: Clock) -> None:
     while True:
         try:
             outcome = await part.run()
+        except TopupRequired:
+            raise
         except Exception:
             # This process must outlive its own defects: without it no node gets its jobs back.
             logger.exception("pass_failed", part=part.name)

@@ -13,6 +13,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from contracts.minimums import timing_minimums
 from services.operator.config import OcrSettings
 from services.operator.errors import InvalidOcrConfig
 from services.operator.identity import OracleIdentity
@@ -63,13 +64,14 @@ class FeedConfig:
         return len(self.signers)
 
 
-def desired(oracles: Sequence[OracleIdentity], settings: OcrSettings) -> FeedConfig:
+def desired(oracles: Sequence[OracleIdentity], settings: OcrSettings, chain_id: int) -> FeedConfig:
     """
     Return the configuration that every feed shall have; as many oracles may be faulty as the protocol allows.
 
     Raises:
         InvalidOcrConfig: when every node would refuse it.
     """
+    check_timings(settings, chain_id)
     n = len(oracles)
     config = FeedConfig(
         signers=tuple(oracle.ocr.signing_address for oracle in oracles),
@@ -92,6 +94,25 @@ def desired(oracles: Sequence[OracleIdentity], settings: OcrSettings) -> FeedCon
     )
     check(config)
     return config
+
+
+def check_timings(settings: OcrSettings, chain_id: int) -> None:
+    """
+    Check the timings that oracles accept on a chain: each has a minimum that follows from the chain's block times.
+
+    Raises:
+        InvalidOcrConfig: naming the first setting under its minimum.
+    """
+    least = timing_minimums(chain_id)
+    for name, found_ms, least_ns in (
+        ("deltaCMs", settings.delta_c_ms, least.delta_c_ns),
+        ("deltaStageMs", settings.delta_stage_ms, least.delta_stage_ns),
+        ("deltaRoundMs", settings.delta_round_ms, least.delta_round_ns),
+        ("deltaProgressMs", settings.delta_progress_ms, least.delta_progress_ns),
+        ("deltaResendMs", settings.delta_resend_ms, least.delta_resend_ns),
+    ):
+        allowed = f"at least {least_ns // _NS_PER_MS} on chain {chain_id} ({least.name}), or every oracle refuses it"
+        _require(found_ms * _NS_PER_MS >= least_ns, f"solution.mesh.ocr.{name}", found_ms, allowed)
 
 
 def transmission_stages(n: int) -> tuple[int, ...]:

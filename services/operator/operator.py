@@ -68,8 +68,8 @@ class Operator:
         self.rounds = RoundFollower(self._chain, names, self._followed, clock)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Reconcile and follow rounds in the background while the body runs."""
+    async def running(self) -> AsyncIterator[asyncio.Future[list[None]]]:
+        """Reconcile and follow rounds in the background while the body runs; give what ends only with an error."""
         tasks = [
             asyncio.create_task(self.rounds.run(), name="rounds"),
             asyncio.create_task(
@@ -77,7 +77,7 @@ class Operator:
             ),
         ]
         try:
-            yield
+            yield asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()

@@ -46,7 +46,7 @@ async def test_a_configured_contract_reads_as_configured(
 ) -> None:
     """What the ConfigSet event says is what was wanted, whoever encrypted the secret; a repeat counts up."""
     address = await _deploy(chain, sender)
-    wanted = ocr_config.desired(made, config.ocr)
+    wanted = ocr_config.desired(made, config.ocr, 1337)
     for count in (1, 2):
         outcomes = await sender.send_all(contracts.configuration(chain, _FEED, address, wanted, made, sender.address))
         state = await contracts.state(chain, address)
@@ -60,7 +60,7 @@ async def test_the_largest_set_fits_its_gas(config: OperatorConfig, chain: Chain
     """31 oracles can be configured with the gas that is given without an estimate."""
     many = tuple(made_oracles(31))
     address = await _deploy(chain, sender)
-    wanted = ocr_config.desired(many, config.ocr)
+    wanted = ocr_config.desired(many, config.ocr, 1337)
     outcomes = await sender.send_all(contracts.configuration(chain, _FEED, address, wanted, many, sender.address))
 
     assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
@@ -76,7 +76,7 @@ async def test_the_last_answer_is_a_price(
 ) -> None:
     """A report that the contract accepts is read as an exact decimal with its round and time."""
     address = await _deploy(chain, sender)
-    wanted = ocr_config.desired(made, config.ocr)
+    wanted = ocr_config.desired(made, config.ocr, 1337)
     await sender.send_all(contracts.configuration(chain, _FEED, address, wanted, made, sender.address))
     await transmit(anvil, chain, prepared, config, address, epoch=1, round_=1, observations=[1, 312345678901, 10**13])
     answer = await contracts.latest_answer(chain, address, 8)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from services.operator import funding
 from services.operator.config import FundingSettings
-from services.operator.errors import FaucetEmpty
+from services.operator.errors import FaucetEmpty, TopupRequired
 from tests.operator.made import made_oracles
 
 _SETTINGS = FundingSettings(minimum_wei=100, topup_wei=40, interval_ms=1000)
@@ -47,3 +47,14 @@ def test_an_amount_of_zero_switches_topups_off() -> None:
     off = FundingSettings(minimum_wei=100, topup_wei=0, interval_ms=1000)
 
     assert () == funding.topups(off, _NODES, {node.transmitter_address: 0 for node in _NODES})
+
+
+@pytest.mark.parametrize("paid", [0, 3])
+def test_topups_that_are_required(paid: int) -> None:
+    """Where top-ups are required, one that cannot be paid is an error even if others can, and says which."""
+    wanted = funding.topups(_SETTINGS, _NODES, {node.transmitter_address: 0 for node in _NODES})
+    cost = 40 + 21_000 * 2
+
+    with pytest.raises(TopupRequired, match=f"too little for: top-up of node-{paid}"):
+        funding.affordable(wanted, _FAUCET, paid * cost, 2, required=True)
+    assert wanted == funding.affordable(wanted, _FAUCET, 4 * cost, 2, required=True)

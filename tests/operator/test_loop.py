@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError, Unavailable
 from services.operator import loop
+from services.operator.errors import TopupRequired
 from services.operator.loop import FAILING_S, HASTY_PASSES, STARTING_S, STEADY_S, Journal
 from services.operator.reconciler import Outcome, Part
 
@@ -92,3 +93,10 @@ async def test_a_slow_part_holds_up_no_other() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
     assert [] == left
+
+
+async def test_a_required_topup_ends_the_loop() -> None:
+    """A top-up that is required and cannot be paid ends every part with its own error, not in a group."""
+    error = TopupRequired("0xF", 1, ("top-up of node-1",))
+    with pytest.raises(TopupRequired, match="0xF has 1 wei"):
+        await loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())

@@ -33,7 +33,7 @@ def _keys(made: list[OracleIdentity]) -> list[bytes]:
 def test_shared_secret_is_encrypted_as_by_another_implementation() -> None:
     """Point, hash and block are those that another implementation computes from the same randomness."""
     made = made_oracles(4)
-    config = ocr_config.desired(made, _SETTINGS)
+    config = ocr_config.desired(made, _SETTINGS, 1337)
     encoded = ocr_config.encode_with(config.offchain, [_CONFIG_KEY, *_keys(made)[1:]], _SECRET, _EPHEMERAL)
     ((*_, (point, secret_hash, blocks)),) = abi_decode(_TYPES, encoded)
 
@@ -44,7 +44,7 @@ def test_shared_secret_is_encrypted_as_by_another_implementation() -> None:
 @pytest.mark.parametrize(("n", "length"), [(4, 1248), (31, 5280)])
 def test_length_of_the_encoding(n: int, length: int) -> None:
     """With peer ids of 52 characters and a stage an oracle, the encoding is as long as other implementations' are."""
-    config = ocr_config.desired(made_oracles(n), _SETTINGS).offchain
+    config = ocr_config.desired(made_oracles(n), _SETTINGS, 1337).offchain
     full = replace(config, peer_ids=("x" * 52,) * n, s=(1,) * n)
 
     assert length == len(ocr_config.encode(full, _keys(made_oracles(n))))
@@ -55,7 +55,7 @@ def test_length_of_the_encoding(n: int, length: int) -> None:
 def test_encoding_decodes_to_the_same(n: int) -> None:
     """What is encoded decodes to the same public configuration, with f and stages that reach every oracle."""
     made = made_oracles(n)
-    config = ocr_config.desired(made, _SETTINGS)
+    config = ocr_config.desired(made, _SETTINGS, 1337)
 
     assert config.offchain == ocr_config.decode(ocr_config.encode(config.offchain, _keys(made)))
     assert (n - 1) // 3 == config.f
@@ -67,7 +67,7 @@ def test_encoding_decodes_to_the_same(n: int) -> None:
 def test_the_secret_is_new_each_time_and_no_difference() -> None:
     """Two encodings differ, but read as the same configuration: the random secret is no reason to send again."""
     made = made_oracles(4)
-    config = ocr_config.desired(made, _SETTINGS)
+    config = ocr_config.desired(made, _SETTINGS, 1337)
     first, second = (ocr_config.encode(config.offchain, _keys(made)) for _ in range(2))
 
     assert first != second
@@ -79,7 +79,7 @@ def test_the_secret_is_new_each_time_and_no_difference() -> None:
 
 def test_durations_are_nanoseconds() -> None:
     """Settings in milliseconds are written in nanoseconds: a value in another unit would fail only in the nodes."""
-    offchain = ocr_config.desired(made_oracles(4), _SETTINGS).offchain
+    offchain = ocr_config.desired(made_oracles(4), _SETTINGS, 1337).offchain
 
     assert (5 * 10**9, 10**9, 2 * 10**9) == (
         offchain.delta_progress_ns,
@@ -92,7 +92,7 @@ def test_durations_are_nanoseconds() -> None:
 def test_oracles_keep_their_order(config: OperatorConfig, prepared: Preparation) -> None:
     """Oracle i is node i + 2 in every list, whatever order the nodes come in."""
     made = oracles(tuple(reversed(prepared.identities)))
-    desired = ocr_config.desired(made, config.ocr)
+    desired = ocr_config.desired(made, config.ocr, 1337)
 
     nodes = prepared.identities[1:]
     assert tuple(node.transmitter_address for node in nodes) == desired.transmitters
@@ -102,7 +102,7 @@ def test_oracles_keep_their_order(config: OperatorConfig, prepared: Preparation)
 
 
 def _config() -> FeedConfig:
-    return ocr_config.desired(made_oracles(4), _SETTINGS)
+    return ocr_config.desired(made_oracles(4), _SETTINGS, 1337)
 
 
 def _offchain(**changes: object) -> FeedConfig:
@@ -143,7 +143,7 @@ def test_what_every_node_would_refuse_is_refused_here(config: FeedConfig, field:
 def test_too_many_oracles_are_refused() -> None:
     """The contract takes at most 31 oracles."""
     with pytest.raises(InvalidOcrConfig, match="at most 31"):
-        ocr_config.desired(made_oracles(32), _SETTINGS)
+        ocr_config.desired(made_oracles(32), _SETTINGS, 1337)
 
 
 def test_a_key_on_a_small_subgroup_is_refused() -> None:
@@ -158,3 +158,25 @@ def test_any_bytes_decode_or_are_refused(encoded: bytes) -> None:
     """Bytes that are no configuration give InvalidOcrConfig and nothing else."""
     with pytest.raises(InvalidOcrConfig):
         ocr_config.decode(encoded)
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "changes", "field"),
+    [
+        (5611, {"delta_c_ms": 599_999}, "deltaCMs: found 599999, allowed: at least 600000 on chain 5611"),
+        (5611, {"delta_stage_ms": 9_999}, "deltaStageMs"),
+        (5611, {"delta_round_ms": 19_999, "delta_grace_ms": 500}, "deltaRoundMs"),
+        (31337, {"delta_progress_ms": 22_999, "delta_round_ms": 20_000}, "deltaProgressMs"),
+        (1, {"delta_resend_ms": 9_999}, "deltaResendMs"),
+        (56, {"delta_c_ms": 9_999}, "deltaCMs"),
+    ],
+)
+def test_timings_that_oracles_refuse_on_a_chain(chain_id: int, changes: dict[str, int], field: str) -> None:
+    """A timing under the chain's minimum is refused with its setting's name before anything is sent."""
+    allowed = OcrSettings(35_000, 17_000, 30_000, 12_000, 86_400_000, 5_000_000, 60_000, 6)
+    made = made_oracles(4)
+    ocr_config.desired(made, allowed, chain_id)
+
+    with pytest.raises(InvalidOcrConfig, match=f"solution.mesh.ocr.{field}"):
+        ocr_config.desired(made, replace(allowed, **changes), chain_id)
+    ocr_config.desired(made, replace(allowed, **changes), 1337)

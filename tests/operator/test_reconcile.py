@@ -25,7 +25,7 @@ from tests.operator.made import made_oracles
 _FEED = FeedTarget("BTC / USD", 8)
 _FOREIGN = FeedTarget("BTC / USD", 8, "0x" + "1" * 40)
 _US = "0x" + "A" * 40
-_WANTED = ocr_config.desired(made_oracles(4), OcrSettings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4))
+_WANTED = ocr_config.desired(made_oracles(4), OcrSettings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4), 1337)
 _GOOD = ContractState("0x" + "1" * 40, "BTC / USD", 8, _US.lower(), 1, "ab" * 16, _WANTED)
 _BRIDGE = "http://127.0.0.1:3000/quotes/batch"
 _NODE = "node-0"

@@ -8,7 +8,7 @@ from meshkit.clock import SystemClock
 from services.operator import contracts
 from services.operator.chain import Chain
 from services.operator.config import OperatorConfig
-from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable
+from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable, TopupRequired
 from services.operator.nodefiles import Preparation
 from services.operator.reconcile import FeedPhase
 from services.operator.reconciler import Reconciler
@@ -219,6 +219,11 @@ async def test_an_empty_faucet_is_named(meshed: OperatorConfig, prepared: Prepar
 
     assert isinstance(outcome.errors["faucet"], FaucetEmpty)
     assert {"faucet", *_FEEDS} == set(outcome.errors)
+
+    required = replace(poor, funding=replace(poor.funding, required=True))
+    async with _reconciling(required, prepared) as reconciler:
+        with pytest.raises(TopupRequired, match="top-up of chainlink-node-2"):
+            await reconciler.run()
 
 
 async def _fund(anvil: Anvil) -> None:

@@ -34,7 +34,7 @@ class Stage:
 @pytest.fixture(name="stage")
 async def _stage(anvil: Anvil, chain: Chain, sender: Sender, config: OperatorConfig, prepared: Preparation) -> Stage:
     made, feeds = oracles(prepared.identities), config.feeds[:2]
-    wanted = ocr_config.desired(made, config.ocr)
+    wanted = ocr_config.desired(made, config.ocr, 1337)
     receipts = await sender.send_all([contracts.deployment(chain, feed) for feed in feeds])
     addresses = [str(receipt["contractAddress"]) for receipt in receipts if not isinstance(receipt, MeshError)]
     for feed, address in zip(feeds, addresses, strict=True):
