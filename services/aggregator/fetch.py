@@ -182,7 +182,8 @@ class Fetcher:
             ticks = await self.caller.fetch(pairs)
         except MeshError as error:
             ticks = dict.fromkeys(pairs, error)
-        received_ms, received_at = self._clock.time_ms(), self._clock.monotonic()
+        # In this order, so that a pause between the two makes a price older than it is, never younger.
+        received_at, received_ms = self._clock.monotonic(), self._clock.time_ms()
         outcomes: dict[Pair, SourceOutcome] = {}
         for number, pair in enumerate(pairs, 1):
             outcomes[pair] = self._land(pair, ticks.get(pair), received_ms, received_at)
