@@ -8,7 +8,7 @@ that did it is left behind, and `python -m tests.oracle.ocr.fuzzing FILE` runs i
 import sys
 from contextlib import suppress
 
-import atheris
+import atheris  # type: ignore[import-untyped]  # it has no annotations
 
 with atheris.instrument_imports(include=["services.oracle.ocr", "services.oracle.p2p"]):
     from tests.oracle.ocr.decoders import DECODERS
