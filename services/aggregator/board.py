@@ -25,10 +25,12 @@ class Board:
 
     A change is another price, status, set of sources or error reason; a repeated price only renews the times. Numbers
     begin at the wall clock, so that they grow over a restart too and a follower can resume with a number of before.
-    A slow follower misses intermediate prices of a pair, never its latest, so nothing queues up for it.
+    A slow follower misses intermediate prices of a pair, never its latest, so nothing queues up for it, and no price
+    that expired meanwhile is handed to it.
     """
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._sequence = clock.time_ms() * 1000
         self._entries: dict[Pair, Entry] = {}
         self._wakers: set[asyncio.Event] = set()
@@ -40,9 +42,9 @@ class Board:
         return None if entry is None else entry.result
 
     def post(self, pair: Pair, result: Result) -> None:
-        """Put a pair's new result in place; it is numbered and sent only if it is a change."""
+        """Put a pair's new result in place; it is numbered and sent only if it is a change, as after an expiry."""
         entry = self._entries.get(pair)
-        if entry is not None and _face(entry.result) == _face(result):
+        if entry is not None and _face(entry.result) == _face(result) and not self._is_expired(entry):
             entry.result = result
             return
         self._sequence += 1
@@ -63,17 +65,22 @@ class Board:
             while True:
                 waker.clear()
                 changed = [
-                    Entry(entry.sequence, entry.pair, entry.result)
+                    (entry.sequence, pair)
                     for pair in pairs
                     if (entry := self._entries.get(pair)) is not None and entry.sequence > after
                 ]
-                for entry in sorted(changed, key=lambda entry: entry.sequence):
-                    after = entry.sequence
-                    yield entry
+                for after, pair in sorted(changed):
+                    entry = self._entries[pair]
+                    # The follower may have taken long: what changed since has a number to come.
+                    if entry.sequence == after and not self._is_expired(entry):
+                        yield Entry(entry.sequence, pair, entry.result)
                 await waker.wait()
         finally:
             self._wakers.discard(waker)
             self._followed.subtract(pairs)
+
+    def _is_expired(self, entry: Entry) -> bool:
+        return isinstance(entry.result, Quote) and entry.result.expires_at <= self._clock.monotonic()
 
 
 def _face(result: Result) -> object:

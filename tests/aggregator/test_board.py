@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from meshkit.clock import ManualClock
@@ -105,3 +106,45 @@ async def test_followed_pairs_are_known_while_they_are_followed() -> None:
     await changes.aclose()  # type: ignore[attr-defined]
 
     assert not board.is_followed(BTC)
+
+
+async def next_of(changes: AsyncIterator[Entry]) -> Entry:
+    """Return the next change."""
+    return await anext(changes)
+
+
+async def test_a_slow_follower_gets_nothing_that_expired_meanwhile() -> None:
+    """What expires between two looks is left out; what comes after it is sent, even if it is the same price."""
+    clock = ManualClock()
+    board = Board(clock)
+    board.post(ETH, quote(5, ETH))
+    board.post(BTC, quote(1))
+    changes = board.follow((ETH, BTC), 0)
+    first = await anext(changes)
+    clock.advance(9.0)
+    second = asyncio.create_task(next_of(changes))
+    await asyncio.sleep(0)
+
+    assert (ETH, False) == (first.pair, second.done())
+
+    again = quote_of(BTC, [SourceQuote("kraken", BTC, Decimal(1), 9_000, 18.0)], 1)
+    board.post(BTC, again)
+
+    assert again == (await second).result
+
+    await changes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_slow_follower_gets_the_latest() -> None:
+    """A pair that changed while the follower was busy comes once, as it is then."""
+    board = Board(ManualClock())
+    board.post(ETH, quote(5, ETH))
+    board.post(BTC, quote(1))
+    changes = board.follow((ETH, BTC), 0)
+    await anext(changes)
+    board.post(BTC, quote(2))
+    entry = await anext(changes)
+
+    assert (BTC, quote(2)) == (entry.pair, entry.result)
+
+    await changes.aclose()  # type: ignore[attr-defined]
