@@ -18,6 +18,7 @@ from cli import db, feeds_lint, inspect_mesh, market_feeds, plan, profile
 from cli.errors import CliError, UsageError
 from cli.logs import LogSelection, since_ms
 from cli.mesh import launch
+from cli.rounds import rounds as follow_rounds
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 
@@ -153,6 +154,17 @@ def quote(
 ) -> None:
     """Ask the aggregator for a price."""
     _run(inspect_mesh.quote(run_dir or default_run_dir(), pair, source, as_json))
+
+
+@app.command()
+def rounds(
+    feeds: Annotated[list[str] | None, typer.Argument(metavar="FEED", help="Feed names; none: all.")] = None,
+    count: Annotated[int, typer.Option("--rounds", min=0, help="Stop after so many rounds ended; 0: never.")] = 0,
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the rounds of the oracles live: when each node observed, signed, had the report and sent it (UTC)."""
+    _run(follow_rounds(run_dir or default_run_dir(), feeds or [], count, as_json))
 
 
 feeds_app = typer.Typer()

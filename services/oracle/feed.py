@@ -8,6 +8,7 @@ from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import JobNotStarted
 from services.oracle.jobs import OracleJob
+from services.oracle.metrics import FeedMetrics
 from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
 from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.runner import Runner
@@ -30,8 +31,10 @@ class OracleFeed:
         self._around = around
         self._chain = around.chains[job.chain_id]
         self._keys = around.keyring.ocr[job.key_bundle_id].keys
-        self._source = PipelineSource(job_id, job, around.fetcher, around.answers, around.clock, self.status)
-        self._started_ms: dict[tuple[int, int], int] = {}
+        self._metrics = FeedMetrics(around.registry, job_id, job.label)
+        self._source = PipelineSource(
+            job_id, job, around.fetcher, around.answers, around.clock, self.status, self._metrics
+        )
         self._bootstrappers = around.bootstrappers(job.bootstrappers)
         if not self._bootstrappers:
             raise JobNotStarted("Need at least one v2 bootstrap peer defined")
@@ -52,7 +55,10 @@ class OracleFeed:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        await self._watch.run()
+        try:
+            await self._watch.run()
+        finally:
+            self._metrics.forget()
 
     async def _session(self, config: ContractConfig) -> None:
         host = self._around.host
@@ -100,20 +106,6 @@ class OracleFeed:
     def _on_trace(self, trace: Trace, own_index: int) -> None:
         self.status.note(trace)
         self._around.rounds.publish(self._job.label, trace)
-        registry, name = self._around.registry, self._job.label
-        registry.counter("feedmesh_oracle_rounds_total").labels(name, trace.kind.value).inc()
-        if trace.kind is TraceKind.EPOCH_STARTED:
-            registry.gauge("feedmesh_oracle_epoch").labels(name).set(trace.epoch)
-            registry.gauge("feedmesh_oracle_leader").labels(name).set(trace.leader or 0)
-            self._started_ms.clear()
-        elif trace.kind is TraceKind.ROUND_STARTED:
-            self._started_ms[trace.epoch, trace.round] = trace.at_ms
-        elif trace.kind is TraceKind.FINAL:
-            started_ms = self._started_ms.get((trace.epoch, trace.round))
-            if started_ms is not None:
-                seconds = (trace.at_ms - started_ms) / 1000
-                registry.histogram("feedmesh_oracle_report_seconds").labels(name).observe(seconds)
-            if own_index in trace.observers:
-                registry.counter("feedmesh_oracle_included_observations_total").labels(name).inc()
+        self._metrics.follow(trace, own_index)
         if trace.kind in (TraceKind.TRANSMITTED, TraceKind.TRANSMISSION_FAILED):
-            _log.info(trace.kind.value, feed=name, epoch=trace.epoch, round=trace.round, detail=trace.detail)
+            _log.info(trace.kind.value, feed=self._job.label, epoch=trace.epoch, round=trace.round, detail=trace.detail)

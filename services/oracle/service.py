@@ -21,7 +21,10 @@ _STAGES = {
     TraceKind.REPORT_SENT: pb.ROUND_STAGE_REPORTED,
     TraceKind.REPORT_DECLINED: pb.ROUND_STAGE_COMPLETED,
     TraceKind.FINAL: pb.ROUND_STAGE_FINALIZED,
+    TraceKind.TRANSMISSION_SCHEDULED: pb.ROUND_STAGE_SCHEDULED,
     TraceKind.TRANSMITTED: pb.ROUND_STAGE_TRANSMITTED,
+    TraceKind.TRANSMISSION_SKIPPED: pb.ROUND_STAGE_SKIPPED,
+    TraceKind.TRANSMISSION_FAILED: pb.ROUND_STAGE_FAILED,
 }
 
 
@@ -76,13 +79,18 @@ def _job(active: ActiveJob) -> pb.JobStatus:
 
 def _moment(moment: RoundMoment) -> pb.WatchRoundsResponse:
     trace = moment.trace
+    value = trace.value if trace.value is not None else trace.median
     message = pb.WatchRoundsResponse(
         name=moment.job_name,
         epoch=trace.epoch,
         round=trace.round,
-        leader=trace.leader or 0,
+        leader=trace.leader,
         stage=_STAGES[trace.kind],
         observers=trace.observers,
+        value="" if value is None else str(value),
+        detail=trace.detail,
     )
     message.time.FromMilliseconds(trace.at_ms)
+    if trace.due_ms is not None:
+        message.due_time.FromMilliseconds(trace.due_ms)
     return message

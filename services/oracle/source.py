@@ -2,6 +2,7 @@
 
 from meshkit.clock import Clock
 from services.oracle.jobs import OracleJob
+from services.oracle.metrics import FeedMetrics
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.pipeline.run import observation, run
@@ -16,7 +17,14 @@ class PipelineSource:
     """Observe by running the pipeline; the DataSource of the protocol."""
 
     def __init__(
-        self, job_id: int, job: OracleJob, fetcher: Fetcher, answers: AnswerStore, clock: Clock, status: FeedStatus
+        self,
+        job_id: int,
+        job: OracleJob,
+        fetcher: Fetcher,
+        answers: AnswerStore,
+        clock: Clock,
+        status: FeedStatus,
+        metrics: FeedMetrics,
     ) -> None:
         self._job_id = job_id
         self._job = job
@@ -24,6 +32,7 @@ class PipelineSource:
         self._answers = answers
         self._clock = clock
         self._status = status
+        self._metrics = metrics
         self._last: LastAnswer | None = None
 
     async def restore(self) -> None:
@@ -54,8 +63,10 @@ class PipelineSource:
         except TaskError as error:
             self._status.fail(f"observation failed: {error}")
             self._status.failed_runs += 1
+            self._metrics.failed(self._status.failed_runs)
             raise
         self._last = LastAnswer(value, self._clock.time_ms() // 1000)
         self._status.last_observation = value
+        self._metrics.observed(value)
         self._answers.note(self._job_id, self._last)
         return value

@@ -74,10 +74,6 @@ class Monitoring:
         for event, count in self._around.host.counters.items():
             registry.gauge("feedmesh_oracle_events").labels("p2p", event).set(count)
         for active in self._spawner.all():
-            labels = (str(active.id), active.job.label)
-            if active.status.last_observation is not None:
-                registry.gauge("ocr_median_values").labels(*labels).set(active.status.last_observation)
-            registry.gauge("pipeline_run_errors").labels(*labels).set(active.status.failed_runs)
             for event, count in active.status.counters.items():
                 registry.gauge("feedmesh_oracle_events").labels(active.job.label, event).set(count)
 

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'feedmesh/oracle/v1/oracle_service.proto\x12\x12\x66\x65\x65\x64mesh.oracle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\tJobStatus\x12\n\n\x02id\x18\x01 \x01(\r\x12\x17\n\x0f\x65xternal_job_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x18\n\x10\x63ontract_address\x18\x04 \x01(\t\x12\x11\n\tbootstrap\x18\x05 \x01(\x08\x12\x15\n\rconfig_digest\x18\x06 \x01(\t\x12\x19\n\x0coracle_index\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x08 \x01(\r\x12\x0e\n\x06leader\x18\t \x01(\r\x12\r\n\x05round\x18\n \x01(\r\x12\x18\n\x10last_observation\x18\x0b \x01(\t\x12\x12\n\nlast_error\x18\x0c \x01(\tB\x0f\n\r_oracle_index\"\x12\n\x10GetStatusRequest\"~\n\x11GetStatusResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onnected_peers\x18\x02 \x03(\t\x12+\n\x04jobs\x18\x03 \x03(\x0b\x32\x1d.feedmesh.oracle.v1.JobStatus\x12\x12\n\nhead_block\x18\x04 \x01(\x04\"#\n\x12WatchRoundsRequest\x12\r\n\x05names\x18\x01 \x03(\t\"\xbd\x01\n\x13WatchRoundsResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\r\n\x05round\x18\x03 \x01(\r\x12\x0e\n\x06leader\x18\x04 \x01(\r\x12-\n\x05stage\x18\x05 \x01(\x0e\x32\x1e.feedmesh.oracle.v1.RoundStage\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tobservers\x18\x07 \x03(\r\"\x11\n\x0fListJobsRequest\"?\n\x10ListJobsResponse\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.feedmesh.oracle.v1.JobStatus*\xc9\x01\n\nRoundStage\x12\x1b\n\x17ROUND_STAGE_UNSPECIFIED\x10\x00\x12\x17\n\x13ROUND_STAGE_STARTED\x10\x01\x12\x18\n\x14ROUND_STAGE_OBSERVED\x10\x02\x12\x18\n\x14ROUND_STAGE_REPORTED\x10\x03\x12\x19\n\x15ROUND_STAGE_FINALIZED\x10\x04\x12\x1b\n\x17ROUND_STAGE_TRANSMITTED\x10\x05\x12\x19\n\x15ROUND_STAGE_COMPLETED\x10\x06\x32\xa2\x02\n\rOracleService\x12X\n\tGetStatus\x12$.feedmesh.oracle.v1.GetStatusRequest\x1a%.feedmesh.oracle.v1.GetStatusResponse\x12`\n\x0bWatchRounds\x12&.feedmesh.oracle.v1.WatchRoundsRequest\x1a\'.feedmesh.oracle.v1.WatchRoundsResponse0\x01\x12U\n\x08ListJobs\x12#.feedmesh.oracle.v1.ListJobsRequest\x1a$.feedmesh.oracle.v1.ListJobsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'feedmesh/oracle/v1/oracle_service.proto\x12\x12\x66\x65\x65\x64mesh.oracle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\tJobStatus\x12\n\n\x02id\x18\x01 \x01(\r\x12\x17\n\x0f\x65xternal_job_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x18\n\x10\x63ontract_address\x18\x04 \x01(\t\x12\x11\n\tbootstrap\x18\x05 \x01(\x08\x12\x15\n\rconfig_digest\x18\x06 \x01(\t\x12\x19\n\x0coracle_index\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05\x65poch\x18\x08 \x01(\r\x12\x0e\n\x06leader\x18\t \x01(\r\x12\r\n\x05round\x18\n \x01(\r\x12\x18\n\x10last_observation\x18\x0b \x01(\t\x12\x12\n\nlast_error\x18\x0c \x01(\tB\x0f\n\r_oracle_index\"\x12\n\x10GetStatusRequest\"~\n\x11GetStatusResponse\x12\x0f\n\x07peer_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onnected_peers\x18\x02 \x03(\t\x12+\n\x04jobs\x18\x03 \x03(\x0b\x32\x1d.feedmesh.oracle.v1.JobStatus\x12\x12\n\nhead_block\x18\x04 \x01(\x04\"#\n\x12WatchRoundsRequest\x12\r\n\x05names\x18\x01 \x03(\t\"\x9a\x02\n\x13WatchRoundsResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\r\n\x05round\x18\x03 \x01(\r\x12\x13\n\x06leader\x18\x04 \x01(\rH\x00\x88\x01\x01\x12-\n\x05stage\x18\x05 \x01(\x0e\x32\x1e.feedmesh.oracle.v1.RoundStage\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tobservers\x18\x07 \x03(\r\x12\r\n\x05value\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12,\n\x08\x64ue_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_leader\"\x11\n\x0fListJobsRequest\"?\n\x10ListJobsResponse\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.feedmesh.oracle.v1.JobStatus*\x95\x02\n\nRoundStage\x12\x1b\n\x17ROUND_STAGE_UNSPECIFIED\x10\x00\x12\x17\n\x13ROUND_STAGE_STARTED\x10\x01\x12\x18\n\x14ROUND_STAGE_OBSERVED\x10\x02\x12\x18\n\x14ROUND_STAGE_REPORTED\x10\x03\x12\x19\n\x15ROUND_STAGE_FINALIZED\x10\x04\x12\x1b\n\x17ROUND_STAGE_TRANSMITTED\x10\x05\x12\x19\n\x15ROUND_STAGE_COMPLETED\x10\x06\x12\x19\n\x15ROUND_STAGE_SCHEDULED\x10\x07\x12\x17\n\x13ROUND_STAGE_SKIPPED\x10\x08\x12\x16\n\x12ROUND_STAGE_FAILED\x10\t2\xa2\x02\n\rOracleService\x12X\n\tGetStatus\x12$.feedmesh.oracle.v1.GetStatusRequest\x1a%.feedmesh.oracle.v1.GetStatusResponse\x12`\n\x0bWatchRounds\x12&.feedmesh.oracle.v1.WatchRoundsRequest\x1a\'.feedmesh.oracle.v1.WatchRoundsResponse0\x01\x12U\n\x08ListJobs\x12#.feedmesh.oracle.v1.ListJobsRequest\x1a$.feedmesh.oracle.v1.ListJobsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'feedmesh.oracle.v1.oracle_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUNDSTAGE']._serialized_start=827
-  _globals['_ROUNDSTAGE']._serialized_end=1028
+  _globals['_ROUNDSTAGE']._serialized_start=920
+  _globals['_ROUNDSTAGE']._serialized_end=1197
   _globals['_JOBSTATUS']._serialized_start=97
   _globals['_JOBSTATUS']._serialized_end=363
   _globals['_GETSTATUSREQUEST']._serialized_start=365
@@ -43,11 +43,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHROUNDSREQUEST']._serialized_start=513
   _globals['_WATCHROUNDSREQUEST']._serialized_end=548
   _globals['_WATCHROUNDSRESPONSE']._serialized_start=551
-  _globals['_WATCHROUNDSRESPONSE']._serialized_end=740
-  _globals['_LISTJOBSREQUEST']._serialized_start=742
-  _globals['_LISTJOBSREQUEST']._serialized_end=759
-  _globals['_LISTJOBSRESPONSE']._serialized_start=761
-  _globals['_LISTJOBSRESPONSE']._serialized_end=824
-  _globals['_ORACLESERVICE']._serialized_start=1031
-  _globals['_ORACLESERVICE']._serialized_end=1321
+  _globals['_WATCHROUNDSRESPONSE']._serialized_end=833
+  _globals['_LISTJOBSREQUEST']._serialized_start=835
+  _globals['_LISTJOBSREQUEST']._serialized_end=852
+  _globals['_LISTJOBSRESPONSE']._serialized_start=854
+  _globals['_LISTJOBSRESPONSE']._serialized_end=917
+  _globals['_ORACLESERVICE']._serialized_start=1200
+  _globals['_ORACLESERVICE']._serialized_end=1490
 # @@protoc_insertion_point(module_scope)

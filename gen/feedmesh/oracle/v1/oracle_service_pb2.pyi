@@ -39,7 +39,13 @@ class _RoundStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoundStage
     ROUND_STAGE_TRANSMITTED: _RoundStage.ValueType  # 5
     """ROUND_STAGE_TRANSMITTED means that we sent the transaction."""
     ROUND_STAGE_COMPLETED: _RoundStage.ValueType  # 6
-    """ROUND_STAGE_COMPLETED means that the round ended without a report, since none was needed."""
+    """ROUND_STAGE_COMPLETED means that we signed no report: none was needed, or the leader's request was wrong."""
+    ROUND_STAGE_SCHEDULED: _RoundStage.ValueType  # 7
+    """ROUND_STAGE_SCHEDULED means that the report waits for our turn in the transmission schedule."""
+    ROUND_STAGE_SKIPPED: _RoundStage.ValueType  # 8
+    """ROUND_STAGE_SKIPPED means that we need not transmit, mostly since another oracle did."""
+    ROUND_STAGE_FAILED: _RoundStage.ValueType  # 9
+    """ROUND_STAGE_FAILED means that our transaction was not taken."""
 
 class RoundStage(_RoundStage, metaclass=_RoundStageEnumTypeWrapper):
     """RoundStage is a step of a round as this node sees it."""
@@ -57,7 +63,13 @@ ROUND_STAGE_FINALIZED: RoundStage.ValueType  # 4
 ROUND_STAGE_TRANSMITTED: RoundStage.ValueType  # 5
 """ROUND_STAGE_TRANSMITTED means that we sent the transaction."""
 ROUND_STAGE_COMPLETED: RoundStage.ValueType  # 6
-"""ROUND_STAGE_COMPLETED means that the round ended without a report, since none was needed."""
+"""ROUND_STAGE_COMPLETED means that we signed no report: none was needed, or the leader's request was wrong."""
+ROUND_STAGE_SCHEDULED: RoundStage.ValueType  # 7
+"""ROUND_STAGE_SCHEDULED means that the report waits for our turn in the transmission schedule."""
+ROUND_STAGE_SKIPPED: RoundStage.ValueType  # 8
+"""ROUND_STAGE_SKIPPED means that we need not transmit, mostly since another oracle did."""
+ROUND_STAGE_FAILED: RoundStage.ValueType  # 9
+"""ROUND_STAGE_FAILED means that our transaction was not taken."""
 Global___RoundStage: _TypeAlias = RoundStage  # noqa: Y015
 
 @_typing.final
@@ -220,6 +232,9 @@ class WatchRoundsResponse(_message.Message):
     STAGE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     OBSERVERS_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the job's name."""
     epoch: _builtins.int
@@ -227,9 +242,15 @@ class WatchRoundsResponse(_message.Message):
     round: _builtins.int
     """round is the round within the epoch."""
     leader: _builtins.int
-    """leader is the oracle index of the leader."""
+    """leader is the oracle index of the leader; absent once the round is only a matter of its transmission."""
     stage: Global___RoundStage.ValueType
     """stage is the step that was reached."""
+    value: _builtins.str
+    """value is the contract's integer: our own observation at the stage observed, the median from the stage reported on;
+    empty at other stages.
+    """
+    detail: _builtins.str
+    """detail says in words why there was no report, or no transmission; empty at other stages."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """time is when it was reached."""
@@ -238,22 +259,31 @@ class WatchRoundsResponse(_message.Message):
     def observers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """observers are the oracle indices in the report, from the stage reported on."""
 
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """due_time is when it is our turn to transmit, at the stage scheduled."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         epoch: _builtins.int = ...,
         round: _builtins.int = ...,
-        leader: _builtins.int = ...,
+        leader: _builtins.int | None = ...,
         stage: Global___RoundStage.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         observers: _abc.Iterable[_builtins.int] | None = ...,
+        value: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "due_time", b"due_time", "leader", b"leader", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "leader", b"leader", "name", b"name", "observers", b"observers", "round", b"round", "stage", b"stage", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "detail", b"detail", "due_time", b"due_time", "epoch", b"epoch", "leader", b"leader", "name", b"name", "observers", b"observers", "round", b"round", "stage", b"stage", "time", b"time", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__leader: _TypeAlias = _typing.Literal["leader"]  # noqa: Y015
+    _WhichOneofArgType__leader: _TypeAlias = _typing.Literal["_leader", b"_leader"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leader) -> _WhichOneofReturnType__leader | None: ...
 
 Global___WatchRoundsResponse: _TypeAlias = WatchRoundsResponse  # noqa: Y015
 
