@@ -40,21 +40,11 @@ def load(path: Path) -> Configuration:
         configuration = Configuration.model_validate(document)
     except ValidationError as error:
         raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
-    if problems := [problem for name in configuration.solution.mesh.feeds if (problem := _feed_problem(name))]:
-        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {problem}" for problem in problems])
+    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
+        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
     for secret in secrets_of(configuration):
         log.add_secret(secret)
     return configuration
-
-
-def _feed_problem(name: str) -> str | None:
-    """Return why nodes cannot serve a feed of that name; None if they can."""
-    known = feeds.load().get(name)
-    if known is None:
-        return feeds.unknown(name)
-    if known.kind == "market_cap":
-        return f"{name!r} is no price of a pair; the aggregator shows it at /market-data/global, nodes cannot serve it"
-    return None
 
 
 def secrets_of(section: BaseModel) -> Iterator[str]:

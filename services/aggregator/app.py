@@ -28,12 +28,15 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
     section = configuration.solution.price_aggregator_config.metrics_push
     # POST, as importers of samples take it and deployments are used to.
     receiver = push.read(section, "solution.priceAggregatorConfig.metricsPush", "POST")
+    figures = market_data.read(configuration)
+    if not figures.enabled and market_data.FEED in configuration.solution.mesh.feeds:
+        log.warning("feed_without_source", feed=market_data.FEED)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(client.open_session())
         streams = open_streams(session, settings, clock, metrics)
         engine = Engine(settings, opening.open_sources(session, settings, clock), clock, metrics, streams)
         stack.push_async_callback(engine.close)
-        market = market_data.MarketData(session, market_data.read(configuration), clock)
+        market = market_data.MarketData(session, figures, clock, metrics)
         stack.push_async_callback(market.close)
         server = MeshServer("price-aggregator", run_dir.socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)

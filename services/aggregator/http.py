@@ -19,6 +19,7 @@ from services.aggregator.front import Answer, Answers, FrontSite
 from services.aggregator.gauges import Gauges
 from services.aggregator.pair import Pair, pair_of
 from services.aggregator.parameters import BATCH_ROUTE, QUOTE_ROUTE
+from services.aggregator.quote import Result
 
 log = get_logger(__name__)
 
@@ -124,7 +125,12 @@ class HttpApi:
     async def _bridge(self, request: web.Request) -> web.Response:
         started_ms = self._clock.time_ms()
         asked = bridge.parse_request(await request.read())
-        answered_ms, results = await present(self._engine, self._clock, asked.data.asked(), asked.data.sources)
+        pairs, sources = asked.data.asked(), asked.data.sources
+        results: list[tuple[Pair, Result]]
+        if pairs == [market_data.PAIR] and self._market is not None:
+            answered_ms, results = started_ms, [(market_data.PAIR, self._market.quote(sources))]
+        else:
+            answered_ms, results = await present(self._engine, self._clock, pairs, sources)
         return _response(bridge.success(asked, results, started_ms, answered_ms), 200)
 
     async def _source_quote(self, request: web.Request) -> web.Response:

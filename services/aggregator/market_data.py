@@ -2,12 +2,13 @@
 The value of all coins together, which CoinGecko publishes and the feed `Total Marketcap / USD` reports.
 
 One task asks every `refreshIntervalMs`; requests are answered with the last figures, and with an error once these are
-older than `LONGEST_AGE_MS`: an error costs a feed one observation, an old figure its truth.
+older than `LONGEST_AGE_MS`: an error costs a feed one observation, an old figure its truth. A value far from the one
+before is doubted until further answers confirm it, as a price is.
 """
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,12 +19,19 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from meshkit import feeds
 from meshkit.clock import Clock
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
+from meshkit.metrics import Registry
+from services.aggregator.aggregate import quote_of
 from services.aggregator.body import Json, time_text
+from services.aggregator.errors import PriceRefused, UnknownPair
+from services.aggregator.guard import JumpGuard
+from services.aggregator.pair import Pair
 from services.aggregator.price import plain_text
+from services.aggregator.quote import Quote, SourceQuote
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coingecko import CoinGeckoSource
 
@@ -34,6 +42,10 @@ LONGEST_AGE_MS = 30 * 60_000
 # Clocks differ; a time further ahead than this is no time.
 _AHEAD_MS = 5 * 60_000
 _PATH = "/api/v3/global"
+SOURCE = CoinGeckoSource.DECLARATION.name
+FEED, PAIR = next(
+    (name, Pair(feed.base, feed.quote)) for name, feed in feeds.load().items() if feed.kind == "market_cap"
+)
 _INTERVAL_PARTS = 10  # a failed call is repeated after this part of the interval
 
 
@@ -70,6 +82,8 @@ class MarketDataConfig:
     timeout_ms: int = 10_000
     api_key: str | None = None
     proxy: str | None = None
+    jump_guard_bps: int | None = 1_000
+    jump_confirmations: int = 3
 
 
 def read(configuration: Configuration) -> MarketDataConfig:
@@ -89,6 +103,8 @@ def read(configuration: Configuration) -> MarketDataConfig:
         timeout_ms=10_000 if source is None else source.timeout_ms,
         api_key=key or None,
         proxy=given.proxy if settings.use_proxy else None,
+        jump_guard_bps=configuration.solution.mesh.aggregator.jump_guard_bps,
+        jump_confirmations=configuration.solution.mesh.aggregator.jump_confirmations,
     )
 
 
@@ -119,9 +135,13 @@ class Figures(BaseModel):
 class MarketData:
     """Keep the figures of the whole market; `start` and `close` the task that asks for them."""
 
-    def __init__(self, session: aiohttp.ClientSession, config: MarketDataConfig, clock: Clock) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, config: MarketDataConfig, clock: Clock, metrics: Registry
+    ) -> None:
         self._config = config
         self._clock = clock
+        self._guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)
+        self._refused = metrics.counter("refused_prices_total")
         self._client = SourceClient(
             session,
             CoinGeckoSource.DECLARATION,
@@ -132,6 +152,7 @@ class MarketData:
             proxy=config.proxy,
         )
         self._figures: Figures | None = None
+        self._received_ms = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -147,7 +168,11 @@ class MarketData:
                 await self._task
 
     async def refresh(self) -> None:
-        """Ask once. Raises what the client raises, and MalformedAnswer for figures that cannot be; old ones stay."""
+        """
+        Ask once. Figures that are not accepted leave the old ones in place.
+
+        Raises what the client raises, MalformedAnswer for figures that cannot be, and PriceRefused for doubtful ones.
+        """
         answer = await self._client.get(_PATH)
         if answer.status != 200:
             raise self._client.fault(f"HTTP {answer.status}")
@@ -157,21 +182,21 @@ class MarketData:
             first: Any = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise self._client.malformed(f"global data: {where}: {first['msg']}") from None
-        if not figures.total_market_cap.get("usd"):
+        value = figures.total_market_cap.get("usd")
+        if not value:
             raise self._client.malformed("global data without a market capitalisation in usd")
         if figures.updated_at * 1000 > self._clock.time_ms() + _AHEAD_MS:
             raise self._client.malformed(f"global data of the future: updated_at is {figures.updated_at}")
-        if self._figures is None or figures.updated_at >= self._figures.updated_at:
-            self._figures = figures
+        if self._figures is not None and figures.updated_at < self._figures.updated_at:
+            return
+        if not self._guard.passes(PAIR, value, lambda: None):
+            self._refused.labels(SOURCE, "jump").inc()
+            raise PriceRefused(SOURCE, PAIR, plain_text(value), "it is far from the last value", rule="jump")
+        self._figures, self._received_ms = figures, self._clock.time_ms()
 
     def figures(self) -> Json:
         """Return the figures as existing jobs read them. Raises NoMarketData and MarketDataTooOld."""
-        if not self._config.enabled:
-            raise NoMarketData("marketData.coingeckoGlobal is switched off, or no source coingecko is configured")
-        if (found := self._figures) is None:
-            raise NoMarketData("no call has succeeded yet")
-        if (age_ms := self._age_ms(found)) > LONGEST_AGE_MS:
-            raise MarketDataTooOld(age_ms)
+        found, _ = self._present()
         return {
             "totalMarketCap": _numbers(found.total_market_cap),
             "totalVolume": _numbers(found.total_volume),
@@ -181,6 +206,30 @@ class MarketData:
             "markets": found.markets,
             "updatedAt": time_text(found.updated_at * 1000),
         }
+
+    def quote(self, sources: Collection[str] | None = None) -> Quote:
+        """
+        Return the value in dollars as the price of its feed, for bridges.
+
+        Raises NoMarketData, MarketDataTooOld, and UnknownPair if CoinGecko is not among the sources asked for.
+        """
+        if sources is not None and SOURCE not in sources:
+            raise UnknownPair(PAIR, ", ".join(sorted(sources)))
+        found, age_ms = self._present()
+        expires_at = self._clock.monotonic() + (LONGEST_AGE_MS - age_ms) / 1000
+        value = found.total_market_cap["usd"]
+        return quote_of(
+            PAIR, [SourceQuote(SOURCE, PAIR, value, self._received_ms, expires_at, found.updated_at * 1000)], 1
+        )
+
+    def _present(self) -> tuple[Figures, int]:
+        if not self._config.enabled:
+            raise NoMarketData("marketData.coingeckoGlobal is switched off, or no source coingecko is configured")
+        if (found := self._figures) is None:
+            raise NoMarketData("no call has succeeded yet")
+        if (age_ms := self._age_ms(found)) > LONGEST_AGE_MS:
+            raise MarketDataTooOld(age_ms)
+        return found, age_ms
 
     def status(self) -> Json:
         """Return whether there are figures that may be served, their age, and their time."""

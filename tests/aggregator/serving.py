@@ -41,7 +41,8 @@ async def serving(coingecko_url: str | None = None) -> AsyncIterator[Serving]:
     sources = {name: ScriptedSource(name, prices={BTC: "100.5", ETH: "5"}) for name in NAMES}
     engine = Engine(settings(), sources.values(), clock, metrics)
     async with aiohttp.ClientSession() as session:
-        market = MarketData(session, MarketDataConfig(enabled=bool(coingecko_url), base_url=coingecko_url), clock)
+        figures = MarketDataConfig(enabled=bool(coingecko_url), base_url=coingecko_url)
+        market = MarketData(session, figures, clock, metrics)
         api = HttpApi(engine, clock, metrics, market)
         runner = await listen(api.build(), 0, api.answers())
         try:

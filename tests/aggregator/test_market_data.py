@@ -1,5 +1,6 @@
 """The value of all coins, asked of the simulated CoinGecko and of one that says what a test wants."""
 
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -7,7 +8,7 @@ import orjson
 import pytest
 
 from meshkit.clock import ManualClock, SystemClock
-from services.aggregator.errors import MalformedAnswer, ProviderFault, SourceRateLimited
+from services.aggregator.errors import MalformedAnswer, PriceRefused, ProviderFault, SourceRateLimited, UnknownPair
 from services.aggregator.market_data import (
     LONGEST_AGE_MS,
     MarketData,
@@ -16,6 +17,7 @@ from services.aggregator.market_data import (
     NoMarketData,
     read,
 )
+from services.aggregator.metrics import open_registry
 from tests.aggregator.fakes import LiteralExchange
 from tests.aggregator.serving import serving
 from tests.aggregator.test_config import configuration
@@ -39,7 +41,7 @@ def _said(**changes: object) -> str:
 
 
 def _market(session: aiohttp.ClientSession, exchange: LiteralExchange, clock: ManualClock) -> MarketData:
-    return MarketData(session, MarketDataConfig(base_url=exchange.url, timeout_ms=2_000), clock)
+    return MarketData(session, MarketDataConfig(base_url=exchange.url, timeout_ms=2_000), clock, open_registry())
 
 
 async def test_the_shape_that_existing_jobs_parse(market: str) -> None:
@@ -57,6 +59,73 @@ async def test_the_shape_that_existing_jobs_parse(market: str) -> None:
     assert 200 == status
     assert said["totalMarketCap"]["usd"] > 0
     assert (True, True, said["updatedAt"]) == (state["enabled"], state["available"], state["lastUpdateAt"])
+
+
+async def test_a_bridge_gets_the_value_of_its_feed(market: str) -> None:
+    """A node that asks for the feed by name gets the dollars of all coins as text, or as the contract's integer."""
+    name = "Total Marketcap / USD"
+    async with serving(f"{market}/coingecko") as server:
+
+        async def ask(**data: object) -> tuple[int, dict[str, Any]]:
+            body = {"id": "run", "data": {"feed": name, **data}, "meta": {"latestAnswer": None}}
+            return await server.ask("POST", "/quotes/batch", json=body)
+
+        early, error = await ask()
+        server.market.start()
+        await until(lambda: server.market.status()["available"] is True, "figures")
+        status, said = await ask()
+        _, scaled = await ask(decimals=8, sources=["coingecko"])
+        elsewhere, told = await ask(sources=["kraken"])
+        _, figures = await server.ask("GET", "/market-data/global")
+
+    value = Decimal(said["result"])
+    assert (404, 404, "NO_MARKET_DATA") == (early, error["statusCode"], error["error"]["name"])
+    assert (200, 200, "run", said["result"]) == (status, said["statusCode"], said["jobRunID"], said["data"]["result"])
+    assert float(value) == figures["totalMarketCap"]["usd"]
+    assert ["coingecko"] == [used["source"] for used in said["data"]["sources"]]
+    assert 0 == said["timestamps"]["providerIndicatedTimeUnixMs"] % 1000
+    assert int(value * 10**8) == int(scaled["result"])
+    assert (404, "UNKNOWN_PAIR") == (elsewhere, told["error"]["name"])
+
+
+async def test_a_jump_is_not_served_unconfirmed(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """A value ten times as high is refused and counted until it is the third of its kind; a small change passes."""
+    clock, metrics = ManualClock(_NOW_MS), open_registry()
+    market = MarketData(session, MarketDataConfig(base_url=exchange.url), clock, metrics)
+    exchange.say(_PATH, _said(total_market_cap={"usd": 4e12}), _said(total_market_cap={"usd": 4.1e12}))
+    for _ in range(2):
+        await market.refresh()
+    exchange.say(_PATH, _said(total_market_cap={"usd": 41e12}))
+    for _ in range(2):
+        clock.advance(10)
+        with pytest.raises(PriceRefused, match="far from the last value"):
+            await market.refresh()
+
+        assert Decimal("4.1E12") == market.quote().price
+    clock.advance(10)
+    await market.refresh()
+
+    assert Decimal("41E12") == market.quote().price
+    assert b'refused_prices_total{reason="jump",source="coingecko"} 2.0' in metrics.render()
+
+
+async def test_the_value_as_a_price_ends_with_the_figures(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """It expires when the figures are too old by CoinGecko's time, and from then on is an error."""
+    clock = ManualClock(_NOW_MS)
+    market = _market(session, exchange, clock)
+    exchange.say(_PATH, _said(updated_at=_NOW_MS // 1000 - 600))
+    await market.refresh()
+    quote = market.quote()
+
+    assert clock.monotonic() + LONGEST_AGE_MS / 1000 - 600 == quote.expires_at
+    assert (_NOW_MS, _NOW_MS - 600_000) == (quote.received_ms, quote.sources[0].exchange_time_ms)
+    with pytest.raises(UnknownPair):
+        market.quote(["kraken"])
+    clock.advance(LONGEST_AGE_MS / 1000 - 599)
+    with pytest.raises(MarketDataTooOld):
+        market.quote()
 
 
 async def test_switched_off_is_404() -> None:
@@ -150,7 +219,7 @@ async def test_a_failed_call_is_repeated(session: aiohttp.ClientSession, exchang
     """The task goes on after failures, and figures come as soon as CoinGecko does."""
     exchange.say(_PATH, (500, "{}"), "no json", _said(updated_at=SystemClock().time_ms() // 1000))
     config = MarketDataConfig(base_url=exchange.url, interval_ms=100)
-    market = MarketData(session, config, SystemClock())
+    market = MarketData(session, config, SystemClock(), open_registry())
     market.start()
     await until(lambda: market.status()["available"] is True, "figures")
     await market.close()

@@ -116,7 +116,7 @@ async def _watched(market: str, session: aiohttp.ClientSession) -> AsyncIterator
     clock, metrics = SystemClock(), open_registry()
     made = open_sources(session, config, clock)
     engine = Engine(config, made, clock, metrics, open_streams(session, config, clock, metrics))
-    figures = MarketData(session, MarketDataConfig(base_url=f"{market}/coingecko"), clock)
+    figures = MarketData(session, MarketDataConfig(base_url=f"{market}/coingecko"), clock, metrics)
     api = HttpApi(engine, clock, metrics, figures)
     runner = await listen(api.build(), 0, api.answers())
     await engine.start()

@@ -88,12 +88,11 @@ def test_unknown_feed_is_refused(tmp_path: Path, document: dict[str, Any]) -> No
         load(write(tmp_path, document))
 
 
-def test_market_capitalisation_is_no_feed_of_nodes(tmp_path: Path, document: dict[str, Any]) -> None:
-    """A feed that is no price of a pair is refused with where to look for it."""
+def test_nodes_may_serve_the_market_capitalisation(tmp_path: Path, document: dict[str, Any]) -> None:
+    """A feed that is no price of a pair is a feed as others are."""
     document["solution"]["mesh"] = {"feeds": ["Total Marketcap / USD"]}
 
-    with pytest.raises(InvalidConfiguration, match="/market-data/global"):
-        load(write(tmp_path, document))
+    assert ("Total Marketcap / USD",) == load(write(tmp_path, document)).solution.mesh.feeds
 
 
 @pytest.mark.parametrize(("total", "bootstrap"), [(4, 1), (5, 2), (40, 1)])
