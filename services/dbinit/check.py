@@ -33,8 +33,9 @@ FROM pg_stat_database
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found; `violations` has a sentence for each access that went otherwise than it should."""
+    """What was found in so many logins; `violations` has a sentence for each that went otherwise than it should."""
 
+    attempts: int
     violations: tuple[str, ...]
     server_version: str
     checksum_failures: int
@@ -66,7 +67,7 @@ async def check(settings: Settings) -> Checked:
     async with asyncio.TaskGroup() as group:
         attempts = [group.create_task(attempt(node, database)) for node in nodes for database in (*names, *_NOBODYS)]
     found += [violation for task in attempts if (violation := task.result()) is not None]
-    return Checked(tuple(found), databases=await list_databases(settings), **dict(health or {}))
+    return Checked(len(attempts), tuple(found), databases=await list_databases(settings), **dict(health or {}))
 
 
 async def _attempt(settings: Settings, node: int, database: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,30 @@ def _spare() -> Iterator[Server]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(name="restored")
+def _restored(spare: Server) -> Iterator[Path]:
+    """Give the directory of a stopped cluster; a file that the test changed or removed is put back."""
+    data = spare.settings.place.data
+    paths = [data / "global/pg_control", *(path for path in (data / "pg_wal").iterdir() if path.is_file())]
+    before = {path: path.read_bytes() for path in paths}
+    yield data
+    for path, content in before.items():
+        owner = data.stat()
+        path.write_bytes(content)
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(directory: Path) -> Iterator[Path]:
+    """Give a file system with 110 MB."""
+    disk = directory / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=110m,mode=755", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"this container may not mount: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)

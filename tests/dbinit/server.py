@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +26,7 @@ from services.dbinit.session import superuser
 
 T = TypeVar("T")
 PG_PASSWORD = "the-deployment's-secret"
-STOPS_WITHIN_S = 15
+STOPS_WITHIN_S = 45
 # Below the range that Linux takes the ports of outgoing connections from.
 _PORTS = range(15_000, 32_000)
 
@@ -74,7 +74,7 @@ def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
 async def answering(settings: Settings) -> None:
     """Return once the server lets the superuser in."""
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(ServerUnavailable), wait=wait_fixed(0.05), stop=stop_after_delay(20)
+        retry=retry_if_exception_type(ServerUnavailable), wait=wait_fixed(0.05), stop=stop_after_delay(60)
     ):
         with attempt:
             async with superuser(settings):
@@ -104,14 +104,15 @@ class Server:
         assert self.process is not None
         return self.process.pid
 
-    def launch(self) -> None:
-        """Start the server."""
+    def launch(self, within: Sequence[str] = ()) -> None:
+        """Start the server, perhaps by a command that puts it somewhere else."""
+        command = [*within, *POSTGRES]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(POSTGRES, env=environment(self.settings), stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=environment(self.settings), stdout=log, stderr=log)
 
-    def start(self) -> None:
+    def start(self, within: Sequence[str] = ()) -> None:
         """Start the server and wait until it answers."""
-        self.launch()
+        self.launch(within)
         in_thread(answering(self.settings))
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
@@ -121,8 +122,12 @@ class Server:
             self.process.send_signal(number)
         return self.process.wait(STOPS_WITHIN_S)
 
-    def remove(self) -> None:
-        """Leave nothing: no process, no file."""
+    def remove_process(self) -> None:
+        """Leave no process."""
         if self.process is not None and self.process.poll() is None:
             self.stop(signal.SIGQUIT)
+
+    def remove(self) -> None:
+        """Leave nothing: no process, no file."""
+        self.remove_process()
         shutil.rmtree(self.settings.run_dir.path.parent)

@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import asyncpg
+import pytest
+
 from services.dbinit.check import check
-from services.dbinit.session import superuser
+from services.dbinit.provision import provision
+from services.dbinit.session import login, superuser
 from tests.dbinit.server import Server
 
 
@@ -41,3 +45,35 @@ async def test_a_missing_node_is_found(server: Server) -> None:
     found = await check(replace(server.settings, total_nodes=6))
 
     assert ["role chainlink_node_6 cannot log in: the server has another password for it"] == list(found.violations)
+
+
+async def test_a_damaged_page_is_counted(spare: Server) -> None:
+    """Reading a page that the disk has changed fails instead of giving wrong rows, and the database's count tells."""
+    settings = replace(spare.settings, total_nodes=1)
+    role = "chainlink_node_1"
+
+    async def in_database(statement: str) -> object:
+        connection = await login(settings.port, role, settings.password(1), role)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    try:
+        spare.start()
+        await provision(settings)
+        await in_database("CREATE TABLE prices AS SELECT 42 AS price")
+        file = settings.place.data / str(await in_database("SELECT pg_relation_filepath('prices')"))
+        spare.stop()
+        page = bytearray(file.read_bytes())
+        page[-1] ^= 1
+        file.write_bytes(page)
+        spare.start()
+        with pytest.raises(asyncpg.DataCorruptedError, match="invalid page in block 0"):
+            await in_database("SELECT price FROM prices")
+        found = await check(settings)
+        spare.stop()
+    finally:
+        spare.remove_process()
+
+    assert (1, [1]) == (found.checksum_failures, [database.checksum_failures for database in found.databases])

@@ -1,11 +1,14 @@
 """Clusters: made once and whole, or refused with a way out."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -15,6 +18,7 @@ from services.dbinit.config import Settings
 from services.dbinit.errors import ClusterUnusable, PlaceUnusable, ProgramFailed
 from services.dbinit.place import Place
 from tests.dbinit.conftest import MakeSettings, needs_root
+from tests.dbinit.server import settings_in
 from tests.dbinit.test_binaries import fake_programs
 
 
@@ -111,21 +115,41 @@ def test_unwritable_data_directory(make_settings: MakeSettings, directory: Path)
 
 
 @needs_root
-def test_full_disk(make_settings: MakeSettings, directory: Path) -> None:
+def test_full_disk(make_settings: MakeSettings, small_disk: Path) -> None:
     """A disk too small for a cluster gives an error that says so, and nothing is left on it but directories."""
-    disk = directory / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", disk], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("this container may not mount")
-    try:
-        with pytest.raises(PlaceUnusable, match="the disk is full"):
-            bootstrap(make_settings(place=Place(disk / "postgresql")))
-        left = [path for path in disk.rglob("*") if path.is_file()]
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    (small_disk / "ballast").write_bytes(bytes(100 * 2**20))
+    with pytest.raises(PlaceUnusable, match="the disk is full"):
+        bootstrap(make_settings(place=Place(small_disk / "postgresql")))
 
-    assert [] == left
+    assert [small_disk / "ballast"] == [path for path in small_disk.rglob("*") if path.is_file()]
+
+
+def survive_kills(directory: Path, clusters: int) -> int:
+    """Make clusters, each with three kills at any instant before; return how often a kill left none."""
+    seed = Random().getrandbits(32)
+    print(f"seed {seed}")
+    random = Random(seed)
+    absent = 0
+    for number in range(clusters):
+        attempt = directory / str(number)
+        attempt.mkdir(mode=0o755)
+        settings = settings_in(attempt)
+        for _ in range(3):
+            process = subprocess.Popen(bootstrap_command(settings), stdout=subprocess.DEVNULL)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(random.uniform(0, 1.5))
+            process.kill()
+            process.wait()
+            # Raises if there is half a cluster.
+            absent += not cluster.exists(settings.place, account.choose(None, cluster.owner_of(settings.place)))
+        bootstrap(settings)
+
+        assert not bootstrap(settings).created
+        assert [] == list(settings.place.path.glob("*.tmp-*"))
+        assert 0o600 == settings.place.superuser_password.stat().st_mode & 0o777
+        assert 0o700 == settings.place.data.stat().st_mode & 0o777
+        shutil.rmtree(attempt)
+    return absent
 
 
 def test_killed_while_making(make_settings: MakeSettings) -> None:
@@ -141,10 +165,17 @@ def test_killed_while_making(make_settings: MakeSettings) -> None:
     process.wait()
     half_made = settings.place.data.exists()
     made = bootstrap(settings)
-    again = bootstrap(settings)
 
-    assert not half_made
-    assert (True, False) == (made.created, again.created)
+    assert (False, True) == (half_made, made.created)
     assert [] == list(settings.place.path.glob("*.tmp-*"))
-    assert 0o600 == settings.place.superuser_password.stat().st_mode & 0o777
-    assert 0o700 == settings.place.data.stat().st_mode & 0o777
+
+
+def test_killed_at_any_instant(directory: Path) -> None:
+    """Whenever the process is killed, the cluster is whole or absent, and a later attempt finds it or makes it."""
+    survive_kills(directory, 1)
+
+
+@pytest.mark.campaign
+def test_killed_at_any_instant_again_and_again(directory: Path) -> None:
+    """The same for a hundred clusters; some kills come before the end, some after it."""
+    assert 30 < survive_kills(directory, 100) < 300

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,19 +57,6 @@ def test_a_sound_cluster_has_no_obstacle(spare: Server) -> None:
     assert (None, None) == (new, preflight.obstacle(data))
 
 
-@pytest.fixture(name="restored")
-def _restored(spare: Server) -> Iterator[Path]:
-    """Give the directory of a stopped cluster; a file that the test changed or removed is put back."""
-    data = spare.settings.place.data
-    paths = [data / "global/pg_control", *(path for path in (data / "pg_wal").iterdir() if path.is_file())]
-    before = {path: path.read_bytes() for path in paths}
-    yield data
-    for path, content in before.items():
-        owner = data.stat()
-        path.write_bytes(content)
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
 @pytest.mark.parametrize("damage", ["flipped", "cut", "gone", "no WAL", "foreign WAL"])
 def test_damage_is_refused_by_every_command(spare: Server, restored: Path, damage: str) -> None:
     """A damaged control file or missing WAL stops bootstrap and server alike, by the file's name and with a way out."""
@@ -100,20 +86,6 @@ def test_damage_is_refused_by_every_command(spare: Server, restored: Path, damag
     assert os.EX_DATAERR == code
     assert line.startswith(f"postgres: {path.parent}/")
     assert "Way out: restore the data directory from a backup" in line
-
-
-@pytest.fixture(name="small_disk")
-def _small_disk(directory: Path) -> Iterator[Path]:
-    """Give a file system with 110 MB."""
-    disk = directory / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=110m,mode=755", "tmpfs", disk], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"this container may not mount: {mounted.stderr.decode().strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 async def write_wal(settings: Settings) -> None:

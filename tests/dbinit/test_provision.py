@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from tenacity import AsyncRetrying, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
+from services.dbinit.check import check
 from services.dbinit.config import Settings
 from services.dbinit.errors import LoginRefused, PlaceUnusable, ServerUnavailable
 from services.dbinit.provision import list_databases, provision
@@ -176,3 +177,46 @@ async def test_before_bootstrap(make_settings: MakeSettings) -> None:
     """Without a superuser's password the error says what to do first."""
     with pytest.raises(PlaceUnusable, match="bootstrap the cluster first"):
         await list_databases(make_settings())
+
+
+async def test_the_most_nodes(make_settings: MakeSettings) -> None:
+    """31 nodes, the most a feed can have, get their databases in one call, each closed to the thirty others."""
+    settings = make_settings(total_nodes=31)
+    server = Server(settings)
+    # Nothing of this cluster is kept, so it need not reach the disk.
+    with settings.place.server_settings.open("a") as file:
+        file.write("fsync = off\n")
+    try:
+        server.start()
+        done = await provision(settings)
+        again = await provision(settings)
+        found = await check(settings)
+    finally:
+        server.remove_process()
+    made = [f"chainlink_node_{node}" for node in range(1, 32)]
+
+    assert (made, 0) == ([database.name for database in done.databases], again.created_count)
+    assert ((), 31 * 33) == (found.violations, found.attempts)
+
+
+async def test_a_broken_attempt_is_completed(settings: Settings) -> None:
+    """A database whose creation was cut off is made by the next attempt, as are roles that are there already."""
+    async with superuser(settings) as connection:
+        await connection.execute("DROP DATABASE chainlink_node_4")
+        await connection.execute("ALTER ROLE chainlink_node_3 NOLOGIN CREATEDB")
+        await connection.execute("GRANT CONNECT ON DATABASE chainlink_node_1 TO PUBLIC")
+    done = await provision(settings)
+
+    assert 1 == done.created_count
+    assert () == (await check(settings)).violations
+    assert await can_only_log_in(settings, 3)
+
+
+async def can_only_log_in(settings: Settings, node: int) -> bool:
+    """Tell whether a node's role may log in and do nothing that reaches beyond its database."""
+    async with superuser(settings) as connection:
+        query = """
+            SELECT rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)
+            FROM pg_roles WHERE rolname = $1
+        """
+        return bool(await connection.fetchval(query, f"chainlink_node_{node}"))

@@ -1,8 +1,9 @@
 """
-The whole life of a cluster as an ordinary user, in a process that starts as root and gives root up.
+The whole life of a cluster in one process, which is put somewhere else as a whole.
 
-It loads everything first, because the user may be unable to enter the checkout. Arguments: user id, directory,
-programs, and a Python interpreter the user can run. Prints one JSON object.
+It loads everything first, because the user it becomes may be unable to enter the checkout. Arguments: user id (`-` to
+stay who we are), directory, programs (`-` to look for them), and a Python interpreter the user can run. Prints one
+JSON object.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from services.dbinit import launch, run_as
 from services.dbinit.bootstrap import bootstrap
 from services.dbinit.check import check
 from services.dbinit.config import Settings
-from services.dbinit.errors import PlaceUnusable
 from services.dbinit.provision import provision
 from services.dbinit.run_as import Identity
 from tests.dbinit.server import answering, settings_in
@@ -33,17 +33,11 @@ async def use(settings: Settings) -> dict[str, object]:
 
 def main() -> None:
     """Do everything and print what came of it."""
-    uid, directory, bin_dir, interpreter = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
-    run_as.become(Identity(uid, uid, ()))
+    user, directory, programs, interpreter = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    if user != "-":
+        run_as.become(Identity(int(user), int(user), ()))
     sys.executable = interpreter
-    settings = settings_in(directory, bin_dir=bin_dir)
-    refused = ""
-    (directory / "data").mkdir(mode=0o500)
-    try:
-        bootstrap(settings)
-    except PlaceUnusable as error:
-        refused = str(error)
-    (directory / "data").chmod(0o700)
+    settings = settings_in(directory, bin_dir=None if programs == "-" else Path(programs), total_nodes=2)
     made = bootstrap(settings)
     os.environ["FEEDMESH_RUN_DIR"] = str(settings.run_dir.path)
     pid = os.fork()
@@ -55,7 +49,7 @@ def main() -> None:
         os.kill(pid, signal.SIGINT)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     owner = settings.place.data.stat().st_uid
-    print(json.dumps({"refused": refused, "created": made.created, "code": code, "owner": owner, **used}))
+    print(json.dumps({"pid": os.getpid(), "created": made.created, "code": code, "owner": owner, **used}))
 
 
 main()
