@@ -19,7 +19,7 @@ def drawn(seed: int, seconds: float) -> tuple[Spell, ...]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_minute_has_every_kind_of_fault_and_every_source(seed: int) -> None:
-    """However the dice fall, the short soak has all sources and all faults but the one that takes too long to notice."""
+    """However the dice fall, the short soak has all sources and all faults but the one that is noticed too late."""
     spells = drawn(seed, 60)
 
     assert {*FAULTS, *STREAM_FAULTS} - {DROP} == {spell.kind for spell in spells}

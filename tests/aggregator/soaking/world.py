@@ -48,7 +48,7 @@ SINGLE: Final[Mapping[str, str]] = {
     "okx": "BTC/USD",
     "yahoofinance": "AAPL/USD",
 }
-_START_S: Final = 45.0
+_START_S: Final = 90.0
 
 
 @dataclass(slots=True)
@@ -189,12 +189,25 @@ async def running(directory: Path, ttl_ms: int, judge: Judge) -> AsyncIterator[W
         async with _process("services.aggregator", environment=environment, log=log) as process:
             world = World(f"http://127.0.0.1:{own_port}", market, session, process, judge, log, streaming)
 
+            missing: list[object] = []
+
             async def is_whole() -> bool:
+                assert process.status() != psutil.STATUS_ZOMBIE, log.read_text()[-2_000:]
                 try:
-                    singles = [await world.ask_source(source) for source in SINGLE]
-                    return all(singles) and await world.ask_batch() == len(PAIRS) and await world.are_streams_up()
+                    singles = {source: await world.ask_source(source) for source in SINGLE}
+                    feeds = {"feeds": await world.ask_batch() == len(PAIRS)}
+                    told = {
+                        **singles,
+                        **feeds,
+                        **{f"stream {name}": up for name, up in (await world.streams()).items()},
+                    }
                 except aiohttp.ClientConnectionError:
                     return False
+                missing[:] = [name for name, is_there in told.items() if not is_there]
+                return not missing
 
-            await until(is_whole, "a price of every source and feed, and every stream", _START_S)
+            try:
+                await until(is_whole, "a price of every source and feed, and every stream", _START_S)
+            except AssertionError as error:
+                raise AssertionError(f"{error}; missing: {missing}") from None
             yield world
