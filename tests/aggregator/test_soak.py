@@ -111,8 +111,8 @@ async def soak(world: World, seed: int, seconds: float, warm_up_s: float) -> Non
         f"{warm_up_s:.0f} s of warm-up"
     )
 
-    told = "\n".join(map(repr, judge.wrong[:5]))
-    assert not judge.wrong, f"{len(judge.wrong)} of {judge.prices} prices are wrong or stale, {again}; the first:\n{told}"
+    first = "\n".join(map(repr, judge.wrong[:5]))
+    assert not judge.wrong, f"{len(judge.wrong)} of {judge.prices} prices are wrong or stale, {again}; first:\n{first}"
     assert judge.prices > judge.errors, again
     assert [] == late, again
     assert grown_mb < GROWTH_MB, again
