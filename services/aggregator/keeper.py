@@ -14,6 +14,7 @@ with other feeds' prices (its legs) changes with them.
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from itertools import islice
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
@@ -60,7 +61,7 @@ class PriceKeeper:
         self.feeds = FeedMap(config.feeds, folds, config.crosses, convert=config.converts_stablecoins)
         # Room for a price of every registered pair, and for those that come with a batch before they are registered.
         self.cache = QuoteCache(clock, 2 * config.most_pairs)
-        self.streams = Streams(streams, pairs=self._registered, deliver=self._stream)
+        self.streams = Streams(streams, pairs=self._registered, deliver=self._stream, settle=self._post_moved)
         self.registry = PairRegistry(clock, config.most_pairs, config.cleanup_interval_ms, self.streams.change)
         self.board = Board(clock)
         self.rules = Rules(
@@ -74,6 +75,8 @@ class PriceKeeper:
         self._clock = clock
         self._refreshes: Schedule[tuple[str, Pair]] = Schedule()
         self._expiries: Schedule[Pair] = Schedule()
+        self._moved: dict[Pair, None] = {}
+        self._is_streaming = False
 
     def pin(self, feed: Pair) -> None:
         """Fetch the pair of a feed from each of its sources now, and keep it fresh for ever."""
@@ -254,8 +257,27 @@ class PriceKeeper:
         return [entry.pair for entry in self.registry.of_source(source)]
 
     def _stream(self, source: str, pair: Pair, tick: Tick) -> None:
-        if self.registry.get(source, pair) is not None:
+        if self.registry.get(source, pair) is None:
+            return
+        # Most feeds have a price of each of their sources in a turn, and are made of them once.
+        self._is_streaming = True
+        try:
             self.fetchers[source].offer(pair, tick)
+        finally:
+            self._is_streaming = False
+
+    def _post_moved(self, most: int) -> bool:
+        """Post so many of the feeds whose prices came by stream; tell whether there are more."""
+        for feed in list(islice(self._moved, most)):
+            del self._moved[feed]
+            self._post_fresh(feed)
+        return bool(self._moved)
+
+    def _post_fresh(self, feed: Pair) -> None:
+        result = self._from_cache(feed)
+        # Too few prices while the other sources are still asked is no news.
+        if isinstance(result, Quote):
+            self.post(feed, result)
 
     def _deliver(self, source: str, pair: Pair, outcome: SourceOutcome, next_at: float) -> None:
         entry = self.registry.get(source, pair)
@@ -272,10 +294,10 @@ class PriceKeeper:
             self._refreshes.set((source, pair), next_at)
         if isinstance(outcome, SourceQuote):
             for feed in self.feeds.users(source, pair):
-                result = self._from_cache(feed)
-                # Too few prices while the other sources are still asked is no news.
-                if isinstance(result, Quote):
-                    self.post(feed, result)
+                if self._is_streaming:
+                    self._moved[feed] = None
+                else:
+                    self._post_fresh(feed)
 
     def _forget(self, source: str, pair: Pair) -> None:
         self.registry.remove(source, pair)

@@ -23,6 +23,8 @@ class Streams:
     Args:
         pairs: Return the pairs of a source that are registered now.
         deliver: Called with the latest price of a pair, at most once a turn.
+        settle: Called when the prices of a turn are delivered, to do so many steps of what follows from them; it tells
+            whether there are more.
     """
 
     def __init__(
@@ -31,13 +33,16 @@ class Streams:
         *,
         pairs: Callable[[str], Iterable[Pair]],
         deliver: Callable[[str, Pair, Tick], None],
+        settle: Callable[[int], bool] = lambda _most: False,
     ) -> None:
         self._streams: Mapping[str, SourceStream] = {stream.source: stream for stream in streams}
         self._pairs = pairs
         self._deliver = deliver
+        self._settle = settle
         self._changed: set[str] = set()
         self._gathering: asyncio.TimerHandle | None = None
         self._latest: dict[tuple[str, Pair], Tick] = {}
+        self._due: dict[tuple[str, Pair], Tick] = {}
         self._turn: asyncio.TimerHandle | None = None
         for stream in self._streams.values():
             stream.on_price(self._gather_price)
@@ -76,11 +81,17 @@ class Streams:
             return
         self._latest[source, pair] = tick
         if self._turn is None:
-            self._turn = asyncio.get_running_loop().call_later(TURN_S, self._hand_over)
+            self._turn = asyncio.get_running_loop().call_later(TURN_S, self._begin_turn)
+
+    def _begin_turn(self) -> None:
+        self._due, self._latest = self._latest, {}
+        self._hand_over()
 
     def _hand_over(self) -> None:
-        self._turn = None
-        for source, pair in list(islice(self._latest, TOGETHER)):
-            self._deliver(source, pair, self._latest.pop((source, pair)))
-        if self._latest:
-            self._turn = asyncio.get_running_loop().call_later(0, self._hand_over)
+        for source, pair in list(islice(self._due, TOGETHER)):
+            self._deliver(source, pair, self._due.pop((source, pair)))
+        loop = asyncio.get_running_loop()
+        if self._due or self._settle(TOGETHER):
+            self._turn = loop.call_later(0, self._hand_over)
+        else:
+            self._turn = loop.call_later(TURN_S, self._begin_turn) if self._latest else None

@@ -52,3 +52,32 @@ async def test_a_flood_of_prices_leaves_others_their_turn() -> None:
 
     assert [pair.base for pair in pairs] == [base for base in seen if base]
     assert max(len(list(row)) for is_price, row in groupby(seen, bool) if is_price) <= TOGETHER
+
+
+async def test_what_follows_from_prices_is_not_put_off_for_ever() -> None:
+    """After each turn all that follows from its prices is done, however fast further prices come."""
+    seen: list[str] = []
+    tap = Tap()
+    left = 0
+
+    def settle(most: int) -> bool:
+        nonlocal left
+        left -= min(most, left)
+        seen.append("done" if not left else "more")
+        return left > 0
+
+    def deliver(source: str, pair: Pair, tick: Tick) -> None:
+        nonlocal left
+        left += 1
+        seen.append("price")
+        # Whatever is handed over, the next price of the pair is there already.
+        tap.deliver(source, pair, tick)
+
+    streams = Streams([cast(SourceStream, tap)], pairs=lambda _source: (), deliver=deliver, settle=settle)
+    for number in range(3 * TOGETHER):
+        tap.deliver("kraken", Pair(f"A{number}", "USD"), Tick(Decimal(1)))
+    await until(lambda: seen.count("done") == 3, "three turns")
+    await streams.close()
+
+    turn = ["price"] * 3 * TOGETHER + ["more"] * 2 + ["done"]
+    assert 3 * turn == seen[: 3 * len(turn)]
