@@ -14,7 +14,10 @@ _OWN_DATABASES = ("postgres", "template1")
 # asyncpg and PostgreSQL allow no parameters in these statements, so the server quotes the names into them.
 _CREATE_ROLE = "CREATE ROLE %I"
 _SHAPE_GROUP = "ALTER ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-_SHAPE_NODE = "ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD %L"
+_SHAPE_NODE = (
+    "ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS "
+    "CONNECTION LIMIT {connections} PASSWORD %L"
+)
 _RETIRE_NODE = "ALTER ROLE %I NOLOGIN"
 _JOIN_GROUP = "GRANT %I TO %I"
 # template0 is never changed by anybody. Logging the copy is twice as fast as copying files, which takes two
@@ -25,6 +28,10 @@ _CLOSE_DATABASE = "REVOKE ALL ON DATABASE %I FROM PUBLIC"
 _CLOSE_TO_GROUP = "REVOKE ALL ON DATABASE %I FROM %I"
 
 _CREATED_AT_ONCE = 4
+# A node's pool of 20, its lease, and some for people.
+_LEAST_CONNECTIONS = 30
+# For the supervisor, this service and a superuser.
+_OUR_CONNECTIONS = 20
 
 _LIST = r"""
 SELECT d.datname AS name,
@@ -82,7 +89,7 @@ async def provision(settings: Settings) -> Provisioned:
     async with superuser(settings) as connection:
         roles = await _names(connection, "SELECT rolname FROM pg_roles")
         async with connection.transaction():
-            await _execute(connection, _role_statements(settings.group_role, names, verifiers, roles))
+            await _execute(connection, _role_statements(settings, names, verifiers, roles))
         existing = await _names(connection, "SELECT datname FROM pg_database")
         missing = [name for name in names if name not in existing]
         await _create(settings, missing)
@@ -113,13 +120,22 @@ async def _create(settings: Settings, missing: list[str]) -> None:
             raise outcome
 
 
-def _role_statements(group: str, names: list[str], verifiers: list[str], existing: set[str]) -> Iterable[_Statement]:
+def connection_limit(max_connections: int, total_nodes: int) -> int:
+    """Return how many connections a node may have: its equal share, so that one that leaks them harms no other."""
+    return max(_LEAST_CONNECTIONS, (max_connections - _OUR_CONNECTIONS) // total_nodes)
+
+
+def _role_statements(
+    settings: Settings, names: list[str], verifiers: list[str], existing: set[str]
+) -> Iterable[_Statement]:
+    group = settings.group_role
+    limit = connection_limit(settings.max_connections, settings.total_nodes)
     for role in (group, *names):
         if role not in existing:
             yield _Statement(_CREATE_ROLE, (role,))
     yield _Statement(_SHAPE_GROUP, (group,))
     for name, verifier in zip(names, verifiers, strict=True):
-        yield _Statement(_SHAPE_NODE, (name, verifier))
+        yield _Statement(_SHAPE_NODE.format(connections=limit), (name, verifier))
         yield _Statement(_JOIN_GROUP, (group, name))
     for role in sorted(existing - set(names)):
         if role.startswith(NODE_PREFIX) and role.removeprefix(NODE_PREFIX).isdecimal():

@@ -44,6 +44,12 @@ def test_process_is_the_postmaster(server: Server) -> None:
         ("password_encryption", "scram-sha-256"),
         ("server_encoding", "UTF8"),
         ("dynamic_shared_memory_type", "mmap"),
+        ("min_dynamic_shared_memory", "16MB"),
+        ("huge_pages", "off"),
+        ("restart_after_crash", "off"),
+        ("recovery_init_sync_method", "syncfs"),
+        ("max_wal_size", "256MB"),
+        ("wal_segment_size", "4MB"),
     ],
 )
 async def test_settings_are_in_force(server: Server, name: str, value: str) -> None:

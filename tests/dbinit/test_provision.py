@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, retry_if_not_exception_type, stop_after_dela
 from services.dbinit.check import check
 from services.dbinit.config import Settings
 from services.dbinit.errors import LoginRefused, PlaceUnusable, ServerUnavailable
-from services.dbinit.provision import list_databases, provision
+from services.dbinit.provision import connection_limit, list_databases, provision
 from services.dbinit.session import login, superuser
 from tests.dbinit.conftest import MakeSettings
 from tests.dbinit.server import Server, free_port
@@ -197,6 +197,25 @@ async def test_the_most_nodes(make_settings: MakeSettings) -> None:
 
     assert (made, 0) == ([database.name for database in done.databases], again.created_count)
     assert ((), 31 * 33) == (found.violations, found.attempts)
+
+
+@pytest.mark.parametrize(("maximum", "nodes", "limit"), [(1000, 31, 31), (1000, 5, 196), (200, 31, 30), (20, 1, 30)])
+def test_connection_limit(maximum: int, nodes: int, limit: int) -> None:
+    """A node has its share of the connections, and never less than it needs."""
+    assert limit == connection_limit(maximum, nodes)
+
+
+async def test_a_node_that_leaks_connections_harms_itself(settings: Settings) -> None:
+    """A node that has all the connections it may have gets no more; another node still logs in."""
+    limit = connection_limit(settings.max_connections, 5)
+    leaked = [await login(settings.port, NAMES[0], settings.password(1), NAMES[0]) for _ in range(limit)]
+    try:
+        with pytest.raises(asyncpg.TooManyConnectionsError, match='role "chainlink_node_1"'):
+            await log_in(settings, 1)
+        await log_in(settings, 2)
+    finally:
+        for connection in leaked:
+            connection.terminate()
 
 
 async def test_a_broken_attempt_is_completed(settings: Settings) -> None:
