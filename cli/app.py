@@ -190,9 +190,15 @@ def feeds(
 
 
 @feeds_app.command()
-def lint(as_json: JsonOption = False) -> None:
+def lint(
+    config: Annotated[
+        Path | None, typer.Option(help="A configuration.json whose baseUrls to ask for the sources' listings.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no source what it lists.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Look for known feeds that are priced by too little or by something else; fail if one is."""
-    raise typer.Exit(feeds_lint.show(as_json))
+    raise typer.Exit(feeds_lint.show(config, offline, as_json))
 
 
 db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)

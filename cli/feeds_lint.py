@@ -5,17 +5,22 @@ Every rule is a function from the feeds to findings. An error is a feed that cou
 warning one that leans on little.
 """
 
+import asyncio
 import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 import orjson
 
+from cli import listings
+from cli.listings import Listing
 from meshkit import feeds
 from meshkit.configuration.aggregator import SOURCES
+from meshkit.configuration.load import load
 from meshkit.feeds import CanonicalPair, Feed
 
 FEWEST_SOURCES: Final = 3
@@ -41,8 +46,8 @@ class Finding:
     message: str
 
 
-def lint(known: Iterable[Feed], legs: Legs) -> list[Finding]:
-    """Return what is wrong with the feeds, errors first, then by feed and rule."""
+def lint(known: Iterable[Feed], legs: Legs, books: Mapping[str, Listing] | None = None) -> list[Finding]:
+    """Return what is wrong with the feeds, also by the listings of sources, errors first, then by feed and rule."""
     listed = list(known)
     found = [
         *_supply(listed, legs),
@@ -50,6 +55,7 @@ def lint(known: Iterable[Feed], legs: Legs) -> list[Finding]:
         *_crosses(listed, legs),
         *_corrections(listed, legs),
         *_collisions(listed),
+        *_unlisted(listed, legs, books or {}),
     ]
     return sorted(found, key=lambda finding: (finding.severity, finding.feed, finding.rule, finding.message))
 
@@ -167,6 +173,20 @@ def _collisions(listed: list[Feed]) -> Iterator[Finding]:
             yield Finding("warning", "collision", min(alike), text)
 
 
+def _unlisted(listed: list[Feed], legs: Legs, books: Mapping[str, Listing]) -> Iterator[Finding]:
+    """Pairs that their source does not list, where its listing was read."""
+    for name, _, sources in _mappings(listed, legs):
+        gone = [
+            source
+            for source, (spelled, counter) in sources.items()
+            if (book := books.get(source)) is not None and not book.problem and (spelled, counter.upper()) not in book
+        ]
+        for source in gone:
+            yield Finding("warning", "unlisted", name, f"{source} does not list {'/'.join(sources[source])}")
+        if gone and len(gone) == len(sources):
+            yield Finding("error", "no-source", name, "none of its sources lists it")
+
+
 def _priced(listed: list[Feed], legs: Legs) -> Legs:
     return {**legs, **{(feed.base, feed.quote): feed.sources for feed in listed if feed.kind == "direct"}}
 
@@ -178,15 +198,24 @@ def _mappings(listed: list[Feed], legs: Legs) -> Iterator[tuple[str, CanonicalPa
         yield " / ".join(pair), pair, sources
 
 
-def show(as_json: bool) -> int:
-    """Write the findings about all known feeds and return the exit code: 1 if one is an error."""
-    findings = lint(feeds.load().values(), feeds.legs())
+def show(config: Path | None, offline: bool, as_json: bool) -> int:
+    """
+    Write the findings about all known feeds and return the exit code: 1 if one is an error.
+
+    Unless offline, the sources' listings are asked for, where a configuration says they are.
+    """
+    given = None if config is None else load(config).solution.price_aggregator_config
+    books = {} if offline else asyncio.run(listings.fetch(given))
+    findings = lint(feeds.load().values(), feeds.legs(), books)
     errors = sum(finding.severity == "error" for finding in findings)
     summary = {"ok": not errors, "feeds": len(feeds.load()), "errors": errors, "warnings": len(findings) - errors}
     if as_json:
-        print(orjson.dumps({**summary, "findings": [asdict(finding) for finding in findings]}).decode())
+        told = {"listings": {source: book.summary for source, book in books.items()}}
+        print(orjson.dumps({**summary, **told, "findings": [asdict(finding) for finding in findings]}).decode())
     else:
         for finding in findings:
             sys.stdout.write(f"{finding.severity:7}  {finding.rule:17}  {finding.feed}: {finding.message}\n")
+        for source, book in books.items():
+            sys.stdout.write(f"listing  {source:17}  {book.summary}\n")
         print(f"{summary['feeds']} feeds, {errors} errors, {summary['warnings']} warnings")
     return int(errors > 0)
