@@ -157,12 +157,14 @@ class Engine:
             for leg in self._keeper.feeds.cross(feed) or (feed,):
                 self._mapped(leg, None)
             self._keeper.watch(feed)
-        first = asyncio.gather(*(self._result(feed, None, None) for feed in feeds))
+        first = [asyncio.create_task(self._result(feed, None, None)) for feed in feeds]
         try:
             async for entry in self._keeper.board.follow(feeds, after):
                 yield entry
         finally:
-            first.cancel()
+            for task in first:
+                task.cancel()
+            await asyncio.gather(*first, return_exceptions=True)
 
     def resolve(self, pair: Pair) -> Pair:
         """Return the pair as its feed spells it; raise UnknownPair, or InvalidInput if several feeds differ by case."""
@@ -172,6 +174,7 @@ class Engine:
         """Return the registered pairs of one source, or of all, by source, base and quote; raise UnknownSource."""
         if source:
             self._require_known(source)
+        self.shelf.count()
         cache, registry = self._keeper.cache, self._keeper.registry
         return [
             PairState(
@@ -213,6 +216,8 @@ class Engine:
         """Remove the unpinned pairs that nobody asked for or follows during this time, and return their number."""
         if idle_ms is None:
             idle_ms = self._config.inactive_timeout_ms or DEFAULT_IDLE_MS
+        # Who is asked for all the time has a kept price, and its requests are not handed on until another one comes.
+        self.shelf.count()
         return self._keeper.forget_inactive(idle_ms / 1000)
 
     async def _result(self, pair: Pair, sources: Collection[str] | None, timeout_s: float | None) -> Result:

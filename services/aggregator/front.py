@@ -2,7 +2,7 @@
 The quick way in: whole requests for kept prices are answered from the socket's bytes, all others by aiohttp.
 
     request ──known bytes, price kept──▶ answer
-       │ anything else
+       │ anything else, once its head is whole
        ▼
     aiohttp, which has the connection from then on
 
@@ -23,7 +23,11 @@ from meshkit.clock import Clock
 
 Answer = Callable[[], bytes | None]
 IDLE_S = 75.0
+# A request's head comes in one piece or in a few; who needs longer keeps a connection for nothing.
+HEAD_S = 10.0
 LONGEST_REQUEST_BYTES = 16_384
+LONGEST_HEAD_BYTES = 65_536
+_HEAD_END = b"\r\n\r\n"
 _MOST_REQUESTS = 256
 _REQUEST = re.compile(rb"GET (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[ \t!-~]*\r\n)*)\r\n")
 _HOST = re.compile(rb"(?i)(?:^|\n)host:")
@@ -75,9 +79,13 @@ class Answers:
 class Connection(asyncio.Protocol):
     """Serve one connection until a request comes that is aiohttp's."""
 
+    _transport: asyncio.Transport
+    _timer: asyncio.TimerHandle
+
     def __init__(self, site: "FrontSite") -> None:
         self._site = site
         self._asked = False
+        self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to watch for silence."""
@@ -86,17 +94,30 @@ class Connection(asyncio.Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request, or hand the connection over."""
-        answer = self._site.answers.to(data)
-        if answer is not None:
-            self._asked = True
+        """Answer a request, wait for the rest of its head, or hand the connection over."""
+        request = self._head + data if self._head else data
+        if self._head and not _is_whole(request):
+            self._head = request
+        elif (answer := self._site.answers.to(request)) is not None:
             self._transport.write(answer)
-            return
+            self._asked = True
+            if self._head:
+                self._head = b""
+                self._timer.cancel()
+                self._watch()
+        elif _is_whole(request):
+            self._hand_over(request)
+        else:
+            self._head = request
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._transport.abort)
+
+    def _hand_over(self, request: bytes) -> None:
         self._leave()
         handler = self._site.aiohttp()
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
-        handler.data_received(data)
+        handler.data_received(request)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Forget the connection."""
@@ -121,8 +142,16 @@ class Connection(asyncio.Protocol):
     def _close_if_idle(self) -> None:
         if self._asked:
             self._watch()
+        elif self._transport.get_write_buffer_size():
+            # Closing would wait for a client that has read nothing in all that time.
+            self._transport.abort()
         else:
             self._transport.close()
+
+
+def _is_whole(data: bytes) -> bool:
+    """Tell whether a request's head ends in these bytes, or there is nothing to wait for."""
+    return _HEAD_END in data or b"\n\n" in data or len(data) > LONGEST_HEAD_BYTES
 
 
 class FrontSite(web.BaseSite):

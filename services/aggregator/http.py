@@ -1,5 +1,6 @@
 """The HTTP side, beside the cache, on 127.0.0.1 only."""
 
+import asyncio
 import errno
 import re
 
@@ -15,7 +16,7 @@ from meshkit.metrics import CONTENT_TYPE, Registry
 from services.aggregator import body, bridge, legacy_routes, market_data, openapi
 from services.aggregator.batch import BatchRoute, present
 from services.aggregator.engine import Engine
-from services.aggregator.front import Answer, Answers, FrontSite
+from services.aggregator.front import IDLE_S, Answer, Answers, FrontSite
 from services.aggregator.gauges import Gauges
 from services.aggregator.pair import Pair, pair_of
 from services.aggregator.parameters import BATCH_ROUTE, QUOTE_ROUTE
@@ -26,6 +27,7 @@ log = get_logger(__name__)
 HOST = "127.0.0.1"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LONGEST_BODY_BYTES = 256 * 1024
+BODY_S = 10.0
 _LONGEST_LINE_BYTES = 32_768
 _DRAIN_S = 2.0
 # Only what means the same with and without decoding.
@@ -124,7 +126,7 @@ class HttpApi:
 
     async def _bridge(self, request: web.Request) -> web.Response:
         started_ms = self._clock.time_ms()
-        asked = bridge.parse_request(await request.read())
+        asked = bridge.parse_request(await _body(request))
         pairs, sources = asked.data.asked(), asked.data.sources
         results: list[tuple[Pair, Result]]
         if pairs == [market_data.PAIR] and self._market is not None:
@@ -188,6 +190,14 @@ class HttpApi:
         return response
 
 
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+
+
 def _json(value: body.Json, status: int = 200) -> web.Response:
     return _response(orjson.dumps(value), status)
 
@@ -202,7 +212,13 @@ async def listen(app: web.Application, port: int, answers: Answers | None = None
 
     With `answers`, what they know is answered before the application sees it.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN_S, max_line_size=_LONGEST_LINE_BYTES)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_DRAIN_S,
+        max_line_size=_LONGEST_LINE_BYTES,
+        keepalive_timeout=IDLE_S,
+    )
     await runner.setup()
     site = web.TCPSite(runner, HOST, port) if answers is None else FrontSite(runner, HOST, port, answers)
     try:

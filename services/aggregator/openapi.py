@@ -56,7 +56,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", BATCH_ROUTE): Operation(
         "Answer a Chainlink bridge.",
         answers.Bridge,
-        (*_QUOTE_FAILURES, 413),
+        (*_QUOTE_FAILURES, 408, 413),
         takes=BridgeRequest,
         example={"data": {"feed": "BTC / USD"}, "meta": {}},
     ),
