@@ -44,7 +44,7 @@ class Health(BaseModel):
 
 
 class Ready(Answer):
-    """Whether prices can be answered."""
+    """Whether what is registered has prices."""
 
     status: Literal["ready", "no fresh price"]
     fresh_pairs: int

@@ -22,9 +22,12 @@ def routes(engine: Engine) -> list[web.RouteDef]:
         return _json({"source": source, "pairs": pairs})
 
     async def ready(_request: web.Request) -> web.Response:
-        """Ready is who can answer now: all that was asked for from the start has a price from somewhere."""
-        fresh = sum(state.fresh_pairs for state in engine.source_states())
-        return _json({"status": "ready" if fresh else "no fresh price", "freshPairs": fresh}, 200 if fresh else 503)
+        """Ready is who has prices of what is registered; with nothing registered, the first request registers."""
+        states = engine.source_states()
+        fresh, registered = sum(state.fresh_pairs for state in states), sum(state.registered_pairs for state in states)
+        if fresh or not registered:
+            return _json({"status": "ready", "freshPairs": fresh})
+        return _json({"status": "no fresh price", "freshPairs": 0}, 503)
 
     return [
         web.get("/quote/pairs/all", all_pairs),

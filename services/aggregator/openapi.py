@@ -49,7 +49,7 @@ _QUOTE_FAILURES: Final = (400, 404, 429, 502, 503, 504)
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/"): Operation("Say that the service runs.", answers.Root),
     ("GET", "/health"): Operation("Say whether any source has a fresh price.", answers.Health, same_shape=(503,)),
-    ("GET", "/ready"): Operation("Say whether prices can be answered.", answers.Ready, same_shape=(503,)),
+    ("GET", "/ready"): Operation("Say whether what is registered has prices.", answers.Ready, same_shape=(503,)),
     ("GET", "/metrics"): Operation("Return the metrics as Prometheus text.", None),
     ("GET", "/openapi.json"): Operation("Return this document.", answers.Document),
     ("GET", BATCH_ROUTE): Operation("Return a price or an error for each pair.", answers.Batch, (400, 404)),

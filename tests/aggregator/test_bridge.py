@@ -154,10 +154,15 @@ def test_no_price_at_all_is_the_first_error() -> None:
 
 
 def test_an_answer_that_a_node_would_cut_is_an_error() -> None:
-    """Below the limit of 32,768 bytes the answer is whole, from there on it is refused."""
-    many: list[tuple[Pair, Result]] = [(Pair(f"{'A' * 40}{n}", "USD"), quote("1" * 30)) for n in range(500)]
-    request = {"data": {"pairs": ["BTC/USD"] * 500}}
+    """One of 32,767 bytes is whole, one of 32,768 is refused."""
+    many: list[tuple[Pair, Result]] = [(Pair(f"{'A' * 30}{n}", "USD"), quote("1" * 30)) for n in range(310)]
+    request = parse_request(json.dumps({"data": {"pairs": ["BTC/USD"] * 310}}).encode())
+    missing = LONGEST_ANSWER_BYTES - 1 - len(success(request, many, 1_500, 1_800))
+    long = [*many, (Pair("", "USD"), quote("1"))]
+    missing -= len(success(request, long, 1_500, 1_800)) - len(success(request, many, 1_500, 1_800))
+    long[-1] = (Pair("A" * missing, "USD"), quote("1"))
 
-    assert len(json.dumps(answer(request, many[:200]))) < LONGEST_ANSWER_BYTES
-    with pytest.raises(InvalidInput, match="fewer pairs"):
-        answer(request, many)
+    assert LONGEST_ANSWER_BYTES - 1 == len(success(request, long, 1_500, 1_800))
+    long[-1] = (Pair("A" * (missing + 1), "USD"), quote("1"))
+    with pytest.raises(InvalidInput, match="fewer pairs: a node reads 32768 bytes, the answer has 32768"):
+        success(request, long, 1_500, 1_800)

@@ -1,6 +1,9 @@
 """The routes that existing jobs and scripts know."""
 
+import asyncio
+
 from tests.aggregator.serving import serving
+from tests.waiting import until
 
 _NEVER = "1970-01-01T00:00:00.000Z"
 
@@ -45,15 +48,23 @@ async def test_the_registered_pairs_of_one_source() -> None:
     assert (404, "UNKNOWN_SOURCE") == (unknown, error["error"]["name"])
 
 
-async def test_ready_is_200_only_with_a_price() -> None:
-    """Before the first price the answer is 503."""
+async def test_ready_is_503_while_what_is_registered_has_no_price() -> None:
+    """Whoever waits for it before the first request is let in; health is 200 with a fresh price only."""
     async with serving() as server:
+        idle = await server.ask("GET", "/ready")
+        unhealthy, _ = await server.ask("GET", "/health")
+        server.sources["kraken"].gate.clear()
+        asked = asyncio.create_task(server.ask("GET", "/quote/kraken/BTC/USD"))
+        await until(lambda: bool(server.engine.pairs()), "the pair's registration")
         before = await server.ask("GET", "/ready")
-        await server.ask("GET", "/quote/kraken/BTC/USD")
+        server.sources["kraken"].gate.set()
+        await asked
         after = await server.ask("GET", "/ready")
+        healthy, _ = await server.ask("GET", "/health")
 
+    assert (200, {"status": "ready", "freshPairs": 0}, 503) == (*idle, unhealthy)
     assert (503, {"status": "no fresh price", "freshPairs": 0}) == before
-    assert (200, {"status": "ready", "freshPairs": 1}) == after
+    assert (200, {"status": "ready", "freshPairs": 1}, 200) == (*after, healthy)
 
 
 async def test_a_bridge_may_name_any_known_feed() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from services.aggregator.http import HttpApi, listen
 from services.aggregator.market_data import MarketData, MarketDataConfig
 from services.aggregator.metrics import METRICS, open_registry
 from services.aggregator.pair import Pair
+from services.aggregator.quote import Tick
 from services.aggregator.sources.opening import open_sources
+from services.aggregator.sources.source import TickOutcome
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from tests.aggregator.bench import bench
@@ -228,6 +230,23 @@ async def test_shares_and_ages_are_those_of_the_moment() -> None:
         assert 0 < b.counted('source_circuit_state{source="kraken"}')
         assert "quote_age_seconds{" not in page
         assert "feed_age_seconds{" not in page
+
+
+async def test_an_age_is_that_of_the_price_not_of_its_arrival() -> None:
+    """A source that answers with an old price again and again has a growing age, as its own time says."""
+    async with bench(settings("kraken")) as b:
+        b.metrics.before_render(Gauges(b.engine, None, b.clock, b.metrics).look)
+        taken_ms = b.clock.time_ms() - 60_000
+
+        async def fetch(pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+            return dict.fromkeys(pairs, Tick("103", taken_ms))
+
+        b.sources[0].fetch = fetch  # type: ignore[method-assign]
+        await b.ask(b.engine.source_quote("kraken", BTC))
+        for _ in range(3):
+            await b.run(10)
+
+            assert (b.clock.time_ms() - taken_ms) / 1000 == b.counted('quote_age_seconds{source="kraken"}')
 
 
 async def test_metrics_are_pushed_where_the_configuration_says(run_dir: Path, market: str) -> None:
