@@ -51,14 +51,14 @@ async def _measure(program: Path, n: int, seconds: float, round_ms: int, grace_m
         anvil = Anvil(await stack.enter_async_context(aiohttp.ClientSession()), None)
         stack.push_async_callback(anvil.stop)
         await anvil.start()
-        bootstrap, *oracles = [Participant(f"theirs-{number}") for number in range(n + 1)]
+        bootstrap = Participant("bootstrap", program, "bootstrap")
+        oracles = [Participant(f"theirs-{index}", program, "oracle") for index in range(n)]
         network = Network(await deploy(anvil, program), oracles, bootstrap)
         await network.configure(timings)
         await asyncio.gather(*(anvil.fund(oracle.evm.address) for oracle in oracles))
         for member in network.theirs:
-            command = "bootstrap" if member is bootstrap else "oracle"
             stack.push_async_callback(member.stop)
-            await member.start(program, command, anvil.port, network.aggregator.address, bootstrap.locator)
+            await member.start(anvil.port, network.aggregator.address, bootstrap.locator)
 
         def finished() -> list[float]:
             return latencies_ms((moment for oracle in oracles for moment in oracle.moments), quorum)

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -150,42 +150,41 @@ async def running(
     *,
     bootstrap: str = "t",
     leaders: Sequence[int] = (),
+    timings: ocr_config.OffchainConfig = TIMINGS,
 ) -> AsyncIterator[Network]:
     """Run a configured network; a letter stands for who runs a member: t for them, o for us."""
-    anvil, quotes = Anvil(http, None), QuoteServer()
-    made: list[Participant | NodeProcess] = []
-    for number, whose in enumerate(bootstrap + oracles, start=1):
-        if whose == "t":
-            made.append(Participant(f"theirs-{number}"))
-        else:
+    async with AsyncExitStack() as stack:
+        anvil, quotes = Anvil(http, None), QuoteServer()
+        stack.push_async_callback(anvil.stop)
+        stack.push_async_callback(quotes.stop)
+        await asyncio.gather(anvil.start(), quotes.start())
+        made: list[Participant | NodeProcess] = []
+        for number, whose in enumerate(bootstrap + oracles, start=1):
+            if whose == "t":
+                theirs = Participant(f"theirs-{number}", program, "oracle" if made else "bootstrap")
+                stack.push_async_callback(theirs.stop)
+                made.append(theirs)
+                continue
             url = node_url(postgres, number)
             await _empty(url)
-            made.append(NodeProcess.make(f"chainlink-node-{number}", directory / str(number), run_dir, url))
-    ours = [member for member in made if isinstance(member, NodeProcess)]
-    try:
-        await asyncio.gather(anvil.start(), quotes.start())
-        for node in ours:
-            node.write_files(anvil.url, None if node is made[0] else made[0].locator)
-            await node.start()
+            ours = NodeProcess.make(f"chainlink-node-{number}", directory / str(number), run_dir, url)
+            stack.push_async_callback(ours.stop, signal.SIGKILL)
+            ours.write_files(anvil.url, made[0].locator if made else None)
+            await ours.start()
+            made.append(ours)
         network = Network(await deploy(anvil, program), made[1:], made[0])
-        await network.configure(leaders=leaders)
-        await asyncio.gather(*(anvil.fund(member.evm.address) for member in made))
-        await asyncio.gather(*(node.ready(http) for node in ours))
+        await network.configure(timings, leaders=leaders)
+        await asyncio.gather(*(anvil.fund(oracle.evm.address) for oracle in network.oracles))
+        await asyncio.gather(*(node.ready(http) for node in network.ours))
         contract, locator = network.aggregator.address, made[0].locator
         for member in made:
             if isinstance(member, Participant):
-                command = "bootstrap" if member is made[0] else "oracle"
-                await member.start(program, command, anvil.port, contract, locator)
+                await member.start(anvil.port, contract, locator)
             elif member is made[0]:
                 await set_up_bootstrap(http, member, contract)
             else:
                 await set_up_oracle(http, member, contract, locator, quotes.url)
         yield network
-    finally:
-        await asyncio.gather(*(member.stop() for member in made if isinstance(member, Participant)))
-        await asyncio.gather(*(node.stop(signal.SIGKILL) for node in ours))
-        await quotes.stop()
-        await anvil.stop()
 
 
 async def deploy(anvil: Anvil, program: Path) -> Aggregator:

@@ -31,16 +31,27 @@ class Moment:
 
 @dataclass
 class Participant:
-    """Hold one participant: its keys, its process, and what it said."""
+    """
+    Hold one participant: its keys, its process, and what it said.
+
+    Attributes:
+        command: oracle or bootstrap.
+        said: All lines since the last start.
+        moments: The moments of rounds, over all starts.
+        troubles: Warnings and worse, over all starts.
+    """
 
     name: str
+    program: Path
+    command: str
     evm: EvmKey = field(default_factory=EvmKey.generate)
     p2p: P2pKey = field(default_factory=P2pKey.generate)
     ocr: OcrBundle = field(default_factory=OcrBundle.generate)
     p2p_port: int = field(default_factory=free_port)
+    said: list[str] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    _settings: dict[str, Any] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _reader: asyncio.Task[None] | None = None
 
@@ -49,46 +60,51 @@ class Participant:
         """Return the bootstrapper locator."""
         return f"{self.p2p.peer_id}@127.0.0.1:{self.p2p_port}"
 
-    async def start(self, program: Path, command: str, rpc_port: int, contract: str, bootstrapper: str) -> None:
-        """Start the process and return when it runs; `command` is oracle or bootstrap."""
-        settings: dict[str, Any] = {
+    async def start(self, rpc_port: int, contract: str, bootstrapper: str) -> None:
+        """Start the process and return when it runs."""
+        self._settings = {
             "rpc": f"ws://127.0.0.1:{rpc_port}",
             "contract": contract,
             "listen": f"127.0.0.1:{self.p2p_port}",
             "bootstrappers": [bootstrapper],
             "peer": self.p2p.seed.hex(),
         }
-        if command == "oracle":
-            settings |= {
+        if self.command == "oracle":
+            self._settings |= {
                 "signing": self.ocr.keys.signing.hex(),
                 "offchain": self.ocr.keys.offchain.hex(),
                 "config": self.ocr.keys.config.hex(),
                 "transmitter": self.evm.private_key.hex(),
                 "value": FIRST_VALUE,
             }
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            str(program), command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, limit=1 << 20
-        )
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(settings).encode())
-        self._process.stdin.close()
-        self._reader = asyncio.create_task(self._read(self._process))
-        await until(lambda: self._reader_of().done() or any('"started"' in line for line in self.said), "it started")
-        assert not self._reader_of().done(), self.said
+        await self._launch()
+
+    async def restart(self) -> None:
+        """Kill the process, and start it again without what it had stored."""
+        await self.stop(kill=True)
+        await self._launch()
 
     async def stop(self, *, kill: bool = False) -> None:
         """End the process and read what it said until then."""
-        if self._process is None:
+        if self._process is None or self._reader is None:
             return
         if self._process.returncode is None:
             (self._process.kill if kill else self._process.terminate)()
         await self._process.wait()
-        await self._reader_of()
+        await self._reader
 
-    def _reader_of(self) -> "asyncio.Task[None]":
-        assert self._reader is not None
-        return self._reader
+    async def _launch(self) -> None:
+        self.said.clear()
+        pipe = asyncio.subprocess.PIPE
+        self._process = process = await asyncio.create_subprocess_exec(
+            str(self.program), self.command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, limit=1 << 20
+        )
+        self._reader = reader = asyncio.create_task(self._read(process))
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(self._settings).encode())
+        process.stdin.close()
+        await until(lambda: reader.done() or any('"started"' in line for line in self.said), f"{self.name} runs")
+        assert not reader.done(), self.said
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -135,7 +135,7 @@ class NodeProcess:
             except aiohttp.ClientError:
                 return False
 
-        await eventually(answers, 30, f"{self.name} is ready")
+        await eventually(answers, 60, f"{self.name} is ready")
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """End the process; return its exit code."""
