@@ -56,7 +56,11 @@ class Finnhub(Dialect):
         return answer({"error": "Invalid API key"}, status=401) if key == REFUSED_KEY else None
 
     async def _quote(self, request: web.Request) -> web.Response:
-        listed = self.markets.get(request.query.get("symbol", ""))
+        symbol = request.query.get("symbol", "")
+        if ":" not in symbol and "." in symbol:
+            # Exchanges abroad are for paying customers.
+            return answer({"error": "You don't have access to this resource."}, status=403)
+        listed = self.markets.get(symbol)
         if listed is None:
             return answer({"c": 0, "d": None, "dp": None, "h": 0, "l": 0, "o": 0, "pc": 0, "t": 0})
         tick = self.tick(listed)

@@ -51,6 +51,7 @@ _FIAT_PAIRS: Final = (
 _CROSS_PAIRS: Final = tuple(
     f"{base}/BTC" for base in ("ETH", "LTC", "XRP", "XLM", "XMR", "ZEC", "ETC", "DOGE")
 ) + tuple(f"{base}/{quote}" for base in ("BTC", "ETH") for quote in ("GBP", "JPY", "CAD", "USDT", "USDC"))
+_DARK_POOLS: Final = ("XXBTZUSD", "XXBTZEUR", "XETHZUSD", "XETHZEUR")
 _STAKED_IN_ETHER: Final = ("LSETH", "METH", "CBETH", "WSTETH")
 
 
@@ -132,7 +133,12 @@ class Kraken(Dialect):
         names = self._wanted(request)
         if names is None:
             return _error("EQuery:Unknown asset pair")
-        return answer({"error": [], "result": {name: _pair_info(self.markets[name]) for name in names}})
+        rows = {name: _pair_info(self.markets[name]) for name in names}
+        # Dark pools stand beside the public books of their pairs, and have no name on the stream.
+        for name in _DARK_POOLS if "pair" not in request.query else ():
+            rows[f"{name}.d"] = {**rows[name], "altname": f"{rows[name]['altname']}.d"}
+            del rows[f"{name}.d"]["wsname"]
+        return answer({"error": [], "result": rows})
 
     async def _ticker(self, request: web.Request) -> web.Response:
         names = self._wanted(request)

@@ -22,6 +22,7 @@ class BinanceStream(Stream):
     pong_s = 60
     lifetime_s = 24 * 3600
     rate = Rate(5, 1.0)
+    connects = Rate(300, 300.0)
 
     def welcome(self, session: Session, request: web.Request) -> Iterable[Message]:
         """Subscribe to what the address names."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from devkit.market.dialects.bybit import day
-from devkit.market.streams.stream import Hangup, Message, Session, Stream, texts
+from devkit.market.streams.stream import Hangup, Message, Rate, Session, Stream, texts
 from devkit.market.venue import Market
 
 MOST_ARGS: Final = 10
@@ -18,6 +18,7 @@ class BybitStream(Stream):
 
     paths = ("/ws", "/v5/public/spot")
     push_ms = 50
+    connects = Rate(500, 300.0)
 
     def handle(self, session: Session, message: dict[str, object]) -> Iterable[Message]:
         """Answer ping, subscribe and unsubscribe."""

@@ -17,6 +17,7 @@ class CoinbaseStream(Stream):
     push_ms = 250
     beat_s = 1
     rate = Rate(100, 1.0)
+    connects = Rate(20, 2.5)
 
     def handle(self, session: Session, message: dict[str, object]) -> Iterable[Message]:
         """Answer subscribe and unsubscribe, then the first ticker of each new product."""

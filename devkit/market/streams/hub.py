@@ -10,6 +10,7 @@ A connection is one reader and one timer. Whichever ends first ends the other; b
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -30,6 +31,7 @@ class StreamCount:
     """Count what happened on a source's streams since the start."""
 
     accepted: int = 0
+    refused: int = 0
     received: int = 0
     sent: int = 0
     closed_by_rule: int = 0
@@ -67,6 +69,7 @@ class Hub:
         self._step_ms = -(-stream.push_ms // tick_ms) * tick_ms
         self._open: dict[Session, Line] = {}
         self._ids = count(1)
+        self._attempts: deque[float] = deque()
         self.count = StreamCount()
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -80,6 +83,7 @@ class Hub:
             "open": len(self._open),
             "subscriptions": sum(len(session.topics) for session in self._open),
             "accepted": counted.accepted,
+            "refused": counted.refused,
             "received": counted.received,
             "sent": counted.sent,
             "closed_by_rule": counted.closed_by_rule,
@@ -109,6 +113,10 @@ class Hub:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Hold one conversation."""
+        connects = self._stream.connects
+        if connects is not None and not connects.admits(self._attempts, self._clock.monotonic()):
+            self.count.refused += 1
+            return web.Response(text="Too Many Requests", status=429)
         if (refusal := self._stream.refusal(request, self._open)) is not None:
             return refusal
         ws = web.WebSocketResponse(autoping=False, timeout=_CLOSE_S)

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from devkit.market.dialects.dialect import Dialect, number
-from devkit.market.streams.stream import Hangup, Message, Session, Stream, rfc3339, texts
+from devkit.market.streams.stream import Hangup, Message, Rate, Session, Stream, rfc3339, texts
 from devkit.market.venue import Market
 
 IDLE_S: Final = 60
@@ -19,6 +19,7 @@ class KrakenStream(Stream):
     paths = ("/ws", "/ws/v2")
     push_ms = 250
     beat_s = 1
+    connects = Rate(150, 600.0)
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect)

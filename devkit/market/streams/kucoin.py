@@ -23,6 +23,7 @@ class KucoinStream(Stream):
     push_ms = 100
     lifetime_s = TOKEN_S
     rate = Rate(100, 10.0)
+    connects = Rate(30, 60.0)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return the endpoint that gives tokens."""

@@ -15,6 +15,7 @@ class OkxStream(Stream):
 
     push_ms = 100
     rate = Rate(480, 3600.0)
+    connects = Rate(3, 1.0)
 
     def receive(self, session: Session, text: str) -> Iterable[Message]:
         """Answer a ping, which is no JSON, or a message."""

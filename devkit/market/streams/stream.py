@@ -33,10 +33,17 @@ class Hangup(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Allow so many messages of the client within a sliding window."""
+    """Allow so many events within a sliding window."""
 
     count: int
     window_s: float
+
+    def admits(self, earlier: deque[float], now_s: float) -> bool:
+        """Note one more event beside the earlier ones, and tell whether it is within the window's number."""
+        while earlier and now_s - earlier[0] >= self.window_s:
+            earlier.popleft()
+        earlier.append(now_s)
+        return len(earlier) <= self.count
 
 
 @dataclass(eq=False, slots=True)
@@ -67,12 +74,7 @@ class Session:
     def hear(self, now_s: float, rate: Rate | None) -> bool:
         """Note a message of the client and tell whether it is within the rate."""
         self.heard_s = now_s
-        if rate is None:
-            return True
-        while self.inbox and now_s - self.inbox[0] >= rate.window_s:
-            self.inbox.popleft()
-        self.inbox.append(now_s)
-        return len(self.inbox) <= rate.count
+        return rate is None or rate.admits(self.inbox, now_s)
 
     def next(self) -> int:
         """Return the number of the next message."""
@@ -86,7 +88,7 @@ class Stream(ABC):
 
     Class attributes are its documented rules: `push_ms` is the shortest time between two messages of a market, `beat_s`
     the time between heartbeats of the server, `ping_s` that between its protocol pings, with `pong_s` to answer one,
-    `lifetime_s` a connection's age limit, `rate` the client's message limit.
+    `lifetime_s` a connection's age limit, `rate` the client's message limit, `connects` that of its connections.
     """
 
     paths: ClassVar[tuple[str, ...]] = ("/ws",)
@@ -96,6 +98,7 @@ class Stream(ABC):
     pong_s: ClassVar[float] = 60
     lifetime_s: ClassVar[float | None] = None
     rate: ClassVar[Rate | None] = None
+    connects: ClassVar[Rate | None] = None
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect

@@ -177,6 +177,13 @@ async def test_finnhub_unknown_symbol_is_all_zeros(market: Market) -> None:
     assert (200, zeros) == await get(market, "/finnhub/api/v1/quote", symbol="NOSUCH", token="k")
 
 
+async def test_finnhub_exchanges_abroad_are_not_in_the_plan(market: Market) -> None:
+    """A share with an exchange's suffix is 403, which says nothing about the key."""
+    refused = {"error": "You don't have access to this resource."}
+
+    assert (403, refused) == await get(market, "/finnhub/api/v1/quote", symbol="VOD.L", token="k")
+
+
 @pytest.mark.parametrize(
     ("path", "first"),
     [

@@ -155,7 +155,8 @@ async def test_counters_tell_what_happened(market: Market, clock: ManualClock) -
         await subscribed(it)
         state = await stream(market)
 
-        assert {"open": 1, "subscriptions": 1, "accepted": 1, "received": 1, "sent": 2, "closed_by_rule": 0} == state
+        counts = {"accepted": 1, "refused": 0, "received": 1, "sent": 2, "closed_by_rule": 0}
+        assert {"open": 1, "subscriptions": 1, **counts} == state
     async with market.get("/control/okx") as response:
         assert 0 == (await response.json())["requests"]
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
@@ -35,6 +36,18 @@ async def test_nonsense_is_answered(
         await it.hear()
 
         assert not it.ws.closed
+
+
+async def test_connections_have_a_limit_too(market: Market, clock: ManualClock) -> None:
+    """OKX takes three connections a second of a client, refuses the fourth with 429, and takes more a second later."""
+    async with talk(market, clock, "/okx/ws"), talk(market, clock, "/okx/ws"), talk(market, clock, "/okx/ws"):
+        with pytest.raises(WSServerHandshakeError, match="429"):
+            await market.ws_connect("/okx/ws")
+        clock.advance(1)
+        async with talk(market, clock, "/okx/ws"):
+            state = await (await market.get("/control/okx")).json()
+
+    assert (4, 1) == (state["stream"]["accepted"], state["stream"]["refused"])
 
 
 def test_rate_is_a_sliding_window() -> None:
