@@ -1,7 +1,9 @@
 """
-The oracle protocol: from the start of a round to the report with its signatures, over real sockets.
+The oracle protocol: from the start of a round to the report with its signatures, and what the report costs on chain.
 
-All oracles of a committee share one process and one core, so n = 16 shows the work of 16 nodes on one core.
+All oracles of a committee share one process and one core, so n = 31 shows the work of 31 nodes on one core. Four are
+also measured over real sockets, with TLS, beside four of libocr where Go can build them. For 31 only the work of the
+protocol itself is measured, over links without sockets: their 465 connections would all be made on that one core.
 """
 
 import asyncio
@@ -12,21 +14,34 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import aiohttp
+
 from meshkit.clock import SystemClock
+from services.oracle.chain import aggregator as calls
+from services.oracle.chain.rpc import quantity
+from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.limits import LocalLimits, peer_limits
+from services.oracle.ocr.ports import Network
+from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
 from tests.bench.report import Report, Row
+from tests.interop.latency import libocr_latency
+from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.ocr.committee import MS, Committee, S, make_committee
 from tests.oracle.ocr.fake_contract import FakeContract
-from tests.oracle.ocr.fakes import World
+from tests.oracle.ocr.fakes import LoopbackNetwork, World
 from tests.oracle.p2p.mesh import BOOTSTRAP_KEY, running
 from tests.waiting import until
 
-SIZES = {4: 60, 16: 12}
+SOCKETS = "sockets"
+LINKS = "links without sockets"
+RUNS = ((4, SOCKETS, 60), (4, LINKS, 60), (31, LINKS, 20))
 GRACE_MS = 20
+_LIBOCR_N = 4
+_LIBOCR_S = 20.0
 _DEADLINE_S = 300
 
 
@@ -59,39 +74,58 @@ class _Watch:
 
 
 def run() -> Report:
-    """Measure committees of 4 and 16."""
+    """Measure committees of 4 and 31, libocr's of 4, and the gas of their reports."""
     rows: list[Row] = []
-    for n, rounds in SIZES.items():
-        measured = asyncio.run(_measure(n, rounds))
-        ordered = sorted(measured.latencies_ms)
+    for n, way, rounds in RUNS:
+        measured = asyncio.run(_measure(n, way, rounds))
         rows += [
-            Row(f"n = {n}: rounds", len(ordered), "rounds"),
-            Row("  p50", statistics.median(ordered), "ms"),
-            Row("  p99", ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], "ms"),
+            *_latency_rows(f"n = {n}, {way}", measured.latencies_ms),
             Row("  processor time of one oracle", measured.cpu_ms, "ms/round"),
         ]
+    theirs = asyncio.run(libocr_latency(_LIBOCR_N, _LIBOCR_S, round_ms=_round_ms(_LIBOCR_N), grace_ms=GRACE_MS))
+    if theirs:
+        rows += _latency_rows(f"n = {_LIBOCR_N}, libocr, sockets", theirs)
+    for n in (4, 31):
+        rows.append(Row(f"gas of a transmit, n = {n}, f + 1 signatures, n observations", asyncio.run(gas(n)), "gas"))
     notes = (
         f"Latency is from ObserveReq to the report known to 2f+1 oracles, with a deltaGrace of {GRACE_MS} ms in it.",
-        "All oracles share one core; observations, contract and database cost nothing here.",
+        "Our oracles share one process and one core, and so each signature they have recovered; observations, contract "
+        "and database cost nothing here.",
+        "libocr's oracles are a process each, and read a real chain."
+        if theirs
+        else "libocr: not available, since its program could not be built; tests/interop/README.md says what it needs.",
     )
-    return Report("Oracle protocol: rounds over real sockets", tuple(rows), notes)
+    return Report("Oracle protocol: rounds", tuple(rows), notes)
 
 
-async def _measure(n: int, rounds: int) -> Measured:
+def _latency_rows(title: str, latencies_ms: Sequence[float]) -> list[Row]:
+    ordered = sorted(latencies_ms)
+    return [
+        Row(f"{title}: rounds", len(ordered), "rounds"),
+        Row("  p50", statistics.median(ordered), "ms"),
+        Row("  p99", ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], "ms"),
+    ]
+
+
+def _round_ms(n: int) -> int:
+    return 100 + 4 * n * n
+
+
+async def _measure(n: int, way: str, rounds: int) -> Measured:
     f = (n - 1) // 3
-    round_ms = 100 + 4 * n * n
     committee = make_committee(
         n,
         f,
         delta_progress_ns=20 * S,
         delta_resend_ns=2 * S,
-        delta_round_ns=round_ms * MS,
+        delta_round_ns=_round_ms(n) * MS,
         delta_grace_ns=GRACE_MS * MS,
         r_max=100,
     )
     watch = _Watch()
     async with AsyncExitStack() as stack:
-        await _start(stack, committee, watch)
+        networks = await (_sockets(stack, committee) if way == SOCKETS else _links(n))
+        _start(stack, committee, networks, watch)
         await until(lambda: len(watch.latencies_ms(2 * f + 1)) >= 2, "warm rounds", _DEADLINE_S)
         warm = len(watch.latencies_ms(2 * f + 1))
         began_s = time.process_time()
@@ -101,13 +135,43 @@ async def _measure(n: int, rounds: int) -> Measured:
     return Measured(latencies, 1000 * cpu_s / len(latencies) / n)
 
 
+async def gas(n: int) -> int:
+    """Return the gas of a report of n observations with f+1 signatures on our contract, not its first."""
+    f = (n - 1) // 3
+    committee = make_committee(n, f)
+    async with AsyncExitStack() as stack:
+        anvil = Anvil(await stack.enter_async_context(aiohttp.ClientSession()), None)
+        stack.push_async_callback(anvil.stop)
+        await anvil.start()
+        aggregator = await Aggregator.deploy(anvil)
+        signers = [oracle.signing_address for oracle in committee.public.oracles]
+        await aggregator.configure(signers, committee.transmitters, f, b"")
+        _, digest = calls.decode_config_details(
+            await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS)
+        )
+        await anvil.fund(committee.transmitters[0])
+        used = 0
+        for round_number in (1, 2, 3):
+            observations = [AttributedObservation(i, 65_000 * 10**8 + i + round_number) for i in range(n)]
+            report = encode_report(context_tag(digest, 1, round_number), observations)
+            signatures = [sign_report(keys.signing, report) for keys in committee.keys[: f + 1]]
+            data = calls.transmit_calldata(report, *transmit_arguments(signatures))
+            receipt = await anvil.send(committee.transmitters[0], aggregator.address, data)
+            used = quantity(receipt["gasUsed"])
+    return used
+
+
 def _host(key: PeerKey) -> Host:
     # What discovery repeats must not disturb what is measured.
     return Host(key, listen=["127.0.0.1:0"], delta_dial_s=1, delta_reconcile_s=15)
 
 
-async def _start(stack: AsyncExitStack, committee: Committee, watch: _Watch) -> None:
-    contract = FakeContract(committee.public)
+async def _links(n: int) -> list[Network]:
+    inboxes: list[asyncio.Queue[tuple[int, bytes]]] = [asyncio.Queue() for _ in range(n)]
+    return [LoopbackNetwork(index, inboxes) for index in range(n)]
+
+
+async def _sockets(stack: AsyncExitStack, committee: Committee) -> list[Network]:
     bootstrap, *hosts = [_host(key) for key in (BOOTSTRAP_KEY, *committee.peers)]
     await stack.enter_async_context(running(bootstrap, *hosts))
     limits = peer_limits(committee.public.offchain)
@@ -121,8 +185,13 @@ async def _start(stack: AsyncExitStack, committee: Committee, watch: _Watch) -> 
         endpoints.append(endpoint)
     everybody = len(hosts) - 1
     await until(lambda: all(len(endpoint.connected) == everybody for endpoint in endpoints), "a full mesh", _DEADLINE_S)
+    return [*endpoints]
+
+
+def _start(stack: AsyncExitStack, committee: Committee, networks: Sequence[Network], watch: _Watch) -> None:
+    contract = FakeContract(committee.public)
     tasks = []
-    for index, endpoint in enumerate(endpoints):
+    for index, network in enumerate(networks):
         world = World(index, contract)
         runner = Runner(
             committee.shared[index],
@@ -131,7 +200,7 @@ async def _start(stack: AsyncExitStack, committee: Committee, watch: _Watch) -> 
             data_source=world,
             reader=world,
             transmitter=world,
-            network=endpoint,
+            network=network,
             store=world,
             limits=LocalLimits(),
             on_trace=watch.on_trace,
