@@ -33,7 +33,7 @@ class OracleFeed:
         self._keys = around.keyring.ocr[job.key_bundle_id].keys
         self._metrics = FeedMetrics(around.registry, job_id, job.label)
         self._source = PipelineSource(
-            job_id, job, around.fetcher, around.answers, around.clock, self.status, self._metrics
+            job_id, job, around.fetcher, around.answers, around.runs, around.clock, self.status, self._metrics
         )
         self._bootstrappers = around.bootstrappers(job.bootstrappers)
         if not self._bootstrappers:

@@ -42,6 +42,7 @@ from services.oracle.rounds import Rounds
 from services.oracle.service import FULL_NAME, OracleServicer
 from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.spawner import JobSpawner
+from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.answers import AnswerStore
 from services.oracle.store.bridges import BridgeStore
 from services.oracle.store.contract_configs import ContractConfigStore
@@ -50,6 +51,7 @@ from services.oracle.store.jobs import JobStore
 from services.oracle.store.keys import KeyStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
+from services.oracle.store.runs import RunStore
 from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
 from services.oracle.surroundings import Chain, Surroundings
@@ -100,7 +102,7 @@ class Node:
             beside = await stack.enter_async_context(background())
             around = await self._surroundings(stack, beside, database, keyring, bridges, session)
             spawner = JobSpawner(around, JobStore(database), bridges)
-            stack.push_async_callback(_flush, around.answers)
+            stack.push_async_callback(self._flush, around)
             await stack.enter_async_context(_listening(around.host, self.config))
             stack.push_async_callback(spawner.stop_all)
             await spawner.start_all()
@@ -142,6 +144,7 @@ class Node:
             if settings.enabled
         }
         identity = keyring.identity(config.p2p.peer_id)
+        announcements = AnnouncementStore(database)
         v2 = config.p2p.v2
         host = Host(
             PeerKey.from_bytes(identity.seed),
@@ -150,6 +153,8 @@ class Node:
             delta_dial_s=v2.delta_dial_s,
             delta_reconcile_s=v2.delta_reconcile_s,
             clock=self.clock,
+            known=await announcements.load(),
+            on_announcements=announcements.note,
         )
 
         def bridge_url(name: str) -> str | None:
@@ -170,6 +175,8 @@ class Node:
             chains=chains,
             fetcher=fetcher,
             answers=AnswerStore(database),
+            announcements=announcements,
+            runs=RunStore(database, config.job_pipeline.max_successful_runs),
             contract_configs=ContractConfigStore(database),
             protocol=PostgresProtocolStore(database),
             rounds=Rounds(),
@@ -211,11 +218,18 @@ class Node:
         stack.push_async_callback(close_accounts)
         return chain
 
+    async def _flush(self, around: Surroundings) -> None:
+        for store in (around.answers, around.runs, around.announcements):
+            try:
+                await store.flush()
+            except DatabaseUnavailable as error:
+                _log.warning("not_written", store=type(store).__name__, error=str(error))
+
     async def _write_behind(self, around: Surroundings) -> None:
         pruned_s = self.clock.monotonic()
         while True:
             await self.clock.sleep(_FLUSH_EVERY_S)
-            await _flush(around.answers)
+            await self._flush(around)
             if self.clock.monotonic() - pruned_s >= _PRUNE_EVERY_S:
                 pruned_s = self.clock.monotonic()
                 for chain in around.chains.values():
@@ -250,13 +264,6 @@ async def _listening(host: Host, config: Config) -> AsyncIterator[None]:
         yield
     finally:
         await host.close()
-
-
-async def _flush(answers: AnswerStore) -> None:
-    try:
-        await answers.flush()
-    except DatabaseUnavailable as error:
-        _log.warning("answers_not_written", error=str(error))
 
 
 async def _prune(transactions: TransactionStore) -> None:

@@ -52,6 +52,7 @@ class JobPipelineSettings(Table):
     """Hold the limits on pipelines."""
 
     http_request: HttpRequestSettings = HttpRequestSettings()
+    max_successful_runs: int = Field(10_000, ge=0)
 
 
 class LogSettings(Table):

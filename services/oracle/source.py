@@ -1,13 +1,17 @@
 """The data source of a feed: its job's pipeline."""
 
+import asyncio
+
 from meshkit.clock import Clock
 from services.oracle.jobs import OracleJob
 from services.oracle.metrics import FeedMetrics
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.pipeline.record import record
 from services.oracle.pipeline.run import observation, run
 from services.oracle.status import FeedStatus
 from services.oracle.store.answers import AnswerStore, LastAnswer
+from services.oracle.store.runs import RunStore
 
 # A run ends a little before the observation has to be there, so that a partial result can still be used.
 _LONGEST_RESERVE_S = 0.1
@@ -22,6 +26,7 @@ class PipelineSource:
         job: OracleJob,
         fetcher: Fetcher,
         answers: AnswerStore,
+        runs: RunStore,
         clock: Clock,
         status: FeedStatus,
         metrics: FeedMetrics,
@@ -30,6 +35,7 @@ class PipelineSource:
         self._job = job
         self._fetcher = fetcher
         self._answers = answers
+        self._runs = runs
         self._clock = clock
         self._status = status
         self._metrics = metrics
@@ -58,14 +64,19 @@ class PipelineSource:
                 "name": self._job.name or "",
             },
         }
+        pipeline, spans_s = self._job.pipeline, dict[str, tuple[float, float]]()
+        results = await run(pipeline, self._fetcher, variables, limit_s, spans_s)
+        now = (self._clock.time_ms(), asyncio.get_running_loop().time())
         try:
-            value = observation(self._job.pipeline, await run(self._job.pipeline, self._fetcher, variables, limit_s))
+            value = observation(pipeline, results)
         except TaskError as error:
+            self._runs.note(record(self._job_id, pipeline, results, spans_s, variables, str(error), now))
             self._status.fail(f"observation failed: {error}")
             self._status.failed_runs += 1
             self._metrics.failed(self._status.failed_runs)
             raise
-        self._last = LastAnswer(value, self._clock.time_ms() // 1000)
+        self._runs.note(record(self._job_id, pipeline, results, spans_s, variables, value, now))
+        self._last = LastAnswer(value, now[0] // 1000)
         self._status.last_observation = value
         self._metrics.observed(value)
         self._answers.note(self._job_id, self._last)

@@ -115,6 +115,10 @@ class JobSpawner:
         """Return a job's errors, oldest first."""
         return await self._store.errors(job_id)
 
+    async def dismiss_error(self, error_id: int) -> bool:
+        """Forget a job's error; tell whether there was one of that number."""
+        return await self._store.dismiss_error(error_id)
+
     def uses_bridge(self, name: str) -> bool:
         """Tell whether a job's pipeline names a bridge."""
         return any(isinstance(a.job, OracleJob) and name in a.job.pipeline.bridges() for a in self._jobs.values())

@@ -15,9 +15,11 @@ from services.oracle.p2p.host import Host
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rounds import Rounds
 from services.oracle.settings import Config
+from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.answers import AnswerStore
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.protocol import PostgresProtocolStore
+from services.oracle.store.runs import RunStore
 from services.oracle.store.transactions import TransactionStore
 
 
@@ -42,6 +44,8 @@ class Surroundings:
     chains: Mapping[int, Chain]
     fetcher: Fetcher
     answers: AnswerStore
+    announcements: AnnouncementStore
+    runs: RunStore
     contract_configs: ContractConfigStore
     protocol: PostgresProtocolStore
     rounds: Rounds

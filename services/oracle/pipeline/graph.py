@@ -19,6 +19,7 @@ class Step:
 
     Attributes:
         id: The task's id in the text.
+        kind: Its type in the text.
         task: What it does.
         inputs: The tasks whose results it takes, in the order of their `index`, then of the text.
         needs: The tasks that have to be finished before it: inputs, and those its attributes name.
@@ -27,6 +28,7 @@ class Step:
     """
 
     id: str
+    kind: str
     task: Task
     inputs: tuple[str, ...]
     needs: frozenset[str]
@@ -91,4 +93,5 @@ def _step(node: dot.Node, edges: list[tuple[str, str]], ids: list[str], order: M
     except ValueError as error:
         raise SpecificationError(f"observationSource.{node.id}.timeout", timeout, str(error)) from error
     task = tasks.create(node.id, attributes)
-    return Step(node.id, task, tuple(inputs), frozenset(inputs) | named, timeout_s, fail_early.lower() == "true")
+    needs = frozenset(inputs) | named
+    return Step(node.id, node.attributes["type"], task, tuple(inputs), needs, timeout_s, fail_early.lower() == "true")

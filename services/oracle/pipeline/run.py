@@ -13,9 +13,15 @@ from services.oracle.pipeline.task import Context, Value
 Results = Mapping[str, Value | TaskError]
 
 
-async def run(pipeline: Pipeline, fetcher: Fetcher, variables: Mapping[str, Any], timeout_s: float) -> Results:
+async def run(
+    pipeline: Pipeline,
+    fetcher: Fetcher,
+    variables: Mapping[str, Any],
+    timeout_s: float,
+    spans_s: dict[str, tuple[float, float]] | None = None,
+) -> Results:
     """
-    Run all tasks; return each one's result or error by its id.
+    Run all tasks; return each one's result or error by its id, and begin and end of each in `spans_s`, if it is given.
 
     `variables` are those that exist before the first task (`jobRun`, `jb`). Tasks that are not finished after
     `timeout_s` seconds are cancelled and end with an error; a task with `failEarly` that fails ends all others.
@@ -23,10 +29,12 @@ async def run(pipeline: Pipeline, fetcher: Fetcher, variables: Mapping[str, Any]
     results: dict[str, Value | TaskError] = {}
     finished = {step.id: asyncio.Event() for step in pipeline.steps}
     failed_early = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     async def execute(step: Step) -> None:
         for name in step.needs:
             await finished[name].wait()
+        begun_s = loop.time()
         context = Context(
             tuple(results[name] for name in step.inputs),
             {**variables, **results},
@@ -42,6 +50,8 @@ async def run(pipeline: Pipeline, fetcher: Fetcher, variables: Mapping[str, Any]
             results[step.id] = TaskError("task timed out")
         if step.fail_early and isinstance(results[step.id], TaskError):
             failed_early.set()
+        if spans_s is not None:
+            spans_s[step.id] = (begun_s, loop.time())
         finished[step.id].set()
 
     tasks = [asyncio.ensure_future(execute(step)) for step in pipeline.steps]

@@ -9,7 +9,7 @@ from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.oracle.health import Health
-from services.oracle.rest import bridges, jobs, keys, monitoring, sessions
+from services.oracle.rest import bridges, jobs, keys, monitoring, runs, sessions
 from services.oracle.rest.jsonapi import Refused, failure
 from services.oracle.rest.limits import RequestLimit
 from services.oracle.settings import WebServerSettings
@@ -77,4 +77,5 @@ def create(backend: Backend, settings: WebServerSettings, clock: Clock) -> web.A
     app.add_routes(keys.Keys(backend.around).routes())
     app.add_routes(bridges.Bridges(backend.bridges, backend.spawner).routes())
     app.add_routes(jobs.Jobs(backend.spawner).routes())
+    app.add_routes(runs.Runs(backend.around.runs, backend.spawner).routes())
     return app

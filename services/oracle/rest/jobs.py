@@ -49,13 +49,13 @@ class Jobs:
         return one(_resource(active, ()))
 
     async def _replace(self, request: web.Request) -> web.Response:
-        job_id, toml = _number(request), await _toml(request)
+        job_id, toml = job_number(request), await _toml(request)
         self._spawner.check(toml)
         await self._remove(job_id)
         return one(_resource(await self._spawner.create(toml, job_id), ()))
 
     async def _delete(self, request: web.Request) -> web.Response:
-        await self._remove(_number(request))
+        await self._remove(job_number(request))
         return web.Response(status=204)
 
     async def _remove(self, job_id: int) -> None:
@@ -65,7 +65,8 @@ class Jobs:
             raise Refused(404, "JobSpec not found") from error
 
 
-def _number(request: web.Request) -> int:
+def job_number(request: web.Request) -> int:
+    """Return the number of the job in the path; 422 if it is none."""
     text = request.match_info["id"]
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise Refused(422, f"invalid job id: {text!r} is no number")

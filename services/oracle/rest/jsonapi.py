@@ -9,6 +9,7 @@ from aiohttp import web
 
 MEDIA_TYPE = "application/vnd.api+json"
 DEFAULT_PAGE_SIZE = 25
+_LARGEST = 10**6
 
 
 class Refused(Exception):
@@ -35,17 +36,28 @@ def one(item: Mapping[str, Any], status: int = 200) -> web.Response:
 
 def many(request: web.Request, items: Sequence[Mapping[str, Any]], size: int = DEFAULT_PAGE_SIZE) -> web.Response:
     """Answer with the page of resources that the query asks for; 422 for a page that is none."""
+    number, size = window(request, size)
+    first = (number - 1) * size
+    return page(request, items[first : first + size], len(items), number, size)
+
+
+def window(request: web.Request, size: int) -> tuple[int, int]:
+    """Return number, from 1, and size of the page that the query asks for; 422 for a page that is none."""
     try:
         size = int(request.query.get("size", size))
-        page = int(request.query.get("page", 1))
+        number = int(request.query.get("page", 1))
     except ValueError as error:
         raise Refused(422, "size and page must be numbers") from error
-    if size < 1 or page < 1:
-        raise Refused(422, "size and page must be greater than 0")
-    first = (page - 1) * size
-    document: dict[str, Any] = {"data": list(items[first : first + size]), "meta": {"count": len(items)}}
-    if first + size < len(items):
-        document["links"] = {"next": f"{request.path}?page={page + 1}&size={size}"}
+    if not (0 < size <= _LARGEST and 0 < number <= _LARGEST):
+        raise Refused(422, f"size and page must be from 1 to {_LARGEST}")
+    return number, size
+
+
+def page(request: web.Request, items: Sequence[Mapping[str, Any]], count: int, number: int, size: int) -> web.Response:
+    """Answer with one page of `count` resources."""
+    document: dict[str, Any] = {"data": list(items), "meta": {"count": count}}
+    if number * size < count:
+        document["links"] = {"next": f"{request.path}?page={number + 1}&size={size}"}
     return web.Response(body=orjson.dumps(document), content_type=MEDIA_TYPE)
 
 

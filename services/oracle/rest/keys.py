@@ -33,9 +33,13 @@ class Keys:
         """Return the routes."""
         return (
             web.get("/v2/keys/evm", self._list_evm),
+            web.post("/v2/keys/evm", self._create_evm),
+            web.delete("/v2/keys/evm/{id}", self._delete_evm),
             web.post("/v2/keys/evm/import", self._import_evm),
             web.post("/v2/keys/evm/export/{id}", self._export_evm),
             web.get("/v2/keys/p2p", self._list_p2p),
+            web.post("/v2/keys/p2p", self._create_p2p),
+            web.delete("/v2/keys/p2p/{id}", self._delete_p2p),
             web.post("/v2/keys/p2p/import", self._import_p2p),
             web.post("/v2/keys/p2p/export/{id}", self._export_p2p),
             web.get("/v2/keys/ocr", self._list_ocr),
@@ -53,6 +57,18 @@ class Keys:
         ]
         return many(request, items, size=1000)
 
+    async def _create_evm(self, request: web.Request) -> web.Response:
+        chain_id = self._chain_id(request)
+        key = EvmKey.generate()
+        await self._ring.add(key)
+        return one(await self._evm(key, chain_id))
+
+    async def _delete_evm(self, request: web.Request) -> web.Response:
+        key = await self._ring.remove("evm", request.match_info["id"])
+        if not isinstance(key, EvmKey):
+            raise NotFound("key", request.match_info["id"])
+        return one(await self._evm(key, next(iter(self._around.chains))))
+
     async def _import_evm(self, request: web.Request) -> web.Response:
         chain_id = self._chain_id(request)
         export = await body(request, 500)
@@ -68,6 +84,17 @@ class Keys:
 
     async def _list_p2p(self, request: web.Request) -> web.Response:
         return many(request, [_p2p(key) for key in self._ring.p2p.values()], size=1000)
+
+    async def _create_p2p(self, _: web.Request) -> web.Response:
+        key = P2pKey.generate()
+        await self._ring.add(key)
+        return one(_p2p(key))
+
+    async def _delete_p2p(self, request: web.Request) -> web.Response:
+        key = await self._ring.remove("p2p", request.match_info["id"].removeprefix("p2p_"))
+        if not isinstance(key, P2pKey):
+            raise NotFound("key", request.match_info["id"])
+        return one(_p2p(key))
 
     async def _import_p2p(self, request: web.Request) -> web.Response:
         export = await body(request, 500)

@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,22 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
+from meshkit.client import channel
+from services.oracle.keys.evm import EvmKey
 from services.oracle.keys.ocr import OcrBundle
+from services.oracle.keys.p2p import P2pKey
+from services.oracle.ocr.config import ContractConfig
+from services.oracle.ocr.offchain_config import SharedSecretEncryptions
+from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.database import Database
+from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
 from tests.dbinit.server import Server
 from tests.oracle.conftest import SPARE_OF_REST, node_url
 from tests.oracle.network import API_PASSWORD, EMAIL, PASSWORD, NodeProcess, bootstrap_job, oracle_job
+from tests.oracle.ocr.committee import demo_timings
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
@@ -38,6 +50,12 @@ class Api:
         async with self.http.request(method, f"{self.node.url}{path}", data=data) as response:
             text = await response.text()
             return response.status, json.loads(text) if text.startswith(("{", "[")) else text
+
+    async def equip(self) -> None:
+        """Have the bundle and the bridge that an oracle's job names."""
+        export = self.node.ocr.export(PASSWORD, scrypt_n=2)
+        await self.call("POST", f"/v2/keys/ocr/import?oldpassword={PASSWORD}", export)
+        await self.call("POST", "/v2/bridge_types", {"name": "quotes", "url": "http://127.0.0.1:1/"})
 
     async def detail(self, method: str, path: str, body: object = None) -> tuple[int, str]:
         """Return status and detail of an error."""
@@ -124,6 +142,33 @@ async def test_keys(api: Api) -> None:
     assert api.node.ocr == await asyncio.to_thread(OcrBundle.from_export, again, "other")
     assert (500, "chainID is empty") == await api.detail("POST", "/v2/keys/evm/import?oldpassword=x", {})
     assert 404 == (await api.call("POST", "/v2/keys/ocr/export/00?newpassword=other"))[0]
+
+
+async def test_made_and_deleted_keys(api: Api) -> None:
+    """Keys of every kind are made, imported once, exported in their own form, and deleted by their own names."""
+    assert (500, "chainID is empty") == await api.detail("POST", "/v2/keys/evm")
+    assert 400 == (await api.call("POST", "/v2/keys/evm?evmChainID=x"))[0]
+    assert 404 == (await api.call("POST", "/v2/keys/evm?evmChainID=1"))[0]
+    evm, p2p, ocr = EvmKey.generate(), P2pKey.generate(), OcrBundle.generate()
+    for kind, key, name in (("evm", evm, evm.address), ("p2p", p2p, f"p2p_{p2p.peer_id}"), ("ocr", ocr, ocr.id)):
+        path = f"/v2/keys/{kind}/import?oldpassword=x&evmChainID=1337"
+        export = key.export("x", scrypt_n=2)
+        assert key.id in (await api.call("POST", path, export))[1]["data"]["id"]
+        assert 500 == (await api.call("POST", path, export))[0]
+        assert 200 == (await api.call("DELETE", f"/v2/keys/{kind}/{name}"))[0]
+        assert 404 == (await api.call("DELETE", f"/v2/keys/{kind}/{name}"))[0]
+
+        status, made = await api.call("POST", f"/v2/keys/{kind}?evmChainID=1337")
+        made_id = made["data"]["id"].removeprefix("1337/")
+        assert 200 == status
+        _, listed = await api.call("GET", f"/v2/keys/{kind}")
+        assert made["data"]["id"] in {item["id"] for item in listed["data"]}
+        assert 200 == (await api.call("DELETE", f"/v2/keys/{kind}/{made_id}"))[0]
+    status, export = await api.call("POST", f"/v2/keys/p2p/export/{api.node.p2p.peer_id}?newpassword=x")
+    assert (200, {"keyType", "publicKey", "peerID", "crypto"}) == (status, set(export))
+    status, export = await api.call("POST", f"/v2/keys/evm/export/{api.node.evm.address}?newpassword=x")
+    assert (200, {"address", "crypto", "id", "version"}, 3) == (status, set(export), export["version"])
+    assert 404 == (await api.call("POST", f"/v2/keys/evm/export/{api.node.evm.address.lower()}?newpassword=x"))[0]
 
 
 async def test_bridges(api: Api) -> None:
@@ -215,6 +260,79 @@ async def test_a_job_that_cannot_start_stays(api: Api) -> None:
     ]
     assert 207 == (await api.call("GET", "/health"))[0]
     assert 204 == (await api.call("DELETE", f"/v2/jobs/{listed['data'][0]['id']}"))[0]
+
+
+async def test_runs(api: Api, postgres: Server) -> None:
+    """A job's runs are listed newest first and found by number; none is started by hand; errors are dismissed."""
+    await api.equip()
+    toml = oracle_job(api.node, CONTRACT, BOOTSTRAPPER).replace(f'"{BOOTSTRAPPER}"', "")
+    assert 500 == (await api.call("POST", "/v2/jobs", {"toml": toml}))[0]
+    job = (await api.call("GET", "/v2/jobs"))[1]["data"][0]
+    number = int(job["id"])
+    task = TaskRun("quote", "bridge", 1_000, 1_500, None, "no answer")
+    good = PipelineRun(number, 1_000, 2_000, {"jobRun": {"meta": {}}}, "65", None, ())
+    bad = PipelineRun(number, 3_000, 4_000, {}, None, "quote: no answer", (task,))
+    async with Database.connect(node_url(postgres, SPARE_OF_REST), max_connections=1, deadline_s=10) as database:
+        runs = RunStore(database, 1)
+        for run in (good, good, bad):
+            runs.note(run)
+            await runs.flush()
+
+    status, document = await api.call("GET", f"/v2/jobs/{number}/runs")
+    assert (200, 2) == (status, document["meta"]["count"])
+    newest, older = (item["attributes"] for item in document["data"])
+    assert (["quote: no answer"], ["no answer"], [None]) == (newest["errors"], newest["allErrors"], newest["outputs"])
+    assert [("quote", "bridge", "1970-01-01T00:00:01.500000+00:00")] == [
+        (task["dotId"], task["type"], task["finishedAt"]) for task in newest["taskRuns"]
+    ]
+    assert (["65"], [None]) == (older["outputs"], older["errors"])
+    assert "jsonparse" in older["pipelineSpec"]["dotDagSource"]
+    run_id = document["data"][0]["id"]
+    for path in (f"/v2/jobs/{number}/runs/{run_id}", f"/v2/pipeline/runs/{run_id}"):
+        assert run_id == (await api.call("GET", path))[1]["data"]["id"]
+    assert 404 == (await api.call("GET", f"/v2/jobs/{number + 1}/runs/{run_id}"))[0]
+    assert 404 == (await api.call("GET", "/v2/pipeline/runs/4711"))[0]
+    assert 422 == (await api.call("GET", "/v2/jobs/x/runs"))[0]
+    assert 1 == len((await api.call("GET", "/v2/pipeline/runs?size=1&page=2"))[1]["data"])
+    assert (500, "manual job runs not supported on secure builds") == await api.detail(
+        "POST", f"/v2/jobs/{number}/runs"
+    )
+
+    error = job["attributes"]["errors"][0]["id"]
+    assert 204 == (await api.call("DELETE", f"/v2/pipeline/job_spec_errors/{error}"))[0]
+    assert 404 == (await api.call("DELETE", f"/v2/pipeline/job_spec_errors/{error}"))[0]
+    assert 204 == (await api.call("DELETE", f"/v2/jobs/{number}"))[0]
+    assert [] == (await api.call("GET", "/v2/pipeline/runs"))[1]["data"]
+
+
+async def test_a_start_without_a_chain(api: Api, postgres: Server) -> None:
+    """Without any RPC a job runs with its contract's last configuration, from which its peers and place follow."""
+    members = [(api.node.evm, api.node.p2p, api.node.ocr)]
+    members += [(EvmKey.generate(), P2pKey.generate(), OcrBundle.generate()) for _ in range(3)]
+    keys = [ocr.keys for _, _, ocr in members]
+    offchain = replace(
+        demo_timings(4),
+        offchain_public_keys=tuple(key.offchain_public_key for key in keys),
+        peer_ids=tuple(p2p.peer_id for _, p2p, _ in members),
+        encryptions=SharedSecretEncryptions.seal(bytes(16), bytes(32), [key.config_public_key for key in keys]),
+    )
+    signers = tuple(key.signing_address for key in keys)
+    config = ContractConfig(CONTRACT, 1, signers, tuple(evm.address for evm, _, _ in members), 1, 1, offchain.encode())
+    async with Database.connect(node_url(postgres, SPARE_OF_REST), max_connections=1, deadline_s=10) as database:
+        await ContractConfigStore(database).save(1337, config, 5)
+    await api.equip()
+    toml = oracle_job(api.node, CONTRACT, BOOTSTRAPPER)
+    status, created = await api.call("POST", "/v2/jobs", {"toml": toml})
+    assert 200 == status, created
+    async with channel(api.node.run_dir / f"{api.node.name}.sock") as open_channel:
+        stub = OracleServiceStub(open_channel)
+
+        async def runs() -> bool:
+            listed: pb.ListJobsResponse = await stub.ListJobs(pb.ListJobsRequest(), timeout=5)
+            return [(config.digest().hex(), 0)] == [(job.config_digest, job.oracle_index) for job in listed.jobs]
+
+        await until(runs, "the job runs with the last configuration")
+    assert 204 == (await api.call("DELETE", f"/v2/jobs/{created['data']['id']}"))[0]
 
 
 async def test_everything_survives_a_kill(api: Api) -> None:

@@ -12,12 +12,17 @@ from services.oracle.chain.gas import Fees
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
 from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
+from services.oracle.p2p.address import Address
+from services.oracle.p2p.announcement import Announcement
+from services.oracle.p2p.identity import PeerKey
+from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.answers import AnswerStore, LastAnswer
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
+from services.oracle.store.runs import PipelineRun, RunStore
 from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
 from tests.dbinit.server import Server
@@ -164,6 +169,38 @@ async def test_transactions(database: Database) -> None:
     await store.prune(0)
     await store.drop(flights[0])
     assert [bumped] == await store.under_way("0xA")
+
+
+async def test_runs(database: Database) -> None:
+    """Of each job as many good runs are kept as wanted, and none for 0; what comes too fast is counted."""
+    job = await JobStore(database).create(uuid.uuid4(), None, "0xC", 1337, "", None)
+    store = RunStore(database, 2)
+    for i in range(4):
+        store.note(PipelineRun(job.id, i, i, {}, str(i), None, ()))
+        await store.flush()
+    store.note(PipelineRun(job.id, 5, 5, {}, "5", None, ()))
+    store.note(PipelineRun(job.id, 6, 6, {}, "6", None, ()))
+    store.note(PipelineRun(job.id + 1, 6, 6, {}, "6", None, ()))
+    assert ["6", "3"] == [run.output for run in (await store.of_job(job.id, 0, 10))[0]]
+    assert 1 == store.dropped
+
+    none = RunStore(database, 0)
+    none.note(PipelineRun(job.id, 7, 7, {}, "7", None, ()))
+    none.note(PipelineRun(job.id, 8, 8, {}, None, "error", ()))
+    assert ["error", None, None] == [run.error for run in (await none.of_job(None, 0, 10))[0]]
+
+
+async def test_announcements(database: Database) -> None:
+    """Of each peer the newest announcement comes back, verified; one whose bytes were changed does not."""
+    key, place = PeerKey.from_bytes(bytes(range(32))), Address.parse("127.0.0.1:1")
+    older, newer = (Announcement.sign(key, [place], counter) for counter in (7, 2**64 - 1))
+    store = AnnouncementStore(database)
+    for announcement in (newer, older):
+        store.note([announcement])
+        await store.flush()
+    assert [newer] == await store.load()
+    await database.execute("UPDATE announcements SET message = $1", older.to_proto().SerializeToString()[:-1] + b"x")
+    assert [] == await store.load()
 
 
 async def test_a_killed_server(postgres: Server, database: Database) -> None:
