@@ -13,6 +13,7 @@ from meshkit import feeds
 ALL: Final = "all"
 SOURCES: Final = ("binance", "kraken", "coinbase")
 # Asked only where a feed has none of the above.
+_ANY_COIN: Final = ("bitcoin", "usd")
 MORE_SOURCES: Final = ("coingecko", "cryptocompare", "yahoofinance", "bybit")
 
 
@@ -55,8 +56,6 @@ def reference(name: str) -> str | None:
 
 
 def _obstacle(name: str) -> str:
-    if feeds.get(name).kind == "market_cap":
-        return "is no price of a pair, so that nodes cannot serve it"
     if not all(any(_trades(*item) for item in mapping.items()) for mapping in _mappings(name)):
         return f"is priced by none of {', '.join((*SOURCES, *MORE_SOURCES))} on the simulated market"
     return ""
@@ -65,6 +64,10 @@ def _obstacle(name: str) -> str:
 def _mappings(name: str) -> Iterator[Mapping[str, tuple[str, str]]]:
     """Give the sources of the feed, or of both legs of a computed one."""
     feed = feeds.get(name)
+    if feed.kind == "market_cap":
+        # CoinGecko's figure of the whole market, which asks for no coin.
+        yield {"coingecko": _ANY_COIN}
+        return
     if feed.cross is None:
         yield feed.sources
         return

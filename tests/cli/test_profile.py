@@ -25,7 +25,6 @@ def test_impossible_number_of_nodes_is_refused(nodes: int) -> None:
         ((), "found none"),
         (("BTC/USD",), "did you mean 'BTC / USD'"),
         (("BTC / USD", "BTC / USD"), "named twice"),
-        (("Total Marketcap / USD",), "no price of a pair"),
         (("TRUMATIC / MATIC Exchange Rate",), "priced by none of binance"),
     ],
 )
