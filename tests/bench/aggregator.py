@@ -4,227 +4,124 @@ The price aggregator: the real process before the simulated market, against serv
 Server and references share one core and are never asked at the same time; the load and the market have the other one.
 """
 
-import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
-from meshkit import feeds
-from tests.bench.load import CAVEAT, Rate, has_wrk, press
-from tests.bench.process import LOAD_CORE, SERVER_CORE, Server, answers, fetch, serving
+from tests.bench.bed import ALL, SMALL, TTL_MS, Bed, bed, btc_path, fill_up, fresh_pairs, registered
+from tests.bench.comparing import CONNECTIONS, P99_MS, ROUNDS, SECONDS, compare, press_once
+from tests.bench.load import CAVEAT, has_wrk
+from tests.bench.process import Server
+from tests.bench.references import has_httptools
 from tests.bench.report import Report, Row
-from tests.bench.setup import free_port, write_configuration
 
-PAIRS = 100
-CONNECTIONS = 64
-ROUNDS = 3
-SECONDS = 4
-TTL_MS = 10_000
+PAIRS: Final = 100
 # What a node sends; `meta` changes with every round, so a cache of whole bodies would not help it.
-BRIDGE = b'{"data":{"pair":"BTC/USD"},"meta":{"latestAnswer":65000,"updatedAt":1700000000}}'
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Hold one run of load and the processor time that the server spent on it."""
-
-    rate: Rate
-    cpu_s: float
-
-    @property
-    def per_core(self) -> float:
-        """Return the requests per second of processor time: what the server would do with a core of its own."""
-        return self.rate.requests / self.cpu_s
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Hold the runs of the service and of its references, of which each round asked all in turn."""
-
-    ours: list[Run]
-    references: dict[str, list[Run]]
-
-    def rate(self) -> float:
-        """Return the service's median of requests per core and second."""
-        return _per_core(self.ours)
-
-    def ratio(self, reference: str) -> float:
-        """Return the median over the rounds of the service's rate divided by the reference's."""
-        pairs = zip(self.ours, self.references[reference], strict=True)
-        return statistics.median(run.per_core / other.per_core for run, other in pairs)
-
-    def rows(self, name: str) -> list[Row]:
-        """Return the rows without the ratios."""
-        rates = [run.rate for run in self.ours]
-        return [
-            Row(name, self.rate(), "requests/s·core"),
-            *(
-                Row(f"  reference: {title}", _per_core(runs), "requests/s·core")
-                for title, runs in self.references.items()
-            ),
-            Row("  by the clock", statistics.median(rate.requests / rate.seconds for rate in rates), "requests/s"),
-            Row("  p50", statistics.median(rate.p50_ms for rate in rates), "ms"),
-            Row("  p99", statistics.median(rate.p99_ms for rate in rates), "ms", at_most=10),
-            *(
-                Row(f"  p99 of reference: {title}", statistics.median(run.rate.p99_ms for run in runs), "ms")
-                for title, runs in self.references.items()
-            ),
-            Row("  failed requests", sum(rate.errors for rate in rates), "requests", at_most=0),
-        ]
-
-
-def _per_core(runs: list[Run]) -> float:
-    return statistics.median(run.per_core for run in runs)
+BRIDGE: Final = b'{"data":{"pair":"BTC/USD"},"meta":{"latestAnswer":65000,"updatedAt":1700000000}}'
+STEADY_S: Final = 120.0
+_SAMPLE_S: Final = 2.0
+_WARM_S: Final = 30.0
+# A source of which many pairs come in one call, and by stream.
+_BATCH_SOURCE: Final = "binance"
 
 
 def run() -> Report:
-    """Measure the hot routes, memory and start."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fm")))
-        port = free_port()
-        market = stack.enter_context(
-            serving("devkit.market", "--port", str(port), port=port, core=LOAD_CORE, path="/healthz")
-        )
-        sources = json.loads(fetch(market.url + "/healthz"))["sources"]
-        known = sorted(feeds.load())
-
-        def aggregator(names: list[str], path: str) -> tuple[Server, ExitStack]:
-            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fm")))
-            environment, own_port = write_configuration(
-                place, market_url=market.url, sources=sources, feeds=names, ttl_ms=TTL_MS
-            )
-            inner = ExitStack()
-            stack.callback(inner.close)
-            server = inner.enter_context(
-                serving("services.aggregator", port=own_port, core=SERVER_CORE, environment=environment, path=path)
-            )
-            return server, inner
-
-        starts = []
-        for _ in range(ROUNDS):
-            small, closing = aggregator(["BTC / USD", "ETH / USD", "EUR / USD"], "/health")
-            starts.append(small.start_s)
-            closing.close()
-        server, _ = aggregator(known, "/health")
-        pairs = _fresh_pairs(server.url)
-        registered = sum(source["registeredPairs"] for source in _health(server.url)["sources"].values())
-        idle_mb = server.rss_mb()
-        rows = [
-            *_quote_rows(server, directory),
-            *_batch_rows(server, pairs, directory),
-            *_bridge_rows(server, directory),
-        ]
-        rows += [
-            Row("start to first fresh price, 3 feeds", statistics.median(starts), "s", at_most=1.0),
-            Row(f"start to first fresh price, {registered} source pairs", server.start_s, "s", at_most=1.0),
-            Row(f"RSS with {registered} source pairs, before the load", idle_mb, "MB"),
-            Row(f"RSS with {registered} source pairs, after the load", server.rss_mb(), "MB", at_most=90),
-        ]
+    """Measure the hot routes, start, memory and upstream load."""
+    with bed() as market, tempfile.TemporaryDirectory(prefix="fm") as place:
+        rows = [*_start_rows(market), *_speed_rows(market, Path(place)), *_steady_rows(market)]
+        sources = len(market.sources)
     notes = [
-        f"{len(sources)} sources, {registered} source pairs, ttl {TTL_MS} ms, {CONNECTIONS} connections, median of "
-        f"{ROUNDS} rounds of {SECONDS} s in which service and references take turns",
+        f"{sources} sources, ttl {TTL_MS} ms; load: {'wrk' if has_wrk() else 'our generator'}, {CONNECTIONS} "
+        f"connections, median of {ROUNDS} rounds of {SECONDS} s in which service and references take turns",
         "a rate per s·core counts the server's processor time, so it and the ratios hold on a busy machine too; "
-        "latencies hold on a quiet one only, where they compare with the references'",
-        "raw: an asyncio protocol on uvloop that splits requests at the empty line and parses nothing; httptools is "
-        "not among the pinned packages, and a server that parses with it is slower than this one",
+        "latencies and times hold on a quiet one only, where they compare with the references'",
+        "references answer the same bytes always: aiohttp on uvloop with one route; httptools, which parses requests "
+        "and nothing more; raw, which splits requests at the empty line and parses nothing",
     ]
+    if not has_httptools():
+        notes.append("httptools is not among the pinned packages; `pip install httptools` adds its rows")
     return Report("price aggregator", tuple(rows), tuple(notes if has_wrk() else [*notes, CAVEAT]))
 
 
-def _quote_rows(server: Server, directory: Path) -> list[Row]:
-    source = next(name for name, state in _health(server.url)["sources"].items() if _has_btc(server.url, name))
-    target = _btc_path(source)
-    compared = _compare(server, target, directory)
+def _start_rows(market: Bed) -> list[Row]:
+    small_s, all_s, count = [], [], 0
+    for _ in range(ROUNDS):
+        with market.aggregator(SMALL) as server:
+            small_s.append(server.start_s)
+        with market.aggregator(ALL) as server:
+            all_s.append(server.start_s)
+            count = registered(server)
     return [
-        *compared.rows("GET /quote/{source}/{base}/{quote}, cached"),
-        Row("  of the bare aiohttp application", compared.ratio("aiohttp"), "ratio", at_least=0.7),
-        Row("  of the raw protocol", compared.ratio("raw"), "ratio"),
+        Row(f"start to first fresh price, {len(SMALL)} feeds", statistics.median(small_s), "s", at_most=1.0),
+        Row(f"start to first fresh price, {count} source pairs", statistics.median(all_s), "s", at_most=1.0),
     ]
 
 
-def _batch_rows(server: Server, pairs: list[str], directory: Path) -> list[Row]:
-    target = f"/quotes/batch?pairs={','.join(pairs)}"
-    compared = _compare(server, target, directory)
-    size = len(fetch(server.url + target))
-    rate, ratio = compared.rate() * len(pairs), compared.ratio("aiohttp")
-    # One of the two targets is enough.
-    enough = 0.5 if rate < 1_000_000 else None
+def _speed_rows(market: Bed, directory: Path) -> list[Row]:
+    bare = ["httptools", "raw"] if has_httptools() else ["raw"]
+    with market.aggregator(ALL) as server:
+        pairs = fresh_pairs(server, PAIRS)
+        quote = compare(server, btc_path(server), ["aiohttp", *bare], directory)
+        target = f"/quotes/batch?pairs={','.join(pairs)}"
+        batch = compare(server, target, ["aiohttp", *bare], directory)
+        # The bare application has a GET route only, so a POST is compared with the protocols.
+        bridge = compare(server, "/quotes/batch", bare, directory, BRIDGE)
+    rate, ratio = batch.rate() * len(pairs), batch.ratio("aiohttp")
     return [
-        *compared.rows(f"GET /quotes/batch, {len(pairs)} pairs, {size} bytes"),
+        *quote.rows("GET /quote/{source}/{base}/{quote}, cached"),
+        Row("  of the bare aiohttp application", quote.ratio("aiohttp"), "ratio", at_least=0.7),
+        *(Row(f"  of the bare {kind} server", quote.ratio(kind), "ratio") for kind in bare),
+        *batch.rows(f"GET /quotes/batch, {len(pairs)} pairs"),
+        # One of the two targets is enough.
         Row("  quotes", rate, "quotes/s·core", at_least=1_000_000 if ratio < 0.5 else None),
-        Row("  of an aiohttp application that sends the same bytes", ratio, "ratio", at_least=enough),
-        Row("  of the raw protocol with the same bytes", compared.ratio("raw"), "ratio"),
+        Row(
+            "  of an aiohttp application that sends the same bytes",
+            ratio,
+            "ratio",
+            at_least=0.5 if rate < 1_000_000 else None,
+        ),
+        *(Row(f"  of a bare {kind} server that sends the same bytes", batch.ratio(kind), "ratio") for kind in bare),
+        *bridge.rows("POST /quotes/batch, a bridge's request for one pair"),
+        *(Row(f"  of the bare {kind} server", bridge.ratio(kind), "ratio") for kind in bare),
     ]
 
 
-def _bridge_rows(server: Server, directory: Path) -> list[Row]:
-    compared = _compare(server, "/quotes/batch", directory, BRIDGE)
+def _steady_rows(market: Bed) -> list[Row]:
+    with market.aggregator(ALL) as server:
+        fresh_pairs(server, PAIRS)
+        polled = _calls_a_minute(market, server, _WARM_S)
+    with market.aggregator(ALL, streams=True) as server:
+        fresh_pairs(server, PAIRS)
+        count = fill_up(server)
+        time.sleep(_WARM_S)
+        before_s, before_mb = server.cpu_s(), server.rss_mb()
+        streamed = _calls_a_minute(market, server, STEADY_S)
+        busy = (server.cpu_s() - before_s) / STEADY_S
+        rss_mb, uss_mb = server.rss_mb(), server.uss_mb()
+        quote = press_once(server, btc_path(server))
+        batch = press_once(server, f"/quotes/batch?pairs={','.join(fresh_pairs(server, PAIRS))}")
+        loaded_mb = server.rss_mb()
+    title = f"{count} source pairs, {len(market.streaming)} streams"
     return [
-        *compared.rows("POST /quotes/batch, a bridge's request for one pair"),
-        Row("  of the raw protocol", compared.ratio("raw"), "ratio"),
+        Row(f"calls of {_BATCH_SOURCE}, without streams", polled, "calls/min"),
+        Row(f"calls of {_BATCH_SOURCE}, with streams", streamed, "calls/min", at_most=0),
+        Row(f"{title}: processor time when nobody asks", busy, "s/s"),
+        Row(f"  RSS after {STEADY_S / 60:.0f} minutes", rss_mb, "MB", at_most=90),
+        Row("  RSS then and before these minutes, difference", rss_mb - before_mb, "MB", at_most=5),
+        Row("  USS (what it shares with no other process)", uss_mb, "MB"),
+        Row("  RSS after the load", loaded_mb, "MB", at_most=90),
+        Row("  p99 of GET /quote/…", quote.rate.p99_ms, "ms", at_most=P99_MS),
+        Row(f"  p99 of GET /quotes/batch, {PAIRS} pairs", batch.rate.p99_ms, "ms", at_most=P99_MS),
     ]
 
 
-def _compare(server: Server, target: str, directory: Path, asked: bytes = b"") -> Compared:
-    """Ask the service and the references, which answer the same bytes, in turn."""
-    file = directory / "body"
-    file.write_bytes(fetch(server.url + target, asked or None))
-    path = urlsplit(target).path
-    # The bare application has a GET route only; a POST is compared with the raw protocol.
-    kinds = ["raw"] if asked else ["aiohttp", "raw"]
-    with ExitStack() as stack:
-        others = {kind: stack.enter_context(_reference(kind, file, path)) for kind in kinds}
-        compared = Compared([], {kind: [] for kind in kinds})
-        for _ in range(ROUNDS):
-            compared.ours.append(_press(server, target, asked))
-            for kind, other in others.items():
-                compared.references[kind].append(_press(other, target, asked))
-    return compared
-
-
-def _press(server: Server, target: str, asked: bytes) -> Run:
-    before_s = server.cpu_s()
-    rate = press(server.url + target, connections=CONNECTIONS, seconds=SECONDS, body=asked)
-    return Run(rate, server.cpu_s() - before_s)
-
-
-@contextmanager
-def _reference(kind: str, file: Path, path: str) -> Iterator[Server]:
-    port = free_port()
-    arguments = ("tests.bench.references", kind, str(port), str(file), "--path", path)
-    with serving(*arguments, port=port, core=SERVER_CORE, path=path) as server:
-        yield server
-
-
-def _fresh_pairs(url: str) -> list[str]:
-    """Return the first pairs that have quotes, once there are enough of them."""
-    # A pair with a space or a sign would have to be escaped, as no ordinary caller does.
-    asked = [f"{feed.base}/{feed.quote}" for feed in feeds.load().values() if (feed.base + feed.quote).isalnum()]
-    deadline = time.monotonic() + 60
-    while True:
-        entries = json.loads(fetch(f"{url}/quotes/batch?pairs={','.join(asked)}"))["quotes"]
-        fresh = [entry["pair"] for entry in entries if entry.get("status") == "fresh"]
-        if len(fresh) >= PAIRS:
-            return fresh[:PAIRS]
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"only {len(fresh)} pairs have quotes of all of their sources, {PAIRS} are needed")
-        time.sleep(0.2)
-
-
-def _health(url: str) -> dict[str, dict[str, dict[str, int]]]:
-    found: dict[str, dict[str, dict[str, int]]] = json.loads(fetch(url + "/health"))
-    return found
-
-
-def _btc_path(source: str) -> str:
-    base, quote = feeds.load()["BTC / USD"].sources.get(source, ("BTC", "USD"))
-    return f"/quote/{source}/{base}/{quote}"
-
-
-def _has_btc(url: str, source: str) -> bool:
-    return answers(url + _btc_path(source))
+def _calls_a_minute(market: Bed, server: Server, seconds: float) -> float:
+    before = market.calls(_BATCH_SOURCE)
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        # Somebody asks now and then, as nodes do; nothing but the streams and the refreshes is to be seen upstream.
+        fresh_pairs(server, 1)
+        time.sleep(_SAMPLE_S)
+    return (market.calls(_BATCH_SOURCE) - before) * 60 / seconds

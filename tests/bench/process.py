@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -44,6 +45,10 @@ class Server:
         """Return the resident memory in millions of bytes."""
         return float(self.process.memory_info().rss) / 1e6
 
+    def uss_mb(self) -> float:
+        """Return the memory that no other process shares, in millions of bytes."""
+        return float(self.process.memory_full_info().uss) / 1e6
+
 
 @contextmanager
 def serving(
@@ -51,29 +56,32 @@ def serving(
 ) -> Iterator[Server]:
     """Give `python -m arguments…` from its first HTTP 200 at `path` on; it is ended afterwards."""
     started_at = time.monotonic()
-    with pinned(core):
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        while not answers(url + path):
-            if process.poll() is not None:
-                raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode} before it answered")
-            if time.monotonic() - started_at > _START_S:
-                raise RuntimeError(f"{' '.join(arguments)} did not answer within {_START_S:.0f} s")
-            time.sleep(0.01)
-        yield Server(url, psutil.Process(process.pid), time.monotonic() - started_at)
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile() as log:
+        with pinned(core):
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments], env={**os.environ, **(environment or {})}, stdout=log
+            )
         try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            url = f"http://127.0.0.1:{port}"
+            while not answers(url + path):
+                if process.poll() is not None:
+                    log.seek(0)
+                    last = log.read().decode().splitlines()[-1:]
+                    raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}: {last}")
+                if time.monotonic() - started_at > _START_S:
+                    raise RuntimeError(f"{' '.join(arguments)} did not answer within {_START_S:.0f} s")
+                time.sleep(0.01)
+            yield Server(url, psutil.Process(process.pid), time.monotonic() - started_at)
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def fetch(url: str, body: bytes | None = None, timeout_s: float = 30) -> bytes:
+def fetch(url: str, body: bytes | None = None, timeout_s: float = 60) -> bytes:
     """Return the body of an answer with status 200; raise OSError for anything else."""
     request = urllib.request.Request(url, data=body)
     with urllib.request.urlopen(request, timeout=timeout_s) as response:
