@@ -1,16 +1,20 @@
 """
 The known defects of the service that deployments ran before, each with a test that would have shown it.
 
-Numbers are those of the list of defects; the ones that concern streams, proxies, HTTP and secrets are tested there.
+Numbers are those of the list of defects; the ones that concern single sources, streams (2, 21), proxies (10), HTTP and
+secrets (12) are tested there.
 """
 
+import ast
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from meshkit.clock import ManualClock
 from services.aggregator.config import LONGEST_WAIT_MS, AggregatorConfig, PairTtl, SourceConfig
 from services.aggregator.errors import (
@@ -341,3 +345,23 @@ async def test_defect_22_an_answer_comes_before_the_job_gives_up() -> None:
 
         assert isinstance(quote, Quote)
         assert QuoteStatus.DEGRADED is quote.status
+
+
+def test_defect_23_nothing_is_out_of_reach() -> None:
+    """Every function, method and class of the service is used by the service itself, or called by its servers."""
+    defined: set[str] = set()
+    used: set[str] = set()
+    for path in (Path(__file__).parents[2] / "services/aggregator").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    defined.add(name)
+                case ast.Attribute(attr=name) | ast.Name(id=name):
+                    used.add(name)
+                case ast.alias(name=name):
+                    used.add(name.rpartition(".")[2])
+    verbs = {method.name for method in pb.DESCRIPTOR.services_by_name["QuoteService"].methods}
+    called = verbs | set(dir(asyncio.Protocol)) | {name for name in defined if name.startswith("__")}
+
+    assert len(verbs) >= 7
+    assert set() == defined - used - called

@@ -140,6 +140,30 @@ async def test_defect_12_no_failure_tells_the_key(session: aiohttp.ClientSession
 
 
 @pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        (429, "SOURCE_RATE_LIMITED", 429),
+        (418, "SOURCE_RATE_LIMITED", 429),
+        (503, "PROVIDER_FAULT", 502),
+        (401, "ACCESS_REFUSED", 502),
+        (400, "MALFORMED_ANSWER", 502),
+    ],
+)
+async def test_defect_13_what_went_wrong_keeps_its_name(
+    session: aiohttp.ClientSession, exchange: LiteralExchange, status: int, reason: str, told: int
+) -> None:
+    """A provider's status is one kind of error, for our caller and for the operator, and never our caller's fault."""
+    exchange.say("/products/BTC-USD/ticker", (status, "<html>"))
+    async with engine_of(session, "coinbase", exchange.url, max_retries=0) as engine:
+        with pytest.raises(MeshError) as caught:
+            await engine.source_quote("coinbase", BTC)
+        state = engine.source_state("coinbase")
+
+    assert (reason, told) == (caught.value.reason, caught.value.http_status)
+    assert (False, str(caught.value)) == (state.available, state.last_error)
+
+
+@pytest.mark.parametrize(
     ("name", "body"),
     [
         ("alphavantage", '{"Information":"our standard API rate limit is 25 requests per day"}'),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aggregator.pair import Pair
+from services.aggregator.streams import dial
 from services.aggregator.streams.source_stream import allot
 from tests.aggregator.streams.conftest import Opened
 from tests.aggregator.streams.exchange import (
@@ -84,6 +85,48 @@ async def test_changes_while_it_connects_are_not_lost(exchange: StreamExchange, 
     await until(lambda: len(exchange.open) == 1)
     stream.want([BTC, ETH, SOL])
     await until(lambda: exchange.holds("BTC/USD", "ETH/USD", "SOL/USD"))
+
+
+async def test_a_handshake_has_an_end(
+    exchange: StreamExchange, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that takes connections and says nothing is given up and tried again, and holds up no other (21)."""
+    monkeypatch.setattr(dial, "HANDSHAKE_S", 0.2)
+    connects = 0
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connects
+        connects += 1
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    silent = opened.open(QuickStream(), ETH, ws_url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2")
+    opened.open(QuickStream(), BTC)
+    await until(lambda: exchange.holds("BTC/USD"))
+    await until(lambda: connects >= 3)
+    assert not silent.state.connected
+    await silent.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"symbol":"BTC/USD","bid":5,"ask":5,"timestamp":"2023-11-14T22:13:20.000000Z"}',
+        '{"symbol":"BTC/USD","bid":5,"ask":5,"last":null,"timestamp":"2023-11-14T22:13:20.000000Z"}',
+        '{"symbol":"BTC/USD","bid":5,"ask":5,"last":6,"timestamp":null}',
+    ],
+)
+async def test_a_missing_number_is_no_price(exchange: StreamExchange, opened: Opened, row: str) -> None:
+    """Neither "undefined" nor a time is taken for a price where the message lacks one (defect 1)."""
+    opened.open(QuickStream(), BTC)
+    await until(lambda: exchange.holds("BTC/USD"))
+    await exchange.shout(f'{{"channel":"ticker","type":"update","data":[{row}]}}')
+    await exchange.say("BTC/USD", "5")
+    await until(lambda: bool(opened.prices))
+    said = [tick.price for _, tick in opened.prices]
+    assert [None] * (len(said) - 1) + [Decimal(5)] == said
 
 
 async def test_one_rejected_symbol(exchange: StreamExchange, opened: Opened) -> None:
