@@ -39,7 +39,14 @@ class Health:
         checks = [await self._database_check(), Check("SingletonPeerWrapper"), Check("PipelineRunner")]
         for chain_id, chain in self._around.chains.items():
             head = "" if chain.heads.connected else "Listener connected = false, receiving heads = false"
-            checks += [Check(f"EVM.{chain_id}"), Check(f"EVM.{chain_id}.HeadTracker.HeadListener", head)]
+            unfunded = [
+                f"{account.address}: {account.unfunded}" for account in chain.accounts.values() if account.unfunded
+            ]
+            checks += [
+                Check(f"EVM.{chain_id}"),
+                Check(f"EVM.{chain_id}.HeadTracker.HeadListener", head),
+                Check(f"EVM.{chain_id}.Txm", "; ".join(unfunded)),
+            ]
         broken = [active.job.label for active in self._spawner.all() if active.task is None or active.task.done()]
         checks.append(Check("JobSpawner", f"not running: {', '.join(broken)}" if broken else ""))
         gauge = self._around.registry.gauge("health")

@@ -126,7 +126,7 @@ def parse(toml: str, config: Config) -> Job:
         transmitter=fields.address("transmitterAddress", config.ocr.transmitter_address),
         pipeline=pipeline,
         max_task_s=max_task_s,
-        gas_limit=fields.optional("gasLimit", int) or chain.transmit_gas_limit,
+        gas_limit=_gas_limit(fields, chain),
     )
 
 
@@ -249,6 +249,13 @@ def _timings(fields: _Fields, config: Config, chain: EvmSettings) -> Timings:
         config_subscribe_s=fields.duration("contractConfigTrackerSubscribeInterval", 120.0, 60, 300),
         config_confirmations=confirmations,
     )
+
+
+def _gas_limit(fields: _Fields, chain: EvmSettings) -> int:
+    limit: int = fields.optional("gasLimit", int) or chain.transmit_gas_limit
+    if not 0 < limit < 2**32:
+        raise SpecMalformed("gasLimit", limit, f"1 to {2**32 - 1}")
+    return limit
 
 
 def _check_task_times(pipeline: Pipeline, max_task_s: float, observation_s: float) -> None:
