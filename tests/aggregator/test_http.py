@@ -232,6 +232,8 @@ async def test_a_limit_of_the_source_is_429_with_its_wait(server: Server) -> Non
     server.sources["kraken"].failure = SourceRateLimited("kraken", 2_500)
     async with server.session.get(f"{server.url}/quote/kraken/BTC/USD") as response:
         assert (429, "3") == (response.status, response.headers["Retry-After"])
+    async with server.session.get(f"{server.url}/metrics") as response:
+        assert 'source_errors_total{reason="SOURCE_RATE_LIMITED",source="kraken"} 1.0' in await response.text()
 
 
 async def test_a_wrong_method_is_405(server: Server) -> None:
@@ -241,6 +243,18 @@ async def test_a_wrong_method_is_405(server: Server) -> None:
 
         assert (405, 405, "METHOD_NOT_ALLOWED") == (response.status, said["statusCode"], said["error"]["name"])
         assert "GET,HEAD,POST" == response.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/quote/cleanup", "/market-data/global/refresh", "/sources/kraken/batch"])
+async def test_callers_cannot_change_the_service(server: Server, path: str) -> None:
+    """There is no route to clear, refresh or fetch past the cache, and no other site's page may read answers."""
+    async with server.session.post(server.url + path, json={"pairs": [["BTC", "USD"]]}) as response:
+        assert response.status in {404, 405}
+    headers = {"Origin": "http://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    for method in ("GET", "OPTIONS"):
+        async with server.session.request(method, f"{server.url}/", headers=headers) as response:
+            assert not any(name.lower().startswith("access-control") for name in response.headers)
+    assert not any(source.calls for source in server.sources.values())
 
 
 async def test_health_is_200_only_with_a_fresh_price(server: Server) -> None:

@@ -108,7 +108,7 @@ class Watched:
 @pytest.fixture(name="watched")
 async def _watched(market: str, session: aiohttp.ClientSession) -> AsyncIterator[Watched]:
     stream = StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/binance/ws", reconnect_interval_ms=1)
-    sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=1_000) for name in ("binance", "kraken")}
+    sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=3_000) for name in ("binance", "kraken")}
     config = replace(
         settings("binance", "kraken"),
         sources=sources | {"binance": replace(sources["binance"], stream=stream)},
@@ -133,6 +133,7 @@ async def test_every_specified_metric_is_there_with_its_labels_and_values(watche
     """After requests, refreshes, an unknown pair, a refused price and a disconnect, each says what happened."""
     first = await watched.page()
     await until(lambda: _is_200(watched, "/quote/binance/BTC/USDT"))
+    await until(lambda: _has(watched, "market_data_age_seconds", 0, source="coingecko"))
     before = await watched.page()
     for _ in range(3):
         assert 200 == await watched.ask("/quote/kraken/BTC/USD")
@@ -159,8 +160,7 @@ async def test_every_specified_metric_is_there_with_its_labels_and_values(watche
 
     await until(lambda: _has(watched, "websocket_connections", 1, source="binance"))
     await until(lambda: _has(watched, "websocket_messages_received", 3, source="binance"))
-    await until(lambda: _has(watched, "refetch_operations_total", 2, source="kraken", status="success"))
-    await until(lambda: _has(watched, "market_data_age_seconds", 0, source="coingecko"))
+    await until(lambda: _has(watched, "refetch_operations_total", 1, source="kraken", status="success"))
     await watched.control("binance/disconnect")
     await watched.control("kraken", number="negative")
     await until(lambda: _has(watched, "refused_prices_total", 1, source="kraken", reason="range"))
@@ -174,8 +174,9 @@ async def test_every_specified_metric_is_there_with_its_labels_and_values(watche
     assert errors >= 1
     assert successes + errors == last.value("refetch_duration_seconds_count", source="kraken")
     assert successes / (successes + errors) == last.value("prefetch_success_rate", source="kraken")
-    for name, labels in (SPECIFIED | BESIDE).items():
-        assert labels in last.labels(name), name
+    # None of the table is a promise that nobody keeps.
+    for metric in METRICS:
+        assert set(metric.labels) in last.labels(metric.name) + after.labels(metric.name), metric.name
 
 
 async def _is_200(watched: Watched, path: str) -> bool:
