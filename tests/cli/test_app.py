@@ -26,6 +26,7 @@ def feedmesh(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("check", "--config", "/nonexistent.json"), 1, "/nonexistent.json"),
         (("up", "--config", "/nonexistent.json"), 1, "/nonexistent.json"),
         (("status", "--run-dir", "/nonexistent"), 1, "no mesh runs here"),
+        (("db", "status", "--run-dir", "/nonexistent"), 1, "no mesh runs here"),
         (("quote", "BTC", "--run-dir", "/nonexistent"), 2, "BASE/QUOTE"),
     ],
 )
