@@ -3,8 +3,10 @@ The price feeds we know: name, decimals, and the pair each source prices it by.
 
 Three kinds: a `direct` feed is the median of its sources, a `cross` feed the quotient of two pairs that have sources
 of their own, and the `market_cap` feed the value of all coins, which is a figure of CoinGecko and not a pair.
-`feeds.json` has one feed a line, and the pairs that are only legs of cross feeds (`legs`). Where it gives no heartbeat
-or deviation, the defaults below hold.
+`feeds.json` has one feed a line, and the pairs that are only legs of cross feeds (`legs`). It gives no heartbeat and
+no deviation yet: the job templates it was made from have none, and the list of contracts that they go with has none for
+half of its feeds; of those it has, the defaults below are the most common. A feed with figures of its own there
+(`heartbeatMs`, `deviationPpb`) has them instead.
 """
 
 import difflib

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import aiohttp
 
 from meshkit.clock import Clock
-from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.streams.binance import BinanceStream
@@ -18,8 +17,6 @@ from services.aggregator.streams.kucoin import KucoinStream
 from services.aggregator.streams.okx import OkxStream
 from services.aggregator.streams.protocol import Dialect
 from services.aggregator.streams.source_stream import SourceStream
-
-log = get_logger(__name__)
 
 _DIALECTS: tuple[Dialect, ...] = (
     BinanceStream(),
@@ -40,14 +37,12 @@ def open_streams(
     clock: Clock,
     metrics: Registry,
 ) -> list[SourceStream]:
-    """Return the streams of the sources that have one; one that lacks its key is logged and left out."""
+    """Return the streams of the sources that have one, but of those without their key, which are off as a whole."""
     streams = []
     for name, source in config.sources.items():
         dialect = DIALECTS.get(name)
         if dialect is None or source.stream is None or not source.enabled:
             continue
-        if dialect.RULES.key_parameter and not source.stream.api_key:
-            log.warning("stream_without_key", source=name)
-        else:
+        if source.stream.api_key or not dialect.RULES.key_parameter:
             streams.append(SourceStream(dialect, source.stream, session, clock, metrics))
     return streams

@@ -47,7 +47,8 @@ def read_stream(given: Source, proxy: str | None) -> StreamConfig | None:
     return StreamConfig(
         ws_url=stream.ws_url,
         base_url=given.base_url,
-        api_key=None if given.api_key is None else given.api_key.get_secret_value(),
+        # Keys are pasted with line ends.
+        api_key=None if given.api_key is None else given.api_key.get_secret_value().strip() or None,
         proxy=(proxy if given.use_proxy else None) if isinstance(given.use_proxy, bool) else given.use_proxy,
         batch_size=stream.batch_size,
         rate_limit_ms=stream.rate_limit,

@@ -10,8 +10,10 @@ from meshkit.clock import ManualClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import censor
 from services.aggregator.config import AggregatorConfig, SourceConfig, read
+from services.aggregator.metrics import open_registry
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.opening import open_sources
+from services.aggregator.streams.catalog import open_streams
 from tests.aggregator.fakes import BTC
 from tests.aggregator.test_config import configuration
 
@@ -36,12 +38,15 @@ async def test_all_thirteen_are_opened(session: aiohttp.ClientSession) -> None:
 
 
 async def test_a_source_without_its_required_key_is_off_with_one_warning(session: aiohttp.ClientSession) -> None:
-    """The start goes on, and the warning names the source and the setting."""
+    """The start goes on, the warning names the source and the setting, and the source has no stream either."""
     with structlog.testing.capture_logs() as logs:
-        opened = names(session, read(aggregator({name: {} for name in DECLARATIONS})))
+        config = read(aggregator({name: {} for name in DECLARATIONS}))
+        opened = names(session, config)
+        streamed = {stream.source for stream in open_streams(session, config, ManualClock(), open_registry())}
 
     assert ["alphavantage", "cryptocompare", "exchangeratehost", "finnhub"] == KEYED
     assert sorted(set(DECLARATIONS) - set(KEYED)) == opened
+    assert {key for key, declared in DECLARATIONS.items() if declared.has_stream} - set(KEYED) == streamed
     assert KEYED == sorted(event["source"].replace("-", "") for event in logs)
     assert all(event["log_level"] == "warning" and "apiKey" in event["reason"] for event in logs)
 
@@ -49,7 +54,12 @@ async def test_a_source_without_its_required_key_is_off_with_one_warning(session
 @pytest.mark.parametrize(("key", "opened"), [("", []), (" \n", []), ("some-key\n", ["finnhub"])])
 async def test_a_key_is_what_stands_between_spaces(session: aiohttp.ClientSession, key: str, opened: list[str]) -> None:
     """An empty key is none, and one that was pasted with its line end is good."""
-    assert opened == names(session, read(aggregator({"finnhub": {"apiKey": key}})))
+    config = read(aggregator({"finnhub": {"apiKey": key}}))
+
+    assert opened == names(session, config)
+    assert opened == [stream.source for stream in open_streams(session, config, ManualClock(), open_registry())]
+    stream = config.sources["finnhub"].stream
+    assert (key.strip() or None) == (stream and stream.api_key)
 
 
 async def test_a_source_whose_proxy_is_missing_is_off_with_one_warning(session: aiohttp.ClientSession) -> None:
