@@ -55,7 +55,7 @@ class Shelf:
         return kept.quote
 
     def texts(self, feeds: Sequence[Pair | None]) -> list[bytes | None]:
-        """Return the JSON of each feed's quote, an object without its opening brace; None for one to be made."""
+        """Return the rest of each feed's entry in a batch, after its pair; None for one to be made."""
         now, quotes, latest = self._clock.monotonic(), self._quotes, self._keeper.board.get
         texts: list[bytes | None] = []
         for feed in feeds:
