@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,6 +95,23 @@ class Mesh:
                 name = line.split("s  ", 1)[1].split(" round ")[0].strip()
                 counts[name] = counts.get(name, 0) + 1
         return counts
+
+    def first_rounds(self, feeds: Iterable[str], timeout_s: float) -> None:
+        """Wait until each feed has had a round."""
+        self.more_rounds(dict.fromkeys(feeds, 0), timeout_s)
+
+    def more_rounds(self, before: Mapping[str, int], timeout_s: float) -> None:
+        """Wait until each of the feeds has had one more round than before."""
+
+        def advanced() -> bool:
+            assert self.process.poll() is None, self.text()[-3000:]
+            now = self.rounds()
+            return all(now.get(feed, 0) > count for feed, count in before.items())
+
+        try:
+            wait_until("a new round of every feed", advanced, timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text()[-3000:]}") from None
 
     def stop(self, timeout_s: float = 20) -> int:
         """Ask for the ordered stop and return the exit code."""

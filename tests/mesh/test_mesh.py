@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +19,7 @@ import pytest
 
 from meshkit.configuration.load import load
 from meshkit.credentials import database_password
+from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -52,22 +53,20 @@ SOCKETS = {
 @pytest.fixture(name="mesh", scope="module")
 def _mesh() -> Iterator[Mesh]:
     with running() as mesh:
-        wait_until_rounds(mesh, dict.fromkeys(FEEDS, 0), 120)
+        mesh.first_rounds(FEEDS, 120)
         yield mesh
 
 
-def wait_until_rounds(mesh: Mesh, before: dict[str, int], timeout_s: float) -> None:
-    """Wait until every feed has one more round than before."""
+@pytest.fixture(name="moments", scope="module")
+def _moments(mesh: Mesh) -> Iterator[Moments]:
+    with following(mesh) as moments:
+        yield moments
 
-    def advanced() -> bool:
-        assert mesh.process.poll() is None, mesh.text()[-3000:]
-        now = mesh.rounds()
-        return all(now.get(feed, 0) > before.get(feed, 0) for feed in FEEDS)
 
-    try:
-        wait_until("a new round of every feed", advanced, timeout_s)
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n{mesh.text()[-3000:]}") from None
+def wait_until_rounds(mesh: Mesh) -> None:
+    """Wait until every feed has one more round."""
+    counts = mesh.rounds()
+    mesh.more_rounds({feed: counts.get(feed, 0) for feed in FEEDS}, 60)
 
 
 def grpcurl(mesh: Mesh, socket: str, *arguments: str) -> str:
@@ -183,22 +182,83 @@ def test_killed_service_comes_back(mesh: Mesh, name: str) -> None:
         return expected == (now["state"], now["restarts"], now["pid"] != before["pid"])
 
     wait_until(f"{name} is healthy again", back, 30)
-    wait_until_rounds(mesh, mesh.rounds(), 60)
+    wait_until_rounds(mesh)
 
 
 def test_feed_goes_on_without_one_oracle(mesh: Mesh) -> None:
     """With one of four oracles stopped, rounds of every feed go on without its observations."""
     mesh.command("stop", "chainlink-node-4")
     assert mesh.status()["chainlink-node-4"]["state"] == "stopped"
-    wait_until_rounds(mesh, mesh.rounds(), 60)
+    wait_until_rounds(mesh)
     length = len(mesh.text())
-    wait_until_rounds(mesh, mesh.rounds(), 60)
+    wait_until_rounds(mesh)
     later = [line for line in mesh.text()[length:].splitlines() if " answer " in line]
     mesh.command("start", "chainlink-node-4")
 
     assert later
     assert not any("node-4" in line for line in later)
     wait_until("node 4 is healthy", lambda: mesh.status()["chainlink-node-4"]["state"] == "healthy", 30)
+
+
+def test_leader_killed_again_and_again(mesh: Mesh, moments: Moments) -> None:
+    """Each time the leader of a feed is killed, rounds of every feed are back within two epochs."""
+    for feed in FEEDS[:2]:
+        recovers(moments, FEEDS, kill_leader(mesh, moments, feed))
+    wait_until("all is healthy", lambda: set(_states(mesh, KILLED)) == {"healthy"}, 30)
+
+
+def test_bootstrap_node_is_dead(mesh: Mesh, moments: Moments) -> None:
+    """Oracles that have found each other need no bootstrap node."""
+    mesh.command("stop", "chainlink-node-1")
+    try:
+        recovers(moments, FEEDS, now_ms())
+    finally:
+        mesh.command("start", "chainlink-node-1")
+
+
+def test_chain_is_lost_for_a_while(mesh: Mesh, moments: Moments) -> None:
+    """After an outage of the chain, rounds of every feed reach it within two epochs."""
+    recovers(moments, FEEDS, without(mesh, "devchain", 5))
+    wait_until_rounds(mesh)
+
+
+def test_database_is_restarted(mesh: Mesh, moments: Moments) -> None:
+    """After a restart of PostgreSQL, rounds of every feed go on within two epochs, and no node was restarted for it."""
+    before = _pids(mesh)
+    mesh.command("restart", "postgres")
+    recovers(moments, FEEDS, now_ms())
+
+    after = _pids(mesh)
+    assert before.pop("postgres") != after.pop("postgres")
+    assert before == after
+
+
+def test_metrics_tell_of_the_rounds(mesh: Mesh) -> None:
+    """Each oracle's page counts what it sent and what was included, knows epoch and leader, and times reports."""
+    import urllib.request
+
+    for index in range(2, 6):
+        with urllib.request.urlopen(f"http://127.0.0.1:{6600 + index + mesh.offset}/metrics", timeout=10) as response:
+            lines = response.read().decode().splitlines()
+        found = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+        for feed in FEEDS:
+            label = f'{{job_name="{feed}"}}'
+            sent = found[f"feedmesh_oracle_sent_observations_total{label}"]
+            assert sent >= found[f"feedmesh_oracle_included_observations_total{label}"] > 0
+            assert found[f"feedmesh_oracle_epoch{label}"] >= 1
+            assert found[f"feedmesh_oracle_leader{label}"] in range(4)
+            assert found[f"feedmesh_oracle_report_seconds_count{label}"] > 0
+            (observed,) = (value for name, value in found.items() if name.startswith("ocr_median_") and feed in name)
+            assert observed > 0
+
+
+def _states(mesh: Mesh, names: Iterable[str]) -> list[str]:
+    services = mesh.status()
+    return [services[name]["state"] for name in names]
+
+
+def _pids(mesh: Mesh) -> dict[str, int]:
+    return {name: service["pid"] for name, service in mesh.status().items() if service["pid"]}
 
 
 def test_second_mesh_is_refused(mesh: Mesh) -> None:
@@ -230,8 +290,9 @@ def test_port_in_use_is_named(mesh: Mesh, tmp_path: Path) -> None:
     assert "pid" in error
 
 
-def test_stop_leaves_nothing(mesh: Mesh) -> None:
+def test_stop_leaves_nothing(mesh: Mesh, moments: Moments) -> None:
     """SIGTERM stops everything within 15 s, exits 0 and leaves no process and no socket."""
+    moments.close()
     assert mesh.stop(15) == 0
     assert mesh.left_over() == []
     assert [str(path) for path in mesh.run_dir.rglob("*")] == [] if mesh.run_dir.exists() else True
