@@ -1,6 +1,8 @@
 """Structured logging."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import orjson
@@ -55,3 +57,11 @@ def test_level_filters(capsys: pytest.CaptureFixture[str]) -> None:
     log.get_logger("x").info("quiet")
 
     assert capsys.readouterr().out == ""
+
+
+def test_logging_loads_no_terminal_graphics() -> None:
+    """A service's log needs no rich, which the command line may still load afterwards."""
+    script = "import sys, meshkit.log; print('rich.console' in sys.modules); import rich.console"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert "False\n" == run.stdout
