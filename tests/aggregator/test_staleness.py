@@ -263,19 +263,26 @@ class Prices(RuleBasedStateMachine):
     @rule()
     def look_slowly(self) -> None:
         """Have the slow follower take its next change, if there is one."""
+        self.run(self.look())
 
-        async def look() -> None:
-            taken = asyncio.create_task(self.take())
-            await self.settle()
-            if taken.done():
-                taken.result()
-                return
-            # There is no change to take. The wait for one would make it a fast follower, so another one begins.
-            taken.cancel()
-            await asyncio.gather(taken, return_exceptions=True)
-            self.slow = self.engine.follow((BTC, ETH), 0)
+    @rule(seconds=st.sampled_from((0.5, 1.5, 5.0, 10.0)))
+    def look_again_later(self, seconds: float) -> None:
+        """Have the slow follower take a change, be busy with it for a while, and come back before anybody else."""
+        self.run(self.look())
+        self.run(self.look(seconds))
 
-        self.run(look())
+    async def look(self, busy_s: float = 0.0) -> None:
+        """Have the slow follower take its next change after this time, if there is one."""
+        taken = asyncio.create_task(self.take())
+        self.clock.advance(busy_s)
+        await self.settle()
+        if taken.done():
+            taken.result()
+            return
+        # There is no change to take. The wait for one would make it a fast follower, so another one begins.
+        taken.cancel()
+        await asyncio.gather(taken, return_exceptions=True)
+        self.slow = self.engine.follow((BTC, ETH), 0)
 
     async def take(self) -> None:
         """Look at the next change of the slow follower."""
