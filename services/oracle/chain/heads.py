@@ -143,7 +143,10 @@ class HeadTracker:
                     self.listening_to = ""
                     for task in (hearing, leaving):
                         task.cancel()
-                    await asyncio.gather(hearing, leaving, return_exceptions=True)
+                    ended, _ = await asyncio.gather(hearing, leaving, return_exceptions=True)
+                if isinstance(ended, Exception):
+                    # A defect in listening must not end the node: the head is asked for meanwhile.
+                    _log.error("listening_failed", exc_info=ended)
             await self._clock.sleep(_LISTEN_AGAIN_S)
 
     async def _hear(self, session: aiohttp.ClientSession, index: int) -> None:

@@ -13,7 +13,7 @@ from services.oracle.chain.rpc import quantity, result_of
 _TIMEOUT_S = 5.0
 # A peer that vanished is noticed by its missing pong.
 _HEARTBEAT_S = 10.0
-FAILURES = (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError)
+FAILURES = (aiohttp.ClientError, aiohttp.WSMessageTypeError, TimeoutError, OSError, orjson.JSONDecodeError)
 
 
 async def new_heads(session: aiohttp.ClientSession, url: str, chain_id: int) -> AsyncGenerator[int, None]:
