@@ -29,6 +29,7 @@ def ocr(feed_count: int) -> dict[str, Any]:
         "deltaCMs": max(10_000, each_ms),
         # Every change is reported: one wants to see something move.
         "alphaPpb": 1,
-        "deltaStageMs": max(2000, each_ms // 4),
+        # A busy chain takes seconds; were the next oracle's turn to come meanwhile, it would send the report again.
+        "deltaStageMs": max(2000, each_ms // 2),
         "rMax": 4,
     }
