@@ -1,5 +1,6 @@
 """The last runs of each job's pipeline, for whoever looks into a feed; written together, the newest only."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,7 +76,8 @@ class RunStore:
                     float(run.created_ms),
                     float(run.finished_ms),
                     run.error is None,
-                    orjson.dumps(run.inputs).decode(),
+                    # A contract's answer is an integer of up to 192 bits, which orjson does not write.
+                    json.dumps(run.inputs),
                     run.output,
                     run.error,
                     orjson.dumps(run.tasks).decode(),

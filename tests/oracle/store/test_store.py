@@ -184,6 +184,12 @@ async def test_runs(database: Database) -> None:
     assert ["6", "3"] == [run.output for run in (await store.of_job(job.id, 0, 10))[0]]
     assert 1 == store.dropped
 
+    # The answer of a feed with many decimals is longer than 64 bits.
+    store.note(PipelineRun(job.id, 7, 7, {"jobRun": {"meta": {"latestAnswer": 10**30}}}, "7", None, ()))
+    assert [{"jobRun": {"meta": {"latestAnswer": 1e30}}}, {}] == [
+        run.inputs for run in (await store.of_job(job.id, 0, 10))[0]
+    ]
+
     none = RunStore(database, 0)
     none.note(PipelineRun(job.id, 7, 7, {}, "7", None, ()))
     none.note(PipelineRun(job.id, 8, 8, {}, None, "error", ()))
