@@ -130,7 +130,7 @@ async def _all_reached(mesh: Mesh, phase: int, count: int) -> bool:
     if mesh.process.poll() is not None:
         raise RuntimeError(f"the mesh ended: {mesh.text()[-2000:]}")
     # Asking is work for the operator, which has more to do.
-    await asyncio.sleep(1)
+    await asyncio.sleep(5)
     try:
         async with channel(mesh.run_dir / "operator.sock") as connection:
             stub = operator_grpc.OperatorServiceStub(connection)
