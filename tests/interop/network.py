@@ -115,21 +115,21 @@ class Network:
             found.append(Accepted(digest, epoch, context[31], leads, index, tuple(observers), answer))
         return found
 
-    async def until_accepted(self, condition: Callable[[Sequence[Accepted]], bool], what: str) -> list[Accepted]:
-        """Return the reports that the contract took from now on, once they are what was waited for."""
-        before, digest = len(await self.accepted()), await self.config_digest()
-        new: list[Accepted] = []
+    async def until_accepted(
+        self, condition: Callable[[Sequence[Accepted]], bool], what: str, *, since: int = 0
+    ) -> list[Accepted]:
+        """Return the reports under the present configuration, but the first `since`, once the condition holds."""
+        found: list[Accepted] = []
 
         async def holds() -> bool:
-            assert digest == await self.config_digest()
-            new[:] = (await self.accepted())[before:]
-            return condition(new)
+            found[:] = (await self.accepted())[since:]
+            return condition(found)
 
         try:
             await until(holds, what, _WITHIN_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}; only {new}\n{self._said()}") from error
-        return new
+            raise AssertionError(f"{error}; only {found}\n{self._said()}") from error
+        return found
 
     def _said(self) -> str:
         said = []
