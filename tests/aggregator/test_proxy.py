@@ -160,9 +160,9 @@ async def test_each_source_goes_through_its_proxy(tls: bool, tmp_path: Path) -> 
         (f"CONNECT 127.0.0.1:{port} ",) if tls else tuple(f"GET {way}://127.0.0.1:{port}/" for way in ("http", "ws"))
     )
     assert [] == [line for line in shared.asked + own.asked if not line.startswith(forms)]
-    assert len(came_from["binance"]) >= 2
-    assert came_from["binance"] <= shared.ports
-    assert len(came_from["kraken"]) >= 2
-    assert came_from["kraken"] <= own.ports
+    # A stream may take over the connection that an answer came by.
+    assert set() < came_from["binance"] <= shared.ports
+    assert set() < came_from["kraken"] <= own.ports
+    assert came_from["okx"]
     assert set() == came_from["okx"] & (shared.ports | own.ports)
     assert ({"Basic bWU6YS1wYXNzLXdvcmQ="}, set()) == (shared.credentials, own.credentials)
