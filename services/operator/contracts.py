@@ -14,8 +14,8 @@ from services.operator.transactions import Transaction
 
 _NO_ADDRESS = "0x" + "00" * 20
 _MIN_ANSWER = 1
-# Room for prices up to a trillion.
-_MOST_WHOLE_DIGITS = 12
+# Room for every price the aggregator accepts, and for the value of all coins, which is in trillions.
+_MOST_WHOLE_DIGITS = 15
 # About twice what n oracles take; gas that is not used is not paid for.
 _PAYEES_GAS = (100_000, 60_000)
 _CONFIG_GAS = (700_000, 200_000)

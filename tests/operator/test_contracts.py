@@ -37,7 +37,7 @@ async def test_a_new_contract_says_what_it_is(chain: Chain, sender: Sender) -> N
     assert (0, "", None) == (state.config_count, state.config_digest, state.config)
     assert await contracts.latest_answer(chain, address, 8) is None
     assert 1 == await chain.read(address, "minAnswer")
-    assert 10**20 == await chain.read(address, "maxAnswer")
+    assert 10**23 == await chain.read(address, "maxAnswer")
     assert "0x" + "00" * 20 == await chain.read(address, "getLinkToken")
 
 
