@@ -328,7 +328,7 @@ class Prices(RuleBasedStateMachine):
 
 
 class TestPrices(Prices.TestCase):  # type: ignore[misc, valid-type]
-    settings = settings(max_examples=30, stateful_step_count=40)
+    settings = settings(max_examples=80, stateful_step_count=40)
 
 
 @pytest.mark.campaign
