@@ -18,7 +18,7 @@ help: ## list the verbs
 setup: ## install the pinned dependencies (done by every other verb)
 	@scripts/setup
 
-run: setup ## run the whole mesh here: NODES=5 FEEDS="BTC / USD,…" ROUNDS=0 JSON=1
+run: setup ## run the whole mesh here: NODES=5 FEEDS="BTC / USD,…" or all, ROUNDS=0 JSON=1
 	@exec .venv/bin/feedmesh run --profile embedded --nodes "$(NODES)" --feeds "$(FEEDS)" --rounds "$(ROUNDS)" $(if $(JSON),--json)
 
 test: setup ## run all tests (T="path or -k expression" for some)

@@ -129,7 +129,8 @@ def document_for(
             "devchain": {"enabled": True, "port": rpc, "blockTimeSeconds": 1},
             "market": {"enabled": True, "port": market, "seed": 1},
             "keystore": {"scryptN": 4096},
-            "postgres": {"maxConnections": 200},
+            # Twenty for the pool of each node, one for somebody who looks, and some for the server itself.
+            "postgres": {"maxConnections": max(200, 21 * nodes + 20)},
             "contracts": {"deploy": True},
             "ocr": pace.ocr(len(feed_names)),
         },
