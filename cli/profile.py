@@ -102,7 +102,7 @@ def document_for(
         "priceAggregatorConfig": {
             "port": aggregator,
             "quotes": {"requestTimeoutMs": 4000},
-            "refetch": {"staleTriggerBeforeExpiry": 1000, "batchInterval": 100, "minTimeBetweenRefreshes": 500},
+            "refetch": {"staleTriggerBeforeExpiry": 1000},
             "sources": {
                 name: {
                     "baseUrl": f"http://127.0.0.1:{market}/{name}",
