@@ -197,6 +197,8 @@ class Machine:
         elif unit.state is State.HEALTHY:
             unit.healthy_at = None
             self._to(unit, State.UNHEALTHY, event.reason)
+        else:
+            unit.message = event.reason
 
     def _hung(self, unit: Unit, event: Hung, now: float) -> None:
         if event.run != unit.run or unit.state not in UP or unit.hung:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import asyncpg
 import grpc
@@ -23,6 +23,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 100),
 )
+
+
+SLOW_START: Final = 20
+"""With the default schedule that is some five seconds."""
 
 
 class NotReady(Exception):
@@ -223,9 +227,10 @@ def in_words(probe: AnyProbe) -> str:
 
 async def watch(probe: Probe, schedule: Schedule, clock: Clock, report: Callable[[bool, str], None]) -> None:
     """
-    Ask for ever; report each change between ready and not ready, the first time only when it becomes ready.
+    Ask for ever; report each change between ready and not ready.
 
-    So failures before the first success count for nothing, however long a service takes to start.
+    Failures before the first success count for nothing, however long a service takes to start; but after `SLOW_START`
+    of them in a row what is wrong is reported as well, and again whenever it is something else.
     """
     if schedule.initial_delay_s:
         await clock.sleep(schedule.initial_delay_s)
@@ -240,7 +245,8 @@ async def _watch(
     check: Callable[[], Awaitable[None]], schedule: Schedule, clock: Clock, report: Callable[[bool, str], None]
 ) -> None:
     ready = False
-    streak = 0
+    streak = failures = 0
+    told = ""
     period_s = schedule.first_period_s
     ever_ready = False
     while True:
@@ -251,6 +257,11 @@ async def _watch(
             ready, streak = not ready, 0
             ever_ready = ever_ready or ready
             report(ready, problem or "")
+        if not ever_ready and problem is not None:
+            failures += 1
+            if failures >= SLOW_START and problem != told:
+                told = problem
+                report(False, problem)
         await clock.sleep(schedule.period_s if ever_ready else period_s)
         period_s = min(period_s * 1.5, schedule.starting_period_s)
 

@@ -1,10 +1,9 @@
 """The state machine, under any order of events."""
 
 import signal
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -16,156 +15,10 @@ from services.supervisor.graph import Graph
 from services.supervisor.policy import RestartPolicy
 from services.supervisor.probe import PostgresProbe, TcpProbe
 from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
-from services.supervisor.states import Condition, Kind, State
+from services.supervisor.states import State
 from tests.supervisor.fakes import completed, healthy, oneshot, sleeper
 from tests.supervisor.test_graph import acyclic_plans
-
-DEADLINE_S = 14.0
-
-
-@dataclass
-class World:
-    """
-    Perform a machine's actions on pretended processes, and check the promises at each step.
-
-    `obeys` says which services end at their stop signal; the others need SIGKILL.
-    """
-
-    specs: list[ServiceSpec]
-    obeys: set[str] = field(default_factory=set)
-    now: float = 0.0
-    living: dict[str, int] = field(default_factory=dict)
-    healthy: set[str] = field(default_factory=set)
-    completed: set[str] = field(default_factory=set)
-    by_hand: set[str] = field(default_factory=set)
-    crashes: dict[str, int] = field(default_factory=dict)
-    dying: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    stop_order: list[str] = field(default_factory=list)
-    hasty: bool = False
-    exit_code: int | None = None
-
-    def __post_init__(self) -> None:
-        self.graph = Graph(self.specs)
-        self.machine = m.Machine(self.graph, Random(1), stop_deadline_s=DEADLINE_S)
-        self.handle(msg.Tick())
-
-    def handle(self, event: msg.Event) -> None:
-        """Let the machine handle an event and do what it says."""
-        stopped_before = self.machine.stopping
-        for action in self.machine.handle(event, self.now):
-            match action:
-                case msg.Spawn():
-                    self._spawn(action, stopped_before)
-                case msg.Kill():
-                    self._kill(action)
-                case msg.Prepare():
-                    assert self.machine.units[action.name].state is State.STOPPING
-                case msg.Removed():
-                    assert action.name not in self.living, "removed only when it is gone"
-                    self.removed.append(action.name)
-                    self.machine.forget(action.name)
-                case msg.Finished():
-                    assert self.exit_code is None, "finished once"
-                    assert not self.living or self.now > DEADLINE_S
-                    self.exit_code = action.exit_code
-
-    def end(self, name: str, code: int) -> None:
-        """End a process."""
-        run = self.living.pop(name)
-        wanted = self.machine.units[name].state is State.STOPPING or self.machine.stopping
-        self.healthy.discard(name)
-        if self.machine.units[name].spec.kind is Kind.ONESHOT and code == 0 and not wanted:
-            self.completed.add(name)
-        elif not wanted:
-            self.crashes[name] = self.crashes.get(name, 0) + 1
-        self.handle(msg.Exited(name, run, code))
-
-    def probe(self, name: str, ready: bool) -> None:
-        """Report a probe's result."""
-        unit = self.machine.units[name]
-        if unit.spec.kind is Kind.LONGRUN and not unit.hung:
-            if self.machine.units[name].state is not State.STOPPING:
-                (self.healthy.add if ready else self.healthy.discard)(name)
-            self.handle(msg.Probed(name, self.living[name], ready))
-
-    def hang(self, name: str) -> None:
-        """Report that a process does not answer any more; it dies of the SIGKILL that must follow."""
-        self.healthy.discard(name)
-        self.handle(msg.Hung(name, self.living[name], "no answer"))
-
-    def apply(self, specs: list[ServiceSpec], restarts: set[str]) -> None:
-        """Have another plan in force."""
-        self.graph = Graph(specs)
-        for name in restarts:
-            self.by_hand.add(name)
-            self.crashes[name] = 0
-            self.healthy.discard(name)
-            self.completed.discard(name)
-        self.handle(msg.Apply(self.graph, frozenset(restarts)))
-
-    def by_operator(self, event: msg.Start | msg.Stop | msg.Restart) -> None:
-        """Do something by hand, which forgives crashes."""
-        if isinstance(event, msg.Stop):
-            self.healthy.discard(event.name)
-        else:
-            self.by_hand.add(event.name)
-            self.crashes[event.name] = 0
-            if isinstance(event, msg.Restart):
-                self.healthy.discard(event.name)
-            self.completed.discard(event.name)
-        self.handle(event)
-
-    def run_until(self, time_s: float) -> None:
-        """Let time pass with the ticks the machine asks for; who was told to die dies a moment later."""
-        while self.exit_code is None:
-            if self.dying:
-                name = self.dying.pop(0)
-                if name in self.living:
-                    self.end(name, -signal.SIGTERM)
-                continue
-            due = self.machine.next_due()
-            if due is None or due > time_s:
-                break
-            self.now = max(self.now, due)
-            self.handle(msg.Tick())
-        self.now = max(self.now, time_s)
-
-    def _spawn(self, action: msg.Spawn, stopped_before: bool) -> None:
-        name = action.name
-        spec = self.machine.units[name].spec
-        assert name in self.graph.specs, "never one that is no longer in the plan"
-        assert spec == self.graph.specs[name], "always by the plan in force"
-        assert name not in self.living, "never two processes of one service"
-        assert not stopped_before, "nothing starts once the mesh stops"
-        assert self.crashes.get(name, 0) <= spec.policy.max_restarts, "the budget is kept"
-        if action.run == 1 and name not in self.by_hand:
-            for edge in spec.needs:
-                met = {
-                    Condition.STARTED: edge.name in self.living or edge.name in self.completed,
-                    Condition.HEALTHY: edge.name in self.healthy,
-                    Condition.COMPLETED: edge.name in self.completed,
-                }
-                assert met[edge.condition], "never before the conditions"
-        self.living[name] = action.run
-        if spec.probe is None and spec.kind is Kind.LONGRUN:
-            self.healthy.add(name)
-
-    def _kill(self, action: msg.Kill) -> None:
-        name = action.name
-        assert name in self.living
-        if self.machine.stopping and not self.hasty and name not in self.stop_order:
-            # What was being stopped by hand already is not of this order.
-            self.stop_order.append(name)
-            dependents = self.graph.dependents(name) if name in self.graph.specs else frozenset()
-            late = [other for other in dependents if other in self.living]
-            assert [] == late or self.machine.units[name].step > 0, "dependents stop first"
-        hung = bool(self.machine.units[name].hung)
-        assert hung or self.machine.units[name].state is State.STOPPING, "nobody is killed without a reason"
-        self.healthy.discard(name)
-        if action.signal is signal.SIGKILL or name in self.obeys:
-            self.dying.append(name)
-
+from tests.supervisor.world import DEADLINE_S, World
 
 OPERATIONS = st.lists(
     st.tuples(
@@ -308,6 +161,17 @@ def test_a_crash_leaves_running_dependents_alone() -> None:
 
     assert {"a": 2, "b": run} == world.living
     assert (1, 0) == (world.machine.units["a"].restarts, world.machine.units["b"].restarts)
+
+
+def test_a_slow_start_says_why() -> None:
+    """What a service that is starting answers is its message, and gone once it is healthy."""
+    world = World([replace(sleeper("a"), probe=TcpProbe(1))])
+    world.handle(msg.Probed("a", 1, False, "no answer"))
+    starting = (world.machine.units["a"].state, world.machine.units["a"].message)
+    world.handle(msg.Probed("a", 1, True, ""))
+
+    assert (State.STARTING, "no answer") == starting
+    assert (State.HEALTHY, "") == (world.machine.units["a"].state, world.machine.units["a"].message)
 
 
 def test_who_crashes_with_its_dependency_waits_for_it() -> None:

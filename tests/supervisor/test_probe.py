@@ -124,6 +124,16 @@ async def test_thresholds_are_both_honoured() -> None:
     assert [(True, ""), (False, "scripted"), (True, "")] == await reports(schedule, *answers)
 
 
+async def test_a_slow_start_is_explained() -> None:
+    """After twenty failures what is wrong is told, once; who was ready before is told of by the threshold alone."""
+    schedule = Schedule(failure_threshold=30)
+    early = await reports(schedule, *[False] * 19, True)
+    late = await reports(schedule, *[False] * 25, True, *[False] * 25)
+
+    assert [(True, "")] == early
+    assert [(False, "scripted"), (True, "")] == late
+
+
 async def test_no_answer_is_a_failure() -> None:
     """A probe that hangs is ended by the timeout and counted."""
     schedule = Schedule(failure_threshold=1, timeout_s=0.01)
