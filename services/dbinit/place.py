@@ -1,5 +1,6 @@
 """Where the cluster lies, and whether the user PostgreSQL runs as can get there and to the programs."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from services.dbinit import durable, run_as
 from services.dbinit.account import Account
@@ -61,6 +64,17 @@ class Place:
         return Path(tempfile.mkdtemp(prefix=target.name + _TEMPORARY, dir=self.path))
 
 
+# What initdb had started may write a little longer than it lives itself.
+@retry(
+    retry=retry_if_exception(lambda error: isinstance(error, OSError) and error.errno == errno.ENOTEMPTY),
+    stop=stop_after_delay(10),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def _remove(directory: Path) -> None:
+    shutil.rmtree(directory)
+
+
 @contextmanager
 def hold(place: Place) -> Iterator[None]:
     """
@@ -76,7 +90,7 @@ def hold(place: Place) -> Iterator[None]:
             raise BootstrapBusy(place.path) from None
         for leftover in place.path.glob(f"*{_TEMPORARY}*"):
             if leftover.is_dir():
-                shutil.rmtree(leftover)
+                _remove(leftover)
             else:
                 leftover.unlink()
         yield

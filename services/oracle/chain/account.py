@@ -110,10 +110,12 @@ class Account:
             RpcUnavailable: when no endpoint was reached: nothing of it remains.
             DatabaseUnavailable: when it could not be written down: it was not sent.
         """
-        most = self._chain.transactions.max_in_flight
-        async with self._room:
-            await self._room.wait_for(lambda: not most or len(self._under_way) < most)
         await self._sending.acquire()
+        try:
+            await self._has_room()
+        except asyncio.CancelledError:
+            self._sending.release()
+            raise
         sending = asyncio.get_running_loop().create_task(self._send(to, data, gas_limit))
         self._sending_to[to] = sending
         sending.add_done_callback(lambda task: self._sent(to, task))
@@ -131,6 +133,11 @@ class Account:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _has_room(self) -> None:
+        most = self._chain.transactions.max_in_flight
+        async with self._room:
+            await self._room.wait_for(lambda: not most or len(self._under_way) < most)
 
     def _sent(self, to: str, task: "asyncio.Task[asyncio.Future[TransactionState]]") -> None:
         self._sending.release()
