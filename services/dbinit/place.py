@@ -64,15 +64,16 @@ class Place:
         return Path(tempfile.mkdtemp(prefix=target.name + _TEMPORARY, dir=self.path))
 
 
-# What initdb had started may write a little longer than it lives itself.
+# What initdb had started may write and delete a little longer than it lives itself.
 @retry(
-    retry=retry_if_exception(lambda error: isinstance(error, OSError) and error.errno == errno.ENOTEMPTY),
+    retry=retry_if_exception(lambda e: isinstance(e, OSError) and e.errno in {errno.ENOTEMPTY, errno.ENOENT}),
     stop=stop_after_delay(10),
     wait=wait_fixed(0.05),
     reraise=True,
 )
 def _remove(directory: Path) -> None:
-    shutil.rmtree(directory)
+    if directory.exists():
+        shutil.rmtree(directory)
 
 
 @contextmanager
