@@ -1,9 +1,7 @@
 """GET /quotes/batch: what it asks for, read once for each spelling of the query, and its answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import add
-from typing import cast
 
 import orjson
 from aiohttp import web
@@ -17,12 +15,10 @@ from services.aggregator.errors import SourceDisabled
 from services.aggregator.pair import Pair
 from services.aggregator.parameters import CHOSEN, PAIRS, SOURCES, read_fields, read_pairs, read_sources
 from services.aggregator.quote import Quote, Result
-
-# Operators ask for the same few batches again and again.
-_MOST_BATCHES = 64
+from services.aggregator.shelf import MOST_BATCHES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """
     Hold what one query asks for.
@@ -47,7 +43,7 @@ class BatchRoute:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._batches: LRUCache[str, Batch] = LRUCache(_MOST_BATCHES)
+        self._batches: LRUCache[str, Batch] = LRUCache(MOST_BATCHES)
 
     async def answer(self, request: web.Request) -> bytes:
         """Return the JSON of the answer; raise InvalidInput for a query that asks for no batch."""
@@ -63,8 +59,12 @@ class BatchRoute:
         """Return the JSON of the answer if all of its prices are kept."""
         # The answer's time is one at which all of its prices are fresh, so it is read before they are looked at.
         now_ms = self._clock.time_ms()
-        texts = self._texts(batch)
-        return None if None in texts else _whole(now_ms, map(add, batch.heads, cast(list[bytes], texts)))
+        if batch.fields is None:
+            entries = self._engine.shelf.joined(batch, batch.feeds, batch.heads)
+            return None if entries is None else _whole(now_ms, entries)
+        pairs = zip(batch.heads, self._texts(batch), strict=True)
+        chosen = [head + text for head, text in pairs if text is not None]
+        return None if len(chosen) < len(batch.feeds) else _whole(now_ms, b",".join(chosen))
 
     def _texts(self, batch: Batch) -> list[bytes | None]:
         """Return the rest of each pair's entry, None for one that must be made."""
@@ -109,7 +109,7 @@ class BatchRoute:
             orjson.dumps(body.entry(pair, results[pair], fields)) if text is None else head + text
             for pair, head, text in asked
         )
-        return _whole(now_ms, entries)
+        return _whole(now_ms, b",".join(entries))
 
 
 def require_enabled(engine: Engine, sources: Sequence[str] | None) -> None:
@@ -144,5 +144,5 @@ def _holds(result: Result | None, now: float) -> bool:
     return result.expires_at > now if isinstance(result, Quote) else result is not None
 
 
-def _whole(now_ms: int, entries: Iterable[bytes]) -> bytes:
-    return b'{"timestamp":"%b","quotes":[%b]}' % (body.time_text(now_ms).encode(), b",".join(entries))
+def _whole(now_ms: int, entries: bytes) -> bytes:
+    return b'{"timestamp":"%b","quotes":[%b]}' % (body.time_text(now_ms).encode(), entries)

@@ -27,6 +27,9 @@ class Board:
     begin at the wall clock, so that they grow over a restart too and a follower can resume with a number of before.
     A slow follower misses intermediate prices of a pair, never its latest, so nothing queues up for it, and no price
     that expired meanwhile is handed to it.
+
+    Attributes:
+        version: Grows with every result that is put in place, be it a change or not.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,6 +37,7 @@ class Board:
         self._sequence = clock.time_ms() * 1000
         self._entries: dict[Pair, Entry] = {}
         self._wakers: set[asyncio.Event] = set()
+        self.version = 0
         self._followed: Counter[Pair] = Counter()
 
     def get(self, pair: Pair) -> Result | None:
@@ -43,6 +47,7 @@ class Board:
 
     def post(self, pair: Pair, result: Result) -> None:
         """Put a pair's new result in place; it is numbered and sent only if it is a change, as after an expiry."""
+        self.version += 1
         entry = self._entries.get(pair)
         if entry is not None and _face(entry.result) == _face(result) and not self._is_expired(entry):
             entry.result = result

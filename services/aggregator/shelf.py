@@ -9,6 +9,7 @@ handed on in sums, at the latest when the price changes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
@@ -22,6 +23,9 @@ from services.aggregator.quote import Quote, QuoteStatus, SourceQuote
 # A quote without some of its sources is looked at so often: whether one of them may be asked again.
 DEGRADED_S = 0.1
 _MOST_SOURCE_QUOTES = 5_000
+_GONE = float("-inf")
+# Operators ask for the same few batches again and again.
+MOST_BATCHES = 64
 
 Q = TypeVar("Q", Quote, SourceQuote)
 
@@ -36,6 +40,17 @@ class Kept(Generic[Q]):
     requests: int = 0
 
 
+@dataclass(slots=True)
+class Joined:
+    """Hold the JSON of a batch's quotes, until when and for which version of the board, and its uncounted requests."""
+
+    kept: Sequence[Kept[Quote]]
+    text: bytes
+    until: float
+    version: int
+    requests: int = 0
+
+
 class Shelf:
     """Keep the quotes that were asked for last."""
 
@@ -44,6 +59,7 @@ class Shelf:
         self._clock = clock
         # Feeds are known and few; source pairs are what callers ask for.
         self._quotes: dict[Pair, Kept[Quote]] = {}
+        self._joined: LRUCache[object, Joined] = LRUCache(MOST_BATCHES)
         self._source_quotes: LRUCache[tuple[str, Pair], Kept[SourceQuote]] = LRUCache(_MOST_SOURCE_QUOTES)
 
     def quote(self, feed: Pair) -> Quote | None:
@@ -55,22 +71,40 @@ class Shelf:
         return kept.quote
 
     def texts(self, feeds: Sequence[Pair | None]) -> list[bytes | None]:
-        """Return the rest of each feed's entry in a batch, after its pair; None for one to be made."""
-        now, quotes, latest = self._clock.monotonic(), self._quotes, self._keeper.board.get
+        """Return the JSON of each feed's quote, an object without its opening brace; None for one to be made."""
+        now = self._clock.monotonic()
         texts: list[bytes | None] = []
         for feed in feeds:
-            kept = None
-            # Written out, since a call for each of a hundred quotes would cost more than all of the rest.
-            if feed is not None and (
-                (kept := quotes.get(feed)) is None or kept.until <= now or latest(feed) is not kept.quote
-            ):
-                kept = self._kept(feed, now)
+            kept = None if feed is None else self._kept(feed, now)
             if kept is None:
                 texts.append(None)
             else:
                 kept.requests += 1
                 texts.append(kept.text)
         return texts
+
+    def joined(self, batch: object, feeds: Sequence[Pair | None], heads: Sequence[bytes]) -> bytes | None:
+        """
+        Return the entries of a batch, each a head and its feed's text, separated by commas; None if one is to be made.
+
+        `batch` is what the same feeds and heads are known by at the next request.
+        """
+        now, version = self._clock.monotonic(), self._keeper.board.version
+        held = self._joined.get(batch)
+        if held is not None and held.version == version and held.until > now:
+            held.requests += 1
+            return held.text
+        if held is not None:
+            self._count_joined(held)
+        elif len(self._joined) == MOST_BATCHES:
+            self._count_joined(*self._joined.values())
+        kept = [None if feed is None else self._kept(feed, now) for feed in feeds]
+        whole = [one for one in kept if one is not None]
+        if len(whole) < len(feeds):
+            return None
+        text = b",".join(map(add, heads, (one.text for one in whole)))
+        self._joined[batch] = Joined(whole, text, min(one.until for one in whole), version, 1)
+        return text
 
     def source_text(self, source: str, pair: Pair) -> bytes | None:
         """Return the JSON of a source's price and count the request; None if it has to be fetched."""
@@ -92,6 +126,7 @@ class Shelf:
 
     def count(self) -> None:
         """Hand on all requests counted so far."""
+        self._count_joined(*self._joined.values())
         for kept in self._quotes.values():
             self._count(kept)
         for used in self._source_quotes.values():
@@ -104,6 +139,7 @@ class Shelf:
             if kept.quote is quote and kept.until > now:
                 return kept
             self._count(kept)
+            kept.until = _GONE
         until = self._until(feed, quote, now) if isinstance(quote, Quote) else now
         if not isinstance(quote, Quote) or until <= now:
             self._quotes.pop(feed, None)
@@ -128,3 +164,11 @@ class Shelf:
         if kept.requests:
             self._keeper.touch(kept.quote, kept.requests)
             kept.requests = 0
+
+    def _count_joined(self, *batches: Joined) -> None:
+        for held in batches:
+            requests, held.requests = held.requests, 0
+            for kept in held.kept if requests else ():
+                kept.requests += requests
+                if kept.until == _GONE:
+                    self._count(kept)

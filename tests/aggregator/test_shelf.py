@@ -149,3 +149,45 @@ async def test_any_spelling_of_a_folded_pair_finds_the_same_price(spelled: str) 
 
         assert "103" == source_price(b, "kraken", Pair(spelled, "usd"))
         assert 1 == len(b.sources[0].calls)
+
+
+async def test_a_joined_batch_is_what_its_quotes_are() -> None:
+    """A batch that is asked for again is the same bytes until a price moves or ends, and never longer."""
+    heads = [b"A", b"B"]
+    async with bench(settings("kraken", pinned=(BTC, ETH))) as b:
+        shelf, batch = b.engine.shelf, object()
+        await b.run(0.1)
+        first = shelf.joined(batch, (BTC, ETH), heads)
+        texts = shelf.texts((BTC, ETH))
+
+        assert first is shelf.joined(batch, (BTC, ETH), heads)
+        assert b",".join(head + (text or b"") for head, text in zip(heads, texts, strict=True)) == first
+
+        b.sources[0].prices[BTC] = "104"
+        while (quote := b.engine.feeds()[BTC]) is None or str(quote.price) != "104":
+            await b.run(0.05)
+
+        moved = shelf.joined(batch, (BTC, ETH), heads)
+        assert moved is not None
+        assert b'"104"' in moved
+        quote = b.engine.feeds()[ETH]
+        assert isinstance(quote, Quote)
+        b.clock.advance(quote.expires_at - b.clock.monotonic())
+        assert shelf.joined(batch, (BTC, ETH), heads) is None
+
+
+async def test_requests_for_joined_batches_are_all_counted() -> None:
+    """Whether prices move in between or not, each request counts once for each of its sources' prices."""
+    async with bench(settings("kraken", pinned=(BTC,))) as b:
+        await b.run(0.1)
+        hits, batches = 'cache_hits_total{source="kraken"}', [object(), object()]
+        before = asked = b.counted(hits)
+        for number in range(30):
+            b.sources[0].prices[BTC] = str(103 + number // 10)
+            await b.run(0.3)
+            for batch in batches[: 1 + number % 2]:
+                asked += b.engine.shelf.joined(batch, (BTC,), (b"",)) is not None
+        b.engine.shelf.count()
+
+        assert asked > before + 30
+        assert asked == b.counted(hits)
