@@ -35,9 +35,6 @@ from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
 from services.oracle.p2p.tls import TlsStream, close_socket, make_context
 
 _MAX_UNKNOWN = 256
-# A handshake takes 10 ms of a processor at each end. Were dozens begun at once on a busy machine, all of them would
-# reach their timeout, and the next attempts too.
-_DIALS_AT_ONCE = 4
 _SYSTEM_RANDOM = random.SystemRandom()
 
 
@@ -80,7 +77,6 @@ class Host:
         self._log = get_logger(__name__).bind(own_peer=key.peer_id)
         self._context = make_context(key)
         self._peers: dict[bytes, Peer] = {}
-        self._dialing = asyncio.Semaphore(_DIALS_AT_ONCE)
         self._endpoints: dict[bytes, OcrEndpoint | None] = {}
         self._servers: list[asyncio.Server] = []
         self._handlers: set[asyncio.Task[None]] = set()
@@ -194,7 +190,6 @@ class Host:
             delta_dial_s=self._delta_dial_s,
             clock=self._clock,
             jitter=self._jitter,
-            dialing=self._dialing,
             counters=self.counters,
         )
         self._peers[peer_key] = peer

@@ -26,8 +26,7 @@ class Peer:
     """
     Keep one remote peer connected while it has streams.
 
-    `addresses` returns the places to dial, best first. `jitter` returns a random number in [0, 1). `dialing` lets only
-    some of the host's peers be dialed at once.
+    `addresses` returns the places to dial, best first. `jitter` returns a random number in [0, 1).
     """
 
     def __init__(
@@ -40,7 +39,6 @@ class Peer:
         delta_dial_s: float,
         clock: Clock,
         jitter: Callable[[], float],
-        dialing: asyncio.Semaphore,
         counters: Counter[str],
     ) -> None:
         self.peer_key = peer_key
@@ -50,7 +48,6 @@ class Peer:
         self._delta_dial_s = delta_dial_s
         self._clock = clock
         self._jitter = jitter
-        self._dialing = dialing
         self._counters = counters
         self._log = get_logger(__name__).bind(peer=encode_peer_id(peer_key))
         self._streams: dict[bytes, Stream] = {}
@@ -162,12 +159,10 @@ class Peer:
             # Both ends dial, and of two connections at the same moment each end keeps another one: both would be
             # lost. So nobody dials at once on what all learn at once.
             await asyncio.sleep(self._jitter() * min(self._delta_dial_s, _LONGEST_FIRST_WAIT_S))
-            async with self._dialing:
-                # While it waited for its turn the peer may have dialed here.
-                addresses = self._addresses()
-                if addresses and self._streams and self._connection is None:
-                    await self._dial(addresses[turn % len(addresses)])
-                    turn += 1
+            addresses = self._addresses()
+            if addresses and self._streams and self._connection is None:
+                await self._dial(addresses[turn % len(addresses)])
+                turn += 1
             self._redial.clear()
             try:
                 async with asyncio.timeout(self._delta_dial_s * (1 + self._jitter())):
