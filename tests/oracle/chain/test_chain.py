@@ -18,6 +18,7 @@ from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
 from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
 from tests.oracle.ocr.committee import Committee, make_committee
+from tests.waiting import until
 
 COMMITTEE = make_committee()
 SETTINGS = EvmSettings.model_validate(
@@ -111,7 +112,11 @@ async def test_a_report_is_transmitted(anvil: Anvil, aggregator: Aggregator, acc
     transmitter = FeedTransmitter(account, aggregator.address, 500_000)
     await transmitter.transmit(report, rs, ss, raw_vs)
 
-    assert (1, 200) == await aggregator.latest_round()
+    # It returns when the chain has the transaction, not when a block has it.
+    async def is_answered() -> bool:
+        return await aggregator.latest_round() == (1, 200)
+
+    await until(is_answered, "the answer is the median")
     assert [(key.address, bytes((0, 1, 2)))] == await aggregator.transmissions()
     details = await AggregatorReader(anvil.rpc, heads_of(anvil), aggregator.address).latest_transmission_details()
     assert (1, 1, 200) == (details.epoch, details.round, details.answer)
