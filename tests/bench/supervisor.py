@@ -119,7 +119,10 @@ def _idle(root: Path) -> tuple[float, float]:
 
 def _guards() -> float:
     """Return the memory of the guards alone, as the program starts them: before it loads anything else."""
-    script = "from services.supervisor.guard import guarded; guarded({}, lambda: print(flush=True) or input())"
+    script = (
+        "import sys; from services.supervisor.guard import guarded; "
+        "guarded({}, lambda: print(flush=True) or len(sys.stdin.read()))"
+    )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
         assert outer.stdout is not None
         outer.stdout.readline()
