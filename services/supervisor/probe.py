@@ -225,24 +225,34 @@ def in_words(probe: AnyProbe) -> str:
             return " ".join(probe.command)
 
 
-async def watch(probe: Probe, schedule: Schedule, clock: Clock, report: Callable[[bool, str], None]) -> None:
+async def watch(
+    probe: Probe,
+    schedule: Schedule,
+    clock: Clock,
+    report: Callable[[bool, str], None],
+    explain: Callable[[str], None] = lambda _: None,
+) -> None:
     """
     Ask for ever; report each change between ready and not ready.
 
     Failures before the first success count for nothing, however long a service takes to start; but after `SLOW_START`
-    of them in a row what is wrong is reported as well, and again whenever it is something else.
+    of them in a row `explain` is told what is wrong, and again whenever it is something else.
     """
     if schedule.initial_delay_s:
         await clock.sleep(schedule.initial_delay_s)
     if isinstance(probe, GrpcProbe):
         async with probe.connected() as check:
-            await _watch(check, schedule, clock, report)
+            await _watch(check, schedule, clock, report, explain)
     else:
-        await _watch(probe.check, schedule, clock, report)
+        await _watch(probe.check, schedule, clock, report, explain)
 
 
 async def _watch(
-    check: Callable[[], Awaitable[None]], schedule: Schedule, clock: Clock, report: Callable[[bool, str], None]
+    check: Callable[[], Awaitable[None]],
+    schedule: Schedule,
+    clock: Clock,
+    report: Callable[[bool, str], None],
+    explain: Callable[[str], None],
 ) -> None:
     ready = False
     streak = failures = 0
@@ -261,7 +271,7 @@ async def _watch(
             failures += 1
             if failures >= SLOW_START and problem != told:
                 told = problem
-                report(False, problem)
+                explain(problem)
         await clock.sleep(schedule.period_s if ever_ready else period_s)
         period_s = min(period_s * 1.5, schedule.starting_period_s)
 

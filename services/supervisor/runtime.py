@@ -180,7 +180,7 @@ class Runtime:
             return
         spec, report = unit.spec, _Report(self, name, run)
         if spec.probe is not None:
-            watching = watch(spec.probe, spec.schedule, self._clock, report.readiness)
+            watching = watch(spec.probe, spec.schedule, self._clock, report.readiness, report.slowness)
             process.tasks.append(asyncio.create_task(watching))
         if spec.liveness is not None:
             watching = watch(spec.liveness, spec.liveness_schedule, self._clock, report.liveness)
@@ -280,6 +280,9 @@ class _Report:
 
     def readiness(self, ready: bool, reason: str) -> None:
         self._runtime.post(msg.Probed(self._name, self._run, ready, reason))
+
+    def slowness(self, reason: str) -> None:
+        self._runtime.post(msg.Probed(self._name, self._run, False, reason))
 
     def liveness(self, alive: bool, reason: str) -> None:
         if not alive:

@@ -20,7 +20,7 @@ import pytest
 from services.supervisor import machine as m
 from services.supervisor import messages as msg
 from services.supervisor.policy import RestartPolicy
-from services.supervisor.probe import ExecProbe, HttpProbe, Schedule, TcpProbe
+from services.supervisor.probe import SLOW_START, ExecProbe, HttpProbe, Schedule, TcpProbe
 from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
 from services.supervisor.states import State
 from tests.supervisor.fakes import ENVIRONMENT, deaf, free_port, healthy, oneshot, running, shell, sleeper
@@ -56,6 +56,28 @@ async def test_a_stopped_process_is_found_killed_and_replaced(run_dir: Path) -> 
         assert (1, 1) == (view.restarts, view.hangs)
         assert "signal SIGKILL (hung: no answer within 0.3 s)" == view.last_exit
         assert neighbour == mesh.pid("b")
+
+
+async def test_a_slow_start_is_explained_and_left_alone(run_dir: Path) -> None:
+    """However often liveness was asked in vain before its first answer, the process lives and becomes healthy."""
+    looks, flag = run_dir / "looks", run_dir / "flag"
+    often = Schedule(first_period_s=0.02, starting_period_s=0.02)
+    spec = replace(
+        sleeper("a"),
+        probe=ExecProbe(("sh", "-c", f"test -e {flag} || {{ echo still loading >&2; exit 1; }}"), ENVIRONMENT),
+        schedule=often,
+        liveness=ExecProbe(("sh", "-c", f"echo >> {looks}; test -e {flag}"), ENVIRONMENT),
+        liveness_schedule=often,
+    )
+    async with running([spec], run_dir) as mesh:
+        await until(lambda: looks.exists() and len(looks.read_text()) > SLOW_START + 5, "looks at liveness")
+        await until(lambda: "still loading" in mesh.runtime.view("a").message, "an explanation")
+        pid = mesh.pid("a")
+        flag.touch()
+        await mesh.until_state("a", State.HEALTHY)
+        view = mesh.runtime.view("a")
+
+        assert (0, 0, pid) == (view.restarts, view.hangs, mesh.pid("a"))
 
 
 async def test_an_exec_probe_decides(run_dir: Path) -> None:

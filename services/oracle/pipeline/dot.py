@@ -11,8 +11,12 @@ import re
 import warnings
 from dataclasses import dataclass
 
+from pyparsing import pyparsing_unicode
+
 from services.oracle.pipeline.errors import SpecificationError
 
+# Task ids are ASCII. pydot makes its grammar of every letter of this plane, which would hold 17 MB in each node.
+pyparsing_unicode.BasicMultilingualPlane._ranges = [(0x20, 0x7E)]
 with warnings.catch_warnings():
     # pydot's parser, which it imports on first use, still calls pyparsing by names that are deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
