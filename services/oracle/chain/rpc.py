@@ -16,6 +16,8 @@ from services.oracle.errors import RpcUnavailable
 
 _log = log.get_logger(__name__)
 _TIMEOUT_S = 5.0
+# More would only wait at the endpoint; what waits here does not use up its time.
+_MOST_AT_ONCE = 32
 # What providers answer to a client that asks too much: another endpoint may have room.
 _LIMIT_EXCEEDED = (-32005, 429)
 # Not a word of the chain, but of whoever stands before it: no key, no right, too often.
@@ -59,6 +61,7 @@ class RpcClient:
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._ids = itertools.count(1)
+        self._room = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def call(self, method: str, *params: object) -> Any:
         """
@@ -181,7 +184,8 @@ class RpcClient:
         # The node's client session does not decompress, as bridges want it.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         url = self.book.endpoints[index].http_url
-        async with self._session.post(url, data=body, headers=headers, timeout=self._timeout) as response:
+        post = self._session.post
+        async with self._room, post(url, data=body, headers=headers, timeout=self._timeout) as response:
             if response.status in _OWN_TROUBLES or response.status >= 500:
                 raise Malformed(f"{method}: HTTP {response.status}")
             answer = orjson.loads(await response.read())

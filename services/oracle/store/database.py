@@ -19,6 +19,7 @@ _AWAY = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -35,30 +36,32 @@ class Database:
     A repeat can happen after the first attempt took effect, so statements have to be idempotent.
     """
 
-    def __init__(self, pool: asyncpg.Pool, *, retry_s: float = 8.0) -> None:
+    def __init__(self, pool: asyncpg.Pool, durable: asyncpg.Pool, *, retry_s: float = 8.0) -> None:
         self._pool = pool
+        self._durable = durable
         self._retry_s = retry_s
 
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str, *, max_connections: int, deadline_s: float) -> "AsyncIterator[Database]":
-        """Wait until the server accepts a login, at most `deadline_s`; DatabaseUnavailable after that."""
-        # A pool that keeps a minimum of connections would log each failure to do so while the server is away.
-        pool = asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=max_connections,
-            timeout=_CONNECT_TIMEOUT_S,
-            command_timeout=_COMMAND_TIMEOUT_S,
-            server_settings={"application_name": "feedmesh-oracle"},
-        )
+        """
+        Wait until the server accepts a login, at most `deadline_s`; DatabaseUnavailable after that.
 
-        await pool
+        A quarter of the connections, at least one, are for what has to be durable.
+        """
+        durable = max(1, max_connections // 4)
+        pools = (
+            _pool(url, max(1, max_connections - durable), {}),
+            _pool(url, durable, {"synchronous_commit": "on"}),
+        )
         try:
-            await _patiently(lambda: pool.fetchval("SELECT 1"), deadline_s)
-            yield cls(pool)
+            for pool in pools:
+                await pool
+            await _patiently(lambda: pools[0].fetchval("SELECT 1"), deadline_s)
+            yield cls(*pools)
         finally:
-            pool.terminate()
+            for pool in pools:
+                pool.terminate()
 
     async def fetch(self, sql: str, *values: object) -> Sequence[asyncpg.Record]:
         """Return all rows."""
@@ -81,13 +84,7 @@ class Database:
 
     async def execute_durably(self, sql: str, *values: object) -> None:
         """Run a statement and return only when it is on disk, whatever the server's `synchronous_commit` is."""
-
-        async def attempt() -> None:
-            async with self.transaction() as connection:
-                await connection.execute("SET LOCAL synchronous_commit = on")
-                await connection.execute(sql, *values)
-
-        await _patiently(attempt, self._retry_s)
+        await _patiently(lambda: self._durable.execute(sql, *values), self._retry_s)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -101,6 +98,23 @@ class Database:
             await self._pool.fetchval("SELECT 1", timeout=2)
         except _AWAY as error:
             raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+
+
+def _pool(url: str, size: int, settings: dict[str, str]) -> asyncpg.Pool:
+    # A pool that keeps a minimum of connections would log each failure to do so while the server is away.
+    return asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        timeout=_CONNECT_TIMEOUT_S,
+        command_timeout=_COMMAND_TIMEOUT_S,
+        server_settings={"application_name": "feedmesh-oracle", **settings},
+        reset=_as_it_is,
+    )
+
+
+async def _as_it_is(_connection: Any) -> None:
+    """Keep a connection's session: no statement here changes it, and to reset it is a second round trip for each."""
 
 
 async def _patiently(attempt: Callable[[], Awaitable[_Result]], deadline_s: float) -> _Result:
