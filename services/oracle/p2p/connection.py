@@ -1,7 +1,7 @@
 """One authenticated connection: frames in, frames out, until either end has enough."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 
 from meshkit.clock import Clock
@@ -14,6 +14,8 @@ from services.oracle.p2p.tls import TlsStream
 _MAX_CONTROL_FRAMES = 4_000
 _MAX_STREAMS = 2_000
 _WRITE_TIMEOUT_S = 5.0
+# One TLS record holds 16 KiB: what waits together goes out together.
+_WRITTEN_TOGETHER = 16_384
 
 
 class Connection:
@@ -46,8 +48,8 @@ class Connection:
         self._opened: set[bytes] = set()
         self._control_frames = 0
         self._control: deque[Frame] = deque()
+        self._ready: OrderedDict[bytes, None] = OrderedDict()
         self._work = asyncio.Event()
-        self._last_served = b""
         for stream in streams.values():
             self.announce(stream)
 
@@ -78,8 +80,9 @@ class Connection:
         self._control.append(Frame(FrameType.CLOSE, stream.id))
         self._work.set()
 
-    def wake(self) -> None:
-        """Look for messages to send."""
+    def wake(self, stream: Stream) -> None:
+        """Send what waits in a stream, in its turn."""
+        self._ready[stream.id] = None
         self._work.set()
 
     async def _read(self) -> None:
@@ -108,7 +111,9 @@ class Connection:
         self._opened.add(frame.stream_id)
         if len(self._opened) > _MAX_STREAMS:
             raise FrameRefused(f"more than {_MAX_STREAMS} streams")
-        self._work.set()
+        # Something may have been waiting for this.
+        if (stream := self._streams.get(frame.stream_id)) is not None:
+            self.wake(stream)
 
     def _check_name(self, frame: Frame) -> None:
         try:
@@ -120,24 +125,30 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            frame = self._next_frame()
-            if frame is None:
+            data = bytearray()
+            while len(data) < _WRITTEN_TOGETHER and (frame := self._next_frame()) is not None:
+                data += frame.encode()
+            if not data:
                 self._work.clear()
                 await self._work.wait()
                 continue
             async with asyncio.timeout(_WRITE_TIMEOUT_S):
-                await self._tls.write(frame.encode())
+                await self._tls.write(bytes(data))
 
     def _next_frame(self) -> Frame | None:
         if self._control:
             return self._control.popleft()
-        ready = sorted(i for i, stream in self._streams.items() if stream.outgoing and i in self._opened)
-        if not ready:
-            return None
         # Streams take turns, so that a busy one cannot starve the others.
-        served = next((i for i in ready if i > self._last_served), ready[0])
-        self._last_served = served
-        return Frame(FrameType.DATA, served, self._streams[served].outgoing.popleft())
+        while self._ready:
+            ready, _ = self._ready.popitem(last=False)
+            stream = self._streams.get(ready)
+            if stream is None or not stream.outgoing or ready not in self._opened:
+                continue
+            message = stream.outgoing.popleft()
+            if stream.outgoing:
+                self._ready[ready] = None
+            return Frame(FrameType.DATA, ready, message)
+        return None
 
     def _limit_of(self, stream: bytes) -> int | None:
         known = self._streams.get(stream)

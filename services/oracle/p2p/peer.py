@@ -145,9 +145,9 @@ class Peer:
             # A task that is cancelled before its first step never reaches its own clean-up.
             await connection.close()
 
-    def _wake(self) -> None:
+    def _wake(self, stream: Stream) -> None:
         if self._connection is not None:
-            self._connection.wake()
+            self._connection.wake(stream)
 
     def _resize(self) -> None:
         limits = connection_limits(stream.limits for stream in self._streams.values())

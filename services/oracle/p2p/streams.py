@@ -12,8 +12,8 @@ class Stream:
     """
     Hold one stream's messages in both directions.
 
-    `arrived` is set whenever a message came in; `on_outgoing` is called when one waits to be sent. Several streams may
-    share an `arrived`.
+    `arrived` is set whenever a message came in; `on_outgoing` is called with the stream when a message waits to be
+    sent. Several streams may share an `arrived`.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Stream:
         *,
         now_s: float,
         arrived: asyncio.Event,
-        on_outgoing: Callable[[], None],
+        on_outgoing: "Callable[[Stream], None]",
         counters: Counter[str],
     ) -> None:
         self.name = name
@@ -47,7 +47,7 @@ class Stream:
         if len(self.outgoing) == self.limits.buffered:
             self._counters["outgoing_dropped"] += 1
         self.outgoing.append(message)
-        self._on_outgoing()
+        self._on_outgoing(self)
 
     def take_in(self, message: bytes, now_s: float) -> None:
         """Keep a message that came in, unless the peer sends too much."""

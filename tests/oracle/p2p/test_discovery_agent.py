@@ -47,7 +47,7 @@ class Line:
         self.waiting = stream.outgoing
         return stream
 
-    def deliver(self) -> None:
+    def deliver(self, *_: Stream) -> None:
         """Let what waits reach the peer, if it is connected."""
         while self.connected and self.waiting:
             self.waiting.popleft()
