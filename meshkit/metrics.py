@@ -19,6 +19,7 @@ from prometheus_client import (
 from prometheus_client import (
     Metric as Family,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -39,6 +40,8 @@ class Metric:
         help: What it measures, with its unit.
         labels: The label names.
         buckets: The upper bounds of a histogram, in the unit of its name.
+        derived: Whether a counter or gauge has no values of its own, but is told them at each rendering: thousands
+            of series would be an object each otherwise.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    derived: bool = False
 
 
 RPC_METRICS = (
@@ -60,6 +64,10 @@ RPC_METRICS = (
 )
 
 
+Sample = tuple[tuple[str, ...], float]
+"""The values of a metric's labels, and what it has for them."""
+
+
 class Registry:
     """The metrics of one process."""
 
@@ -69,12 +77,16 @@ class Registry:
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
+        self._derived: dict[str, _Derived] = {}
         self._measures: list[Callable[[], None]] = []
         for metric in table:
             self._declare(metric)
 
     def _declare(self, metric: Metric) -> None:
-        if metric.kind == "counter":
+        if metric.derived:
+            self._derived[metric.name] = _Derived(metric)
+            self._registry.register(self._derived[metric.name])
+        elif metric.kind == "counter":
             self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=self._registry)
         elif metric.kind == "gauge":
             self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=self._registry)
@@ -95,6 +107,10 @@ class Registry:
         """Return the histogram of that name; KeyError if the table has none."""
         return self._histograms[name]
 
+    def derive(self, name: str, samples: Callable[[], Iterable[Sample]]) -> None:
+        """Let a derived metric have these samples, asked for at each rendering; KeyError if the table has none."""
+        self._derived[name].samples = samples
+
     def before_render(self, measure: Callable[[], None]) -> None:
         """Have `measure` called before each rendering, to set what is known only by looking."""
         self._measures.append(measure)
@@ -104,6 +120,25 @@ class Registry:
         for measure in self._measures:
             measure()
         return generate_latest(_Labelled(self._registry, labels) if labels else self._registry)
+
+
+class _Derived(Collector):
+    """Make the family of a derived metric when it is asked for."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.samples: Callable[[], Iterable[Sample]] = tuple
+        self._metric = metric
+
+    def collect(self) -> Iterable[Family]:
+        metric = self._metric
+        family: CounterMetricFamily | GaugeMetricFamily
+        if metric.kind == "counter":
+            family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+        else:
+            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, value in self.samples():
+            family.add_metric(labels, value)
+        yield family
 
 
 class _Labelled(Collector):

@@ -8,7 +8,6 @@ from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import JobNotStarted
 from services.oracle.jobs import OracleJob
-from services.oracle.metrics import FeedMetrics
 from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
 from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.runner import Runner
@@ -31,14 +30,14 @@ class OracleFeed:
         self._around = around
         self._chain = around.chains[job.chain_id]
         self._keys = around.keyring.ocr[job.key_bundle_id].keys
-        self._metrics = FeedMetrics(around.registry, job_id, job.label)
-        self._source = PipelineSource(
-            job_id, job, around.fetcher, around.answers, around.runs, around.clock, self.status, self._metrics
-        )
         self._bootstrappers = around.bootstrappers(job.bootstrappers)
         if not self._bootstrappers:
             raise JobNotStarted("Need at least one v2 bootstrap peer defined")
         account = around.account(self._chain, job.transmitter)
+        self._metrics = around.metrics.add(job_id, job.label)
+        self._source = PipelineSource(
+            job_id, job, around.fetcher, around.answers, around.runs, around.clock, self.status, self._metrics
+        )
         self._reader = AggregatorReader(self._chain.rpc, self._chain.heads, job.contract)
         self._transmitter = FeedTransmitter(account, job.contract, job.gas_limit)
         tracker = ConfigTracker(self._chain.rpc, self._chain.heads, job.contract, job.timings.config_confirmations)
@@ -58,7 +57,7 @@ class OracleFeed:
         try:
             await self._watch.run()
         finally:
-            self._metrics.forget()
+            self._around.metrics.remove(self._metrics)
 
     async def _session(self, config: ContractConfig) -> None:
         host = self._around.host

@@ -1,32 +1,41 @@
 """The node's metrics: the names of the real node where it has them, and those that it lacks for OCR1."""
 
-from collections import OrderedDict
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal
 
-from meshkit.metrics import RPC_METRICS, Metric, Registry
+from prometheus_client import Histogram
+
+from meshkit.metrics import RPC_METRICS, Metric, Registry, Sample
 from services.oracle.ocr.state import Trace, TraceKind
 
 _LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 
+
+def _derived(name: str, kind: Literal["counter", "gauge"], text: str, *labels: str) -> Metric:
+    return Metric(name, kind, text, labels, derived=True)
+
+
 METRICS = (
     *RPC_METRICS,
-    Metric("ocr_median_values", "gauge", "Last observation of a job, after its pipeline.", ("job_id", "job_name")),
-    Metric("pipeline_run_errors", "gauge", "Failed pipeline runs since the start.", ("job_id", "job_name")),
+    _derived("ocr_median_values", "gauge", "Last observation of a job, after its pipeline.", "job_id", "job_name"),
+    _derived("pipeline_run_errors", "gauge", "Failed pipeline runs since the start.", "job_id", "job_name"),
     Metric("health", "gauge", "1 while a part of the node passes its check.", ("service_id",)),
     Metric("head_tracker_current_head", "gauge", "Number of the newest block known.", ("evmChainID",)),
-    Metric(
+    _derived(
         "feedmesh_oracle_rounds_total",
         "counter",
         "Moments of rounds that this node saw: of each round every one that it reached, such as round_started, "
         "observation_sent, report_sent, final, transmitted.",
-        ("job_name", "moment"),
+        "job_name",
+        "moment",
     ),
-    Metric("feedmesh_oracle_epoch", "gauge", "Current epoch.", ("job_name",)),
-    Metric("feedmesh_oracle_leader", "gauge", "Oracle index of the epoch's leader.", ("job_name",)),
-    Metric(
-        "feedmesh_oracle_led_rounds_total", "counter", "Rounds with a final report led by this node.", ("job_name",)
-    ),
-    Metric("feedmesh_oracle_sent_observations_total", "counter", "Own observations sent to leaders.", ("job_name",)),
-    Metric("feedmesh_oracle_included_observations_total", "counter", "Own observations in reports.", ("job_name",)),
+    _derived("feedmesh_oracle_epoch", "gauge", "Current epoch.", "job_name"),
+    _derived("feedmesh_oracle_leader", "gauge", "Oracle index of the epoch's leader.", "job_name"),
+    _derived("feedmesh_oracle_led_rounds_total", "counter", "Rounds with a final report led by this node.", "job_name"),
+    _derived("feedmesh_oracle_sent_observations_total", "counter", "Own observations sent to leaders.", "job_name"),
+    _derived("feedmesh_oracle_included_observations_total", "counter", "Own observations in reports.", "job_name"),
     Metric(
         "feedmesh_oracle_report_seconds",
         "histogram",
@@ -34,70 +43,108 @@ METRICS = (
         ("job_name",),
         _LATENCY_BUCKETS,
     ),
-    Metric("feedmesh_oracle_events", "gauge", "Counts of the protocol and the network by name.", ("part", "event")),
+    _derived("feedmesh_oracle_events", "gauge", "Counts of the protocol and the network by name.", "part", "event"),
 )
 
-_BY_JOB = ("ocr_median_values", "pipeline_run_errors")
-_BY_NAME = tuple(metric for metric in METRICS if metric.labels == ("job_name",))
 # A round that never ends is forgotten after so many others of its feed.
 _ROUNDS_OPEN = 16
 
 
 class FeedMetrics:
-    """Keep the metrics of one job; `forget` takes them out again."""
+    """
+    Keep the figures of one job.
 
-    def __init__(self, registry: Registry, job_id: int, job_name: str) -> None:
-        self._registry = registry
-        self._job = (str(job_id), job_name)
-        self._name = job_name
-        self._started_ms: OrderedDict[tuple[int, int], int] = OrderedDict()
-        self._moments: set[str] = set()
+    Attributes:
+        median: The last observation, in the feed's decimals; None before the first.
+        failed_runs: How many runs of the pipeline have failed; None before the first.
+        leader: The epoch's leader; None before the first epoch.
+        moments: How often each kind of moment was seen.
+        led, sent, included: Rounds led to a final report; own observations sent, and found in reports.
+    """
 
-    def observed(self, value: int) -> None:
-        """Note an observation, in the feed's decimals."""
-        self._registry.gauge("ocr_median_values").labels(*self._job).set(value)
+    __slots__ = (
+        "_latency", "_started_ms", "epoch", "failed_runs", "included", "job_id", "leader", "led", "median", "moments",
+        "name", "sent",
+    )  # fmt: skip
 
-    def failed(self, runs: int) -> None:
-        """Note how many runs of the pipeline have failed."""
-        self._registry.gauge("pipeline_run_errors").labels(*self._job).set(runs)
+    def __init__(self, job_id: int, name: str, latency: Histogram) -> None:
+        self.job_id = str(job_id)
+        self.name = name
+        self.median: int | None = None
+        self.failed_runs: int | None = None
+        self.epoch: int | None = None
+        self.leader: int | None = None
+        self.moments: Counter[str] = Counter()
+        self.led = self.sent = self.included = 0
+        self._latency = latency.labels(name)
+        self._started_ms: dict[tuple[int, int], int] = {}
 
     def follow(self, trace: Trace, own_index: int) -> None:
         """Note a moment of a round; `own_index` is this node's place in the configuration."""
-        registry, name = self._registry, self._name
-        self._moments.add(trace.kind.value)
-        registry.counter("feedmesh_oracle_rounds_total").labels(name, trace.kind.value).inc()
+        self.moments[trace.kind.value] += 1
         match trace.kind:
             case TraceKind.EPOCH_STARTED:
-                registry.gauge("feedmesh_oracle_epoch").labels(name).set(trace.epoch)
-                if trace.leader is not None:
-                    registry.gauge("feedmesh_oracle_leader").labels(name).set(trace.leader)
+                self.epoch = trace.epoch
+                self.leader = self.leader if trace.leader is None else trace.leader
             case TraceKind.ROUND_STARTED:
                 self._started_ms[trace.epoch, trace.round] = trace.at_ms
                 if len(self._started_ms) > _ROUNDS_OPEN:
-                    self._started_ms.popitem(last=False)
+                    del self._started_ms[next(iter(self._started_ms))]
             case TraceKind.OBSERVATION_SENT:
-                registry.counter("feedmesh_oracle_sent_observations_total").labels(name).inc()
+                self.sent += 1
             case TraceKind.FINAL:
                 self._final(trace, own_index)
 
-    def forget(self) -> None:
-        """Take the job's series out: a job that is gone has no values."""
-        for name in _BY_JOB:
-            self._registry.gauge(name).remove(*self._job)
-        for moment in self._moments:
-            self._registry.counter("feedmesh_oracle_rounds_total").remove(self._name, moment)
-        for metric in _BY_NAME:
-            family = getattr(self._registry, metric.kind)(metric.name)
-            family.remove(self._name)
-
     def _final(self, trace: Trace, own_index: int) -> None:
-        registry, name = self._registry, self._name
         started_ms = self._started_ms.pop((trace.epoch, trace.round), None)
         if started_ms is not None:
-            registry.histogram("feedmesh_oracle_report_seconds").labels(name).observe(
-                max(0, trace.at_ms - started_ms) / 1000
-            )
-        if own_index in trace.observers:
-            registry.counter("feedmesh_oracle_included_observations_total").labels(name).inc()
-        if trace.leader == own_index:
-            registry.counter("feedmesh_oracle_led_rounds_total").labels(name).inc()
+            self._latency.observe(max(0, trace.at_ms - started_ms) / 1000)
+        self.included += own_index in trace.observers
+        self.led += trace.leader == own_index
+
+
+class OracleMetrics:
+    """Keep the figures of all jobs of a node, and show them with each rendering of the registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._latency = registry.histogram("feedmesh_oracle_report_seconds")
+        self._feeds: dict[str, FeedMetrics] = {}
+        by_job: dict[str, Callable[[FeedMetrics], float | None]] = {
+            "ocr_median_values": lambda feed: feed.median,
+            "pipeline_run_errors": lambda feed: feed.failed_runs,
+        }
+        by_name: dict[str, Callable[[FeedMetrics], float | None]] = {
+            "feedmesh_oracle_epoch": lambda feed: feed.epoch,
+            "feedmesh_oracle_leader": lambda feed: feed.leader,
+            "feedmesh_oracle_led_rounds_total": lambda feed: feed.led,
+            "feedmesh_oracle_sent_observations_total": lambda feed: feed.sent,
+            "feedmesh_oracle_included_observations_total": lambda feed: feed.included,
+        }
+        for name, value in by_job.items():
+            registry.derive(name, partial(self._known, value, lambda feed: (feed.job_id, feed.name)))
+        for name, value in by_name.items():
+            registry.derive(name, partial(self._known, value, lambda feed: (feed.name,)))
+        registry.derive("feedmesh_oracle_rounds_total", self._moments)
+
+    def add(self, job_id: int, name: str) -> FeedMetrics:
+        """Return the figures of a job, which are shown from now on."""
+        self._feeds[name] = FeedMetrics(job_id, name, self._latency)
+        return self._feeds[name]
+
+    def remove(self, feed: FeedMetrics) -> None:
+        """Show a job no longer: a job that is gone has no values."""
+        if self._feeds.get(feed.name) is feed:
+            del self._feeds[feed.name]
+            self._latency.remove(feed.name)
+
+    def _known(
+        self, value: Callable[[FeedMetrics], float | None], labels: Callable[[FeedMetrics], tuple[str, ...]]
+    ) -> Iterator[Sample]:
+        for feed in self._feeds.values():
+            if (known := value(feed)) is not None:
+                yield labels(feed), known
+
+    def _moments(self) -> Iterator[Sample]:
+        for feed in self._feeds.values():
+            for moment, count in feed.moments.items():
+                yield (feed.name, moment), count

@@ -33,7 +33,7 @@ from services.oracle.errors import DatabaseUnavailable, SettingInvalid
 from services.oracle.health import Health
 from services.oracle.keys.imports import open_keyring
 from services.oracle.keys.ring import Keyring
-from services.oracle.metrics import METRICS
+from services.oracle.metrics import METRICS, OracleMetrics
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.pipeline.fetch import Fetcher
@@ -60,7 +60,8 @@ _log = log.get_logger(__name__)
 _DATABASE_DEADLINE_S = 60.0
 _FLUSH_EVERY_S = 5.0
 _PRUNE_EVERY_S = 600.0
-_KEEP_TRANSACTIONS_S = 24 * 3600.0
+# Settled transactions, and reports that nobody came back to transmit.
+_KEEP_S = 24 * 3600.0
 _DRAIN_S = 1.0
 
 
@@ -168,6 +169,7 @@ class Node:
             max_bytes=request.max_size_bytes,
             bridge_cache_ttl_s=config.web_server.bridge_cache_ttl_s,
         )
+        registry = Registry(METRICS)
         around = Surroundings(
             config=config,
             keyring=keyring,
@@ -180,7 +182,8 @@ class Node:
             contract_configs=ContractConfigStore(database),
             protocol=PostgresProtocolStore(database),
             rounds=Rounds(),
-            registry=Registry(METRICS),
+            registry=registry,
+            metrics=OracleMetrics(registry),
             clock=self.clock,
         )
         for chain in chains.values():
@@ -232,8 +235,15 @@ class Node:
             await self._flush(around)
             if self.clock.monotonic() - pruned_s >= _PRUNE_EVERY_S:
                 pruned_s = self.clock.monotonic()
-                for chain in around.chains.values():
-                    await _prune(chain.transactions)
+                await self._prune(around)
+
+    async def _prune(self, around: Surroundings) -> None:
+        try:
+            await around.protocol.delete_pending_before(self.clock.time_ms() - int(_KEEP_S * 1000))
+            for chain in around.chains.values():
+                await chain.transactions.prune(_KEEP_S)
+        except DatabaseUnavailable as error:
+            _log.warning("not_pruned", error=str(error))
 
     @asynccontextmanager
     async def _web_server(self, backend: app.Backend) -> AsyncIterator[None]:
@@ -264,10 +274,3 @@ async def _listening(host: Host, config: Config) -> AsyncIterator[None]:
         yield
     finally:
         await host.close()
-
-
-async def _prune(transactions: TransactionStore) -> None:
-    try:
-        await transactions.prune(_KEEP_TRANSACTIONS_S)
-    except DatabaseUnavailable as error:
-        _log.warning("transactions_not_pruned", error=str(error))

@@ -73,11 +73,11 @@ class PipelineSource:
             self._runs.note(record(self._job_id, pipeline, results, spans_s, variables, str(error), now))
             self._status.fail(f"observation failed: {error}")
             self._status.failed_runs += 1
-            self._metrics.failed(self._status.failed_runs)
+            self._metrics.failed_runs = self._status.failed_runs
             raise
         self._runs.note(record(self._job_id, pipeline, results, spans_s, variables, value, now))
         self._last = LastAnswer(value, now[0] // 1000)
         self._status.last_observation = value
-        self._metrics.observed(value)
+        self._metrics.median = value
         self._answers.note(self._job_id, self._last)
         return value

@@ -11,6 +11,7 @@ from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
 from services.oracle.keys.ring import Keyring
+from services.oracle.metrics import OracleMetrics
 from services.oracle.p2p.host import Host
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rounds import Rounds
@@ -50,6 +51,7 @@ class Surroundings:
     protocol: PostgresProtocolStore
     rounds: Rounds
     registry: Registry
+    metrics: OracleMetrics
     clock: Clock
 
     def account(self, chain: Chain, address: str) -> Account:

@@ -7,6 +7,7 @@ from meshkit.metrics import Metric, Registry
 TABLE = (
     Metric("asked_total", "counter", "Requests.", ("job",)),
     Metric("age_seconds", "gauge", "Age.", ("source",)),
+    Metric("led_total", "counter", "Rounds.", ("feed",), derived=True),
     Metric("took_seconds", "histogram", "Time.", (), (1.0,)),
 )
 
@@ -39,3 +40,16 @@ def test_what_is_known_by_looking_is_looked_at_for_each_rendering() -> None:
 
     assert b'age_seconds{source="kraken"} 1.0\n' in registry.render()
     assert b'age_seconds{source="kraken"} 2.0\n' in registry.render()
+
+
+def test_derived_metrics_are_told_at_each_rendering() -> None:
+    """Their samples are those of that moment, with the added labels; before anybody tells there are none."""
+    registry = Registry(TABLE)
+    led = {"BTC / USD": 1}
+    assert b"led_total{" not in registry.render()
+    registry.derive("led_total", lambda: (((feed,), count) for feed, count in led.items()))
+
+    assert b'led_total{feed="BTC / USD"} 1.0\n' in registry.render()
+    led["BTC / USD"] = 2
+    assert b'led_total{feed="BTC / USD",node="1"} 2.0\n' in registry.render({"node": "1"})
+    assert b"# TYPE led_total counter\n" in registry.render()

@@ -1,7 +1,7 @@
 """The metrics of a job."""
 
 from meshkit.metrics import Registry
-from services.oracle.metrics import METRICS, FeedMetrics
+from services.oracle.metrics import METRICS, OracleMetrics
 from services.oracle.ocr.state import Trace, TraceKind
 
 OWN = 2
@@ -19,8 +19,8 @@ def _samples(registry: Registry) -> dict[str, float]:
 def test_a_round_is_counted_in_all_its_parts() -> None:
     """Epoch, leader, sent and included observations, led rounds and the report's latency follow the moments."""
     registry = Registry(METRICS)
-    metrics = FeedMetrics(registry, 4, "BTC / USD")
-    metrics.observed(65)
+    metrics = OracleMetrics(registry).add(4, "BTC / USD")
+    metrics.median = 65
     metrics.follow(_trace(TraceKind.EPOCH_STARTED, 900, 0), OWN)
     for number, observers in ((1, (0, 1, OWN)), (2, (0, 1, 3))):
         metrics.follow(_trace(TraceKind.ROUND_STARTED, 1000 * number, number), OWN)
@@ -44,14 +44,14 @@ def test_a_round_is_counted_in_all_its_parts() -> None:
 def test_a_job_that_is_gone_leaves_nothing() -> None:
     """After its end no series of a job is left, and those of another job stay."""
     registry = Registry(METRICS)
-    gone, staying = FeedMetrics(registry, 1, "ETH / USD"), FeedMetrics(registry, 2, "EUR / USD")
+    jobs = OracleMetrics(registry)
+    gone, staying = jobs.add(1, "ETH / USD"), jobs.add(2, "EUR / USD")
     for metrics in (gone, staying):
-        metrics.observed(1)
-        metrics.failed(3)
+        metrics.median, metrics.failed_runs = 1, 3
         for kind in TraceKind:
             metrics.follow(_trace(kind, 1000, observers=(OWN,)), OWN)
     before = {name.replace("ETH", "EUR").replace('"1"', '"2"') for name in _samples(registry) if "ETH" in name}
-    gone.forget()
+    jobs.remove(gone)
 
     after = set(_samples(registry))
     assert not [name for name in after if "ETH" in name]

@@ -110,11 +110,6 @@ class Outside:
                 delete = self._store.delete_pending(self._digest, epoch, round_number)
                 await self._try("delete_pending", delete, limit_s)
 
-    async def collect(self, due_before_ms: int) -> None:
-        """Delete pending transmissions that nobody came back for."""
-        delete = self._store.delete_pending_before(due_before_ms)
-        await self._try("delete_pending_before", delete, self._limits.database_s)
-
     async def _load_signed_round(self) -> SignedRound | None:
         # Without knowing it the oracle could sign a round again, so there is no going on without the store.
         waits = tenacity.wait_exponential(multiplier=0.5, max=10)

@@ -99,10 +99,6 @@ class ProtocolStore(Protocol):
         """Delete that pending transmission; no error when there is none."""
         ...
 
-    async def delete_pending_before(self, due_before_ms: int) -> None:
-        """Delete the pending transmissions of every digest that were due before that Unix time in milliseconds."""
-        ...
-
 
 class ConfigOverrider(Protocol):
     """Override alphaPPB and deltaC locally (the Flags contract)."""

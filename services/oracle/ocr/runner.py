@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec
 
 from meshkit.clock import Clock
 from meshkit.log import get_logger
@@ -41,11 +41,10 @@ from services.oracle.ocr.ports import (
 )
 from services.oracle.ocr.state import Trace
 
+_Values = ParamSpec("_Values")
 _NS_PER_S = 1_000_000_000
 _WRITES_QUEUED = 256
 _RECEIVE_RETRY_S = 1.0
-_COLLECT_EVERY_S = 720.0
-_KEEP_PENDING_MS = 24 * 3600 * 1000
 
 
 class Runner:
@@ -94,7 +93,8 @@ class Runner:
         )
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writes: asyncio.Queue[SavePending | DeletePending | None] = asyncio.Queue(_WRITES_QUEUED)
+        self._writes: list[SavePending | DeletePending | None] = []
+        self._to_write = asyncio.Event()
         self._unsaved_pacemaker: SavePacemaker | None = None
         self._closed = False
 
@@ -111,7 +111,7 @@ class Runner:
     #     call tasks, one per             +--> _step --> oracle -+--> timers set and stopped
     #       Observe, ReadContract,        |    (sync)            +--> new call tasks
     #       SaveSignedRound, Transmit ----+                      +--> writes (queue of 256) --> writer task --> store
-    #     collector task --> store                               +--> trace hook
+    #                                                            +--> trace hook
     #
     # A call task ends with exactly one event within its timeout, whatever happened to the call. Writes keep their
     # order; of the pacemaker's states only the newest is written; when the queue is full a write is dropped.
@@ -124,7 +124,6 @@ class Runner:
         try:
             self._step(await self._outside.restore())
             self._spawn(self._write())
-            self._spawn(self._collect())
             await self._receive()
         finally:
             self._closed = True
@@ -154,17 +153,15 @@ class Runner:
 
     async def _write(self) -> None:
         while True:
-            action = await self._writes.get()
-            if action is not None:
-                await self._outside.write(action)
-            elif self._unsaved_pacemaker is not None:
-                newest, self._unsaved_pacemaker = self._unsaved_pacemaker, None
-                await self._outside.write(newest)
-
-    async def _collect(self) -> None:
-        while True:
-            await self._clock.sleep(_COLLECT_EVERY_S)
-            await self._outside.collect(self._clock.time_ms() - _KEEP_PENDING_MS)
+            await self._to_write.wait()
+            while self._writes:
+                action = self._writes.pop(0)
+                if action is not None:
+                    await self._outside.write(action)
+                elif self._unsaved_pacemaker is not None:
+                    newest, self._unsaved_pacemaker = self._unsaved_pacemaker, None
+                    await self._outside.write(newest)
+            self._to_write.clear()
 
     def _step(self, event: Event) -> None:
         """Let the oracle handle an event, and perform what it wants."""
@@ -193,13 +190,13 @@ class Runner:
             case StopTimer(timer):
                 self._stop_timer(timer)
             case Observe(epoch, round_number):
-                self._spawn(self._then_step(self._outside.observe(epoch, round_number)))
+                self._spawn(self._then_step(self._outside.observe, epoch, round_number))
             case ReadContract(purpose, epoch, round_number):
-                self._spawn(self._then_step(self._outside.read(purpose, epoch, round_number)))
+                self._spawn(self._then_step(self._outside.read, purpose, epoch, round_number))
             case SaveSignedRound(signed):
-                self._spawn(self._then_step(self._outside.save_signed_round(signed)))
+                self._spawn(self._then_step(self._outside.save_signed_round, signed))
             case Transmit():
-                self._spawn(self._then_step(self._outside.transmit(action)))
+                self._spawn(self._then_step(self._outside.transmit, action))
             case SavePacemaker():
                 # The queue holds one mark for the newest state, however often it changes until it is written.
                 if self._unsaved_pacemaker is not None or self._enqueue(None):
@@ -223,15 +220,18 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _then_step(self, call: Awaitable[Event]) -> None:
-        self._step(await call)
+    async def _then_step(
+        self, call: Callable[_Values, Awaitable[Event]], *values: _Values.args, **named: _Values.kwargs
+    ) -> None:
+        # The call is made only here, so that a task that is cancelled before its first step leaves none unawaited.
+        self._step(await call(*values, **named))
 
     def _enqueue(self, write: SavePending | DeletePending | None) -> bool:
-        try:
-            self._writes.put_nowait(write)
-        except asyncio.QueueFull:
+        if len(self._writes) == _WRITES_QUEUED:
             self.counters["writes_dropped"] += 1
             return False
+        self._writes.append(write)
+        self._to_write.set()
         return True
 
     def _tell(self, trace: Trace) -> None:

@@ -144,7 +144,7 @@ class Connection:
             stream = self._streams.get(ready)
             if stream is None or not stream.outgoing or ready not in self._opened:
                 continue
-            message = stream.outgoing.popleft()
+            message = stream.outgoing.pop(0)
             if stream.outgoing:
                 self._ready[ready] = None
             return Frame(FrameType.DATA, ready, message)

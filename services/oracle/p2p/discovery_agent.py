@@ -1,7 +1,7 @@
 """Speak discovery with every peer: tell them the address book, learn theirs."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from meshkit.clock import Clock
@@ -93,10 +93,10 @@ class DiscoveryAgent:
             for peer_key, stream in list(self._streams.items()):
                 self._take(peer_key, stream.incoming)
 
-    def _take(self, peer_key: bytes, incoming: deque[bytes]) -> None:
+    def _take(self, peer_key: bytes, incoming: list[bytes]) -> None:
         while incoming:
             try:
-                learned = self._book.learn(incoming.popleft())
+                learned = self._book.learn(incoming.pop(0))
             except AnnouncementRefused as error:
                 self._refuse(peer_key, str(error))
                 continue

@@ -55,7 +55,7 @@ class OcrEndpoint:
                 if incoming:
                     # Whoever was heard goes to the end, so that a flood of one oracle does not silence the others.
                     self._order = [*self._order[position + 1 :], *self._order[: position + 1]]
-                    return index, incoming.popleft()
+                    return index, incoming.pop(0)
             self._arrived.clear()
             await self._arrived.wait()
 

@@ -1,12 +1,13 @@
 """Health, readiness, metrics, and the simple questions."""
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 from aiohttp import web
 
-from meshkit.metrics import CONTENT_TYPE
+from meshkit.metrics import CONTENT_TYPE, Sample
 from services.oracle.health import Check, Health
 from services.oracle.rest.jsonapi import Refused, many, resource
 from services.oracle.spawner import JobSpawner
@@ -24,6 +25,8 @@ class Monitoring:
         self._around = around
         self._spawner = spawner
         self._token = token
+        around.registry.before_render(self._show_heads)
+        around.registry.derive("feedmesh_oracle_events", self._events)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the routes."""
@@ -55,7 +58,6 @@ class Monitoring:
         given = request.headers.get("Authorization", "")
         if self._token is not None and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             raise Refused(401, "Unauthorized")
-        self._refresh()
         return web.Response(body=self._around.registry.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _get_ping(self, _: web.Request) -> web.Response:
@@ -64,18 +66,21 @@ class Monitoring:
     async def _get_build_info(self, _: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(_BUILD_INFO), content_type="application/json")
 
-    def _refresh(self) -> None:
-        registry = self._around.registry
+    def _show_heads(self) -> None:
+        gauge = self._around.registry.gauge("head_tracker_current_head")
         for chain_id, chain in self._around.chains.items():
-            registry.gauge("head_tracker_current_head").labels(str(chain_id)).set(chain.heads.latest)
+            gauge.labels(str(chain_id)).set(chain.heads.latest)
+
+    def _events(self) -> Iterator[Sample]:
+        transactions: Counter[str] = Counter()
+        for chain in self._around.chains.values():
             for account in chain.accounts.values():
-                for event, count in account.counters.items():
-                    registry.gauge("feedmesh_oracle_events").labels("transactions", event).set(count)
-        for event, count in self._around.host.counters.items():
-            registry.gauge("feedmesh_oracle_events").labels("p2p", event).set(count)
-        for active in self._spawner.all():
-            for event, count in active.status.counters.items():
-                registry.gauge("feedmesh_oracle_events").labels(active.job.label, event).set(count)
+                transactions.update(account.counters)
+        parts = {"transactions": transactions, "p2p": self._around.host.counters}
+        parts |= {active.job.label: active.status.counters for active in self._spawner.all()}
+        for part, counts in parts.items():
+            for event, count in counts.items():
+                yield (part, event), count
 
 
 def _list(request: web.Request, checks: Sequence[Check], status: int) -> web.Response:

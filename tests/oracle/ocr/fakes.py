@@ -91,11 +91,6 @@ class World:
         await self._pass("delete_pending")
         self.pending.pop((epoch, round_number), None)
 
-    async def delete_pending_before(self, due_before_ms: int) -> None:
-        """Forget old transmissions."""
-        await self._pass("delete_pending_before")
-        self.pending = {key: p for key, p in self.pending.items() if p.due_ms >= due_before_ms}
-
     async def _pass(self, name: str) -> None:
         if name in self.broken:
             raise OutageError(name)

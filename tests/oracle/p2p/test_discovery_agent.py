@@ -1,7 +1,7 @@
 """Discovery keeps within what the peer takes, whatever there is to tell."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ class Line:
         self._clock = clock
         limits = discovery_limits(DELTA_RECONCILE_S)
         self._takes = TokenBucket(limits.messages_rate, limits.messages_capacity, 0)
-        self.waiting: deque[bytes] = deque()
+        self.waiting: list[bytes] = []
         self.connected = False
         self.taken = self.refused = 0
 
@@ -50,7 +50,7 @@ class Line:
     def deliver(self, *_: Stream) -> None:
         """Let what waits reach the peer, if it is connected."""
         while self.connected and self.waiting:
-            self.waiting.popleft()
+            self.waiting.pop(0)
             if self._takes.take(1, self._clock.monotonic()):
                 self.taken += 1
             else:
