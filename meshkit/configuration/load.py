@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from meshkit import feeds, log
-from meshkit.configuration.solution import Configuration
+from meshkit.configuration.solution import SP_SECRETS_DIR, Configuration
 from meshkit.errors import FailedPrecondition
 
 
@@ -28,6 +28,7 @@ def load(path: Path) -> Configuration:
     """
     Read and validate the configuration and register its secrets with the log.
 
+    A value that is a path below `spSecretsDir` stands for what that file holds, without white space around it.
     Raises InvalidConfiguration, which names every faulty key, never a value.
     """
     try:
@@ -36,6 +37,10 @@ def load(path: Path) -> Configuration:
         raise InvalidConfiguration(path, [f"cannot be read: {error.strerror}"]) from error
     except orjson.JSONDecodeError as error:
         raise InvalidConfiguration(path, [f"is not JSON: {error}"]) from error
+    problems: list[str] = []
+    document = _filled(document, _secrets_dir(document), "", problems)
+    if problems:
+        raise InvalidConfiguration(path, problems)
     try:
         configuration = Configuration.model_validate(document)
     except ValidationError as error:
@@ -61,6 +66,29 @@ def _secrets_in(value: object) -> Iterator[str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _secrets_in(item)
+
+
+def _secrets_dir(document: Any) -> str:
+    solution = document.get("solution") if isinstance(document, dict) else None
+    found = solution.get("spSecretsDir") if isinstance(solution, dict) else None
+    return found if isinstance(found, str) else SP_SECRETS_DIR
+
+
+def _filled(value: Any, secrets_dir: str, place: str, problems: list[str]) -> Any:
+    """Return a value with what the files of secrets that it names hold; what cannot be read is added to `problems`."""
+    if isinstance(value, dict):
+        return {
+            key: _filled(below, secrets_dir, f"{place}.{key}".lstrip("."), problems) for key, below in value.items()
+        }
+    if isinstance(value, list):
+        return [_filled(below, secrets_dir, f"{place}.{index}", problems) for index, below in enumerate(value)]
+    if not isinstance(value, str) or not secrets_dir.strip("/") or Path(secrets_dir) not in Path(value).parents:
+        return value
+    try:
+        return Path(value).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{place}: the file {value} cannot be read: {getattr(error, 'strerror', 'no text')}")
+        return value
 
 
 def _describe(fault: Any) -> str:

@@ -9,6 +9,7 @@ from meshkit.configuration.mesh import MOST_NODES, Mesh
 from meshkit.configuration.model import Section
 
 Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+SP_SECRETS_DIR = "/sp/secrets"
 PrivateKey = Annotated[SecretStr, Field(min_length=64, max_length=66)]
 Wei = Annotated[int, Field(ge=0)]
 
@@ -45,7 +46,9 @@ class Solution(Section):
     max_restarts: int = Field(3, ge=0, description="Crashes of one service after which the mesh stops.")
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
     sp_secrets_dir: str = Field(
-        "/sp/secrets", description="Kept for existing files; the nodes' keys are made and kept in `mesh.dataDir`."
+        SP_SECRETS_DIR,
+        description="A value anywhere in the file that is a path below this directory is read from that file. The "
+        "nodes' keys are not kept here but in `mesh.dataDir`.",
     )
     total_nodes: int = Field(5, ge=5, le=MOST_NODES, description="Number of nodes: bootstrap and oracles.")
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")

@@ -44,6 +44,43 @@ def test_secrets_are_censored_after_reading() -> None:
     assert "push-password" not in repr(configuration)
 
 
+def test_a_path_below_the_directory_of_secrets_is_read(tmp_path: Path, document: dict[str, Any]) -> None:
+    """The value is what the file holds, checked and censored as any; a path beside the directory is only text."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "pg").write_text("a-password-of-a-file\n")
+    (secrets / "key").write_text("a-key-of-a-file")
+    document["solution"] |= {"spSecretsDir": str(secrets), "pgPassword": str(secrets / "pg")}
+    document["solution"] |= {"chainlinkFeedTemplatesDir": str(tmp_path / "secrets-of-others")}
+    document["solution"]["priceAggregatorConfig"]["sources"]["finnhub"]["apiKey"] = str(secrets / "key")
+    solution = load(write(tmp_path, document)).solution
+
+    api_key = solution.price_aggregator_config.sources["finnhub"].api_key
+    assert "a-password-of-a-file" == solution.pg_password.get_secret_value()
+    assert "a-key-of-a-file" == (api_key and api_key.get_secret_value())
+    assert str(tmp_path / "secrets-of-others") == solution.chainlink_feed_templates_dir
+    assert log.censor("a-key-of-a-file") == log.CENSORED
+
+
+def test_secrets_that_cannot_be_read_are_all_named(tmp_path: Path, document: dict[str, Any]) -> None:
+    """Every key whose file is missing is in the error; a file with too short a secret is refused without its text."""
+    (tmp_path / "short").write_text("tiny")
+    document["solution"] |= {"spSecretsDir": str(tmp_path), "pgPassword": str(tmp_path / "none")}
+    document["solution"]["faucetPrivateKey"] = str(tmp_path / "lost")
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(write(tmp_path, document))
+    document["solution"] |= {"pgPassword": str(tmp_path / "short"), "faucetPrivateKey": "0x" + "1" * 64}
+    with pytest.raises(InvalidConfiguration) as short:
+        load(write(tmp_path, document))
+
+    assert caught.value.problems == tuple(
+        f"solution.{key}: the file {tmp_path / name} cannot be read: No such file or directory"
+        for key, name in (("pgPassword", "none"), ("faucetPrivateKey", "lost"))
+    )
+    assert ["solution.pgPassword"] == [problem.split(":")[0] for problem in short.value.problems]
+    assert "tiny" not in str(short.value)
+
+
 @pytest.mark.parametrize(
     ("place", "name", "expected"),
     [
