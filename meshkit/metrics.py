@@ -4,9 +4,11 @@ Metrics as one table a process: declared once, used by name, rendered as Prometh
 A metric that is not in the table cannot be used, so the table is also the documentation.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import accumulate
+from typing import Any, Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,9 +21,10 @@ from prometheus_client import (
 from prometheus_client import (
     Metric as Family,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 # A second series for each counter, with the time it was made, is of no use to anybody here.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -40,8 +43,8 @@ class Metric:
         help: What it measures, with its unit.
         labels: The label names.
         buckets: The upper bounds of a histogram, in the unit of its name.
-        derived: Whether a counter or gauge has no values of its own, but is told them at each rendering: thousands
-            of series would be an object each otherwise.
+        derived: Whether it has no values of its own, but is told them at each rendering: thousands of series would
+            be several objects each otherwise.
     """
 
     name: str
@@ -64,7 +67,31 @@ RPC_METRICS = (
 )
 
 
-Sample = tuple[tuple[str, ...], float]
+@dataclass(slots=True)
+class Distribution:
+    """Count values by the bounds of a histogram's buckets; `counts` has one more, for what is above them all."""
+
+    bounds: tuple[float, ...]
+    counts: list[int]
+    total: float = 0.0
+
+    @classmethod
+    def of(cls, bounds: tuple[float, ...]) -> "Distribution":
+        """Return one without values."""
+        return cls(bounds, [0] * (len(bounds) + 1))
+
+    def observe(self, value: float) -> None:
+        """Count a value; a bound belongs to its bucket."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return each bound with how many values are not above it, as Prometheus has them."""
+        names = (*map(floatToGoString, self.bounds), "+Inf")
+        return list(zip(names, accumulate(self.counts), strict=True))
+
+
+Sample = tuple[tuple[str, ...], float | Distribution]
 """The values of a metric's labels, and what it has for them."""
 
 
@@ -131,13 +158,17 @@ class _Derived(Collector):
 
     def collect(self) -> Iterable[Family]:
         metric = self._metric
-        family: CounterMetricFamily | GaugeMetricFamily
-        if metric.kind == "counter":
-            family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-        else:
-            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        families: dict[str, Any] = {
+            "counter": CounterMetricFamily,
+            "gauge": GaugeMetricFamily,
+            "histogram": HistogramMetricFamily,
+        }
+        family = families[metric.kind](metric.name, metric.help, labels=metric.labels)
         for labels, value in self.samples():
-            family.add_metric(labels, value)
+            if isinstance(value, Distribution):
+                family.add_metric(labels, value.buckets(), value.total)
+            else:
+                family.add_metric(labels, value)
         yield family
 
 

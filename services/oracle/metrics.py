@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
-from prometheus_client import Histogram
-
-from meshkit.metrics import RPC_METRICS, Metric, Registry, Sample
+from meshkit.metrics import RPC_METRICS, Distribution, Metric, Registry, Sample
 from services.oracle.ocr.state import Trace, TraceKind
 
 _LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
@@ -42,6 +40,7 @@ METRICS = (
         "Time from a round's start to its final report, in seconds.",
         ("job_name",),
         _LATENCY_BUCKETS,
+        derived=True,
     ),
     _derived("feedmesh_oracle_events", "gauge", "Counts of the protocol and the network by name.", "part", "event"),
 )
@@ -59,15 +58,16 @@ class FeedMetrics:
         failed_runs: How many runs of the pipeline have failed; None before the first.
         leader: The epoch's leader; None before the first epoch.
         moments: How often each kind of moment was seen.
+        latency: Seconds from a round's start to its final report.
         led, sent, included: Rounds led to a final report; own observations sent, and found in reports.
     """
 
     __slots__ = (
-        "_latency", "_started_ms", "epoch", "failed_runs", "included", "job_id", "leader", "led", "median", "moments",
+        "_started_ms", "epoch", "failed_runs", "included", "job_id", "latency", "leader", "led", "median", "moments",
         "name", "sent",
     )  # fmt: skip
 
-    def __init__(self, job_id: int, name: str, latency: Histogram) -> None:
+    def __init__(self, job_id: int, name: str) -> None:
         self.job_id = str(job_id)
         self.name = name
         self.median: int | None = None
@@ -76,7 +76,7 @@ class FeedMetrics:
         self.leader: int | None = None
         self.moments: Counter[str] = Counter()
         self.led = self.sent = self.included = 0
-        self._latency = latency.labels(name)
+        self.latency = Distribution.of(_LATENCY_BUCKETS)
         self._started_ms: dict[tuple[int, int], int] = {}
 
     def follow(self, trace: Trace, own_index: int) -> None:
@@ -98,7 +98,7 @@ class FeedMetrics:
     def _final(self, trace: Trace, own_index: int) -> None:
         started_ms = self._started_ms.pop((trace.epoch, trace.round), None)
         if started_ms is not None:
-            self._latency.observe(max(0, trace.at_ms - started_ms) / 1000)
+            self.latency.observe(max(0, trace.at_ms - started_ms) / 1000)
         self.included += own_index in trace.observers
         self.led += trace.leader == own_index
 
@@ -107,13 +107,13 @@ class OracleMetrics:
     """Keep the figures of all jobs of a node, and show them with each rendering of the registry."""
 
     def __init__(self, registry: Registry) -> None:
-        self._latency = registry.histogram("feedmesh_oracle_report_seconds")
         self._feeds: dict[str, FeedMetrics] = {}
-        by_job: dict[str, Callable[[FeedMetrics], float | None]] = {
+        by_job: dict[str, Callable[[FeedMetrics], float | Distribution | None]] = {
             "ocr_median_values": lambda feed: feed.median,
             "pipeline_run_errors": lambda feed: feed.failed_runs,
         }
-        by_name: dict[str, Callable[[FeedMetrics], float | None]] = {
+        by_name: dict[str, Callable[[FeedMetrics], float | Distribution | None]] = {
+            "feedmesh_oracle_report_seconds": lambda feed: feed.latency,
             "feedmesh_oracle_epoch": lambda feed: feed.epoch,
             "feedmesh_oracle_leader": lambda feed: feed.leader,
             "feedmesh_oracle_led_rounds_total": lambda feed: feed.led,
@@ -128,17 +128,18 @@ class OracleMetrics:
 
     def add(self, job_id: int, name: str) -> FeedMetrics:
         """Return the figures of a job, which are shown from now on."""
-        self._feeds[name] = FeedMetrics(job_id, name, self._latency)
+        self._feeds[name] = FeedMetrics(job_id, name)
         return self._feeds[name]
 
     def remove(self, feed: FeedMetrics) -> None:
         """Show a job no longer: a job that is gone has no values."""
         if self._feeds.get(feed.name) is feed:
             del self._feeds[feed.name]
-            self._latency.remove(feed.name)
 
     def _known(
-        self, value: Callable[[FeedMetrics], float | None], labels: Callable[[FeedMetrics], tuple[str, ...]]
+        self,
+        value: Callable[[FeedMetrics], float | Distribution | None],
+        labels: Callable[[FeedMetrics], tuple[str, ...]],
     ) -> Iterator[Sample]:
         for feed in self._feeds.values():
             if (known := value(feed)) is not None:

@@ -58,6 +58,8 @@ from services.oracle.surroundings import Chain, Surroundings
 
 _log = log.get_logger(__name__)
 _DATABASE_DEADLINE_S = 60.0
+# Statements take a millisecond, and each connection costs the server several megabytes.
+_MOST_CONNECTIONS = 6
 _FLUSH_EVERY_S = 5.0
 _PRUNE_EVERY_S = 600.0
 # Settled transactions, and reports that nobody came back to transmit.
@@ -88,7 +90,7 @@ class Node:
             database = await stack.enter_async_context(
                 Database.connect(
                     self.secrets.database.url.get_secret_value(),
-                    max_connections=min(self.config.database.max_open_conns, 10),
+                    max_connections=min(self.config.database.max_open_conns, _MOST_CONNECTIONS),
                     deadline_s=_DATABASE_DEADLINE_S,
                 )
             )

@@ -1,8 +1,10 @@
 """The metrics of a process."""
 
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from meshkit.metrics import Metric, Registry
+from meshkit.metrics import Distribution, Metric, Registry
 
 TABLE = (
     Metric("asked_total", "counter", "Requests.", ("job",)),
@@ -53,3 +55,22 @@ def test_derived_metrics_are_told_at_each_rendering() -> None:
     led["BTC / USD"] = 2
     assert b'led_total{feed="BTC / USD",node="1"} 2.0\n' in registry.render({"node": "1"})
     assert b"# TYPE led_total counter\n" in registry.render()
+
+
+@given(st.lists(st.floats(0, 20), max_size=30))
+def test_a_distribution_is_rendered_as_the_librarys_histogram(values: list[float]) -> None:
+    """Whatever is observed, the derived family has the samples of a histogram that prometheus_client keeps itself."""
+    bounds = (0.1, 0.25, 1.0, 5.0)
+    kept = Registry((Metric("took_seconds", "histogram", "Time.", ("job",), bounds),))
+    told = Registry((Metric("took_seconds", "histogram", "Time.", ("job",), bounds, derived=True),))
+    distribution = Distribution.of(bounds)
+    told.derive("took_seconds", lambda: [(("a",), distribution)])
+    theirs = kept.histogram("took_seconds").labels("a")
+    for value in values:
+        theirs.observe(value)
+        distribution.observe(value)
+
+    def lines(registry: Registry) -> list[str]:
+        return sorted(line for line in registry.render().decode().splitlines() if "took_seconds" in line)
+
+    assert lines(kept) == lines(told)

@@ -81,7 +81,7 @@ class Oracle:
         self._epoch = 0
         self._follower = Follower(config, keys, 0, 0, None)
         self._leader: Leader | None = None
-        self._future: list[deque[RoundMessage]] = [deque(maxlen=FUTURE_MESSAGES_KEPT) for _ in range(config.n)]
+        self._future: list[list[RoundMessage]] = [[] for _ in range(config.n)]
 
     @property
     def epoch(self) -> int:
@@ -155,7 +155,10 @@ class Oracle:
         if isinstance(message, NewEpoch):
             return self._pacemaker.on_new_epoch(sender, message.epoch)
         if message.epoch > self._epoch:
-            self._future[sender].append(message)
+            kept = self._future[sender]
+            if len(kept) == FUTURE_MESSAGES_KEPT:
+                del kept[0]
+            kept.append(message)
             return []
         if message.epoch < self._epoch:
             return []
@@ -185,7 +188,5 @@ class Oracle:
         taken: list[Event] = []
         for sender, ring in enumerate(self._future):
             taken += [Received(sender, message) for message in ring if message.epoch == self._epoch]
-            kept = [message for message in ring if message.epoch > self._epoch]
-            ring.clear()
-            ring.extend(kept)
+            ring[:] = [message for message in ring if message.epoch > self._epoch]
         return taken

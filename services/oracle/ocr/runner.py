@@ -94,7 +94,7 @@ class Runner:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: list[SavePending | DeletePending | None] = []
-        self._to_write = asyncio.Event()
+        self._writing = False
         self._unsaved_pacemaker: SavePacemaker | None = None
         self._closed = False
 
@@ -110,7 +110,7 @@ class Runner:
     #     timers (loop.call_later) -------+                      +--> network.send / broadcast (never blocks)
     #     call tasks, one per             +--> _step --> oracle -+--> timers set and stopped
     #       Observe, ReadContract,        |    (sync)            +--> new call tasks
-    #       SaveSignedRound, Transmit ----+                      +--> writes (queue of 256) --> writer task --> store
+    #       SaveSignedRound, Transmit ----+                      +--> writes (256 at most) --> writer task --> store
     #                                                            +--> trace hook
     #
     # A call task ends with exactly one event within its timeout, whatever happened to the call. Writes keep their
@@ -123,7 +123,6 @@ class Runner:
         """Run until cancelled; return only after all tasks of this oracle have ended."""
         try:
             self._step(await self._outside.restore())
-            self._spawn(self._write())
             await self._receive()
         finally:
             self._closed = True
@@ -152,16 +151,14 @@ class Runner:
             self._step(Received(sender, message))
 
     async def _write(self) -> None:
-        while True:
-            await self._to_write.wait()
-            while self._writes:
-                action = self._writes.pop(0)
-                if action is not None:
-                    await self._outside.write(action)
-                elif self._unsaved_pacemaker is not None:
-                    newest, self._unsaved_pacemaker = self._unsaved_pacemaker, None
-                    await self._outside.write(newest)
-            self._to_write.clear()
+        while self._writes:
+            action = self._writes.pop(0)
+            if action is not None:
+                await self._outside.write(action)
+            elif self._unsaved_pacemaker is not None:
+                newest, self._unsaved_pacemaker = self._unsaved_pacemaker, None
+                await self._outside.write(newest)
+        self._writing = False
 
     def _step(self, event: Event) -> None:
         """Let the oracle handle an event, and perform what it wants."""
@@ -231,7 +228,9 @@ class Runner:
             self.counters["writes_dropped"] += 1
             return False
         self._writes.append(write)
-        self._to_write.set()
+        if not self._writing:
+            self._writing = True
+            self._spawn(self._write())
         return True
 
     def _tell(self, trace: Trace) -> None:

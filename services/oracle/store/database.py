@@ -47,9 +47,9 @@ class Database:
         """
         Wait until the server accepts a login, at most `deadline_s`; DatabaseUnavailable after that.
 
-        A quarter of the connections, at least one, are for what has to be durable.
+        A third of the connections, at least one, are for what has to be durable.
         """
-        durable = max(1, max_connections // 4)
+        durable = max(1, max_connections // 3)
         pools = (
             _pool(url, max(1, max_connections - durable), {}),
             _pool(url, durable, {"synchronous_commit": "on"}),

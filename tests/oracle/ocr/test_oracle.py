@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
-from services.oracle.ocr.messages import AttributedSignedObservation, Message, ReportReq
+from services.oracle.ocr.actions import Observe
+from services.oracle.ocr.events import Received, Started
+from services.oracle.ocr.messages import AttributedSignedObservation, Message, NewEpoch, ObserveReq, ReportReq
+from services.oracle.ocr.oracle import FUTURE_MESSAGES_KEPT, Oracle
 from services.oracle.ocr.schedule import stage, transmission_order
 from services.oracle.ocr.state import RoundRequested, TraceKind
 from tests.oracle.ocr.committee import S, make_committee
@@ -162,6 +165,21 @@ def test_equivocating_leader() -> None:
     assert simulation.signed
     assert_each_signed_once(simulation)
     assert [] == simulation.contract.reverted
+
+
+def test_of_coming_epochs_the_newest_messages_are_kept() -> None:
+    """A sender can have ten of them wait; they count once the epoch begins, and older ones have given way."""
+    committee = make_committee(r_max=100)
+    config = committee.shared[0]
+    coming = next(epoch for epoch in range(2, 100) if config.leader(epoch) != 0)
+    oracle = Oracle(config, committee.keys[0])
+    oracle.handle(Started(None, None, (), None), 0)
+    for number in range(1, FUTURE_MESSAGES_KEPT + 4):
+        assert [] == oracle.handle(Received(config.leader(coming), ObserveReq(coming, number)), 0)
+    actions = [action for peer in (1, 2, 3) for action in oracle.handle(Received(peer, NewEpoch(coming)), 0)]
+
+    asked = [action.round for action in actions if isinstance(action, Observe)]
+    assert list(range(4, FUTURE_MESSAGES_KEPT + 4)) == asked
 
 
 def test_unreadable_contract_reports_anyway() -> None:
