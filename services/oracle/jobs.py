@@ -4,7 +4,7 @@ import re
 import tomllib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from eth_utils.address import is_checksum_address
@@ -55,7 +55,6 @@ class _Job:
     chain_id: int
     bootstrappers: tuple[str, ...]
     timings: Timings
-    toml: str = field(repr=False)
 
     @property
     def label(self) -> str:
@@ -113,7 +112,6 @@ def parse(toml: str, config: Config) -> Job:
         "chain_id": chain.number,
         "bootstrappers": _bootstrappers(fields),
         "timings": timings,
-        "toml": toml,
     }
     if pipeline is None:
         return BootstrapJob(**values)

@@ -49,9 +49,9 @@ class JobSpawner:
 
     async def start_all(self) -> None:
         """Start every stored job; one that cannot start gets an error and the others start all the same."""
-        for stored in await self._store.all():
+        for stored, toml in await self._store.all():
             try:
-                self._start(stored, parse(stored.toml, self._around.config))
+                self._start(stored, parse(toml, self._around.config))
             except MeshError as error:
                 _log.error("job_not_started", job=stored.id, error=str(error))
                 await self._store.record_error(stored.id, str(error))

@@ -5,12 +5,12 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from services.oracle.chain.errors import Malformed
 from services.oracle.chain.rpc import blob
 from services.oracle.ocr.config import ContractConfig
+from services.oracle.ocr.crypto import checksummed
 from services.oracle.ocr.state import RoundRequested, TransmissionDetails
 
 CONFIG_SET = keccak(text="ConfigSet(uint32,uint64,address[],address[],uint8,uint64,bytes)")
@@ -42,10 +42,10 @@ def decode_config_set(log: Mapping[str, Any]) -> ContractConfig:
     types = ("uint32", "uint64", "address[]", "address[]", "uint8", "uint64", "bytes")
     _, count, signers, transmitters, f, version, encoded = _decode(types, blob(log.get("data")))
     return ContractConfig(
-        to_checksum_address(str(log.get("address"))),
+        checksummed(str(log.get("address"))),
         count,
-        tuple(map(to_checksum_address, signers)),
-        tuple(map(to_checksum_address, transmitters)),
+        tuple(map(checksummed, signers)),
+        tuple(map(checksummed, transmitters)),
         f,
         version,
         encoded,

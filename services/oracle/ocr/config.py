@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from eth_abi.abi import encode
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 
 from contracts.minimums import timing_minimums
 from services.oracle.ocr import schedule
-from services.oracle.ocr.crypto import decrypt_shared_secret, shared_secret_hash
+from services.oracle.ocr.crypto import checksummed, decrypt_shared_secret, shared_secret_hash
 from services.oracle.ocr.errors import ConfigError, IdentityError
 from services.oracle.ocr.keys import OracleKeys
 from services.oracle.ocr.offchain_config import ENCODED_VERSION, OffchainConfig
@@ -55,6 +56,12 @@ class OracleIdentity:
     transmitter: str
 
 
+@lru_cache(maxsize=1024)
+def _identity(signing_address: str, offchain_public_key: bytes, peer_id: str, transmitter: str) -> OracleIdentity:
+    """Return an identity; the same few oracles stand in hundreds of configurations, which share them."""
+    return OracleIdentity(signing_address, offchain_public_key, peer_id, transmitter)
+
+
 @dataclass(frozen=True, slots=True)
 class PublicConfig:
     """Hold a checked configuration, as everybody can read it; enough for a bootstrap node."""
@@ -91,7 +98,7 @@ class PublicConfig:
             _addresses("transmitters", config.transmitters),
             strict=True,
         )
-        return cls(config.digest(), config.f, tuple(OracleIdentity(*identity) for identity in identities), offchain)
+        return cls(config.digest(), config.f, tuple(_identity(*identity) for identity in identities), offchain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class SharedConfig:
             IdentityError: when the signing address is absent, or stands beside another key, peer id or transmitter.
             ConfigError: when the shared secret does not decrypt.
         """
-        index = _own_index(public, keys, peer_id, to_checksum_address(transmitter))
+        index = _own_index(public, keys, peer_id, checksummed(transmitter))
         sealed = public.offchain.encryptions
         try:
             secret = decrypt_shared_secret(keys.config, sealed.diffie_hellman_point, sealed.encryptions[index])
@@ -208,7 +215,7 @@ def _addresses(name: str, values: Sequence[str]) -> list[str]:
     for index, value in enumerate(values):
         if not is_address(value):
             raise ConfigError(f"{name}[{index}]", value, "an address")
-    return [to_checksum_address(value) for value in values]
+    return [checksummed(value) for value in values]
 
 
 def _own_index(public: PublicConfig, keys: OracleKeys, peer_id: str, transmitter: str) -> int:

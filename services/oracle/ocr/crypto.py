@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from eth_keys.datatypes import PrivateKey, Signature
 from eth_keys.exceptions import BadSignature
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
@@ -90,3 +91,9 @@ def _block_cipher(key: X25519PrivateKey, point: bytes) -> Cipher[modes.ECB]:
     shared = key.exchange(X25519PublicKey.from_public_bytes(point))
     # One block under a key used once: here ECB is AES itself, which is what the encoding asks for.
     return Cipher(algorithms.AES(keccak(shared)[:16]), modes.ECB())  # noqa: S305
+
+
+@lru_cache(maxsize=4096)
+def checksummed(address: str) -> str:
+    """Return an address with its checksum; a network has few addresses, and all its feeds share these texts."""
+    return to_checksum_address(address)

@@ -1,5 +1,7 @@
 """Who a peer is: an ed25519 key, and the base58 text that stands for its public half."""
 
+from functools import lru_cache
+
 import base58
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -10,11 +12,13 @@ _PREFIX = bytes.fromhex("002408011220")
 _TEXT_PREFIX = "p2p_"
 
 
+@lru_cache(maxsize=1024)
 def encode_peer_id(public_key: bytes) -> str:
     """Return the text "12D3KooW…" of a 32-byte public key."""
     return base58.b58encode(_PREFIX + public_key).decode()
 
 
+@lru_cache(maxsize=1024)
 def decode_peer_id(text: str) -> bytes:
     """
     Return the 32-byte public key of a peer id, with or without the prefix "p2p_".

@@ -13,11 +13,10 @@ from services.oracle.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
-    """Hold a job as it was posted."""
+    """Hold what the database says of a job beside its text."""
 
     id: int
     external_job_id: UUID
-    toml: str
     created_at: datetime
 
 
@@ -38,10 +37,10 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def all(self) -> Sequence[StoredJob]:
-        """Return all jobs in the order of their numbers."""
+    async def all(self) -> Sequence[tuple[StoredJob, str]]:
+        """Return all jobs with their TOML in the order of their numbers."""
         rows = await self._database.fetch("SELECT id, external_job_id, toml, created_at FROM jobs ORDER BY id")
-        return [_stored(row) for row in rows]
+        return [(_stored(row), row["toml"]) for row in rows]
 
     async def create(
         self, external_job_id: UUID, name: str | None, contract: str, chain_id: int, toml: str, job_id: int | None
@@ -50,7 +49,7 @@ class JobStore:
         sql = (
             "INSERT INTO jobs (id, external_job_id, name, contract_address, evm_chain_id, toml) VALUES"
             " (coalesce($6::integer, nextval(pg_get_serial_sequence('jobs', 'id'))::integer), $1, $2, $3, $4, $5)"
-            " RETURNING id, external_job_id, toml, created_at"
+            " RETURNING id, external_job_id, created_at"
         )
         try:
             row = await self._database.fetch_one(sql, external_job_id, name, contract, chain_id, toml, job_id)
@@ -91,4 +90,4 @@ class JobStore:
 
 
 def _stored(row: asyncpg.Record) -> StoredJob:
-    return StoredJob(row["id"], row["external_job_id"], row["toml"], row["created_at"])
+    return StoredJob(row["id"], row["external_job_id"], row["created_at"])

@@ -111,7 +111,7 @@ async def test_duplicate_jobs(database: Database) -> None:
     await store.record_error(job.id, "went wrong")
     await store.record_error(4711, "no such job")
     assert [("went wrong", 2)] == [(error.description, error.occurrences) for error in await store.errors(job.id)]
-    assert {job.id, 77} == {stored.id for stored in await store.all()}
+    assert {job.id, 77} == {stored.id for stored, _ in await store.all()}
     assert await store.delete(job.id)
     assert not await store.delete(job.id)
 
