@@ -16,7 +16,7 @@ from services.oracle.errors import RpcUnavailable
 
 _log = log.get_logger(__name__)
 _TIMEOUT_S = 5.0
-# More would only wait at the endpoint; what waits here does not use up its time.
+# Questions at a time; more would only wait at the endpoint. What waits here does not use up its time.
 _MOST_AT_ONCE = 32
 # What providers answer to a client that asks too much: another endpoint may have room.
 _LIMIT_EXCEEDED = (-32005, 429)
@@ -71,6 +71,11 @@ class RpcClient:
             RpcRefused: when the chain answers with an error.
             RpcUnavailable: when no endpoint of the chain answers.
         """
+        async with self._room:
+            # The endpoint is chosen only now: what waited while one failed need not find that out again.
+            return await self._call(method, params)
+
+    async def _call(self, method: str, params: Sequence[object]) -> Any:
         failures: list[str] = []
         for index in self.book.for_reading():
             name = self.book.endpoints[index].name
@@ -184,8 +189,7 @@ class RpcClient:
         # The node's client session does not decompress, as bridges want it.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         url = self.book.endpoints[index].http_url
-        post = self._session.post
-        async with self._room, post(url, data=body, headers=headers, timeout=self._timeout) as response:
+        async with self._session.post(url, data=body, headers=headers, timeout=self._timeout) as response:
             if response.status in _OWN_TROUBLES or response.status >= 500:
                 raise Malformed(f"{method}: HTTP {response.status}")
             answer = orjson.loads(await response.read())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +90,30 @@ async def test_fail_over(http: aiohttp.ClientSession, anvil: Anvil) -> None:
         await rpc.call("eth_nonsense")
     with pytest.raises(RpcUnavailable, match="0: ClientConnectorError"):
         await client(http, NOWHERE).call("eth_chainId")
+
+
+async def test_many_calls_fail_over_together(http: aiohttp.ClientSession, anvil: Anvil) -> None:
+    """Of a hundred calls at once only those under way find that an endpoint hangs; the rest goes past it."""
+    asked = 0
+
+    async def hang(request: web.Request) -> web.Response:
+        nonlocal asked
+        body = await request.json()
+        if body["method"] == "eth_chainId":
+            return web.json_response({"id": body["id"], "result": hex(CHAIN_ID)})
+        asked += 1
+        await asyncio.sleep(60)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", hang)
+    async with TestServer(app) as hanging:
+        rpc = client(http, str(hanging.make_url("/")), anvil.url)
+        heads = await asyncio.gather(*(rpc.number("eth_blockNumber") for _ in range(100)))
+
+    assert 100 == len(heads)
+    assert 0 < asked <= 32
+    assert 1 == rpc.book.current
 
 
 async def test_a_line_is_cut_and_mended(http: aiohttp.ClientSession, lines: list[Proxy]) -> None:
