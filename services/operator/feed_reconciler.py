@@ -12,6 +12,7 @@ from services.operator.errors import ChainUnavailable, TopupRequired
 from services.operator.identity import OracleIdentity
 from services.operator.reconcile import FeedAction, decide_feed
 from services.operator.state import FeedRecord, FeedStore
+from services.operator.together import together
 from services.operator.transactions import Sender, Transaction
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
@@ -74,7 +75,7 @@ class FeedReconciler:
             decisions = [
                 decision
                 for batch in _batches(list(feeds), _LOOKED_AT_ONCE)
-                for decision in await asyncio.gather(*map(self._decide, batch))
+                for decision in await together(map(self._decide, batch))
             ]
         except MeshError as error:
             errors["chain"] = error
@@ -183,7 +184,7 @@ class FeedReconciler:
         transmitters = [oracle.node for oracle in self._oracles]
         try:
             addresses = [self._sender.address, *(node.transmitter_address for node in transmitters)]
-            balances = await asyncio.gather(*map(self._chain.balance_wei, addresses))
+            balances = await together(map(self._chain.balance_wei, addresses))
             wanted = funding.topups(settings, transmitters, dict(zip(addresses, balances, strict=True)))
             transfers = funding.affordable(
                 wanted, self._sender.address, balances[0], price_wei, required=settings.required

@@ -16,6 +16,7 @@ from services.operator.reconcile import FeedPhase
 from services.operator.reconciler import Reconciler
 from services.operator.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.state import FeedStore
+from services.operator.together import together
 from services.operator.transactions import Sender
 
 _TRANSACTION_DEADLINE_S = 60.0
@@ -98,13 +99,13 @@ class Operator:
 
     async def feeds(self) -> tuple[FeedStatus, ...]:
         """Return all feeds in the order of the configuration; raises ChainUnavailable if one cannot be read."""
-        return tuple(await asyncio.gather(*map(self._status, self._config.feeds)))
+        return tuple(await together(map(self._status, self._config.feeds)))
 
     async def balances(self) -> tuple[Balance, ...]:
         """Return the balances of the faucet, then of each transmitter; raises ChainUnavailable."""
         accounts = [("faucet", self._sender.address)]
         accounts += [(oracle.node.name, oracle.node.transmitter_address) for oracle in self._oracles]
-        found = await asyncio.gather(*(self._chain.balance_wei(address) for _, address in accounts))
+        found = await together(self._chain.balance_wei(address) for _, address in accounts)
         return tuple(Balance(name, address, wei) for (name, address), wei in zip(accounts, found, strict=True))
 
     async def _status(self, feed: FeedTarget) -> FeedStatus:

@@ -16,6 +16,7 @@ from services.operator.node_reconciler import NodeReconciler
 from services.operator.nodefiles import Preparation
 from services.operator.reconcile import FeedPhase, phase
 from services.operator.state import FeedRecord, FeedStore
+from services.operator.together import together
 from services.operator.transactions import Sender
 
 
@@ -110,8 +111,8 @@ class Reconciler:
         async with self._chain_pass:
             changes: list[str] = []
             errors: dict[str, MeshError] = {}
-            await asyncio.gather(
-                self._feeds.reconcile_contracts(changes, errors), self._feeds.reconcile_funds(changes, errors)
+            await together(
+                (self._feeds.reconcile_contracts(changes, errors), self._feeds.reconcile_funds(changes, errors))
             )
             return Outcome(tuple(changes), MappingProxyType(errors))
 
