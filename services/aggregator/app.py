@@ -12,12 +12,13 @@ from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.paths import RunDir
 from meshkit.server import MeshServer
-from services.aggregator import http, market_data, service
+from services.aggregator import market_data, service
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
-from services.aggregator.sources import client, opening
+from services.aggregator.sources import client, factory
 from services.aggregator.streams.catalog import open_streams
+from services.aggregator.web import app
 
 log = get_logger(__name__)
 
@@ -34,14 +35,14 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(client.open_session())
         streams = open_streams(session, settings, clock, metrics)
-        engine = Engine(settings, opening.open_sources(session, settings, clock), clock, metrics, streams)
+        engine = Engine(settings, factory.open_sources(session, settings, clock), clock, metrics, streams)
         stack.push_async_callback(engine.close)
         market = market_data.MarketData(session, figures, clock, metrics)
         stack.push_async_callback(market.close)
         server = MeshServer("price-aggregator", run_dir.socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
-        api = http.HttpApi(engine, clock, metrics, market)
-        runner = await http.listen(api.build(), settings.http_port, api.answers())
+        api = app.HttpApi(engine, clock, metrics, market)
+        runner = await app.listen(api.build(), settings.http_port, api.answers())
         stack.push_async_callback(runner.cleanup)
         await engine.start()
         market.start()

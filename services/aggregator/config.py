@@ -14,7 +14,7 @@ from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
 from meshkit.paths import CONFIG_VARIABLE
-from services.aggregator.pair import Pair
+from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.streams.settings import StreamConfig, read_stream
 

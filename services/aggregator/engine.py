@@ -11,21 +11,21 @@ from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from services.aggregator import preload, refresh
-from services.aggregator.aggregate import quote_of, required
-from services.aggregator.board import Entry
+from services.aggregator.cache import preload, refresh_loop
+from services.aggregator.cache.current_quotes import Entry
+from services.aggregator.cache.pair_registry import NEVER
+from services.aggregator.cache.price_keeper import PriceKeeper
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.errors import QuoteTimeout, SourceDisabled, TooManyPairs, UnknownPair, UnknownSource
-from services.aggregator.flight import Flight
-from services.aggregator.keeper import PriceKeeper
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, Result, SourceOutcome, SourceQuote
-from services.aggregator.registry import NEVER
-from services.aggregator.shelf import Shelf
+from services.aggregator.fetching.single_flight import Flight
+from services.aggregator.prices.errors import QuoteTimeout, SourceDisabled, TooManyPairs, UnknownPair, UnknownSource
+from services.aggregator.prices.median import quote_of, required
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, Result, SourceOutcome, SourceQuote
+from services.aggregator.source_state import PairState, SourceState
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.source import Source
-from services.aggregator.state import PairState, SourceState
 from services.aggregator.streams.source_stream import SourceStream
+from services.aggregator.web.rendered_quotes import Shelf
 
 log = get_logger(__name__)
 
@@ -58,7 +58,7 @@ class Engine:
         for feed in self._config.pinned:
             self._keeper.pin(feed)
         self._preload()
-        self._tasks.append(asyncio.create_task(refresh.run(self._keeper.step, self._clock)))
+        self._tasks.append(asyncio.create_task(refresh_loop.run(self._keeper.step, self._clock)))
         if self._config.inactive_timeout_ms is not None:
             self._tasks.append(asyncio.create_task(self._clean_up()))
 

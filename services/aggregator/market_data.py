@@ -25,15 +25,15 @@ from meshkit.configuration.solution import Configuration
 from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from services.aggregator.aggregate import quote_of
-from services.aggregator.body import Json, time_text
-from services.aggregator.errors import PriceRefused, UnknownPair
-from services.aggregator.guard import JumpGuard
-from services.aggregator.pair import Pair
-from services.aggregator.price import plain_text
-from services.aggregator.quote import Quote, SourceQuote
+from services.aggregator.prices.errors import PriceRefused, UnknownPair
+from services.aggregator.prices.jump_guard import JumpGuard
+from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.price import plain_text
+from services.aggregator.prices.quote import Quote, SourceQuote
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coingecko import CoinGeckoSource
+from services.aggregator.web.quote_json import Json, time_text
 
 log = get_logger(__name__)
 

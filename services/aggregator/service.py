@@ -10,14 +10,14 @@ from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.server import MeshServer
-from services.aggregator.circuit import CircuitState
 from services.aggregator.engine import Engine
-from services.aggregator.errors import UnknownSource
-from services.aggregator.pair import Pair, pair_of
-from services.aggregator.parameters import MOST_PAIRS
-from services.aggregator.price import plain_text
-from services.aggregator.quote import Quote, QuoteStatus, Result, SourceQuote
-from services.aggregator.state import PairState, SourceState
+from services.aggregator.fetching.circuit_breaker import CircuitState
+from services.aggregator.prices.errors import UnknownSource
+from services.aggregator.prices.pair import Pair, pair_of
+from services.aggregator.prices.price import plain_text
+from services.aggregator.prices.quote import Quote, QuoteStatus, Result, SourceQuote
+from services.aggregator.source_state import PairState, SourceState
+from services.aggregator.web.parameters import MOST_PAIRS
 
 NAME = pb.DESCRIPTOR.services_by_name["QuoteService"].full_name
 _STATUSES = {

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from services.supervisor import guard
+from services.supervisor.process import orphan_guard
 
 # Children are started by exec only; grpc's fork handlers would only stand in the way. Read when grpc is loaded.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
@@ -20,15 +20,15 @@ def main() -> None:
     parser.add_argument("--plan", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.check or given.plan:
-        from services.supervisor import check
+        from services.supervisor.plan import check_command
 
         environment = dict(os.environ)
         sys.exit(
-            check.plan(given.config, environment)
+            check_command.plan(given.config, environment)
             if given.plan
-            else check.check(given.config, environment, as_json=given.json)
+            else check_command.check(given.config, environment, as_json=given.json)
         )
-    sys.exit(guard.guarded(os.environ, lambda: _run(given.config.absolute())))
+    sys.exit(orphan_guard.guarded(os.environ, lambda: _run(given.config.absolute())))
 
 
 def _run(path: Path) -> int:

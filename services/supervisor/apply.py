@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from meshkit.errors import FailedPrecondition
-from services.supervisor import messages as msg
-from services.supervisor.difference import Change, ChangeKind, difference
+from services.supervisor import events_and_actions as msg
 from services.supervisor.errors import MeshStopping, SettingsFixed
-from services.supervisor.graph import Graph
-from services.supervisor.lock import RunLock
-from services.supervisor.ports import check_ports
+from services.supervisor.plan.dependency_graph import Graph
+from services.supervisor.plan.plan_difference import Change, ChangeKind, difference
+from services.supervisor.plan.port_check import check_ports
+from services.supervisor.plan.settings import Planned, Settings
+from services.supervisor.run_lock import RunLock
 from services.supervisor.runtime import Runtime
-from services.supervisor.settings import Planned, Settings
 
 Planner = Callable[[Path], Awaitable[Planned]]
 

@@ -10,7 +10,7 @@ from meshkit.configuration.load import load
 from meshkit.configuration.solution import Configuration
 from meshkit.paths import DataDir, RunDir
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.settings import LogSettings, Settings
+from services.supervisor.plan.settings import LogSettings, Settings
 
 NodeRuntime = Literal["chainlink", "embedded"]
 

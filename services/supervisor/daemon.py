@@ -7,12 +7,12 @@ from pathlib import Path
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from meshkit import log, runtime  # noqa: E402
-from services.supervisor import planner  # noqa: E402
+from services.supervisor.app import supervise  # noqa: E402
 from services.supervisor.apply import Planner  # noqa: E402
-from services.supervisor.supervise import supervise  # noqa: E402
+from services.supervisor.plan import plan_process  # noqa: E402
 
 
-def run(path: Path, plan: Planner = planner.make) -> int:
+def run(path: Path, plan: Planner = plan_process.make) -> int:
     """Run the mesh of a configuration file until its end and return the exit code."""
     log.configure("supervisor")
     exit_code = 0

@@ -23,17 +23,17 @@ from collections.abc import Callable
 from typing import Final
 
 from meshkit.clock import Clock
-from services.supervisor import machine as m
-from services.supervisor import messages as msg
-from services.supervisor.child import Child
-from services.supervisor.counters import Counters
+from services.supervisor import events_and_actions as msg
+from services.supervisor import state_machine as m
 from services.supervisor.errors import MeshStopping
-from services.supervisor.events import EventLog, View
-from services.supervisor.exec_shim import CANNOT_EXECUTE
-from services.supervisor.logs import LogHub
-from services.supervisor.probe import NotReady, watch
-from services.supervisor.pulse import Pulse
-from services.supervisor.states import State
+from services.supervisor.event_log import EventLog, View
+from services.supervisor.logs.log_hub import LogHub
+from services.supervisor.notifier import Pulse
+from services.supervisor.plan.service_states import State
+from services.supervisor.process.child import Child
+from services.supervisor.process.exec_shim import CANNOT_EXECUTE
+from services.supervisor.process.probes import NotReady, watch
+from services.supervisor.restart_counters import Counters
 
 
 class Process:

@@ -13,17 +13,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.errors import FailedPrecondition, InvalidInput, NotFound
-from services.supervisor import machine as m
-from services.supervisor import messages as msg
+from services.supervisor import events_and_actions as msg
+from services.supervisor import state_machine as m
 from services.supervisor.apply import Applier
-from services.supervisor.difference import Change
-from services.supervisor.events import View
-from services.supervisor.history import History
-from services.supervisor.logs import SUPERVISOR, Line, LogHub
-from services.supervisor.probe import in_words
+from services.supervisor.event_log import View
+from services.supervisor.logs.log_history import History
+from services.supervisor.logs.log_hub import SUPERVISOR, Line, LogHub
+from services.supervisor.plan.plan_difference import Change
+from services.supervisor.plan.service_spec import ServiceSpec
+from services.supervisor.plan.service_states import State
+from services.supervisor.process.probes import in_words
 from services.supervisor.runtime import Runtime
-from services.supervisor.spec import ServiceSpec
-from services.supervisor.states import State
 
 NAME = "feedmesh.supervisor.v1.SupervisorService"
 _DEFAULT_LINES = 100

@@ -8,8 +8,8 @@ from meshkit.clock import ManualClock
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, SourceQuote
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
 SOL = Pair("SOL", "USD")

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from meshkit.errors import MeshError
 from services.aggregator.config import AggregatorConfig, SourceConfig
-from services.aggregator.errors import UnknownPair
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import UnknownPair
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import Declaration, TickOutcome
 
 BTC = Pair("BTC", "USD")

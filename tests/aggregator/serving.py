@@ -10,9 +10,9 @@ import orjson
 
 from meshkit.clock import SystemClock
 from services.aggregator.engine import Engine
-from services.aggregator.http import HttpApi, listen
 from services.aggregator.market_data import MarketData, MarketDataConfig
 from services.aggregator.metrics import open_registry
+from services.aggregator.web.app import HttpApi, listen
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
 

@@ -5,10 +5,10 @@ import json
 from datetime import datetime
 
 from meshkit.clock import ManualClock
-from services.aggregator.batch import BatchRoute, present
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
-from services.aggregator.quote import Quote
+from services.aggregator.prices.quote import Quote
+from services.aggregator.web.batch import BatchRoute, present
 from tests.aggregator.fakes import BTC, ScriptedSource, settings
 
 TTL_MS = 10_000

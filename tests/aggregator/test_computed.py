@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.errors import ProviderFault, TooFewSources
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus
+from services.aggregator.prices.errors import ProviderFault, TooFewSources
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, QuoteStatus
 from tests.aggregator.bench import bench
 from tests.aggregator.fakes import BTC, ETH, settings
 

@@ -9,7 +9,7 @@ import pytest
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 from services.aggregator.config import LONGEST_WAIT_MS, path, read
-from services.aggregator.pair import Pair
+from services.aggregator.prices.pair import Pair
 
 SECRETS = {
     "pgPassword": "p" * 16,

@@ -17,7 +17,7 @@ import pytest
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from meshkit.clock import ManualClock
 from services.aggregator.config import LONGEST_WAIT_MS, AggregatorConfig, PairTtl, SourceConfig
-from services.aggregator.errors import (
+from services.aggregator.prices.errors import (
     MalformedAnswer,
     PriceRefused,
     ProviderFault,
@@ -27,8 +27,8 @@ from services.aggregator.errors import (
     SourceTimeout,
     TooManyPairs,
 )
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus, SourceQuote, Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote, Tick
 from services.aggregator.sources.source import TickOutcome
 from tests.aggregator.bench import Bench, bench
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings

@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 
 from meshkit.errors import InvalidInput
-from services.aggregator.errors import (
+from services.aggregator.prices.errors import (
     SourceDisabled,
     TooManyPairs,
     UnknownPair,
     UnknownSource,
 )
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, QuoteStatus
 from tests.aggregator.bench import SOL, bench
 from tests.aggregator.fakes import BTC, ETH, NAMES, settings
 

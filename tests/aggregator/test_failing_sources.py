@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from services.aggregator.circuit import CircuitState
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.errors import (
+from services.aggregator.fetching.circuit_breaker import CircuitState
+from services.aggregator.prices.errors import (
     PriceRefused,
     ProviderFault,
     QuoteTimeout,
@@ -18,8 +18,8 @@ from services.aggregator.errors import (
     TooFewSources,
     UnknownPair,
 )
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, QuoteStatus
 from tests.aggregator.bench import Bench, bench
 from tests.aggregator.fakes import BTC, ETH, settings
 from tests.waiting import until

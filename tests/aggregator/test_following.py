@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.aggregator.errors import (
+from services.aggregator.prices.errors import (
     ProviderFault,
     UnknownPair,
 )

@@ -8,8 +8,8 @@ from types import ModuleType
 
 from services.aggregator.config import AggregatorConfig, SourceConfig
 from services.aggregator.engine import Engine
-from services.aggregator.errors import ProviderFault
-from services.aggregator.pair import Pair
+from services.aggregator.prices.errors import ProviderFault
+from services.aggregator.prices.pair import Pair
 from tests.aggregator.bench import bench
 
 

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from meshkit.clock import ManualClock, SystemClock
-from services.aggregator.errors import MalformedAnswer, PriceRefused, ProviderFault, SourceRateLimited, UnknownPair
 from services.aggregator.market_data import (
     LONGEST_AGE_MS,
     MarketData,
@@ -18,6 +17,13 @@ from services.aggregator.market_data import (
     read,
 )
 from services.aggregator.metrics import open_registry
+from services.aggregator.prices.errors import (
+    MalformedAnswer,
+    PriceRefused,
+    ProviderFault,
+    SourceRateLimited,
+    UnknownPair,
+)
 from tests.aggregator.fakes import LiteralExchange
 from tests.aggregator.serving import serving
 from tests.aggregator.test_config import configuration

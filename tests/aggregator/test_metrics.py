@@ -14,18 +14,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meshkit.clock import SystemClock
 from services.aggregator.config import SourceConfig
+from services.aggregator.derived_metrics import Gauges
 from services.aggregator.engine import Engine
-from services.aggregator.errors import ProviderFault
-from services.aggregator.gauges import Gauges
-from services.aggregator.http import HttpApi, listen
 from services.aggregator.market_data import MarketData, MarketDataConfig
 from services.aggregator.metrics import METRICS, open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.prices.errors import ProviderFault
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
+from services.aggregator.sources.factory import open_sources
 from services.aggregator.sources.source import TickOutcome
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
+from services.aggregator.web.app import HttpApi, listen
 from tests.aggregator.bench import bench
 from tests.aggregator.fakes import BTC, ETH, settings
 from tests.aggregator.processes import Running

@@ -19,8 +19,8 @@ from meshkit.clock import SystemClock
 from services.aggregator import config
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.factory import open_sources
 from services.aggregator.streams.catalog import open_streams
 from tests.aggregator.test_config import configuration
 from tests.receiver import self_signed

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 
 from services.aggregator.config import PairTtl
-from services.aggregator.errors import (
+from services.aggregator.prices.errors import (
     ProviderFault,
     TooFewSources,
 )
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote
 from tests.aggregator.bench import Bench, bench
 from tests.aggregator.fakes import BTC, ETH, settings
 

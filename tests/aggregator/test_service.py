@@ -19,8 +19,8 @@ from meshkit.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import PairTtl
 from services.aggregator.engine import Engine
-from services.aggregator.errors import ProviderFault, SourceRateLimited
 from services.aggregator.metrics import open_registry
+from services.aggregator.prices.errors import ProviderFault, SourceRateLimited
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
 BTC_USD, ETH_USD, NOPE = (

@@ -21,12 +21,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.board import Entry
+from services.aggregator.cache.current_quotes import Entry
 from services.aggregator.engine import Engine
-from services.aggregator.errors import ProviderFault, SourceRateLimited
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, SourceQuote, Tick
+from services.aggregator.prices.errors import ProviderFault, SourceRateLimited
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, SourceQuote, Tick
 from services.aggregator.sources.source import Declaration, TickOutcome
 from services.aggregator.streams.source_stream import Deliver, StreamState
 from tests.aggregator import fakes

@@ -22,8 +22,8 @@ from meshkit.clock import ManualClock
 from services.aggregator.config import AggregatorConfig, SourceConfig
 from services.aggregator.engine import Engine
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.factory import open_sources
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from tests.aggregator.processes import Running, serving

@@ -60,7 +60,7 @@ def run() -> Report:
 
 
 async def _kills(root: Path) -> tuple[list[float], list[float]]:
-    from services.supervisor.policy import RestartPolicy
+    from services.supervisor.plan.restart_policy import RestartPolicy
     from tests.supervisor.fakes import running, shell
 
     policy = RestartPolicy(max_restarts=10**6, first_delay_s=0, jitter=0)
@@ -89,7 +89,7 @@ async def _start(root: Path) -> float:
 
 
 async def _lines(root: Path) -> float:
-    from services.supervisor.states import State
+    from services.supervisor.plan.service_states import State
     from tests.supervisor.fakes import oneshot, running
 
     directory = root / "lines"
@@ -120,7 +120,7 @@ def _idle(root: Path) -> tuple[float, float]:
 def _guards() -> float:
     """Return the memory of the guards alone, as the program starts them: before it loads anything else."""
     script = (
-        "import sys; from services.supervisor.guard import guarded; "
+        "import sys; from services.supervisor.process.orphan_guard import guarded; "
         "guarded({}, lambda: print(flush=True) or len(sys.stdin.read()))"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
@@ -164,9 +164,9 @@ async def _serve(root: Path) -> None:
 def _supervise(root: Path) -> int:
     from meshkit.paths import RunDir
     from services.supervisor import daemon
-    from services.supervisor.probe import GrpcProbe, Schedule
-    from services.supervisor.settings import LogSettings, Planned, Settings
-    from services.supervisor.spec import ServiceSpec
+    from services.supervisor.plan.service_spec import ServiceSpec
+    from services.supervisor.plan.settings import LogSettings, Planned, Settings
+    from services.supervisor.process.probes import GrpcProbe, Schedule
 
     def spec(number: int) -> ServiceSpec:
         socket = root / f"s-{number}.sock"

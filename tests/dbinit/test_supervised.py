@@ -15,10 +15,10 @@ from services.dbinit.config import Settings
 from services.dbinit.place import Place
 from services.dbinit.session import superuser
 from services.supervisor.config import PlanInput
-from services.supervisor.messages import Start, Stop
-from services.supervisor.plan import plan
-from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
-from services.supervisor.states import State
+from services.supervisor.events_and_actions import Start, Stop
+from services.supervisor.plan.service_spec import ServiceSpec, StopPlan, StopStep
+from services.supervisor.plan.service_states import State
+from services.supervisor.plan.services import plan
 from tests.dbinit.conftest import MakeSettings, needs_root
 from tests.dbinit.server import Server
 from tests.dbinit.test_config import VECTOR

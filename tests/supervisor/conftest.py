@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.process import Start, Supervisor
+from tests.supervisor.started import Start, Supervisor
 
 
 @pytest.fixture(name="start")

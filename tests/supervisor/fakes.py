@@ -19,19 +19,19 @@ import psutil
 
 from meshkit.clock import Clock, SystemClock
 from meshkit.paths import RunDir
-from services.supervisor import guard
-from services.supervisor.counters import Counters
 from services.supervisor.errors import PlanRefused
-from services.supervisor.graph import Graph
-from services.supervisor.logs import LogHub
-from services.supervisor.machine import Machine
-from services.supervisor.messages import Shutdown
-from services.supervisor.policy import RestartPolicy
+from services.supervisor.events_and_actions import Shutdown
+from services.supervisor.logs.log_hub import LogHub
+from services.supervisor.logs.terminal import Terminal
+from services.supervisor.plan.dependency_graph import Graph
+from services.supervisor.plan.restart_policy import RestartPolicy
+from services.supervisor.plan.service_spec import Dependency, ServiceSpec, StopPlan, StopStep
+from services.supervisor.plan.service_states import Condition, Kind, State
+from services.supervisor.plan.settings import STOP_DEADLINE_S, LogSettings, Planned, Settings
+from services.supervisor.process import orphan_guard
+from services.supervisor.restart_counters import Counters
 from services.supervisor.runtime import Runtime
-from services.supervisor.settings import STOP_DEADLINE_S, LogSettings, Planned, Settings
-from services.supervisor.spec import Dependency, ServiceSpec, StopPlan, StopStep
-from services.supervisor.states import Condition, Kind, State
-from services.supervisor.terminal import Terminal
+from services.supervisor.state_machine import Machine
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 QUICK = RestartPolicy(first_delay_s=0.02, jitter=0)
@@ -195,7 +195,7 @@ def no_process_left(pids: list[int], timeout_s: float = 5.0) -> Iterator[None]:
 
 def _main() -> int:
     from meshkit import log, runtime
-    from services.supervisor.supervise import supervise
+    from services.supervisor.app import supervise
 
     scenario, run_dir, data_dir = sys.argv[1:]
     log.configure("supervisor")
@@ -216,4 +216,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(guard.guarded(os.environ, _main))
+    sys.exit(orphan_guard.guarded(os.environ, _main))

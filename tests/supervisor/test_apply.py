@@ -9,9 +9,9 @@ import grpc.aio
 import pytest
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
-from services.supervisor.difference import Change, ChangeKind, difference
+from services.supervisor.plan.plan_difference import Change, ChangeKind, difference
 from tests.supervisor.fakes import scenario_specs
-from tests.supervisor.process import Start
+from tests.supervisor.started import Start
 from tests.waiting import until
 
 

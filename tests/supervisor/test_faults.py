@@ -17,12 +17,12 @@ from random import Random
 import psutil
 import pytest
 
-from services.supervisor import machine as m
-from services.supervisor import messages as msg
-from services.supervisor.policy import RestartPolicy
-from services.supervisor.probe import SLOW_START, ExecProbe, HttpProbe, Schedule, TcpProbe
-from services.supervisor.spec import ServiceSpec, StopPlan, StopStep
-from services.supervisor.states import State
+from services.supervisor import events_and_actions as msg
+from services.supervisor import state_machine as m
+from services.supervisor.plan.restart_policy import RestartPolicy
+from services.supervisor.plan.service_spec import ServiceSpec, StopPlan, StopStep
+from services.supervisor.plan.service_states import State
+from services.supervisor.process.probes import SLOW_START, ExecProbe, HttpProbe, Schedule, TcpProbe
 from tests.supervisor.fakes import ENVIRONMENT, deaf, free_port, healthy, oneshot, running, shell, sleeper
 from tests.waiting import until
 

@@ -11,7 +11,7 @@ import pytest
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from tests.supervisor.fakes import no_process_left
-from tests.supervisor.process import Start
+from tests.supervisor.started import Start
 from tests.waiting import until
 
 PID_1 = ("unshare", "--pid", "--fork", "--mount-proc")

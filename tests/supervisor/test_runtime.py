@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.supervisor import messages as msg
+from services.supervisor import events_and_actions as msg
 from services.supervisor.errors import MeshStopping
-from services.supervisor.policy import RestartPolicy
-from services.supervisor.probe import Schedule, TcpProbe
-from services.supervisor.spec import StopPlan, StopStep
-from services.supervisor.states import State
+from services.supervisor.plan.restart_policy import RestartPolicy
+from services.supervisor.plan.service_spec import StopPlan, StopStep
+from services.supervisor.plan.service_states import State
+from services.supervisor.process.probes import Schedule, TcpProbe
 from tests.supervisor.fakes import (
     SCENARIOS,
     completed,

@@ -18,12 +18,12 @@ from meshkit.client import channel
 from meshkit.paths import RunDir
 from meshkit.server import MeshServer
 from services.supervisor.apply import Applier
-from services.supervisor.lock import RunLock
-from services.supervisor.policy import RestartPolicy
+from services.supervisor.plan.restart_policy import RestartPolicy
+from services.supervisor.plan.service_spec import ServiceSpec
+from services.supervisor.plan.service_states import State
+from services.supervisor.plan.settings import LogSettings, Planned, Settings
+from services.supervisor.run_lock import RunLock
 from services.supervisor.service import NAME, SupervisorService
-from services.supervisor.settings import LogSettings, Planned, Settings
-from services.supervisor.spec import ServiceSpec
-from services.supervisor.states import State
 from tests.supervisor.fakes import SCENARIOS, Mesh, completed, oneshot, running, scenario_specs, shell, sleeper
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ import signal
 from dataclasses import dataclass, field
 from random import Random
 
-from services.supervisor import machine as m
-from services.supervisor import messages as msg
-from services.supervisor.graph import Graph
-from services.supervisor.spec import ServiceSpec
-from services.supervisor.states import Condition, Kind, State
+from services.supervisor import events_and_actions as msg
+from services.supervisor import state_machine as m
+from services.supervisor.plan.dependency_graph import Graph
+from services.supervisor.plan.service_spec import ServiceSpec
+from services.supervisor.plan.service_states import Condition, Kind, State
 
 DEADLINE_S = 14.0
 

@@ -10,8 +10,15 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from meshkit.clock import Clock
-from services.aggregator import exact, throttle
-from services.aggregator.errors import AccessRefused, MalformedAnswer, ProviderFault, SourceRateLimited, SourceTimeout
+from services.aggregator import exact_json
+from services.aggregator.fetching import rate_limit
+from services.aggregator.prices.errors import (
+    AccessRefused,
+    MalformedAnswer,
+    ProviderFault,
+    SourceRateLimited,
+    SourceTimeout,
+)
 from services.aggregator.sources.source import Declaration
 
 USER_AGENT = "feedmesh-aggregator"
@@ -100,7 +107,7 @@ class SourceClient:
         Raises SourceTimeout, SourceRateLimited (429, 418), AccessRefused (401, 403, 407, 451), ProviderFault (no
         connection, a redirect, 5xx, a body too long) and MalformedAnswer (a body that is not JSON).
         """
-        await throttle.next_call()
+        await rate_limit.next_call()
         try:
             async with self._session.get(
                 self._base_url + path,
@@ -172,7 +179,7 @@ class SourceClient:
 
     def _parse(self, body: bytes, status: int) -> object:
         try:
-            return exact.loads(body)
+            return exact_json.loads(body)
         except ValueError:
             raise self.malformed(f"HTTP {status} with a body that is not JSON") from None
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import ClassVar
 
 from meshkit.clock import Clock
-from services.aggregator.errors import UnknownPair
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import UnknownPair
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.aggregator.errors import UnknownPair
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import UnknownPair
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
 from services.aggregator.sources.source import DAY_MS, Declaration, ExchangeTime, TickOutcome

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.log import get_logger
-from services.aggregator.errors import UnknownPair
-from services.aggregator.pair import Pair
+from services.aggregator.prices.errors import UnknownPair
+from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.source import TickOutcome
 
 log = get_logger(__name__)

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Protocol
 
 from meshkit.errors import MeshError
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

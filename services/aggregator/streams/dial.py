@@ -9,8 +9,8 @@ import aiohttp
 
 from meshkit.clock import Clock
 from services.aggregator.streams.errors import StreamDown
-from services.aggregator.streams.pace import Pace
 from services.aggregator.streams.protocol import Rules, parse
+from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.settings import StreamConfig
 
 HANDSHAKE_S = 10.0

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.protocol import (
     Alive,
     Complaint,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from services.aggregator import exact
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator import exact_json
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -167,7 +167,7 @@ def parse(text: str) -> object:
     """Return the value of a JSON text, numbers with a fraction as Decimal; other texts as they are ("pong")."""
     if text[:1] not in ("{", "["):
         return text
-    return exact.loads(text)
+    return exact_json.loads(text)
 
 
 def dump(message: object) -> str:

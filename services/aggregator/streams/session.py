@@ -8,10 +8,9 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.log import get_logger
-from services.aggregator.quote import Tick
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.dial import Line
 from services.aggregator.streams.errors import StreamDown
-from services.aggregator.streams.pace import Pace
 from services.aggregator.streams.protocol import (
     Complaint,
     Confirmed,
@@ -25,6 +24,7 @@ from services.aggregator.streams.protocol import (
     Welcome,
     parse,
 )
+from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.subscriptions import Subscriptions, Verb
 
 log = get_logger(__name__)

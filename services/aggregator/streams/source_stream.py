@@ -9,12 +9,12 @@ import aiohttp
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.connection import Connection
 from services.aggregator.streams.dial import Dialer
-from services.aggregator.streams.pace import Pace
 from services.aggregator.streams.protocol import Dialect
+from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.session import Session
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.subscriptions import Rejections, Subscriptions

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.source_stream import SourceStream, StreamState
 
 # Pairs that are registered within this time share a message.

@@ -3,9 +3,9 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.binance import BinanceSource
 from services.aggregator.sources.client import SourceClient
 from tests.aggregator.fakes import LiteralExchange

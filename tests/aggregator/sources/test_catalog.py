@@ -12,7 +12,7 @@ from meshkit.log import censor
 from services.aggregator.config import AggregatorConfig, SourceConfig, read
 from services.aggregator.metrics import open_registry
 from services.aggregator.sources.catalog import DECLARATIONS
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.sources.factory import open_sources
 from services.aggregator.streams.catalog import open_streams
 from tests.aggregator.fakes import BTC
 from tests.aggregator.test_config import configuration

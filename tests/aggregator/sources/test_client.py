@@ -6,7 +6,7 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.errors import (
+from services.aggregator.prices.errors import (
     AccessRefused,
     MalformedAnswer,
     ProviderFault,

@@ -3,8 +3,8 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coinbase import CoinbaseSource
 from tests.aggregator.fakes import BTC, LiteralExchange

@@ -4,9 +4,15 @@ import aiohttp
 import pytest
 
 from meshkit.errors import MeshError
-from services.aggregator.errors import AccessRefused, MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import (
+    AccessRefused,
+    MalformedAnswer,
+    ProviderFault,
+    SourceRateLimited,
+    UnknownPair,
+)
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import Source
 from tests.aggregator.fakes import LiteralExchange
 from tests.aggregator.sources.making import make

@@ -9,7 +9,7 @@ import pytest
 
 from meshkit.clock import SystemClock
 from meshkit.errors import MeshError
-from services.aggregator.errors import (
+from services.aggregator.prices.errors import (
     AccessRefused,
     MalformedAnswer,
     ProviderFault,
@@ -17,8 +17,8 @@ from services.aggregator.errors import (
     SourceTimeout,
     UnknownPair,
 )
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.catalog import DECLARATIONS, MAKERS
 from services.aggregator.sources.source import ExchangeTime, Source, TickOutcome
 from tests.aggregator.sources.making import KEY, make

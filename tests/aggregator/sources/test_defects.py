@@ -17,12 +17,12 @@ from meshkit.clock import SystemClock
 from meshkit.errors import MeshError
 from services.aggregator.config import AggregatorConfig, SourceConfig
 from services.aggregator.engine import Engine
-from services.aggregator.errors import PriceRefused, SourceRateLimited, UnknownPair
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.price import plain_text
+from services.aggregator.prices.errors import PriceRefused, SourceRateLimited, UnknownPair
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.price import plain_text
 from services.aggregator.sources.catalog import DECLARATIONS
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.sources.factory import open_sources
 from tests.aggregator.fakes import BTC, ETH, LiteralExchange
 from tests.aggregator.sources.making import KEY, make
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 import pytest
 
 from meshkit.clock import ManualClock
-from services.aggregator.errors import ProviderFault, UnknownPair
-from services.aggregator.pair import Pair
+from services.aggregator.prices.errors import ProviderFault, UnknownPair
+from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.listing import Listing, PairListing
 from tests.aggregator.fakes import BTC, ETH
 

@@ -13,7 +13,8 @@ from meshkit.clock import SystemClock
 from meshkit.errors import MeshError
 from services.aggregator.config import AggregatorConfig, SourceConfig
 from services.aggregator.engine import Engine
-from services.aggregator.errors import (
+from services.aggregator.metrics import open_registry
+from services.aggregator.prices.errors import (
     AccessRefused,
     MalformedAnswer,
     PriceRefused,
@@ -22,10 +23,9 @@ from services.aggregator.errors import (
     SourceTimeout,
     UnknownPair,
 )
-from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Quote, QuoteStatus
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, QuoteStatus
+from services.aggregator.sources.factory import open_sources
 from tests.aggregator.fakes import BTC, ETH, NAMES
 
 # The venues' own deviations from the reference, and the movement between the two readings.

@@ -5,9 +5,15 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.errors import MalformedAnswer, PriceRefused, ProviderFault, SourceRateLimited, UnknownPair
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.errors import (
+    MalformedAnswer,
+    PriceRefused,
+    ProviderFault,
+    SourceRateLimited,
+    UnknownPair,
+)
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import Source
 from services.aggregator.sources.yahoofinance import symbol_of
 from tests.aggregator.fakes import BTC, LiteralExchange

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from meshkit.clock import SystemClock
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.protocol import Dialect
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.source_stream import SourceStream

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.catalog import DIALECTS
 from services.aggregator.streams.protocol import (
     Alive,

@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 
 from meshkit.clock import ManualClock, SystemClock
+from services.aggregator.cache.price_keeper import PriceKeeper
 from services.aggregator.config import SourceConfig
 from services.aggregator.engine import Engine
-from services.aggregator.keeper import PriceKeeper
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
-from services.aggregator.sources.opening import open_sources
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
+from services.aggregator.sources.factory import open_sources
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.streams import TURN_S, Streams

@@ -10,8 +10,8 @@ import pytest
 
 from meshkit.clock import SystemClock
 from services.aggregator.metrics import open_registry
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.catalog import DIALECTS
 from services.aggregator.streams.protocol import Dialect
 from services.aggregator.streams.settings import StreamConfig

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.pair import Pair
+from services.aggregator.prices.pair import Pair
 from services.aggregator.streams import dial
 from services.aggregator.streams.source_stream import allot
 from tests.aggregator.streams.conftest import Opened

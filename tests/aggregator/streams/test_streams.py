@@ -6,8 +6,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import cast
 
-from services.aggregator.pair import Pair
-from services.aggregator.quote import Tick
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.source_stream import Deliver, SourceStream
 from services.aggregator.streams.streams import TOGETHER, Streams
 from tests.waiting import until

@@ -1,0 +1,50 @@
+"""Accepted prices by source and pair, each until it expires."""
+
+from collections.abc import Callable, Iterator
+
+from cachetools import TLRUCache
+
+from meshkit.clock import Clock
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import SourceQuote
+
+Key = tuple[str, Pair]
+
+# Answers of Kraken's REST API come out of a cache of about this age.
+UNTIMED_LAG_MS = 2_000
+
+
+class QuoteCache:
+    """Hold at most `capacity` quotes; a quote is gone at the millisecond it expires, the least used one when full."""
+
+    def __init__(self, clock: Clock, capacity: int) -> None:
+        expires: Callable[[Key, SourceQuote, float], float] = lambda _key, quote, _now: quote.expires_at  # noqa: E731
+        self._clock = clock
+        self._quotes: TLRUCache[Key, SourceQuote] = TLRUCache(capacity, expires, timer=clock.monotonic)
+
+    def put(self, quote: SourceQuote) -> SourceQuote:
+        """
+        Keep a quote until it expires, and return the quote that is now served.
+
+        It takes the place of the one of the same source and pair, unless that is still fresh and of a later time by
+        the exchange's clock: a REST answer may lag behind the stream. An answer without a time may be that much old.
+        """
+        present = self.get(quote.source, quote.pair)
+        time_ms = quote.exchange_time_ms or quote.received_ms - UNTIMED_LAG_MS
+        if present is not None and (present.exchange_time_ms or 0) > time_ms:
+            return present
+        self._quotes[quote.source, quote.pair] = quote
+        return quote
+
+    def get(self, source: str, pair: Pair) -> SourceQuote | None:
+        """Return the quote if it is still fresh."""
+        return self._quotes.get((source, pair))
+
+    def drop(self, source: str, pair: Pair) -> None:
+        """Forget a quote, if it is there."""
+        self._quotes.pop((source, pair), None)
+
+    def fresh(self) -> Iterator[SourceQuote]:
+        """Return the fresh quotes, in no particular order."""
+        self._quotes.expire()
+        return iter(list(self._quotes.values()))

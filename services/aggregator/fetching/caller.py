@@ -1,0 +1,171 @@
+"""
+Call one source: within its limits, again after a fault, not while it wants silence or has failed too often.
+
+    fetch ──circuit, cool-down──▶ gate (place, rate, queue) ──▶ source ──fault──▶ backoff ──▶ once more
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from meshkit.clock import Clock
+from meshkit.errors import Internal, MeshError, RateLimited
+from meshkit.log import get_logger
+from meshkit.metrics import Registry
+from services.aggregator.config import SourceConfig
+from services.aggregator.fetching.circuit_breaker import Circuit, CircuitState
+from services.aggregator.fetching.deadline import before
+from services.aggregator.fetching.queue import Gate
+from services.aggregator.prices.errors import ProviderFault, SourceRateLimited, SourceTimeout, UnknownPair
+from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.source import Source, TickOutcome
+
+log = get_logger(__name__)
+
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 2.0
+# An open circuit is tried at least twice in a time to live, but a source asked hourly is not left alone for half of it.
+LONGEST_OPEN_S = 60.0
+SHORTEST_LONGEST_OPEN_S = 5.0
+
+
+@dataclass(slots=True)
+class Health:
+    """Hold how the source's calls went: `last_error` is empty if the last one succeeded."""
+
+    available: bool = False
+    last_success_ms: int | None = None
+    last_error: str = ""
+
+
+class Caller:
+    """
+    Call one source.
+
+    Args:
+        deadline_s: How long a fetch may take with all its waiting and repeating; one call may take its own time-out.
+    """
+
+    def __init__(
+        self, source: Source, settings: SourceConfig, clock: Clock, metrics: Registry, *, deadline_s: float
+    ) -> None:
+        declared = source.DECLARATION
+        self.name = declared.name
+        self.health = Health()
+        self.gate = Gate(
+            self.name, clock, rate=settings.rps, max_concurrent=min(settings.max_concurrent, declared.max_concurrent)
+        )
+        self.circuit = Circuit(min(max(settings.ttl_ms / 2000, SHORTEST_LONGEST_OPEN_S), LONGEST_OPEN_S))
+        self.silent_until = float("-inf")
+        self.slowest_s = 0.0
+        self._source = source
+        self._settings = settings
+        self._clock = clock
+        self._deadline_s = max(deadline_s, settings.timeout_ms / 1000)
+        self._requests = metrics.counter("source_requests_total")
+        self._retries = metrics.counter("source_retries_total").labels(self.name)
+        self._seconds = metrics.histogram("source_request_duration_seconds").labels(self.name)
+        self._availability = metrics.gauge("source_availability").labels(self.name)
+
+    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        """
+        Return the source's outcomes, or raise the MeshError that concerns all of the pairs.
+
+        A fault, and a call without an answer, is repeated up to `maxRetries` times after a random, growing pause; a
+        limit answer and an answer that cannot be read are not. While the circuit is open, the fault that opened it is
+        raised; during a cool-down, and if there is no turn in time, a RateLimited error that says how long to wait.
+        """
+        deadline = self._clock.monotonic() + self._deadline_s
+        repeat = AsyncRetrying(
+            retry=retry_if_exception_type((ProviderFault, SourceTimeout)),
+            wait=wait_random_exponential(multiplier=FIRST_BACKOFF_S, max=LONGEST_BACKOFF_S),
+            stop=lambda state: self._is_enough(state, deadline),
+            sleep=self._clock.sleep,
+            before_sleep=lambda _state: self._retries.inc(),
+            reraise=True,
+        )
+        return await repeat(self._call, pairs, deadline)
+
+    def _is_enough(self, state: RetryCallState, deadline: float) -> bool:
+        now = self._clock.monotonic()
+        return (
+            state.attempt_number > self._settings.max_retries
+            or self.circuit.state(now) is not CircuitState.CLOSED
+            or now + state.upcoming_sleep >= deadline
+        )
+
+    async def _call(self, pairs: Sequence[Pair], deadline: float) -> Mapping[Pair, TickOutcome]:
+        self._check()
+        self.circuit.enter()
+        try:
+            async with self.gate.turn(deadline):
+                # While this fetch waited for its turn, an earlier one may have been told to be silent.
+                self._check_silence()
+                return await self._ask(pairs, deadline)
+        finally:
+            self.circuit.leave()
+
+    async def _ask(self, pairs: Sequence[Pair], deadline: float) -> Mapping[Pair, TickOutcome]:
+        started_at = self._clock.monotonic()
+        try:
+            ticks = await before(deadline, self._clock, self._fetch(pairs))
+        except UnknownPair:
+            self.circuit.succeeded()
+            self._note(None)
+            raise
+        except RateLimited as error:
+            # An answer of whatever kind shows that the source is there.
+            self.circuit.succeeded()
+            if isinstance(error, SourceRateLimited):
+                self.silent_until = self._clock.monotonic() + error.retry_after_ms / 1000
+            self._note(error)
+            raise
+        except MeshError as error:
+            self.circuit.failed(self._clock.monotonic(), error)
+            self._note(error)
+            raise
+        except TimeoutError:
+            late = SourceTimeout(self.name, int((deadline - started_at) * 1000))
+            self.circuit.failed(self._clock.monotonic(), late)
+            self._note(late)
+            raise late from None
+        finally:
+            seconds = self._clock.monotonic() - started_at
+            self._seconds.observe(seconds)
+            self.slowest_s = max(seconds, 0.9 * self.slowest_s)
+        self.circuit.succeeded()
+        self._note(None)
+        return ticks
+
+    async def _fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        try:
+            return await self._source.fetch(pairs)
+        except MeshError:
+            raise
+        except Exception as error:
+            # A defect of ours in reading one source must not end its refreshes.
+            log.exception("source_crashed", source=self.name)
+            raise Internal(f"{self.name} could not be read: {type(error).__name__}") from error
+
+    def _check(self) -> None:
+        refusal = self.circuit.refusal(self._clock.monotonic())
+        if refusal is not None:
+            raise refusal
+        self._check_silence()
+
+    def _check_silence(self) -> None:
+        left_s = self.silent_until - self._clock.monotonic()
+        if left_s > 0:
+            raise SourceRateLimited(self.name, int(left_s * 1000) + 1)
+
+    def _note(self, error: MeshError | None) -> None:
+        was_available = self.health.available
+        self.health.available = error is None
+        self.health.last_error = "" if error is None else str(error)
+        self._availability.set(int(error is None))
+        self._requests.labels(self.name, "success" if error is None else "error").inc()
+        if error is None:
+            self.health.last_success_ms = self._clock.time_ms()
+        if was_available != (error is None):
+            log.info("source_availability", source=self.name, available=error is None, error=self.health.last_error)

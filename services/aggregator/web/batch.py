@@ -1,0 +1,148 @@
+"""GET /quotes/batch: what it asks for, read once for each spelling of the query, and its answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+from cachetools import LRUCache
+
+from meshkit.clock import Clock
+from meshkit.errors import MeshError
+from services.aggregator.engine import Engine
+from services.aggregator.prices.errors import SourceDisabled
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote, Result
+from services.aggregator.web import quote_json
+from services.aggregator.web.parameters import CHOSEN, PAIRS, SOURCES, read_fields, read_pairs, read_sources
+from services.aggregator.web.rendered_quotes import MOST_BATCHES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """
+    Hold what one query asks for.
+
+    Attributes:
+        pairs: The distinct pairs as spelled, in the order of their first mention.
+        fields: The chosen fields of a quote; None for all of them.
+        feeds: The feed of each pair, None where its quote cannot be the kept one.
+        heads: The beginning of each pair's entry.
+    """
+
+    pairs: Sequence[Pair]
+    sources: Sequence[str] | None
+    fields: Sequence[str] | None
+    feeds: Sequence[Pair | None]
+    heads: Sequence[bytes]
+
+
+class BatchRoute:
+    """Answer batches."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._batches: LRUCache[str, Batch] = LRUCache(MOST_BATCHES)
+
+    async def answer(self, request: web.Request) -> bytes:
+        """Return the JSON of the answer; raise InvalidInput for a query that asks for no batch."""
+        batch = self._batches.get(request.raw_path)
+        if batch is None:
+            query = request.query
+            batch = self._batches[request.raw_path] = self.read(
+                query.get(PAIRS.name, ""), query.get(SOURCES.name), query.get(CHOSEN.name)
+            )
+        return self.kept(batch) or await self._made(batch)
+
+    def kept(self, batch: Batch) -> bytes | None:
+        """Return the JSON of the answer if all of its prices are kept."""
+        # The answer's time is one at which all of its prices are fresh, so it is read before they are looked at.
+        now_ms = self._clock.time_ms()
+        if batch.fields is None:
+            entries = self._engine.shelf.joined(batch, batch.feeds, batch.heads)
+            return None if entries is None else _whole(now_ms, entries)
+        pairs = zip(batch.heads, self._texts(batch), strict=True)
+        chosen = [head + text for head, text in pairs if text is not None]
+        return None if len(chosen) < len(batch.feeds) else _whole(now_ms, b",".join(chosen))
+
+    def _texts(self, batch: Batch) -> list[bytes | None]:
+        """Return the rest of each pair's entry, None for one that must be made."""
+        if batch.fields is None:
+            return self._engine.shelf.texts(batch.feeds)
+        quotes = (None if feed is None else self._engine.shelf.quote(feed) for feed in batch.feeds)
+        return [None if quote is None else quote_json.quote_text(quote, batch.fields) for quote in quotes]
+
+    def read(self, pairs: str, sources: str | None, fields: str | None) -> Batch:
+        """Return what a query's comma lists ask for; raise InvalidInput, or SourceDisabled."""
+        distinct = list(dict.fromkeys(read_pairs(pairs)))
+        names = None if sources is None else read_sources(sources)
+        require_enabled(self._engine, names)
+        return Batch(
+            distinct,
+            names,
+            None if fields is None else read_fields(fields),
+            [self._feed(pair) if sources is None else None for pair in distinct],
+            [quote_json.entry_head(pair) for pair in distinct],
+        )
+
+    def _feed(self, pair: Pair) -> Pair | None:
+        try:
+            return self._engine.resolve(pair)
+        except MeshError:
+            return None
+
+    async def _made(self, batch: Batch) -> bytes:
+        """Return the answer of a batch of which some quotes must be made; none expires while another one is awaited."""
+        results: dict[Pair, Result] = {}
+        while True:
+            now_ms = self._clock.time_ms()
+            texts = self._texts(batch)
+            now = self._clock.monotonic()
+            asked = list(zip(batch.pairs, batch.heads, texts, strict=True))
+            missing = [pair for pair, _, text in asked if text is None and not _holds(results.get(pair), now)]
+            if not missing:
+                break
+            results.update(await self._engine.quotes(missing, sources=batch.sources))
+        fields = quote_json.FIELDS if batch.fields is None else batch.fields
+        entries = (
+            orjson.dumps(quote_json.entry(pair, results[pair], fields)) if text is None else head + text
+            for pair, head, text in asked
+        )
+        return _whole(now_ms, b",".join(entries))
+
+
+def require_enabled(engine: Engine, sources: Sequence[str] | None) -> None:
+    """Raise SourceDisabled if one of the sources is switched off or not configured."""
+    if sources is not None:
+        enabled = {state.name for state in engine.source_states() if state.enabled}
+        for name in sources:
+            if name not in enabled:
+                raise SourceDisabled(name)
+
+
+async def present(
+    engine: Engine, clock: Clock, pairs: Sequence[Pair], sources: Sequence[str] | None
+) -> tuple[int, list[tuple[Pair, Result]]]:
+    """
+    Return a moment in Unix ms, and for each distinct pair a quote that is fresh at that moment, or an error.
+
+    Raises SourceDisabled for a source that is switched off.
+    """
+    require_enabled(engine, sources)
+    now_ms = clock.time_ms()
+    results: dict[Pair, Result] = {}
+    missing: Sequence[Pair] = pairs
+    while missing:
+        results.update(await engine.quotes(missing, sources=sources))
+        now_ms, now = clock.time_ms(), clock.monotonic()
+        missing = [pair for pair, result in results.items() if not _holds(result, now)]
+    return now_ms, list(results.items())
+
+
+def _holds(result: Result | None, now: float) -> bool:
+    return result.expires_at > now if isinstance(result, Quote) else result is not None
+
+
+def _whole(now_ms: int, entries: bytes) -> bytes:
+    return b'{"timestamp":"%b","quotes":[%b]}' % (quote_json.time_text(now_ms).encode(), entries)

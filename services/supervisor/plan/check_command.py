@@ -1,0 +1,94 @@
+"""What a configuration file would run, without running it: `python -m services.supervisor --config FILE --check`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from meshkit.errors import MeshError
+from services.supervisor.plan import plan_json
+from services.supervisor.plan.assemble import assemble
+from services.supervisor.plan.dependency_graph import Graph
+from services.supervisor.plan.service_spec import ServiceSpec
+from services.supervisor.plan.settings import Planned
+from services.supervisor.process.probes import in_words
+
+
+def plan(path: Path, environment: dict[str, str]) -> int:
+    """Write the whole plan for a supervisor that wants to run it, or the reason why there is none."""
+    try:
+        planned = assemble(path, environment)
+    except MeshError as error:
+        _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
+        return 1
+    _write(plan_json.write(planned))
+    return 0
+
+
+def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
+    """Write the plan for people or, without environments, for programs; return the exit code."""
+    try:
+        planned = assemble(path, environment)
+    except MeshError as error:
+        if as_json:
+            _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
+        else:
+            sys.stderr.write(f"error: {error}\n")
+        return 1
+    if as_json:
+        _write(orjson.dumps(_shown(planned)))
+    else:
+        sys.stdout.write("\n".join(_lines(planned)) + "\n")
+    return 0
+
+
+def _shown(planned: Planned) -> dict[str, object]:
+    graph = Graph(planned.services)
+    waves = [[_service(graph.specs[name]) for name in wave] for wave in graph.waves]
+    run_dir, logs = planned.settings.run_dir.path, planned.settings.logs.directory
+    return {"ok": True, "run_dir": str(run_dir), "logs": str(logs), "waves": waves}
+
+
+def _service(spec: ServiceSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "kind": spec.kind.name.lower(),
+        "needs": {edge.name: edge.condition.name.lower() for edge in spec.needs},
+        "command": spec.command,
+        "user": user(spec),
+        "ports": spec.ports,
+        "readiness": "" if spec.probe is None else in_words(spec.probe),
+        "liveness": "" if spec.liveness is None else in_words(spec.liveness),
+        "max_restarts": spec.policy.max_restarts,
+    }
+
+
+def user(spec: ServiceSpec) -> str:
+    """Return the account a service runs under, empty for the supervisor's own."""
+    return "" if spec.identity is None else f"{spec.identity.uid}:{spec.identity.gid}"
+
+
+def _lines(planned: Planned) -> list[str]:
+    graph = Graph(planned.services)
+    lines = [f"sockets in {planned.settings.run_dir.path}, logs in {planned.settings.logs.directory}"]
+    for number, wave in enumerate(graph.waves, 1):
+        lines.append(f"wave {number}")
+        for name in wave:
+            spec = graph.specs[name]
+            shown = _service(spec)
+            lines.append(f"  {name} ({shown['kind']})")
+            lines.append(f"    command  {' '.join(spec.command)}")
+            if spec.needs:
+                lines.append(f"    needs    {', '.join(f'{other} {end}' for other, end in shown['needs'].items())}")
+            if spec.identity is not None:
+                lines.append(f"    user     {shown['user']}")
+            if spec.ports:
+                lines.append(f"    ports    {', '.join(map(str, spec.ports))}")
+            if spec.probe is not None:
+                lines.append(f"    ready    {shown['readiness']}")
+    return lines
+
+
+def _write(text: bytes) -> None:
+    sys.stdout.buffer.write(text + b"\n")

@@ -1,0 +1,21 @@
+"""The restart counters as files."""
+
+from pathlib import Path
+
+from meshkit.paths import RunDir
+from services.supervisor.restart_counters import Counters
+
+
+def test_values_and_removal(run_dir: Path) -> None:
+    """Both files hold one number and a newline; nothing is left after removal."""
+    counters = Counters(RunDir(run_dir))
+    counters.create("a")
+    directory = run_dir / "service" / "a"
+    before = {path.name: path.read_text() for path in directory.iterdir()}
+    counters.write("a", 3, 1_700_000_000_999)
+    after = {path.name: path.read_text() for path in directory.iterdir()}
+    counters.remove()
+
+    assert {"restart-count": "0\n", "last-restart": "0\n"} == before
+    assert {"restart-count": "3\n", "last-restart": "1700000000\n"} == after
+    assert [] == list(run_dir.iterdir())
