@@ -13,8 +13,8 @@ from meshkit.clock import SystemClock
 from meshkit.configuration.load import load
 from meshkit.paths import CONFIG_VARIABLE, RUN_DIR_VARIABLE, RunDir
 from meshkit.server import MeshServer
-from services.operator import nodefiles
 from services.operator.config import OperatorConfig
+from services.operator.nodes import node_files
 from services.operator.service import NAME, OperatorService
 
 
@@ -22,13 +22,13 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     log.configure("operator")
     config = OperatorConfig.of(load(Path(os.environ[CONFIG_VARIABLE])))
-    prepared = await nodefiles.prepare(config)
+    prepared = await node_files.prepare(config)
     service = OperatorService(config, prepared)
     server = MeshServer("operator", RunDir(Path(os.environ[RUN_DIR_VARIABLE])).socket("operator"))
     server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
     await server.start()
     # web3 takes seconds to import; on a thread it delays neither the nodes, which wait for our files, nor our answers.
-    module: Any = await asyncio.to_thread(importlib.import_module, "services.operator.operator")
+    module: Any = await asyncio.to_thread(importlib.import_module, "services.operator.app")
     service.operator = module.Operator(config, prepared, SystemClock())
     async with AsyncExitStack() as stack:
         background = await stack.enter_async_context(service.operator.running())

@@ -16,7 +16,7 @@ from eth_utils.crypto import keccak
 from contracts.minimums import timing_minimums
 from services.operator.config import OcrSettings
 from services.operator.errors import InvalidOcrConfig
-from services.operator.identity import OracleIdentity
+from services.operator.nodes.identity import OracleIdentity
 
 ENCODED_VERSION = 1
 MOST_ORACLES = 31

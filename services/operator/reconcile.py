@@ -7,7 +7,7 @@ from typing import Any
 
 from services.operator.config import FeedTarget
 from services.operator.errors import UnusableContract
-from services.operator.jobs import BRIDGE_NAME, JobSpec, is_ours
+from services.operator.nodes.job_specs import BRIDGE_NAME, JobSpec, is_ours
 from services.operator.ocr_config import FeedConfig
 
 

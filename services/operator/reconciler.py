@@ -8,16 +8,16 @@ from types import MappingProxyType
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.operator.chain import Chain
+from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.feed_reconciler import FeedReconciler
-from services.operator.identity import bootstrappers, oracles
-from services.operator.node_reconciler import NodeReconciler
-from services.operator.nodefiles import Preparation
+from services.operator.nodes.identity import bootstrappers, oracles
+from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.node_reconciler import NodeReconciler
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.feed_reconciler import FeedReconciler
+from services.operator.onchain.transactions import Sender
 from services.operator.reconcile import FeedPhase, phase
-from services.operator.state import FeedRecord, FeedStore
-from services.operator.together import together
-from services.operator.transactions import Sender
+from services.operator.saved_state import FeedRecord, FeedStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ import pytest
 
 from meshkit.clock import SystemClock
 from meshkit.paths import DataDir
-from services.operator import nodefiles
-from services.operator.chain import Chain
 from services.operator.config import (
     ChainSettings,
     Credentials,
@@ -20,8 +18,10 @@ from services.operator.config import (
     OperatorConfig,
     Ports,
 )
-from services.operator.nodefiles import Preparation
-from services.operator.transactions import Sender
+from services.operator.nodes import node_files
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.transactions import Sender
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
 
 
@@ -67,7 +67,7 @@ def _config(tmp_path: Path) -> OperatorConfig:
 @pytest.fixture(name="prepared", scope="package")
 def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
     """Give five nodes; their files are elsewhere than the configuration says."""
-    return asyncio.run(nodefiles.prepare(_config_in(tmp_path_factory.mktemp("prepared"))))
+    return asyncio.run(node_files.prepare(_config_in(tmp_path_factory.mktemp("prepared"))))
 
 
 @pytest.fixture(name="anvil", scope="package")

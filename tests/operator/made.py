@@ -5,7 +5,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_utils.address import to_checksum_address
 
-from services.operator.identity import NodeIdentity, OcrIdentity, OracleIdentity
+from services.operator.nodes.identity import NodeIdentity, OcrIdentity, OracleIdentity
 
 
 def made_oracles(n: int) -> list[OracleIdentity]:

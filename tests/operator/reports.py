@@ -6,10 +6,10 @@ from eth_abi.abi import encode
 from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 
-from services.operator.chain import Chain
 from services.operator.config import OperatorConfig
 from services.operator.keys.ocr import OcrKeyBundle
-from services.operator.nodefiles import Preparation
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain.chain import Chain
 from tests.operator.anvil import Anvil
 from tests.waiting import until
 

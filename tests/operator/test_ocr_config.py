@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from services.operator import ocr_config
 from services.operator.config import OcrSettings, OperatorConfig
 from services.operator.errors import InvalidOcrConfig
-from services.operator.identity import OracleIdentity, oracles
-from services.operator.nodefiles import Preparation
+from services.operator.nodes.identity import OracleIdentity, oracles
+from services.operator.nodes.node_files import Preparation
 from services.operator.ocr_config import FeedConfig
 from tests.operator.made import made_oracles
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 
 from meshkit.clock import SystemClock
-from services.operator import contracts
-from services.operator.chain import Chain
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable, TopupRequired
-from services.operator.nodefiles import Preparation
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain import contracts
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.transactions import Sender
 from services.operator.reconcile import FeedPhase
 from services.operator.reconciler import Reconciler
-from services.operator.state import FeedStore
-from services.operator.transactions import Sender
+from services.operator.saved_state import FeedStore
 from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
 from tests.operator.fake_node import FakeNode
-from tests.operator.nodes import fake_nodes, free_base
+from tests.operator.running_nodes import fake_nodes, free_base
 
 _FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
 

@@ -19,13 +19,13 @@ from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import client
 from meshkit.paths import DataDir
-from services.operator import nodefiles
-from services.operator.chain import Chain
 from services.operator.config import OperatorConfig
-from services.operator.nodefiles import Preparation
+from services.operator.nodes import node_files
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain.chain import Chain
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
-from tests.operator.nodes import fake_nodes, free_base
 from tests.operator.reports import transmit
+from tests.operator.running_nodes import fake_nodes, free_base
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -234,4 +234,4 @@ async def _runs(stub: "OperatorServiceAsyncStub") -> bool:
 
 async def _own_view(setting: Setting, config: OperatorConfig) -> Preparation:
     """Read the keys that the process made: preparing again changes nothing."""
-    return await nodefiles.prepare(replace(config, data=DataDir(setting.data_dir)))
+    return await node_files.prepare(replace(config, data=DataDir(setting.data_dir)))

@@ -3,12 +3,13 @@ from decimal import Decimal
 import pytest
 
 from meshkit.errors import MeshError
-from services.operator import contracts, ocr_config
-from services.operator.chain import Chain
+from services.operator import ocr_config
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.identity import OracleIdentity, oracles
-from services.operator.nodefiles import Preparation
-from services.operator.transactions import Sender
+from services.operator.nodes.identity import OracleIdentity, oracles
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain import contracts
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.transactions import Sender
 from tests.operator.anvil import Anvil
 from tests.operator.made import made_oracles
 from tests.operator.reports import transmit

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import orjson
 
-from services.operator import private_files
 from services.operator.errors import UnreadableState
+from services.operator.nodes import private_files
 
 _FORMAT = 1
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from services.operator.errors import UnreadableState
-from services.operator.state import FeedRecord, FeedStore
+from services.operator.saved_state import FeedRecord, FeedStore
 
 _RECORD = FeedRecord("0x" + "1" * 40, "ab" * 16)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
-from services.operator.contracts import price
+from services.operator.onchain.contracts import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.operator.chain import Block, Chain
+    from services.operator.onchain.chain import Block, Chain
 
 _POLL_S = 0.5
 _LONGEST_RANGE = 1000
@@ -108,7 +108,7 @@ class RoundFollower:
         self._heads: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED_HEADS)
         self._sent: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._subscribers: set[asyncio.Queue[Round | None]] = set()
-        self._log = log.get_logger("services.operator.rounds")
+        self._log = log.get_logger("services.operator.onchain.rounds")
 
     async def run(self) -> None:
         """Poll until cancelled; an outage is logged once when it begins and once when it ends."""

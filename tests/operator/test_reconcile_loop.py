@@ -6,9 +6,9 @@ from structlog.testing import capture_logs
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError, Unavailable
-from services.operator import loop
+from services.operator import reconcile_loop
 from services.operator.errors import TopupRequired
-from services.operator.loop import FAILING_S, HASTY_PASSES, STARTING_S, STEADY_S, Journal
+from services.operator.reconcile_loop import FAILING_S, HASTY_PASSES, STARTING_S, STEADY_S, Journal
 from services.operator.reconciler import Outcome, Part
 
 
@@ -31,7 +31,9 @@ def test_the_pause_fits_the_state(
     errors: dict[str, MeshError], settled: bool, was_settled: bool, passes: int, expected: float
 ) -> None:
     """It looks often while the mesh starts, again soon after a failure, and rarely while all is well."""
-    assert expected == loop.pause_s(_outcome(**errors), settled=settled, was_settled=was_settled, passes=passes)
+    assert expected == reconcile_loop.pause_s(
+        _outcome(**errors), settled=settled, was_settled=was_settled, passes=passes
+    )
 
 
 def test_an_error_is_logged_once_until_it_changes() -> None:
@@ -68,7 +70,7 @@ async def test_a_defect_ends_neither_its_part_nor_another() -> None:
     clock, running = ManualClock(), iter([False, True, True, False])
     with capture_logs() as events:
         parts = [_scripted("first", first), _scripted("second", second)]
-        task = asyncio.create_task(loop.run(parts, lambda: next(running), clock))
+        task = asyncio.create_task(reconcile_loop.run(parts, lambda: next(running), clock))
         for _ in range(20):
             await asyncio.sleep(0)
             clock.advance(STEADY_S)
@@ -85,7 +87,7 @@ async def test_a_slow_part_holds_up_no_other() -> None:
     """While one part's pass does not end, the others go on."""
     stuck, quick = _scripted("stuck", []), [_outcome("one"), _outcome("two")]
     clock, left = ManualClock(), list[Outcome | Exception](quick)
-    task = asyncio.create_task(loop.run([stuck, _scripted("quick", left)], lambda: False, clock))
+    task = asyncio.create_task(reconcile_loop.run([stuck, _scripted("quick", left)], lambda: False, clock))
     for _ in range(10):
         await asyncio.sleep(0)
         clock.advance(STEADY_S)
@@ -99,4 +101,4 @@ async def test_a_required_topup_ends_the_loop() -> None:
     """A top-up that is required and cannot be paid ends every part with its own error, not in a group."""
     error = TopupRequired("0xF", 1, ("top-up of node-1",))
     with pytest.raises(TopupRequired, match="0xF has 1 wei"):
-        await loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())
+        await reconcile_loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())

@@ -5,15 +5,16 @@ import asyncio
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.operator import contracts, funding, ocr_config
-from services.operator.chain import Chain
+from services.operator import ocr_config
+from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import ChainUnavailable, TopupRequired
-from services.operator.identity import OracleIdentity
+from services.operator.nodes.identity import OracleIdentity
+from services.operator.onchain import contracts, funding
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.reconcile import FeedAction, decide_feed
-from services.operator.state import FeedRecord, FeedStore
-from services.operator.together import together
-from services.operator.transactions import Sender, Transaction
+from services.operator.saved_state import FeedRecord, FeedStore
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
 _MISSES_BEFORE_LOSS = 3
@@ -49,7 +50,7 @@ class FeedReconciler:
         self._misses: dict[str, int] = {}
         self.looked = asyncio.Event()
         self._next_topup_s = 0.0
-        self._log = log.get_logger("services.operator.feed_reconciler")
+        self._log = log.get_logger("services.operator.onchain.feed_reconciler")
 
     def is_deployed(self, feed: str) -> bool:
         """Tell whether a feed has its contract, as last seen."""

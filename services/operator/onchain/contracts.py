@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.operator import ocr_config
-from services.operator.chain import CallReverted, Chain
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable, InvalidOcrConfig
-from services.operator.identity import OracleIdentity
+from services.operator.nodes.identity import OracleIdentity
 from services.operator.ocr_config import FeedConfig
+from services.operator.onchain.chain import CallReverted, Chain
+from services.operator.onchain.transactions import Transaction
 from services.operator.reconcile import ContractState
-from services.operator.transactions import Transaction
 
 _NO_ADDRESS = "0x" + "00" * 20
 _MIN_ANSWER = 1

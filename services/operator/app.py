@@ -6,18 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from meshkit.clock import Clock
-from services.operator import contracts, loop
-from services.operator.chain import Chain
+from services.operator import reconcile_loop
+from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.contracts import Answer
-from services.operator.identity import oracles
-from services.operator.nodefiles import Preparation
+from services.operator.nodes.identity import oracles
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain import contracts
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.contracts import Answer
+from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
+from services.operator.onchain.transactions import Sender
 from services.operator.reconcile import FeedPhase
 from services.operator.reconciler import Reconciler
-from services.operator.rounds import FollowedFeed, NodeNames, RoundFollower
-from services.operator.state import FeedStore
-from services.operator.together import together
-from services.operator.transactions import Sender
+from services.operator.saved_state import FeedStore
 
 _TRANSACTION_DEADLINE_S = 60.0
 STATE_FILE = "feeds.json"
@@ -74,7 +75,8 @@ class Operator:
         tasks = [
             asyncio.create_task(self.rounds.run(), name="rounds"),
             asyncio.create_task(
-                loop.run(self.reconciler.parts, lambda: self.reconciler.all_running, self._clock), name="reconcile"
+                reconcile_loop.run(self.reconciler.parts, lambda: self.reconciler.all_running, self._clock),
+                name="reconcile",
             ),
         ]
         try:

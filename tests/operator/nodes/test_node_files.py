@@ -11,19 +11,19 @@ import pytest
 
 from meshkit.credentials import database_password
 from meshkit.errors import FailedPrecondition
-from services.operator import nodefiles
 from services.operator.config import OperatorConfig
 from services.operator.errors import UnreadableKeyFile
 from services.operator.keys.evm import EvmKey
 from services.operator.keys.ocr import OcrKeyBundle
 from services.operator.keys.p2p import P2pKey
-from services.operator.nodefiles import Preparation
+from services.operator.nodes import node_files
+from services.operator.nodes.node_files import Preparation
 
 
 @pytest.fixture(name="prepared")
 async def _prepared(config: OperatorConfig) -> Preparation:
     """Give five nodes whose files are where the configuration says."""
-    return await nodefiles.prepare(config)
+    return await node_files.prepare(config)
 
 
 def _contents(root: Path) -> dict[str, bytes]:
@@ -54,7 +54,7 @@ def test_only_the_owner_can_read(config: OperatorConfig, prepared: Preparation) 
 async def test_preparing_again_changes_nothing(config: OperatorConfig, prepared: Preparation) -> None:
     """A second preparation makes no key, changes no byte and gives the same identities."""
     before = _contents(config.data.path)
-    again = await nodefiles.prepare(config)
+    again = await node_files.prepare(config)
 
     assert 0 == again.created_keys
     assert prepared.identities == again.identities
@@ -64,7 +64,7 @@ async def test_preparing_again_changes_nothing(config: OperatorConfig, prepared:
 async def test_a_missing_key_is_made_and_the_others_kept(config: OperatorConfig, prepared: Preparation) -> None:
     """If one key file is gone, only that key is made anew."""
     (config.data.node(3) / "ocr_key.json").unlink()
-    again = await nodefiles.prepare(config)
+    again = await node_files.prepare(config)
 
     assert 1 == again.created_keys
     before, after = prepared.identities[2], again.identities[2]
@@ -80,7 +80,7 @@ async def test_a_wrong_password_names_the_file_and_overwrites_nothing(
     wrong = replace(config, credentials=replace(config.credentials, keystore_password="another-password-16"))
 
     with pytest.raises(FailedPrecondition, match=r"nodes/1/evm_key\.json: the password is wrong"):
-        await nodefiles.prepare(wrong)
+        await node_files.prepare(wrong)
     assert before == _contents(config.data.path)
 
 
@@ -92,16 +92,16 @@ async def test_a_damaged_key_file_is_left_alone(config: OperatorConfig, prepared
     (config.data.node(2) / "evm_key.json").unlink()
 
     with pytest.raises(UnreadableKeyFile, match=r"nodes/2/p2p_key\.json"):
-        await nodefiles.prepare(config)
+        await node_files.prepare(config)
     assert damage == path.read_bytes()
     assert not (config.data.node(2) / "evm_key.json").exists()
 
 
 async def test_preparing_twice_at_once_gives_one_identity(config: OperatorConfig) -> None:
     """Two preparations at the same time never leave a key file that was replaced under the other."""
-    results = await asyncio.gather(nodefiles.prepare(config), nodefiles.prepare(config), return_exceptions=True)
+    results = await asyncio.gather(node_files.prepare(config), node_files.prepare(config), return_exceptions=True)
     done = [result for result in results if isinstance(result, Preparation)]
-    again = await nodefiles.prepare(config)
+    again = await node_files.prepare(config)
 
     assert all(isinstance(result, Preparation | FileExistsError) for result in results)
     assert {again.identities} >= {result.identities for result in done}
@@ -181,7 +181,7 @@ def test_identity_is_the_files(config: OperatorConfig, prepared: Preparation) ->
 async def test_a_changed_setting_rewrites_the_files(config: OperatorConfig, prepared: Preparation) -> None:
     """A new database password reaches secrets.toml at the next preparation, the keys stay."""
     changed = replace(config, credentials=replace(config.credentials, pg_password="another-database-password"))
-    again = await nodefiles.prepare(changed)
+    again = await node_files.prepare(changed)
 
     assert prepared.identities == again.identities
     url = urlsplit(_parsed(config, 2, "secrets.toml")["Database"]["URL"])

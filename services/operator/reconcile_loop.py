@@ -29,7 +29,7 @@ class Journal:
     """Log what the passes of one part do: every change, and every error once until it changes or goes."""
 
     def __init__(self) -> None:
-        self._log: structlog.stdlib.BoundLogger = log.get_logger("services.operator.loop")
+        self._log: structlog.stdlib.BoundLogger = log.get_logger("services.operator.reconcile_loop")
         self._errors: dict[str, str] = {}
 
     def record(self, outcome: Outcome) -> None:
@@ -52,7 +52,7 @@ class Milestone:
     """Log when all feeds run, and when they do no more."""
 
     def __init__(self, all_running: Callable[[], bool]) -> None:
-        self._log: structlog.stdlib.BoundLogger = log.get_logger("services.operator.loop")
+        self._log: structlog.stdlib.BoundLogger = log.get_logger("services.operator.reconcile_loop")
         self._all_running = all_running
         self._running = False
 
@@ -83,7 +83,7 @@ async def run(parts: Sequence[Part], all_running: Callable[[], bool], clock: Clo
 
 async def _keep(part: Part, milestone: Milestone, clock: Clock) -> None:
     journal, was_settled, passes = Journal(), False, 0
-    logger = log.get_logger("services.operator.loop")
+    logger = log.get_logger("services.operator.reconcile_loop")
     while True:
         try:
             outcome = await part.run()

@@ -7,14 +7,15 @@ import pytest
 
 from meshkit.clock import SystemClock
 from meshkit.errors import MeshError, Unavailable
-from services.operator import contracts, ocr_config, rounds
-from services.operator.chain import Chain
+from services.operator import ocr_config
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable
-from services.operator.identity import oracles
-from services.operator.nodefiles import Preparation
-from services.operator.rounds import FollowedFeed, NodeNames, RoundFollower
-from services.operator.transactions import Sender
+from services.operator.nodes.identity import oracles
+from services.operator.nodes.node_files import Preparation
+from services.operator.onchain import contracts, rounds
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
+from services.operator.onchain.transactions import Sender
 from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
 from tests.operator.reports import transmit
 

@@ -8,10 +8,10 @@ from typing import Any
 import tomlkit
 from tomlkit.items import Array
 
-from services.operator import key_files, private_files
 from services.operator.config import OperatorConfig
-from services.operator.identity import NodeIdentity, bootstrappers
-from services.operator.key_files import NodeKeys
+from services.operator.nodes import key_files, private_files
+from services.operator.nodes.identity import NodeIdentity, bootstrappers
+from services.operator.nodes.key_files import NodeKeys
 
 CONFIG_FILE = "config.toml"
 SECRETS_FILE = "secrets.toml"

@@ -8,11 +8,11 @@ from eth_account import Account
 
 from meshkit.clock import SystemClock
 from meshkit.errors import DeadlineExceeded, MeshError
-from services.operator import contracts, transactions
-from services.operator.chain import Chain
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable, TransactionReverted
-from services.operator.transactions import Sender, Transaction
+from services.operator.onchain import contracts, transactions
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.transactions import Sender, Transaction
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
 from tests.waiting import until
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.operator.together import together
+from services.operator.concurrently import together
 
 
 async def test_results_come_in_order() -> None:

@@ -12,8 +12,8 @@ from web3.types import TxReceipt
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError
-from services.operator.chain import CallReverted, Chain
 from services.operator.errors import ChainUnavailable, TransactionReverted
+from services.operator.onchain.chain import CallReverted, Chain
 
 _POLL_S = 0.25
 _RESEND_S = 3.0
@@ -53,7 +53,7 @@ class Sender:
         self._clock = clock
         self._deadline_s = deadline_s
         self._submission = asyncio.Lock()
-        self._log = log.get_logger("services.operator.transactions")
+        self._log = log.get_logger("services.operator.onchain.transactions")
 
     @property
     def address(self) -> str:

@@ -7,7 +7,7 @@ import aiohttp
 import orjson
 
 from services.operator.errors import NodeRefused, NodeUnavailable
-from services.operator.jobs import JobSpec
+from services.operator.nodes.job_specs import JobSpec
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=3)
 _LONGEST_DETAIL = 300

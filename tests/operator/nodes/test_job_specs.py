@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.operator import jobs
 from services.operator.config import OcrSettings, OperatorConfig
-from services.operator.identity import NodeIdentity, bootstrappers
-from services.operator.jobs import JobSpec
-from services.operator.nodefiles import Preparation
+from services.operator.nodes import job_specs
+from services.operator.nodes.identity import NodeIdentity, bootstrappers
+from services.operator.nodes.job_specs import JobSpec
+from services.operator.nodes.node_files import Preparation
 from tests.operator.fake_node import job_attributes
 
 _CONTRACT = "0x2a7e395BC8f1A495a0d4C00B119E3d154BB9f615"
@@ -25,8 +25,8 @@ def _oracle(prepared: Preparation) -> NodeIdentity:
 @pytest.fixture(name="spec")
 def _spec(config: OperatorConfig, prepared: Preparation, oracle: NodeIdentity) -> JobSpec:
     locators = bootstrappers(prepared.identities, 9900)
-    timeout_ms = jobs.observation_timeout_ms(config.ocr)
-    return jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, oracle, locators, timeout_ms)
+    timeout_ms = job_specs.observation_timeout_ms(config.ocr)
+    return job_specs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, oracle, locators, timeout_ms)
 
 
 def test_oracle_job_has_what_a_node_requires(spec: JobSpec, oracle: NodeIdentity, prepared: Preparation) -> None:
@@ -44,7 +44,7 @@ def test_oracle_job_has_what_a_node_requires(spec: JobSpec, oracle: NodeIdentity
 
 def test_bootstrap_job_has_no_more_than_a_node_allows(prepared: Preparation) -> None:
     """A bootstrap job has no source, no keys and no bootstrapper."""
-    found = tomllib.loads(jobs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0]).toml())
+    found = tomllib.loads(job_specs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0]).toml())
 
     assert found["isBootstrapPeer"] is True
     assert [] == found["p2pv2Bootstrappers"]
@@ -55,7 +55,7 @@ def test_bootstrap_job_has_no_more_than_a_node_allows(prepared: Preparation) -> 
 @settings(deadline=None)
 def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
     """The pipeline's request, unquoted as DOT does, is JSON that names the feed; the factor is 10^decimals."""
-    source = jobs.observation_source(feed, decimals, 2000)
+    source = job_specs.observation_source(feed, decimals, 2000)
     quoted = source.split('requestData="', 1)[1].split('" timeout', 1)[0]
     body = json.loads(quoted.replace('\\"', '"').replace("\\\\", "\\"))
 
@@ -70,41 +70,41 @@ def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
 def test_timeouts_are_within_the_nodes_bounds(round_ms: int, grace_ms: int) -> None:
     """An observation may take 1 s to 20 s, its task less; with real rounds both fit before the grace."""
     settings = OcrSettings(300_000, 1, round_ms, grace_ms, 1, 1, 1, 1)
-    timeout_ms = jobs.observation_timeout_ms(settings)
+    timeout_ms = job_specs.observation_timeout_ms(settings)
 
     assert 1000 <= timeout_ms <= 20_000
     if round_ms - grace_ms > 1334:
         assert timeout_ms + grace_ms <= round_ms
-    task_ms = int(jobs.observation_source("BTC / USD", 8, timeout_ms).split('timeout="')[1].split("ms")[0])
+    task_ms = int(job_specs.observation_source("BTC / USD", 8, timeout_ms).split('timeout="')[1].split("ms")[0])
     assert task_ms < timeout_ms
 
 
 def test_job_id_depends_on_chain_contract_and_node() -> None:
     """The id is the same for the same three, in whichever spelling of the address, and differs otherwise."""
-    first = jobs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
+    first = job_specs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
 
-    assert first == jobs.external_job_id(1337, _CONTRACT.lower(), "chainlink-node-2")
+    assert first == job_specs.external_job_id(1337, _CONTRACT.lower(), "chainlink-node-2")
     others = [
         (1338, _CONTRACT, "chainlink-node-2"),
         (1337, "0x" + "1" * 40, "chainlink-node-2"),
         (1337, _CONTRACT, "n"),
     ]
-    assert 4 == len({first, *(jobs.external_job_id(*other) for other in others)})
+    assert 4 == len({first, *(job_specs.external_job_id(*other) for other in others)})
 
 
 def test_job_id_never_changes() -> None:
     """The id of a given job is this one for ever: another would make every node replace its jobs."""
-    assert "51277e67-b8c4-52eb-bfe6-0a18ffeddc8f" == jobs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
+    assert "51277e67-b8c4-52eb-bfe6-0a18ffeddc8f" == job_specs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
 
 
 def test_a_job_as_a_node_answers_it_is_no_difference(spec: JobSpec, prepared: Preparation) -> None:
     """What a node answers about a job it was given is recognised as that job."""
-    bootstrap = jobs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0])
+    bootstrap = job_specs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0])
 
     assert () == spec.differences(job_attributes(spec.toml()))
     assert () == bootstrap.differences(job_attributes(bootstrap.toml()))
-    assert jobs.is_ours(job_attributes(spec.toml()), "chainlink-node-2")
-    assert not jobs.is_ours(job_attributes(spec.toml()), "chainlink-node-3")
+    assert job_specs.is_ours(job_attributes(spec.toml()), "chainlink-node-2")
+    assert not job_specs.is_ours(job_attributes(spec.toml()), "chainlink-node-3")
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_each_field_is_compared(spec: JobSpec, field: tuple[str, ...], value: ob
 )
 def test_go_durations(text: object, expected: int | None) -> None:
     """Durations read as Go reads them; what is none is none."""
-    assert expected == jobs.go_duration_ns(text)
+    assert expected == job_specs.go_duration_ns(text)
 
 
 def test_a_bootstrap_node_cannot_observe(prepared: Preparation) -> None:
     """An oracle's job for a node without an OCR bundle is a mistake."""
     with pytest.raises(ValueError, match="chainlink-node-1 is a bootstrap node"):
-        jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[0], (), 1000)
+        job_specs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[0], (), 1000)

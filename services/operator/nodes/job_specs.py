@@ -11,7 +11,7 @@ import orjson
 import tomlkit
 
 from services.operator.config import OcrSettings
-from services.operator.identity import NodeIdentity
+from services.operator.nodes.identity import NodeIdentity
 
 BRIDGE_NAME = "feedmesh-quotes"
 JOB_TYPE = "offchainreporting"

@@ -7,11 +7,11 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from services.operator import private_files
 from services.operator.errors import KeyFormatError, UnreadableKeyFile
 from services.operator.keys.evm import EvmKey
 from services.operator.keys.ocr import OcrKeyBundle
 from services.operator.keys.p2p import P2pKey
+from services.operator.nodes import private_files
 
 EVM_FILE = "evm_key.json"
 P2P_FILE = "p2p_key.json"

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.operator import funding
 from services.operator.config import FundingSettings
 from services.operator.errors import FaucetEmpty, TopupRequired
+from services.operator.onchain import funding
 from tests.operator.made import made_oracles
 
 _SETTINGS = FundingSettings(minimum_wei=100, topup_wei=40, interval_ms=1000)

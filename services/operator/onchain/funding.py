@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from services.operator.config import FundingSettings
 from services.operator.errors import FaucetEmpty, TopupRequired
-from services.operator.identity import NodeIdentity
-from services.operator.transactions import Transaction
+from services.operator.nodes.identity import NodeIdentity
+from services.operator.onchain.transactions import Transaction
 
 _TRANSFER_GAS = 21_000
 
