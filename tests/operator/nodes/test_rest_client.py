@@ -149,7 +149,7 @@ async def test_lists_are_read_to_their_last_page(
     node: FakeNode, client: NodeClient, prepared: Preparation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list that comes in pages is returned whole."""
-    monkeypatch.setattr(rest_client, "_PAGE_SIZE", 2)
+    monkeypatch.setattr("services.operator.nodes.rest_client._PAGE_SIZE", 2)
     for number in range(5):
         node.jobs[number] = {"name": f"job {number}"}
 
