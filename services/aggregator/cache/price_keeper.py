@@ -32,8 +32,8 @@ from services.aggregator.prices.errors import ConversionMissing, TooFewSources, 
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.median import Rules, aggregate, median
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Quote, Result, SourceOutcome, SourceQuote, Tick
-from services.aggregator.sources.source import Source
+from services.aggregator.prices.quote import Quote, Result, SourceOutcome, SourceQuote
+from services.aggregator.sources.source import Source, TickOutcome
 from services.aggregator.streams.source_stream import SourceStream
 from services.aggregator.streams.streams import Streams
 
@@ -256,7 +256,7 @@ class PriceKeeper:
     def _registered(self, source: str) -> list[Pair]:
         return [entry.pair for entry in self.registry.of_source(source)]
 
-    def _stream(self, source: str, pair: Pair, tick: Tick) -> None:
+    def _stream(self, source: str, pair: Pair, tick: TickOutcome) -> None:
         if self.registry.get(source, pair) is None:
             return
         # Most feeds have a price of each of their sources in a turn, and are made of them once.

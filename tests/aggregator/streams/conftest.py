@@ -1,6 +1,7 @@
 """Fixtures of the streams' tests."""
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import pytest
@@ -30,7 +31,7 @@ class Opened:
         """Return a stream that wants these pairs."""
         config = StreamConfig(**{"ws_url": self._url, **changes})  # type: ignore[arg-type]
         stream = SourceStream(dialect, config, self._session, SystemClock(), self.metrics)
-        stream.on_price(lambda _source, pair, tick: self.prices.append((pair, tick)))
+        stream.on_price(lambda _source, pair, tick: self.prices.append((pair, cast(Tick, tick))))
         stream.want(pairs)
         self.streams.append(stream)
         return stream
