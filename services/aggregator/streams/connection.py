@@ -34,6 +34,13 @@ def backoff_s(failures: int, first_s: float, share: float, longest_s: float = LO
     return max(min(wait_s, longest_s * 0.8) * (1.0 + share / 4), first_s)
 
 
+def next_wait_s(down: StreamDown, failures: int, first_s: float, share: float) -> float:
+    """Return how long to wait before the next connect, after what has happened and so many failures in a row."""
+    if down.is_standing:
+        return backoff_s(failures, max(first_s, REFUSED_WAIT_S), share, LONGEST_REFUSED_WAIT_S)
+    return max(backoff_s(failures, first_s, share), down.wait_s)
+
+
 class Connection:
     """
     Hold one place for a socket.
@@ -107,7 +114,7 @@ class Connection:
                 down = StreamDown("crashed", type(error).__name__)
             lived_s = self._clock.monotonic() - opened_at
             failures = 1 if lived_s >= STABLE_S else failures + 1
-            wait_s = self._wait_s(failures, down)
+            wait_s = next_wait_s(down, failures, self._first_wait_s, random.random())  # noqa: S311
             # What goes on as it was is no news.
             report = log.debug if (down.reason, down.detail) == told and lived_s < STABLE_S else log.warning
             told = (down.reason, down.detail)
@@ -119,12 +126,6 @@ class Connection:
                 return
             await self._clock.sleep(wait_s)
             self._on_reconnect(down.reason)
-
-    def _wait_s(self, failures: int, down: StreamDown) -> float:
-        share = random.random()  # noqa: S311
-        if down.is_standing:
-            return backoff_s(failures, max(self._first_wait_s, REFUSED_WAIT_S), share, LONGEST_REFUSED_WAIT_S)
-        return max(backoff_s(failures, self._first_wait_s, share), down.wait_s)
 
     async def _live(self) -> None:
         """Use one socket after the other without a gap; return when nothing is wanted, raise StreamDown at the end."""
