@@ -9,9 +9,8 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import Internal, MeshError
-from services.aggregator.config import SourceConfig
-from services.aggregator.fetching.caller import Caller
 from services.aggregator.fetching.circuit_breaker import FAILURES_TO_OPEN, CircuitState
+from services.aggregator.fetching.source_caller import SourceCaller
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import (
     AccessRefused,
@@ -23,7 +22,8 @@ from services.aggregator.prices.errors import (
     UnknownPair,
 )
 from services.aggregator.prices.pair import Pair
-from services.aggregator.sources.source import TickOutcome
+from services.aggregator.sources.settings import SourceConfig
+from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.fakes import BTC, ScriptedSource
 
 SETTINGS = SourceConfig("kraken", ttl_ms=10_000)
@@ -40,9 +40,9 @@ class Line:
         self.times: list[float] = []
         self._answer: Callable[[Sequence[Pair]], Awaitable[Mapping[Pair, TickOutcome]]] = self.source.fetch
         self.source.fetch = self._fetch  # type: ignore[method-assign]
-        self.caller = Caller(self.source, settings, self.clock, open_registry(), deadline_s=9.0)
+        self.caller = SourceCaller(self.source, settings, self.clock, open_registry(), deadline_s=9.0)
 
-    async def _fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def _fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         self.times.append(self.clock.monotonic())
         if self.failures:
             raise self.failures.pop(0)
@@ -109,7 +109,7 @@ async def test_a_hanging_source_is_left_at_the_deadline() -> None:
         await line.ask()
 
     assert 9.0 == pytest.approx(line.clock.monotonic(), abs=0.05)
-    assert 0 == line.caller.gate.running
+    assert 0 == line.caller.queue.running
 
 
 async def test_a_source_that_keeps_failing_is_spared() -> None:
