@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from cachetools import TLRUCache
+
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.metrics import Registry
@@ -14,6 +16,8 @@ from services.aggregator.prices.quote import SourceOutcome, SourceQuote
 from services.aggregator.prices.validate import accept
 from services.aggregator.sources.source import Declaration, TickOutcome
 
+_MOST_PAIRS = 10_000
+
 
 class Acceptance:
     """Judge the prices of one source, and remember what was believed last."""
@@ -21,10 +25,16 @@ class Acceptance:
     def __init__(self, declared: Declaration, config: AggregatorConfig, clock: Clock, metrics: Registry) -> None:
         self._source = declared.name
         self._settings = config.sources[declared.config_key]
-        self._max_age_ms = self._settings.max_age_ms or declared.max_age_ms
+        self._declared = declared
         self._config = config
         self._jump_guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)
         self._refused = metrics.counter("refused_prices_total")
+        # An older time than that of a price served before is no news, for as long as the time would be accepted.
+        self._served: TLRUCache[Pair, SourceQuote] = TLRUCache(
+            _MOST_PAIRS,
+            lambda pair, _quote, now: now + self._max_age_ms(pair) / 1000,
+            timer=clock.monotonic,
+        )
 
     def outcome(
         self,
@@ -59,17 +69,33 @@ class Acceptance:
                 received_ms=received_ms,
                 received_at=received_at,
                 ttl_ms=self._config.ttl_ms(self._settings.name, pair),
-                max_age_ms=self._max_age_ms,
+                max_age_ms=self._max_age_ms(pair),
+                after_ms=self._served_ms(pair, received_at),
             )
             self._check_jump(quote, others)
         except PriceRefused as refused:
             self._refused.labels(self._source, refused.rule).inc()
             return refused
+        self._note_served(quote)
         return quote
 
     def forget(self, pair: Pair) -> None:
         """Forget the last price of a pair that nobody asks for."""
         self._jump_guard.forget(pair)
+        self._served.pop(pair, None)
+
+    def _max_age_ms(self, pair: Pair) -> int:
+        return self._settings.max_age_ms or self._declared.max_age_of(pair)
+
+    def _served_ms(self, pair: Pair, now: float) -> int | None:
+        """Return when the last price was observed; None while it is fresh, as then the cache keeps the later one."""
+        last = self._served.get(pair)
+        return None if last is None or last.expires_at > now else last.observed_ms
+
+    def _note_served(self, quote: SourceQuote) -> None:
+        last = self._served.get(quote.pair)
+        if quote.exchange_time_ms is not None and (last is None or quote.observed_ms >= last.observed_ms):
+            self._served[quote.pair] = quote
 
     def _check_jump(self, quote: SourceQuote, others: Callable[[], Decimal | None]) -> None:
         if not self._jump_guard.passes(quote.pair, quote.price, others):
