@@ -11,7 +11,7 @@ from eth_abi.abi import decode, encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from contracts.artifact import load
+from chainlink.contract.artifact import load
 from devkit.chain.binary import find_anvil
 from services.oracle.chain.endpoints import Endpoint
 from services.oracle.chain.rpc import RpcClient, blob, quantity

@@ -8,7 +8,7 @@ from eth_abi.abi import encode
 from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 
-from contracts.minimums import timing_minimums
+from chainlink.ocr.timing_minimums import timing_minimums
 from services.oracle.ocr import schedule
 from services.oracle.ocr.crypto import checksummed, decrypt_shared_secret, shared_secret_hash
 from services.oracle.ocr.errors import ConfigError, IdentityError
