@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit.errors import AlreadyExists, NotFound
-from services.oracle.chain.errors import ChainError
-from services.oracle.errors import RpcUnavailable
 from services.oracle.keys.evm import EvmKey
 from services.oracle.keys.ocr import OcrBundle
 from services.oracle.keys.p2p import P2pKey
