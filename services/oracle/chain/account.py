@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from chainlink.keys.evm import EvmKey
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.errors import ChainError, RpcRefused, Unfunded
@@ -24,7 +25,6 @@ from services.oracle.chain.rpc import RpcClient, Submission, quantity
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transaction import UnsignedTransaction, transaction_hash
 from services.oracle.errors import DatabaseUnavailable, RpcUnavailable
-from services.oracle.keys.evm import EvmKey
 from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)
