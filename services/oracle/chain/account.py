@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from chainlink.keys.evm import EvmKey
 from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.errors import ChainError, RpcRefused, RpcUnavailable
@@ -26,7 +27,6 @@ from services.oracle.chain.market import PriceSource
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transaction import UnsignedTransaction, transaction_hash
 from services.oracle.errors import DatabaseUnavailable
-from services.oracle.keys.evm import EvmKey
 from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)

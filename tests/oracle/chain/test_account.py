@@ -6,6 +6,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcUnavailable
@@ -16,7 +17,6 @@ from services.oracle.chain.gas import Fees
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.transaction import UnsignedTransaction
 from services.oracle.chain.transmitter import FeedTransmitter
-from services.oracle.keys.evm import EvmKey
 from services.oracle.store.transactions import TransactionState, TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
 from tests.oracle.chain.conftest import settings_with
