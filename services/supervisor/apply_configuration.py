@@ -43,16 +43,14 @@ class Applier:
         """
         Return what the file changes and, unless it is only tried, begin to change it.
 
-        Raises PlanRefused for a bad file, SettingsFixed, PortInUse, MeshStopping, and FailedPrecondition while an
-        earlier change goes on; nothing has changed then.
+        Raises PlanRefused for a bad file, SettingsFixed, PortInUse, MeshStopping, and FailedPrecondition if there is
+        something to change while an earlier change goes on; nothing has changed then.
         """
         async with self._turn:
             plan = await self._make_plan(path or self._path)
             machine = self._supervision.machine
             if machine.stopping:
                 raise MeshStopping
-            if machine.applying:
-                raise FailedPrecondition("an earlier change of the configuration goes on; wait until it is done")
             self._check_settings(plan.settings)
             graph, old = DependencyGraph(plan.services), machine.graph.specs
             changes = difference(old, graph.specs)
@@ -60,10 +58,13 @@ class Applier:
             check_ports(graph.specs.values(), held)
             if dry_run:
                 return changes
+            if changes and machine.applying:
+                raise FailedPrecondition("an earlier change of the configuration goes on; wait until it is done")
             write_configuration(plan)
             self._lock.add(plan.files)
             restarts = frozenset(change.name for change in changes if change.kind is ChangeKind.RESTARTED)
-            await self._supervision.command(msg.Apply(graph, restarts))
+            if changes:
+                await self._supervision.command(msg.Apply(graph, restarts))
             return changes
 
     def _check_settings(self, wanted: Settings) -> None:

@@ -95,7 +95,7 @@ class SupervisorService(rpc.SupervisorServiceServicer):
                     yield pb.WatchServicesResponse(sequence=sequence, service=service, snapshot=True)
             else:
                 for number, status in changes:
-                    yield pb.WatchServicesResponse(sequence=number, service=_service(status))
+                    yield pb.WatchServicesResponse(sequence=number, service=_service(status), removed=status.removed)
                     sequence = number
             if sequence == events.last_sequence:
                 if self._supervision.finished:
@@ -169,7 +169,7 @@ class SupervisorService(rpc.SupervisorServiceServicer):
         return _service(self._supervision.status(name))
 
     def _services(self) -> list[pb.Service]:
-        return [self._service(name) for name in self._supervision.machine.graph.order]
+        return [self._service(name) for name in self._supervision.machine.services]
 
 
 def _service(status: ServiceStatus) -> pb.Service:

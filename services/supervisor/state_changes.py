@@ -13,7 +13,11 @@ _KEPT: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """What is shown of a service; times are milliseconds since the Unix epoch, None where there is none."""
+    """
+    What is shown of a service; times are milliseconds since the Unix epoch, None where there is none.
+
+    `removed`: it is no longer in the plan, and its process is gone.
+    """
 
     name: str
     kind: Kind
@@ -25,6 +29,7 @@ class ServiceStatus:
     last_restart_time_ms: int | None
     last_exit: str
     message: str
+    removed: bool = False
 
 
 class StateChanges:

@@ -113,6 +113,7 @@ class SupervisionLoop:
             hangs=service.hangs,
             last_exit=service.last_exit,
             message=service.message,
+            removed=service.retiring and not service.alive,
         )
 
     def signal(self, name: str, number: signal.Signals) -> bool:

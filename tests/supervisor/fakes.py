@@ -104,18 +104,19 @@ SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
         replace(sleeper("third"), settings="new"),
         sleeper("fourth", healthy("first")),
     ],
+    "calm": lambda: [sleeper("calm")],
+    "calm and deaf": lambda: [sleeper("calm"), replace(deaf("deaf"), stop=StopPlan((StopStep(signal.SIGTERM, 60.0),)))],
     "crash": lambda: [sleeper("innocent"), shell("crasher", "echo oh; exit 7", healthy("innocent"))],
 }
 
 
 def scenario_specs(scenario: str) -> list[ServiceSpec]:
     """Return the services of a scenario; `port 80` is one that wants that port."""
-    name, _, argument = scenario.partition(" ")
-    if name == "port":
-        return [replace(sleeper("wanting"), ports=(int(argument),))]
-    if name not in SCENARIOS:
-        raise PlanRefused(f"there is no scenario {name!r}")
-    return SCENARIOS[name]()
+    if scenario.startswith("port "):
+        return [replace(sleeper("wanting"), ports=(int(scenario.removeprefix("port ")),))]
+    if scenario not in SCENARIOS:
+        raise PlanRefused(f"there is no scenario {scenario!r}")
+    return SCENARIOS[scenario]()
 
 
 class Mesh:

@@ -1,36 +1,17 @@
 """Another configuration for a mesh that runs."""
 
+import asyncio
 import signal
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
-from services.supervisor.plan.plan_difference import Change, ChangeKind, difference
-from services.supervisor.plan.service_spec import RestartPolicy
-from tests.supervisor.fakes import scenario_specs
 from tests.supervisor.started import Start
 from tests.waiting import until
-
-
-def test_difference() -> None:
-    """Each service is added, removed, restarted for what it runs with, or updated in its rules; or is not named."""
-    old = {spec.name: spec for spec in scenario_specs("chain")}
-    new = {spec.name: spec for spec in scenario_specs("changed")}
-
-    assert [] == difference(old, old)
-    assert [
-        Change("third", ChangeKind.RESTARTED, ("needs", "settings")),
-        Change("fourth", ChangeKind.ADDED),
-        Change("prepare", ChangeKind.REMOVED),
-        Change("second", ChangeKind.REMOVED),
-    ] == difference(old, new)
-    rules = replace(old["first"], policy=RestartPolicy(max_restarts=9))
-
-    assert [Change("first", ChangeKind.UPDATED, ("policy",))] == difference({"first": old["first"]}, {"first": rules})
 
 
 async def test_only_what_changed_is_restarted(start: Start) -> None:
@@ -43,12 +24,7 @@ async def test_only_what_changed_is_restarted(start: Start) -> None:
         tried = await stub.ApplyConfiguration(pb.ApplyConfigurationRequest(dry_run=True))
         untouched = {each.name: each.pid for each in (await stub.ListServices(pb.ListServicesRequest())).services}
         applied = await stub.ApplyConfiguration(pb.ApplyConfigurationRequest(path=str(file)))
-
-        async def is_done() -> bool:
-            listed = (await stub.ListServices(pb.ListServicesRequest())).services
-            return ["first", "third", "fourth"] == [each.name for each in listed] and all(each.pid for each in listed)
-
-        await until(is_done, "the new plan is in force")
+        await stub.WaitReady(pb.WaitReadyRequest(), timeout=30)
         after = {each.name: each.pid for each in (await stub.ListServices(pb.ListServicesRequest())).services}
         counters = {path.name for path in (supervisor.run_dir / "service").iterdir()}
         copy = (supervisor.run_dir / "configuration.json").read_text()
@@ -58,6 +34,7 @@ async def test_only_what_changed_is_restarted(start: Start) -> None:
     assert before == untouched
     assert tried == applied
     assert ["third", "fourth", "prepare", "second"] == [change.name for change in applied.changes]
+    assert ["first", "third", "fourth"] == list(after)
     assert before["first"] == after["first"]
     assert before["third"] != after["third"]
     assert ({"first", "third", "fourth"}, "changed") == (counters, copy)
@@ -86,3 +63,41 @@ async def test_a_bad_file_changes_nothing(start: Start, tmp_path: Path) -> None:
     assert grpc.StatusCode.FAILED_PRECONDITION is caught.value.code()
     assert "there is no scenario 'nonsense'" == caught.value.details()
     assert grpc.StatusCode.INVALID_ARGUMENT is relative.value.code()
+
+
+async def test_one_change_at_a_time(start: Start) -> None:
+    """While a service that is gone still stops it is shown, and another change is refused; a trial is not."""
+    supervisor = start("calm and deaf")
+    file, log = supervisor.data_dir / "scenario", supervisor.data_dir / "logs/deaf.log"
+    await until(lambda: log.exists() and " deaf\n" in log.read_text(), "the service ignores SIGTERM")
+    async with supervisor.client() as stub:
+        file.write_text("calm")
+        await stub.ApplyConfiguration(pb.ApplyConfigurationRequest())
+        shown = (await stub.ListServices(pb.ListServicesRequest())).services
+        watch: Any = stub.WatchServices(pb.WatchServicesRequest())
+        await watch.read()
+        nothing = await stub.ApplyConfiguration(pb.ApplyConfigurationRequest())
+        file.write_text("calm and deaf")
+        tried = await stub.ApplyConfiguration(pb.ApplyConfigurationRequest(dry_run=True))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ApplyConfiguration(pb.ApplyConfigurationRequest())
+        copy = (supervisor.run_dir / "configuration.json").read_text()
+        await stub.SignalService(pb.SignalServiceRequest(name="deaf", signal="SIGKILL"))
+        async with asyncio.timeout(30):
+            while not (last := await watch.read()).removed:
+                pass
+        watch.cancel()
+        await stub.WaitReady(pb.WaitReadyRequest(), timeout=30)
+        left = (await stub.ListServices(pb.ListServicesRequest())).services
+        again = await stub.ApplyConfiguration(pb.ApplyConfigurationRequest())
+    supervisor.process.send_signal(signal.SIGTERM)
+    supervisor.end()
+
+    assert [("calm", pb.SERVICE_STATE_HEALTHY), ("deaf", pb.SERVICE_STATE_STOPPING)] == [
+        (each.name, each.state) for each in shown
+    ]
+    assert ([], ["deaf"], "calm") == (list(nothing.changes), [change.name for change in tried.changes], copy)
+    assert grpc.StatusCode.FAILED_PRECONDITION is caught.value.code()
+    assert ("deaf", "no longer in the plan") == (last.service.name, last.service.message)
+    assert ["calm"] == [each.name for each in left]
+    assert tried == again

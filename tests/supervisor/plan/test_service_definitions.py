@@ -1,53 +1,19 @@
 """The services of a configuration."""
 
-import json
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from meshkit.configuration.load import load
-from meshkit.paths import DataDir, RunDir
 from services.supervisor.config import settings
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan import plan_json
 from services.supervisor.plan.dependency_graph import DependencyGraph
-from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_difference import ChangeKind, difference
 from services.supervisor.plan.plan_input import NodeRuntime, PlanInput
 from services.supervisor.plan.probe_spec import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 from services.supervisor.plan.service_definitions import services_of
-from services.supervisor.plan.service_spec import Condition, Identity, Kind, ServiceSpec
-
-SIGNED = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
-HOST = {"PATH": "/usr/bin", "HOME": "/root", "LOG_LEVEL": "debug", "DATABASE_URL": "x", "AWS_SECRET": "y"}
-
-
-@pytest.fixture(name="given")
-def _given(tmp_path: Path) -> PlanInput:
-    """Give the input of the signed deployment configuration with both simulators on."""
-    document = json.loads(SIGNED.read_text())
-    document["solution"]["mesh"] = {
-        "dataDir": str(tmp_path / "data"),
-        "runDir": str(tmp_path / "run"),
-        "feeds": ["BTC / USD"],
-        "devchain": {"enabled": True},
-        "market": {"enabled": True, "seed": 42},
-    }
-    path = tmp_path / "configuration.json"
-    path.write_text(json.dumps(document))
-    configuration = load(path)
-    return PlanInput(
-        configuration=configuration,
-        run_dir=RunDir(tmp_path / "run"),
-        data_dir=DataDir(tmp_path / "data"),
-        runtime="embedded",
-        python="python",
-        environment=HOST,
-        faucet_address="0xfaucet",
-    )
+from services.supervisor.plan.service_spec import Condition, Kind, ServiceSpec
 
 
 def specs(given: PlanInput) -> dict[str, ServiceSpec]:
@@ -231,20 +197,6 @@ def test_a_setting_restarts_who_reads_it(given: PlanInput) -> None:
     assert {"operator", *nodes} == changed(given, chainlink_password=SecretStr("another password"))
     assert {"operator"} == changed(given, faucet_min_wei=solution.faucet_min_wei + 1)
     assert set() == changed(given, max_restarts=9)
-
-
-def test_a_plan_survives_its_way_through_a_pipe(given: PlanInput) -> None:
-    """What the planner writes is what the supervisor reads, for both runtimes and with users."""
-    mesh = given.configuration.solution.mesh
-    users = mesh.model_copy(update={"supervisor": mesh.supervisor.model_copy(update={"node_uid_base": 70_000})})
-    solution = given.configuration.solution.model_copy(update={"mesh": users})
-    configuration = given.configuration.model_copy(update={"solution": solution})
-    chainlink = replace(given, configuration=configuration, runtime="chainlink", is_root=True)
-    for services in (services_of(given), services_of(chainlink)):
-        planned = MeshPlan(settings(given.configuration), tuple(services), '{"a": "b"}')
-
-        assert planned == plan_json.read(plan_json.write(planned))
-    assert Identity(70_002, 70_002, owned=(given.data_dir.node(2),)) == specs(chainlink)["chainlink-node-2"].identity
 
 
 def test_users_need_root_and_the_real_nodes(given: PlanInput) -> None:
