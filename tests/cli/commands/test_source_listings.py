@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cli.feeds_lint import lint
-from cli.listings import BOOKS, Listing, fetch
+from cli.commands.feeds_lint import lint
+from cli.commands.source_listings import BOOKS, Listing, fetch
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
 from meshkit import feeds
@@ -23,7 +23,7 @@ from meshkit.configuration.aggregator import PriceAggregatorConfig
 from meshkit.feeds import Feed
 from services.aggregator.sources.catalog import DECLARATIONS
 
-VECTOR = Path(__file__).parents[1] / "vectors/configuration.signed.json"
+VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 BTC = Feed(
     "BTC / USD",
     "BTC",

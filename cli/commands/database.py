@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.errors import CliError
-from cli.inspect_mesh import print_json, socket_of
+from cli.json_output import print_json
+from cli.sockets import socket_of
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
 from meshkit.client import channel

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cli import profile
+from cli.embedded import profile
 from cli.errors import CliError, UsageError
 
 FEEDS = ("BTC / USD", "ETH / USD")

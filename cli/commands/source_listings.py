@@ -7,13 +7,16 @@ The rest of the sources have no list that is free for all to read.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 import orjson
 
-from meshkit.configuration.aggregator import PriceAggregatorConfig
 from meshkit.feeds import CanonicalPair
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from meshkit.configuration.aggregator import PriceAggregatorConfig
 
 TIMEOUT_S: Final = 10.0
 # What Kraken calls by names of its own.
@@ -109,8 +112,11 @@ BOOKS: Final[Mapping[str, Book]] = {
 }
 
 
-async def fetch(config: PriceAggregatorConfig | None) -> dict[str, Listing]:
+async def fetch(config: "PriceAggregatorConfig | None") -> dict[str, Listing]:
     """Return the listing of each source that has one, asked for all at once; one not reached says so."""
+    # Here, since who asks nobody is not to pay for it.
+    import aiohttp
+
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": "feedmesh"}) as session:
         found = await asyncio.gather(*(_listing(session, name, book, config) for name, book in BOOKS.items()))
@@ -118,8 +124,10 @@ async def fetch(config: PriceAggregatorConfig | None) -> dict[str, Listing]:
 
 
 async def _listing(
-    session: aiohttp.ClientSession, name: str, book: Book, config: PriceAggregatorConfig | None
+    session: "aiohttp.ClientSession", name: str, book: Book, config: "PriceAggregatorConfig | None"
 ) -> Listing:
+    import aiohttp
+
     given = next((source for key, source in config.sources.items() if key == name), None) if config else None
     base_url, proxy = book.base_url, None
     if config is not None and given is not None:
@@ -138,6 +146,6 @@ async def _listing(
     return listing
 
 
-async def _get(session: aiohttp.ClientSession, url: str, proxy: str | None) -> bytes:
+async def _get(session: "aiohttp.ClientSession", url: str, proxy: str | None) -> bytes:
     async with session.get(url, proxy=proxy, raise_for_status=True) as response:
         return await response.read()

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from cli import market_feeds, pace
+from cli.embedded import feeds, timing
 from cli.errors import CliError, UsageError
 from meshkit import atomic_file
 from meshkit.configuration.mesh import MOST_NODES
@@ -35,7 +35,7 @@ def check_arguments(nodes: int, feed_names: Sequence[str]) -> None:
             f"NODES (--nodes): found {nodes}, allowed {FEWEST_NODES} to {MOST_NODES - 8}: "
             "one bootstrap node and 4 to 31 oracles"
         )
-    market_feeds.check(feed_names)
+    feeds.check(feed_names)
 
 
 def write(data_dir: Path, run_dir: Path, nodes: int, feed_names: Sequence[str], port_offset: int = 0) -> Path:
@@ -102,14 +102,14 @@ def document_for(
             "sources": {
                 name: {
                     "baseUrl": f"http://127.0.0.1:{market}/{name}",
-                    "ttl": pace.price_ttl_ms(len(feed_names)),
+                    "ttl": timing.price_ttl_ms(len(feed_names)),
                     "timeoutMs": 2000,
                     "rps": 50,
                     "refetch": True,
                     # The simulated market takes any key, but some sources are off without one.
                     **({"apiKey": "simulated-market"} if name == "cryptocompare" else {}),
                 }
-                for name in market_feeds.sources(feed_names)
+                for name in feeds.sources(feed_names)
             },
         },
         "mesh": {
@@ -128,6 +128,6 @@ def document_for(
             # Twenty for the pool of each node, one for somebody who looks, and some for the server itself.
             "postgres": {"maxConnections": max(200, 21 * nodes + 20)},
             "contracts": {"deploy": True},
-            "ocr": pace.ocr(len(feed_names)),
+            "ocr": timing.ocr(len(feed_names)),
         },
     }

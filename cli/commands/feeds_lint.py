@@ -16,8 +16,8 @@ from typing import Final, Literal
 
 import orjson
 
-from cli import listings
-from cli.listings import Listing
+from cli.commands import source_listings as listings
+from cli.commands.source_listings import Listing
 from meshkit import feeds
 from meshkit.configuration.aggregator import SOURCES
 from meshkit.configuration.load import load

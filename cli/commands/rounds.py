@@ -16,9 +16,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cli.commands.round_book import (
+    FINALIZED,
+    OBSERVED,
+    REPORTED,
+    STARTED,
+    TRANSMITTED,
+    RoundBook,
+    RoundView,
+    stage_name,
+)
 from cli.errors import CliError, UsageError
-from cli.inspect_mesh import print_json
-from cli.round_view import FINALIZED, OBSERVED, REPORTED, STARTED, TRANSMITTED, RoundBook, RoundView, stage_name
+from cli.json_output import print_json
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as pb_grpc
 from meshkit.client import channel

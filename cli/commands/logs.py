@@ -1,4 +1,4 @@
-"""Log lines of a running mesh."""
+"""`feedmesh logs`: log lines of a running mesh."""
 
 import re
 from collections.abc import AsyncIterator
@@ -9,6 +9,8 @@ from pathlib import Path
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.errors import UsageError
+from cli.json_output import print_json
+from cli.sockets import socket_of
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.client import channel
@@ -37,6 +39,15 @@ def since_ms(text: str, now_s: float) -> int | None:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
         raise UsageError(f"--since: found {text!r}, allowed: 90s, 5m, 2h, 1d or an ISO time") from None
+
+
+async def show(run_dir: Path, selection: LogSelection, as_json: bool) -> None:
+    """Show log lines."""
+    async for line in tail(socket_of(run_dir, "supervisor"), selection):
+        if as_json:
+            print_json({"service": line.service, "time_ms": line.time.ToMilliseconds(), "text": line.text})
+        else:
+            print(f"{line.service} | {line.text}", flush=True)
 
 
 async def tail(socket: Path, selection: LogSelection) -> AsyncIterator[pb.LogLine]:

@@ -6,45 +6,45 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cli import market_feeds, profile
+from cli.embedded import feeds, profile
 from tests.bench.process import LOAD_CORE, SERVER_CORE, fetch, serving
 from tests.mesh.running import free_port_offset, wait_until
 
 
 def test_list_is_split_at_commas() -> None:
     """Feed names are separated by commas; spaces around them do not count, spaces inside do."""
-    assert market_feeds.parse(" BTC / USD ,ETH / USD,") == ("BTC / USD", "ETH / USD")
+    assert feeds.parse(" BTC / USD ,ETH / USD,") == ("BTC / USD", "ETH / USD")
 
 
 def test_common_feeds_ask_three_exchanges() -> None:
     """Further sources are asked only when a feed or a leg of it has no other."""
-    common = market_feeds.sources(("BTC / USD", "1INCH / ETH"))
+    common = feeds.sources(("BTC / USD", "1INCH / ETH"))
 
     assert ("binance", "kraken", "coinbase") == common
-    assert (*common, "yahoofinance") == market_feeds.sources(("BTC / USD", "MS / USD"))
+    assert (*common, "yahoofinance") == feeds.sources(("BTC / USD", "MS / USD"))
 
 
 def test_reference_needs_both_assets() -> None:
     """An answer is judged only where the market knows base and quote of the feed by these names."""
-    assert "BTC/USD" == market_feeds.reference("BTC / USD")
-    assert "METH/ETH" == market_feeds.reference("mETH / ETH")
-    assert market_feeds.reference("FB / USD") is None
+    assert "BTC/USD" == feeds.reference("BTC / USD")
+    assert "METH/ETH" == feeds.reference("mETH / ETH")
+    assert feeds.reference("FB / USD") is None
 
 
 def test_all_feeds_can_be_named_at_once() -> None:
     """`all` is a list that the check takes, with the value of all coins, which CoinGecko alone has."""
-    every = market_feeds.parse("all")
-    market_feeds.check(every)
+    every = feeds.parse("all")
+    feeds.check(every)
 
     assert len(every) >= 260
     assert "Total Marketcap / USD" in every
-    assert (*market_feeds.SOURCES, "coingecko") == market_feeds.sources(["Total Marketcap / USD"])
+    assert (*feeds.SOURCES, "coingecko") == feeds.sources(["Total Marketcap / USD"])
 
 
 @pytest.mark.timeout(120)
 def test_all_feeds_have_a_price(run_dir: Path) -> None:
     """The aggregator of the profile answers a node's request for each feed of `all` from the simulated market."""
-    names, offset = market_feeds.parse("all"), free_port_offset()
+    names, offset = feeds.parse("all"), free_port_offset()
     config = profile.write(run_dir / "data", run_dir / "run", 5, names, offset)
     environment = {"FEEDMESH_CONFIG": str(config), "FEEDMESH_RUN_DIR": str(run_dir)}
     market, aggregator = 8600 + offset, 3000 + offset

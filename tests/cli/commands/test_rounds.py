@@ -13,8 +13,8 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from cli.round_view import FINALIZED, RoundBook
-from cli.rounds import as_dict, line, rounds, table
+from cli.commands.round_book import FINALIZED, RoundBook
+from cli.commands.rounds import as_dict, line, rounds, table
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit.server import MeshServer
