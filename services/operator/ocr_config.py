@@ -13,7 +13,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from contracts.minimums import timing_minimums
+from chainlink.ocr.timing_minimums import timing_minimums
 from services.operator.config import OcrSettings
 from services.operator.errors import InvalidOcrConfig
 from services.operator.nodes.identity import OracleIdentity

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.minimums import FAST, MODERATE, PRIVATE_TESTNET, PUBLIC_TESTNET, SLOW, timing_minimums
+from chainlink.ocr.timing_minimums import FAST, MODERATE, PRIVATE_TESTNET, PUBLIC_TESTNET, SLOW, timing_minimums
 from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
 from services.oracle.ocr.errors import ConfigError, IdentityError
 from services.oracle.ocr.offchain_config import MAX_ENCODED_LENGTH, OffchainConfig, SharedSecretEncryptions

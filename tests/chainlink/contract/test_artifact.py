@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from contracts.artifact import UnknownArtifact, load, names
+from chainlink.contract.artifact import UnknownArtifact, load, names
 from devkit.chain.binary import CHECKOUT
 
 CONTRACTS = CHECKOUT / "contracts"
+ARTIFACTS = CHECKOUT / "chainlink" / "contract" / "artifacts"
 
 # A machine may do without npm: only who changes a contract needs the compiler.
 needs_compiler = pytest.mark.skipif(
@@ -44,7 +45,7 @@ def test_unknown(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_made_from_these_sources(name: str) -> None:
     """Every artifact names the sources as they are now; whether the code follows from them, `make check` compiles."""
-    content = json.loads((CONTRACTS / "artifacts" / f"{name}.json").read_text())
+    content = json.loads((ARTIFACTS / f"{name}.json").read_text())
 
     found = {file: hashlib.sha256((CONTRACTS / file).read_bytes()).hexdigest() for file in content["sources"]}
 
@@ -54,7 +55,8 @@ def test_made_from_these_sources(name: str) -> None:
 @needs_compiler
 def test_check_refuses_changed_source(tmp_path: Path) -> None:
     """The compiler script's check fails, and says what to do, when a source is newer than its artifact."""
-    shutil.copytree(CONTRACTS, tmp_path / "contracts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CONTRACTS, tmp_path / "contracts")
+    shutil.copytree(ARTIFACTS, tmp_path / "chainlink" / "contract" / "artifacts")
     (tmp_path / "node_modules").symlink_to(CHECKOUT / "node_modules")
     with (tmp_path / "contracts" / "Owned.sol").open("a") as source:
         source.write("// a change\n")
@@ -70,7 +72,7 @@ def test_check_refuses_changed_source(tmp_path: Path) -> None:
 @needs_compiler
 def test_check_without_compiler(tmp_path: Path) -> None:
     """Without the compiler package the script says how to get it."""
-    shutil.copytree(CONTRACTS, tmp_path / "contracts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CONTRACTS, tmp_path / "contracts")
 
     done = _compile(tmp_path, "--check")
 
@@ -80,12 +82,12 @@ def test_check_without_compiler(tmp_path: Path) -> None:
 @needs_compiler
 def test_unknown_argument(tmp_path: Path) -> None:
     """An unknown argument is named, and nothing is written."""
-    shutil.copytree(CONTRACTS, tmp_path / "contracts", ignore=shutil.ignore_patterns("artifacts", "__pycache__"))
+    shutil.copytree(CONTRACTS, tmp_path / "contracts")
 
     done = _compile(tmp_path, "--chekc")
 
     assert (1, True) == (done.returncode, "--chekc" in done.stderr)
-    assert not (tmp_path / "contracts" / "artifacts").exists()
+    assert not (tmp_path / "chainlink").exists()
 
 
 def _compile(root: Path, argument: str) -> subprocess.CompletedProcess[str]:
