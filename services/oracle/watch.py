@@ -6,10 +6,10 @@ from typing import Any
 
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.contract_config import ContractConfig
+from chainlink.rpc.errors import ChainError
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.oracle.chain.errors import ChainError
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.jobs import Timings
 from services.oracle.p2p.errors import P2pError

@@ -16,9 +16,9 @@ from eth_utils.address import to_checksum_address
 
 from chainlink.ocr.offchain_config import OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
+from chainlink.rpc.answers import blob
 from services.operator.onchain import ocr_config
 from services.oracle.chain.aggregator import LATEST_CONFIG_DETAILS, decode_config_details
-from services.oracle.chain.rpc import blob
 from services.oracle.ocr.schedule import leader, leader_key
 from tests.dbinit.server import Server
 from tests.interop.participant import Participant

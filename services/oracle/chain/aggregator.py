@@ -9,8 +9,8 @@ from eth_utils.crypto import keccak
 
 from chainlink.address import checksummed
 from chainlink.ocr.contract_config import ContractConfig
-from services.oracle.chain.errors import Malformed
-from services.oracle.chain.rpc import blob
+from chainlink.rpc.answers import blob
+from chainlink.rpc.errors import Malformed
 from services.oracle.ocr.state import RoundRequested, TransmissionDetails
 
 CONFIG_SET = keccak(text="ConfigSet(uint32,uint64,address[],address[],uint8,uint64,bytes)")

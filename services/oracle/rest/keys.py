@@ -13,9 +13,8 @@ from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.keys.peer_id import TEXT_PREFIX
+from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit.errors import AlreadyExists, NotFound
-from services.oracle.chain.errors import ChainError
-from services.oracle.errors import RpcUnavailable
 from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, one, resource
 from services.oracle.surroundings import Surroundings
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from chainlink.keys.evm import EvmKey
+from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
 from services.oracle.chain import aggregator as calls
 from services.oracle.chain.account import Account
-from services.oracle.chain.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings

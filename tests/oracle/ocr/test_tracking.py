@@ -8,9 +8,9 @@ import pytest
 from eth_abi.abi import encode
 
 from chainlink.ocr.contract_config import ContractConfig
-from services.oracle.chain.errors import Malformed
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.tracker import ConfigTracker
 from tests.oracle.ocr.committee import CONTRACT, make_committee
 
