@@ -96,9 +96,9 @@ def up(
 @app.command()
 def check(config: ConfigOption, as_json: JsonOption = False) -> None:
     """Check a configuration file and show its plan, without starting anything."""
-    from cli import plan
+    from cli.commands import check as command
 
-    plan.check(config, as_json)
+    command.check(config, as_json)
 
 
 @app.command()
@@ -109,9 +109,9 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Change the running mesh to a configuration file; only what differs is restarted."""
-    from cli import plan
+    from cli.commands import apply as command
 
-    _run(plan.apply(config, run_dir, dry_run, as_json))
+    _run(command.apply(config, run_dir, dry_run, as_json))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from meshkit.configuration.load import load
-from meshkit.server import LONGEST_SOCKET_PATH
+from meshkit.paths import LONGEST_SOCKET_PATH
 from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph

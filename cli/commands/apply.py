@@ -1,8 +1,6 @@
-"""The commands that show what a configuration would run, and that change a running mesh to it."""
+"""`feedmesh apply`: change a running mesh to a configuration file."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import orjson
@@ -18,27 +16,6 @@ from meshkit.paths import RunDir
 
 # The supervisor makes its plan in a process of its own, which takes seconds on a busy machine.
 _APPLY_TIMEOUT_S = 60.0
-
-
-def check(config: Path, as_json: bool) -> int:
-    """
-    Let the supervisor's program check a file and show its plan, and return the exit code.
-
-    Raises InvalidConfiguration for a file that is not valid, CliError for one that has no plan.
-    """
-    solution = load(config.absolute()).solution
-    command = [sys.executable, "-m", "services.supervisor", "--config", str(config.absolute()), "--check"]
-    ran = subprocess.run([*command, *(["--json"] if as_json else [])], capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        raise CliError(ran.stderr.strip().removeprefix("error: ") or orjson.loads(ran.stdout)["error"])
-    oracles = solution.total_nodes - solution.bootstrap_nodes
-    if as_json:
-        counts = {"nodes": solution.total_nodes, "oracles": oracles, "feeds": solution.mesh.feeds}
-        print(orjson.dumps(orjson.loads(ran.stdout) | counts).decode())
-    else:
-        print(f"{config} is valid: {solution.total_nodes} nodes ({oracles} oracles), {len(solution.mesh.feeds)} feeds")
-        print(ran.stdout, end="")
-    return 0
 
 
 async def apply(config: Path, run_dir: Path | None, dry_run: bool, as_json: bool) -> None:
