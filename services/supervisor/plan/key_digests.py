@@ -6,7 +6,7 @@ is one value.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -17,24 +17,6 @@ from meshkit.configuration.solution import Configuration
 def digests(configuration: Configuration) -> dict[str, str]:
     """Return the digest of every value, those that the file leaves to their defaults included."""
     return {key: hashlib.sha256(text.encode()).hexdigest()[:16] for key, text in _values(configuration, "")}
-
-
-def differing_keys(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys whose values differ; what is there on one side only is named once, by its uppermost key."""
-    changed = [key for key in new if key in old and old[key] != new[key]]
-    changed += [_uppermost(key, old) for key in new if key not in old]
-    changed += [_uppermost(key, new) for key in old if key not in new]
-    return tuple(dict.fromkeys(changed))
-
-
-def _uppermost(key: str, others: Mapping[str, str]) -> str:
-    parts = key.split(".")
-    prefixes = (".".join(parts[:length]) for length in range(1, len(parts)))
-    return next((prefix for prefix in prefixes if not _has_any_below(others, prefix)), key)
-
-
-def _has_any_below(keys: Mapping[str, str], above: str) -> bool:
-    return any(key.startswith(f"{above}.") for key in keys)
 
 
 def _values(section: BaseModel, place: str) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Final
 
-from services.supervisor.plan.key_digests import differing_keys
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.service_spec import ServiceSpec
 
@@ -58,6 +57,14 @@ def difference(old: MeshPlan, new: MeshPlan) -> Difference:
     return Difference((*changes, *removed), keys)
 
 
+def differing_keys(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keys whose values differ; what is there on one side only is named once, by its uppermost key."""
+    changed = [key for key in new if key in old and old[key] != new[key]]
+    changed += [_uppermost(key, old) for key in new if key not in old]
+    changed += [_uppermost(key, new) for key in old if key not in new]
+    return tuple(dict.fromkeys(changed))
+
+
 def _change(before: Mapping[str, ServiceSpec], spec: ServiceSpec, keys: tuple[str, ...]) -> Change | None:
     if spec.name not in before:
         return Change(spec.name, ChangeKind.ADDED)
@@ -68,3 +75,13 @@ def _change(before: Mapping[str, ServiceSpec], spec: ServiceSpec, keys: tuple[st
     if not found:
         return None
     return Change(spec.name, ChangeKind.UPDATED if _RULES.issuperset(found) else ChangeKind.RESTARTED, found, read)
+
+
+def _uppermost(key: str, others: Mapping[str, str]) -> str:
+    parts = key.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(1, len(parts)))
+    return next((prefix for prefix in prefixes if not _has_any_below(others, prefix)), key)
+
+
+def _has_any_below(keys: Mapping[str, str], above: str) -> bool:
+    return any(key.startswith(f"{above}.") for key in keys)

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meshkit.paths import RunDir
 from services.supervisor.config import LogSettings, Settings
 from services.supervisor.plan.consequences import consequences
-from services.supervisor.plan.key_digests import differing_keys
 from services.supervisor.plan.make_plan import make_plan
 from services.supervisor.plan.mesh_plan import MeshPlan
-from services.supervisor.plan.plan_difference import Change, ChangeKind, Difference, difference
+from services.supervisor.plan.plan_difference import Change, ChangeKind, Difference, difference, differing_keys
 from services.supervisor.plan.service_spec import RestartPolicy, ServiceSpec
 from tests.supervisor.fakes import scenario_specs
 from tests.supervisor.plan.conftest import HOST, SIGNED
 
 NODES = [f"chainlink-node-{number}" for number in range(1, 6)]
+KEYS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
+DIGESTS = st.dictionaries(KEYS, st.sampled_from("xy"), max_size=8)
 Edit = Callable[[dict[str, Any]], object]
 
 
@@ -205,3 +208,14 @@ def test_a_removed_service_stops_for_good() -> None:
     assert {"second stops for good", "prepare stops for good", "third restarts", "fourth starts"} == set(
         consequences(old, new, difference(old, new))
     )
+
+
+@given(DIGESTS, DIGESTS)
+def test_what_differs_is_named_and_only_that(old: dict[str, str], new: dict[str, str]) -> None:
+    """Each difference is at or below a named key; below each named key there is one."""
+    found = differing_keys(old, new)
+    differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+
+    assert [] == [key for key in differing if not any(key == name or key.startswith(f"{name}.") for name in found)]
+    assert [] == [name for name in found if not any(key == name or key.startswith(f"{name}.") for key in differing)]
+    assert (found == ()) == (old == new)
