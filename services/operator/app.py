@@ -52,13 +52,14 @@ class Operator:
         self._config = config
         self._clock = clock
         self._oracles = oracles(prepared.identities)
-        self._chain = Chain(config.chain.http_url, config.chain.chain_id)
+        self._chain = Chain(config.chain.endpoints, config.chain.chain_id)
         self._sender = Sender(
             self._chain,
             config.credentials.faucet_private_key,
             config.chain.gas_price_wei,
             clock,
             _TRANSACTION_DEADLINE_S,
+            most_gas_price_wei=config.chain.most_gas_price_wei,
         )
         store = FeedStore(config.data.operator / STATE_FILE, config.chain.chain_id)
         self.reconciler = Reconciler(config, prepared, self._chain, self._sender, store, clock)

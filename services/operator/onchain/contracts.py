@@ -93,7 +93,7 @@ async def _config(chain: Chain, address: str, block: int) -> FeedConfig | None:
     events = await chain.logs([address], "ConfigSet", block, block)
     if not events:
         raise ChainUnavailable("eth_getLogs", f"block {block} has no ConfigSet of {address}, but the contract says so")
-    said = events[-1]["args"]
+    said = events[-1].fields
     try:
         return ocr_config.from_event(
             said["signers"], said["transmitters"], said["threshold"], said["encodedConfigVersion"], said["encoded"]

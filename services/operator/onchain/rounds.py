@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meshkit import log
 from meshkit.clock import Clock
@@ -16,7 +16,7 @@ from services.operator.onchain.contracts import price
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.operator.onchain.chain import Block, Chain
+    from services.operator.onchain.chain import Block, Chain, Event
 
 _POLL_S = 0.5
 _LONGEST_RANGE = 1000
@@ -71,9 +71,9 @@ class NodeNames:
         return self.by_index[index] if index < len(self.by_index) else f"oracle-{index}"
 
 
-def decode(event: Mapping[str, Any], feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
+def decode(event: "Event", feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
     """Return the round of a NewTransmission event; bytes 27 to 30 of its context are the epoch, byte 31 the round."""
-    said = event["args"]
+    said = event.fields
     context = bytes(said["rawReportContext"])
     return Round(
         feed=feed.name,
@@ -84,7 +84,7 @@ def decode(event: Mapping[str, Any], feed: FollowedFeed, names: NodeNames, block
         transmitter=names.transmitter(said["transmitter"]),
         observers=tuple(names.observer(index) for index in bytes(said["observers"])),
         observations=tuple(price(value, feed.decimals) for value in said["observations"]),
-        block_number=event["blockNumber"],
+        block_number=event.block,
         block_time_s=block_time_s,
     )
 
@@ -160,14 +160,14 @@ class RoundFollower:
         times: dict[int, int] = {}
         published: list[Round] = []
         for event in events:
-            number = event["blockNumber"]
+            number = event.block
             if number not in times:
                 block = await self._chain.block(number)
                 if block is None:
                     raise Unavailable(f"block {number} went away while it was read")
                 times[number] = block.time_s
-            address = str(event["address"]).lower()
-            key = (address, bytes(event["args"]["rawReportContext"]))
+            address = event.contract.lower()
+            key = (address, bytes(event.fields["rawReportContext"]))
             if key in self._sent:
                 continue
             accepted = decode(event, addresses[address], self._names, times[number])
