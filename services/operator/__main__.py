@@ -29,7 +29,7 @@ async def main() -> None:
     await server.start()
     service.operator = Operator(config, prepared, SystemClock())
     async with AsyncExitStack() as stack:
-        background = await stack.enter_async_context(service.operator.running())
+        background = await stack.enter_async_context(service.operator.running(server.set_alive))
         serving = asyncio.ensure_future(server.serve_until_signal())
         either: set[asyncio.Future[Any]] = {serving, background}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

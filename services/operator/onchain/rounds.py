@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from services.operator.onchain.chain import Block, Chain, Event
+    from services.operator.pass_watch import PassWatch
 
 _POLL_S = 0.5
 _LONGEST_RANGE = 1000
@@ -98,13 +99,19 @@ class RoundFollower:
     """
 
     def __init__(
-        self, chain: "Chain", names: NodeNames, feeds: Callable[[], Mapping[str, FollowedFeed]], clock: Clock
+        self,
+        chain: "Chain",
+        names: NodeNames,
+        feeds: Callable[[], Mapping[str, FollowedFeed]],
+        clock: Clock,
+        passes: "PassWatch | None" = None,
     ) -> None:
         self._chain = chain
         self._names = names
         # Contract addresses, in lower case, to feeds: asked at each poll, since contracts come and go.
         self._feeds = feeds
         self._clock = clock
+        self._watching: Callable[[str], AbstractContextManager[object]] = passes.watching if passes else nullcontext
         self._heads: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED_HEADS)
         self._sent: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._subscribers: set[asyncio.Queue[Round | None]] = set()
@@ -115,7 +122,8 @@ class RoundFollower:
         down = False
         while True:
             try:
-                await self.poll()
+                with self._watching("rounds"):
+                    await self.poll()
                 if down:
                     self._log.info("chain_back")
                 down = False
