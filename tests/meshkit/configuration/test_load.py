@@ -141,6 +141,24 @@ def test_impossible_networks_are_refused(tmp_path: Path, document: dict[str, Any
         load(write(tmp_path, document))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("name", "primary"), ("httpUrl", "http://127.0.0.1:1"), ("wsUrl", "ws://127.0.0.1:1")],
+)
+def test_endpoints_that_are_the_same_are_refused(
+    tmp_path: Path, document: dict[str, Any], name: str, value: str
+) -> None:
+    """Two endpoints of one name or address, which nodes would not start with, are refused by their place."""
+    first = {"chainlinkRpcHttpUrl": "http://127.0.0.1:1", "chainlinkRpcWsUrl": "ws://127.0.0.1:1"}
+    other = {"name": "second", "httpUrl": "http://127.0.0.1:2", "wsUrl": "ws://127.0.0.1:2"}
+    document["solution"] |= first | {"chainlinkNodeName": "primary", "mesh": {"rpcEndpoints": [other]}}
+    assert "second" == load(write(tmp_path, document)).solution.mesh.rpc_endpoints[0].name
+    third = {"name": "third", "httpUrl": "http://127.0.0.1:3", "wsUrl": "ws://127.0.0.1:3", name: value}
+    document["solution"]["mesh"] = {"rpcEndpoints": [other, third]}
+    with pytest.raises(InvalidConfiguration, match=rf"mesh\.rpcEndpoints\[1\]\.{name} is that of another endpoint"):
+        load(write(tmp_path, document))
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_what_is_no_configuration_is_refused(tmp_path: Path, content: bytes) -> None:
     """A file that is not JSON or not an object is refused with its path."""
