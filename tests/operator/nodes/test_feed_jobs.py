@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainlink.jobs import JobSpec
 from services.operator.config import OcrSettings, OperatorConfig
-from services.operator.nodes import job_specs
+from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
-from services.operator.nodes.job_specs import JobSpec
 from services.operator.nodes.node_files import Preparation
 from tests.operator.fake_node import job_attributes
 
@@ -25,8 +25,8 @@ def _oracle(prepared: Preparation) -> NodeIdentity:
 @pytest.fixture(name="spec")
 def _spec(config: OperatorConfig, prepared: Preparation, oracle: NodeIdentity) -> JobSpec:
     locators = bootstrappers(prepared.identities, 9900)
-    timeout_ms = job_specs.observation_timeout_ms(config.ocr)
-    return job_specs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, oracle, locators, timeout_ms)
+    timeout_ms = feed_jobs.observation_timeout_ms(config.ocr)
+    return feed_jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, oracle, locators, timeout_ms)
 
 
 def test_oracle_job_has_what_a_node_requires(spec: JobSpec, oracle: NodeIdentity, prepared: Preparation) -> None:
@@ -44,7 +44,7 @@ def test_oracle_job_has_what_a_node_requires(spec: JobSpec, oracle: NodeIdentity
 
 def test_bootstrap_job_has_no_more_than_a_node_allows(prepared: Preparation) -> None:
     """A bootstrap job has no source, no keys and no bootstrapper."""
-    found = tomllib.loads(job_specs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0]).toml())
+    found = tomllib.loads(feed_jobs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0]).toml())
 
     assert found["isBootstrapPeer"] is True
     assert [] == found["p2pv2Bootstrappers"]
@@ -55,7 +55,7 @@ def test_bootstrap_job_has_no_more_than_a_node_allows(prepared: Preparation) -> 
 @settings(deadline=None)
 def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
     """The pipeline's request, unquoted as DOT does, is JSON that names the feed; the factor is 10^decimals."""
-    source = job_specs.observation_source(feed, decimals, 2000)
+    source = feed_jobs.observation_source(feed, decimals, 2000)
     quoted = source.split('requestData="', 1)[1].split('" timeout', 1)[0]
     body = json.loads(quoted.replace('\\"', '"').replace("\\\\", "\\"))
 
@@ -70,41 +70,41 @@ def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
 def test_timeouts_are_within_the_nodes_bounds(round_ms: int, grace_ms: int) -> None:
     """An observation may take 1 s to 20 s, its task less; with real rounds both fit before the grace."""
     settings = OcrSettings(300_000, 1, round_ms, grace_ms, 1, 1, 1, 1)
-    timeout_ms = job_specs.observation_timeout_ms(settings)
+    timeout_ms = feed_jobs.observation_timeout_ms(settings)
 
     assert 1000 <= timeout_ms <= 20_000
     if round_ms - grace_ms > 1334:
         assert timeout_ms + grace_ms <= round_ms
-    task_ms = int(job_specs.observation_source("BTC / USD", 8, timeout_ms).split('timeout="')[1].split("ms")[0])
+    task_ms = int(feed_jobs.observation_source("BTC / USD", 8, timeout_ms).split('timeout="')[1].split("ms")[0])
     assert task_ms < timeout_ms
 
 
 def test_job_id_depends_on_chain_contract_and_node() -> None:
     """The id is the same for the same three, in whichever spelling of the address, and differs otherwise."""
-    first = job_specs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
+    first = feed_jobs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
 
-    assert first == job_specs.external_job_id(1337, _CONTRACT.lower(), "chainlink-node-2")
+    assert first == feed_jobs.external_job_id(1337, _CONTRACT.lower(), "chainlink-node-2")
     others = [
         (1338, _CONTRACT, "chainlink-node-2"),
         (1337, "0x" + "1" * 40, "chainlink-node-2"),
         (1337, _CONTRACT, "n"),
     ]
-    assert 4 == len({first, *(job_specs.external_job_id(*other) for other in others)})
+    assert 4 == len({first, *(feed_jobs.external_job_id(*other) for other in others)})
 
 
 def test_job_id_never_changes() -> None:
     """The id of a given job is this one for ever: another would make every node replace its jobs."""
-    assert "51277e67-b8c4-52eb-bfe6-0a18ffeddc8f" == job_specs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
+    assert "51277e67-b8c4-52eb-bfe6-0a18ffeddc8f" == feed_jobs.external_job_id(1337, _CONTRACT, "chainlink-node-2")
 
 
 def test_a_job_as_a_node_answers_it_is_no_difference(spec: JobSpec, prepared: Preparation) -> None:
     """What a node answers about a job it was given is recognised as that job."""
-    bootstrap = job_specs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0])
+    bootstrap = feed_jobs.bootstrap_job("BTC / USD", 1337, _CONTRACT, prepared.identities[0])
 
     assert () == spec.differences(job_attributes(spec.toml()))
     assert () == bootstrap.differences(job_attributes(bootstrap.toml()))
-    assert job_specs.is_ours(job_attributes(spec.toml()), "chainlink-node-2")
-    assert not job_specs.is_ours(job_attributes(spec.toml()), "chainlink-node-3")
+    assert feed_jobs.is_ours(job_attributes(spec.toml()), "chainlink-node-2")
+    assert not feed_jobs.is_ours(job_attributes(spec.toml()), "chainlink-node-3")
 
 
 @pytest.mark.parametrize(
@@ -130,28 +130,7 @@ def test_each_field_is_compared(spec: JobSpec, field: tuple[str, ...], value: ob
     assert (name,) == spec.differences(attributes)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1125ms", 1_125_000_000),
-        ("1.125s", 1_125_000_000),
-        ("1m0s", 60 * 10**9),
-        ("1h2m3s", 3723 * 10**9),
-        ("0s", 0),
-        ("0", 0),
-        ("10", None),
-        ("", None),
-        ("s", None),
-        (None, None),
-        ("5 s", None),
-    ],
-)
-def test_go_durations(text: object, expected: int | None) -> None:
-    """Durations read as Go reads them; what is none is none."""
-    assert expected == job_specs.go_duration_ns(text)
-
-
 def test_a_bootstrap_node_cannot_observe(prepared: Preparation) -> None:
     """An oracle's job for a node without an OCR bundle is a mistake."""
     with pytest.raises(ValueError, match="chainlink-node-1 is a bootstrap node"):
-        job_specs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[0], (), 1000)
+        feed_jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[0], (), 1000)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.oracle.units import parse_duration, parse_size, parse_wei
+from chainlink.units import parse_duration_s, parse_size, parse_wei
 
 _ACRONYMS = {"api": "API", "evm": "EVM", "http": "HTTP", "id": "ID", "ip": "IP", "json": "JSON", "ocr": "OCR"}
 _ACRONYMS |= {"p2p": "P2P", "ttl": "TTL", "url": "URL", "ws": "WS", "ocr2": "OCR2", "eip1559": "EIP1559"}
@@ -20,7 +20,7 @@ def _read(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-Duration = Annotated[float, _read(parse_duration), Field(ge=0)]
+Duration = Annotated[float, _read(parse_duration_s), Field(ge=0)]
 Size = Annotated[int, _read(parse_size), Field(ge=0)]
 Wei = Annotated[int, _read(parse_wei), Field(ge=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
