@@ -11,8 +11,8 @@ from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import ocr_config
 from services.operator.onchain.chain import CallReverted, Chain
+from services.operator.onchain.contract_changes import ContractState
 from services.operator.onchain.transactions import Transaction
-from services.operator.reconcile import ContractState
 
 _NO_ADDRESS = "0x" + "00" * 20
 _MIN_ANSWER = 1
