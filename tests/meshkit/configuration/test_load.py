@@ -12,6 +12,7 @@ import pytest
 
 from cli.embedded.profile import document_for
 from meshkit import log
+from meshkit.configuration.keys_by_service import AGGREGATOR
 from meshkit.configuration.load import InvalidConfiguration, load, load_from_environment
 from meshkit.errors import InvalidInput
 
@@ -196,14 +197,15 @@ def test_embedded_profile_is_a_valid_configuration(tmp_path: Path) -> None:
 
 def test_the_environment_names_the_file() -> None:
     """FEEDMESH_CONFIG is the path of the file that is read."""
-    assert load(VECTOR) == load_from_environment({"FEEDMESH_CONFIG": str(VECTOR)})
+    found = load_from_environment({"FEEDMESH_CONFIG": str(VECTOR)}, AGGREGATOR)
+    assert load(VECTOR).solution.price_aggregator_config.port == found.solution.price_aggregator_config.port
 
 
 @pytest.mark.parametrize("environment", [{}, {"FEEDMESH_CONFIG": ""}])
 def test_an_environment_without_the_file_is_refused(environment: dict[str, str]) -> None:
     """The error names the variable, and what it is to be."""
     with pytest.raises(InvalidInput, match=r"^FEEDMESH_CONFIG: .*the path of a configuration\.json"):
-        load_from_environment(environment)
+        load_from_environment(environment, AGGREGATOR)
 
 
 def test_every_service_says_alike_that_the_variable_is_missing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli import plan
+from cli.commands import apply
 from cli.errors import CliError
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
@@ -53,7 +53,7 @@ async def answering(run_dir: Path, answer: pb.ApplyConfigurationResponse) -> Asy
 async def test_a_trial_names_the_keys_and_what_would_follow(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each service with the keys it reads, all keys that differ, and the consequences in sentences."""
     async with answering(run_dir, NEW_FEED) as supervisor:
-        await plan.apply(run_dir / "c.json", run_dir, dry_run=True, as_json=False)
+        await apply.apply(run_dir / "c.json", run_dir, dry_run=True, as_json=False)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
     assert [(str(run_dir / "c.json"), True)] == [(asked.path, asked.dry_run) for asked in supervisor.asked]
@@ -72,7 +72,7 @@ async def test_a_trial_names_the_keys_and_what_would_follow(run_dir: Path, capsy
 async def test_the_same_for_programs(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json it is one object."""
     async with answering(run_dir, NEW_FEED):
-        await plan.apply(run_dir / "c.json", run_dir, dry_run=False, as_json=True)
+        await apply.apply(run_dir / "c.json", run_dir, dry_run=False, as_json=True)
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
 
     assert (True, False) == (shown["ok"], shown["dry_run"])
@@ -103,7 +103,7 @@ async def test_no_service_changes(
 ) -> None:
     """No difference is said, and so is one that changes nothing."""
     async with answering(run_dir, answer):
-        await plan.apply(run_dir / "c.json", run_dir, dry_run=True, as_json=False)
+        await apply.apply(run_dir / "c.json", run_dir, dry_run=True, as_json=False)
 
     assert line == capsys.readouterr().out.splitlines()[-1]
 
@@ -111,4 +111,4 @@ async def test_no_service_changes(
 async def test_no_mesh_runs(run_dir: Path) -> None:
     """Without a socket there is nothing to change, and the error says how to have one."""
     with pytest.raises(CliError, match="no mesh runs here"):
-        await plan.apply(run_dir / "c.json", run_dir, dry_run=True, as_json=False)
+        await apply.apply(run_dir / "c.json", run_dir, dry_run=True, as_json=False)
