@@ -17,7 +17,7 @@ from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Excepti
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import EventData, LogReceipt, RPCEndpoint, TxParams, TxReceipt, Wei
 
-from contracts import artifact
+from chainlink.contract import artifact
 from services.operator.errors import ChainUnavailable
 
 CONTRACT = "OffchainAggregator"
