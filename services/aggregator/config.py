@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from meshkit import feeds
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import Source, SourceName
-from meshkit.configuration.mesh import Aggregation
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput

@@ -13,8 +13,8 @@ from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
 from meshkit import push
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import PriceAggregatorConfig
-from meshkit.configuration.mesh import Aggregation
 from services.aggregator import config, market_data
 from services.aggregator.streams.settings import StreamConfig
 from tests.aggregator.test_config import configuration

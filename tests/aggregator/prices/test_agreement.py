@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.configuration.mesh import Aggregation
+from meshkit.configuration.aggregation import Aggregation
 from services.aggregator.prices.agreement import Agreement, Disagreement, Rules, agree
 from services.aggregator.prices.quote import SourceQuote
 from tests.aggregator.fakes import BTC

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.configuration.mesh import Aggregation
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.errors import MeshError
 from services.aggregator.prices.errors import (
     ProviderFault,
