@@ -17,8 +17,8 @@ METRICS = (
         _SECONDS,
     ),
     Metric("http_requests_in_flight", "gauge", "HTTP requests being answered, the one that reads this among them."),
-    Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE),
-    Metric("cache_misses_total", "counter", "Source prices that had to be fetched.", _SOURCE),
+    Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE, derived=True),
+    Metric("cache_misses_total", "counter", "Source prices that had to be fetched.", _SOURCE, derived=True),
     Metric("cache_hit_ratio", "gauge", "Hits per look into the cache since the start; absent before one.", _SOURCE),
     # Fixed by the specification, so with the ending of a counter.
     Metric("cache_entries_total", "gauge", "Fresh source prices in the cache.", _SOURCE),

@@ -10,7 +10,7 @@ from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.session import Session
 from services.aggregator.streams.subscriptions import Rejections
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 LONGEST_WAIT_S = 60.0
 # A connection that lasted this long was a good one: the next failure is a first one.
@@ -101,7 +101,7 @@ class Connection:
             lived_s = self._clock.monotonic() - opened_at
             failures = 1 if lived_s >= STABLE_S else failures + 1
             wait_s = backoff_s(failures, self._first_wait_s, random.random())  # noqa: S311
-            log.warning(
+            _log.warning(
                 "stream_down", source=self._source, reason=reason, detail=detail, lived_s=round(lived_s, 1),
                 wait_s=round(wait_s, 1) if self._reconnects else None,
             )  # fmt: skip
@@ -150,7 +150,7 @@ class Connection:
         try:
             session = await self._open()
         except StreamDown as down:
-            log.warning("stream_not_renewed", source=self._source, reason=down.reason, detail=down.detail)
+            _log.warning("stream_not_renewed", source=self._source, reason=down.reason, detail=down.detail)
             return None
         running = asyncio.create_task(session.run())
         deadline = self._clock.monotonic() + HANDOVER_S

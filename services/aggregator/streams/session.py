@@ -27,7 +27,7 @@ from services.aggregator.streams.protocol import (
 from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.subscriptions import Subscriptions, Verb
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 # How long the writer sleeps at most; overdue answers are noticed this late.
 STEP_S = 1.0
@@ -110,7 +110,7 @@ class Session:
         try:
             await self._ws.close()
         except (aiohttp.ClientError, OSError) as error:
-            log.debug("stream_not_closed", error=type(error).__name__)
+            _log.debug("stream_not_closed", error=type(error).__name__)
 
     async def _receive(self) -> None:
         for number in count(1):
@@ -141,7 +141,7 @@ class Session:
             events = list(self._dialect.read(parse(text)))
         except _ODD as error:
             self._on_message(False)
-            log.debug("stream_message_odd", source=self._dialect.RULES.source, error=type(error).__name__)
+            _log.debug("stream_message_odd", source=self._dialect.RULES.source, error=type(error).__name__)
             return
         self._on_message(True)
         self._subscriptions.hear(self._heard_at)
@@ -162,20 +162,20 @@ class Session:
                     self._subscriptions.confirm_request(request_id)
             case Rejected(symbol, reason, alone):
                 if self._subscriptions.reject(symbol, now, alone=alone):
-                    log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
+                    _log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
                 self._changed.set()
             case Failed(request_id, reason, temporary):
                 rejected = self._subscriptions.fail(request_id, now, temporary=temporary)
-                log.warning("stream_request_failed", source=source, rejected=list(rejected), reason=reason)
+                _log.warning("stream_request_failed", source=source, rejected=list(rejected), reason=reason)
                 self._changed.set()
             case Welcome():
                 self._welcomed = True
                 self._changed.set()
             case Leave(reason):
-                log.info("stream_leave_asked", source=source, reason=reason)
+                _log.info("stream_leave_asked", source=source, reason=reason)
                 self.leaving.set()
             case Complaint(reason):
-                log.warning("stream_complaint", source=source, reason=reason)
+                _log.warning("stream_complaint", source=source, reason=reason)
 
     async def _send(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from services.aggregator.streams.session import Session
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.subscriptions import Rejections, Subscriptions
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 Deliver = Callable[[str, Pair, Tick], None]
 
@@ -82,7 +82,7 @@ class SourceStream:
         )
         carried = sum(len(share) for share in shares)
         if self._left_out < len(self._pairs) - carried:
-            log.warning("stream_full", source=self.source, streamed=carried, left_to_rest=len(self._pairs) - carried)
+            _log.warning("stream_full", source=self.source, streamed=carried, left_to_rest=len(self._pairs) - carried)
         self._left_out = len(self._pairs) - carried
         while len(self._connections) < len(shares):
             self._add_connection()

@@ -1,4 +1,4 @@
-"""All streams: what each is to carry, and their prices gathered for the keeper."""
+"""All streams: what each is to carry, and their prices gathered for the cache."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping

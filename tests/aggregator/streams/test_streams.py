@@ -1,4 +1,4 @@
-"""Prices of all streams on their way to the keeper."""
+"""Prices of all streams on their way to the cache."""
 
 import asyncio
 from collections.abc import Iterable

@@ -11,10 +11,12 @@ import pytest
 from meshkit.clock import SystemClock
 from meshkit.errors import FailedPrecondition
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.engine import Engine
+from services.aggregator.engine.engine import Engine
+from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import ProviderFault, SourceRateLimited
-from services.aggregator.web.app import HttpApi, listen
+from services.aggregator.web.routes import HttpApi
+from services.aggregator.web.server import listen
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
 SOURCES = dict(zip(NAMES, ("100.50", "101.0000000001", "1.03E+2"), strict=True))
@@ -27,6 +29,7 @@ class Server:
         self.sources = {name: ScriptedSource(name, prices={BTC: price, ETH: "5"}) for name, price in SOURCES.items()}
         clock, metrics = SystemClock(), open_registry()
         self.engine = Engine(config, self.sources.values(), clock, metrics)
+        StatusMetrics(self.engine.status, None, clock, metrics)
         self.api = HttpApi(self.engine, clock, metrics)
         self.url = ""
         self.session: aiohttp.ClientSession
@@ -46,7 +49,7 @@ class Server:
 @pytest.fixture(name="server")
 async def _server(session: aiohttp.ClientSession) -> AsyncIterator[Server]:
     server = Server(settings())
-    runner = await listen(server.api.build(), 0, server.api.answers())
+    runner = await listen(server.api.build(), 0, server.api.fast_answers())
     await server.engine.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     server.session = session
@@ -189,7 +192,7 @@ async def test_a_body_over_the_limit_is_413(server: Server) -> None:
 
 async def test_a_body_that_does_not_come_is_408(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who announces a body and sends a part of it is answered after a while and cut off."""
-    monkeypatch.setattr("services.aggregator.web.app.BODY_S", 0.05)
+    monkeypatch.setattr("services.aggregator.web.routes.BODY_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
     writer.write(b'POST /quotes/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"data":')
     head, _, rest = (await asyncio.wait_for(reader.readuntil(b"}}"), 10)).partition(b"\r\n\r\n")
@@ -308,7 +311,7 @@ async def test_a_port_in_use_is_named(server: Server) -> None:
 
 async def test_a_crash_is_500_without_details(server: Server) -> None:
     """A defect is answered in the common shape and tells nothing of the inside."""
-    server.engine.source_states = None  # type: ignore[assignment, method-assign]
+    server.engine.status.sources = None  # type: ignore[assignment, method-assign]
     status, said = await server.get("/health")
 
     assert (500, "INTERNAL") == (status, said["error"]["name"])

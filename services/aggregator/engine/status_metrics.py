@@ -6,66 +6,67 @@ from collections.abc import Mapping
 import prometheus_client
 
 from meshkit.clock import Clock
-from meshkit.metrics import Registry
-from services.aggregator.engine import Engine
-from services.aggregator.market_data import MarketData
+from meshkit.metrics import Registry, Sample
+from services.aggregator.engine.market_data import SOURCE as MARKET_SOURCE
+from services.aggregator.engine.market_data import MarketData
+from services.aggregator.engine.status import EngineStatus, SourceStatus
 from services.aggregator.prices.quote import SourceQuote
-from services.aggregator.source_state import SourceState
 
 
-class Gauges:
-    """Look at the engine before each rendering of its metrics."""
+class StatusMetrics:
+    """Look at the engine, and at the market data if there are any, before each rendering of the metrics."""
 
-    def __init__(self, engine: Engine, market: MarketData | None, clock: Clock, metrics: Registry) -> None:
-        self._engine = engine
+    def __init__(self, status: EngineStatus, market: MarketData | None, clock: Clock, metrics: Registry) -> None:
+        self._status = status
         self._market = market
         self._clock = clock
         self._metrics = metrics
+        metrics.derive("cache_hits_total", lambda: _samples(status.hits()))
+        metrics.derive("cache_misses_total", lambda: _samples(status.misses()))
+        metrics.before_render(self._look)
 
-    def look(self) -> None:
-        """Set all gauges to what is now."""
-        self._engine.shelf.count()
-        states = [state for state in self._engine.source_states() if state.enabled]
-        self._look_at_pairs(states)
+    def _look(self) -> None:
+        sources = [status for status in self._status.sources() if status.enabled]
+        self._look_at_pairs(sources)
         self._look_at_feeds()
         self._look_at_market()
-        hits, misses = (_sums(self._metrics.counter(f"cache_{each}_total")) for each in ("hits", "misses"))
+        hits, misses = self._status.hits(), self._status.misses()
         refreshes = _sums(self._metrics.counter("refetch_operations_total"))
         refreshed = _sums(self._metrics.counter("refetch_operations_total"), status="success")
-        for name in (state.name for state in states):
+        for name in (status.name for status in sources):
             self._set_share("cache_hit_ratio", name, hits[name], hits[name] + misses[name])
             self._set_share("prefetch_success_rate", name, refreshed[name], refreshes[name])
 
-    def _look_at_pairs(self, states: list[SourceState]) -> None:
+    def _look_at_pairs(self, sources: list[SourceStatus]) -> None:
         ages: dict[str, float] = {}
         stale: Counter[str] = Counter()
-        for pair in self._engine.pairs():
+        for pair in self._status.pairs():
             if pair.quote is None:
                 stale[pair.source] += 1
             else:
                 ages[pair.source] = max(self._age_s(pair.quote), ages.get(pair.source, 0.0))
         age = self._metrics.gauge("quote_age_seconds")
         age.clear()
-        for state in states:
-            if state.circuit is not None:
-                self._metrics.gauge("source_circuit_state").labels(state.name).set(state.circuit)
-            self._metrics.gauge("cache_entries_total").labels(state.name).set(state.fresh_pairs)
-            self._metrics.gauge("cache_stale_entries").labels(state.name).set(stale[state.name])
-            if state.name in ages:
-                age.labels(state.name).set(ages[state.name])
+        for status in sources:
+            if status.circuit is not None:
+                self._metrics.gauge("source_circuit_state").labels(status.name).set(status.circuit)
+            self._metrics.gauge("cache_entries_total").labels(status.name).set(status.fresh_pairs)
+            self._metrics.gauge("cache_stale_entries").labels(status.name).set(stale[status.name])
+            if status.name in ages:
+                age.labels(status.name).set(ages[status.name])
 
     def _look_at_feeds(self) -> None:
         age, sources = self._metrics.gauge("feed_age_seconds"), self._metrics.gauge("feed_sources")
         age.clear()
-        for feed, quote in self._engine.feeds().items():
+        for feed, quote in self._status.feeds().items():
             sources.labels(str(feed)).set(0 if quote is None else len(quote.sources))
             if quote is not None:
                 age.labels(str(feed)).set(max(map(self._age_s, quote.sources)))
 
     def _look_at_market(self) -> None:
-        age_ms = None if self._market is None else self._market.age_ms()
+        age_ms = None if self._market is None else self._market.age_ms
         if age_ms is not None:
-            self._metrics.gauge("market_data_age_seconds").labels("coingecko").set(age_ms / 1000)
+            self._metrics.gauge("market_data_age_seconds").labels(MARKET_SOURCE).set(age_ms / 1000)
 
     def _age_s(self, quote: SourceQuote) -> float:
         return max(self._clock.time_ms() - (quote.exchange_time_ms or quote.received_ms), 0) / 1000
@@ -83,3 +84,7 @@ def _sums(counter: prometheus_client.Counter, **labels: str) -> Mapping[str, flo
             if labels.items() <= sample.labels.items():
                 found[sample.labels["source"]] += sample.value
     return found
+
+
+def _samples(counts: Mapping[str, int]) -> list[Sample]:
+    return [((source,), count) for source, count in counts.items()]

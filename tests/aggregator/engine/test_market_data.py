@@ -8,14 +8,8 @@ import orjson
 import pytest
 
 from meshkit.clock import ManualClock, SystemClock
-from services.aggregator.market_data import (
-    LONGEST_AGE_MS,
-    MarketData,
-    MarketDataConfig,
-    MarketDataTooOld,
-    NoMarketData,
-    read,
-)
+from services.aggregator.config import MarketDataConfig, read_market_data
+from services.aggregator.engine.market_data import LONGEST_AGE_MS, MarketData, MarketDataTooOld, NoMarketData
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import (
     MalformedAnswer,
@@ -24,6 +18,7 @@ from services.aggregator.prices.errors import (
     SourceRateLimited,
     UnknownPair,
 )
+from services.aggregator.web.market_data_routes import figures_json
 from tests.aggregator.fakes import LiteralExchange
 from tests.aggregator.serving import serving
 from tests.aggregator.test_config import configuration
@@ -56,7 +51,7 @@ async def test_the_shape_that_existing_jobs_parse(market: str) -> None:
         before, error = await server.ask("GET", "/market-data/global")
         _, no_status = await server.ask("GET", "/market-data/global/status")
         server.market.start()
-        await until(lambda: server.market.status()["available"] is True, "figures")
+        await until(lambda: server.market.is_available, "figures")
         status, said = await server.ask("GET", "/market-data/global")
         _, state = await server.ask("GET", "/market-data/global/status")
 
@@ -78,7 +73,7 @@ async def test_a_bridge_gets_the_value_of_its_feed(market: str) -> None:
 
         early, error = await ask()
         server.market.start()
-        await until(lambda: server.market.status()["available"] is True, "figures")
+        await until(lambda: server.market.is_available, "figures")
         status, said = await ask()
         _, scaled = await ask(decimals=8, sources=["coingecko"])
         elsewhere, told = await ask(sources=["kraken"])
@@ -155,11 +150,11 @@ async def test_figures_that_are_too_old_are_an_error(session: aiohttp.ClientSess
         await market.refresh()
     clock.advance(LONGEST_AGE_MS / 1000)
 
-    assert market.figures()["markets"] == 1476
+    assert market.figures().markets == 1476
     clock.advance(1)
     with pytest.raises(MarketDataTooOld, match="allowed are 1800000"):
         market.figures()
-    assert (False, LONGEST_AGE_MS + 1000) == (market.status()["available"], market.status()["dataAgeMs"])
+    assert (False, LONGEST_AGE_MS + 1000) == (market.is_available, market.age_ms)
 
 
 async def test_numbers_keep_their_digits(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
@@ -168,7 +163,7 @@ async def test_numbers_keep_their_digits(session: aiohttp.ClientSession, exchang
     exchange.say(_PATH, _said().replace("3712345678901.5", "3712345678901.567890123456789"))
     await market.refresh()
 
-    assert b'"usd":3712345678901.567890123456789' in orjson.dumps(market.figures())
+    assert b'"usd":3712345678901.567890123456789' in orjson.dumps(figures_json(market.figures()))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +189,7 @@ async def test_figures_that_cannot_be_are_refused(
     with pytest.raises(MalformedAnswer):
         await market.refresh()
 
-    assert orjson.loads(orjson.dumps(market.figures()))["activeCryptocurrencies"] == 17397
+    assert market.figures().active_cryptocurrencies == 17397
 
 
 async def test_a_limit_is_told_apart(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
@@ -218,7 +213,7 @@ async def test_older_figures_do_not_replace_newer_ones(
     await market.refresh()
     await market.refresh()
 
-    assert 2 == market.figures()["markets"]
+    assert 2 == market.figures().markets
 
 
 async def test_a_failed_call_is_repeated(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
@@ -227,7 +222,7 @@ async def test_a_failed_call_is_repeated(session: aiohttp.ClientSession, exchang
     config = MarketDataConfig(base_url=exchange.url, interval_ms=100)
     market = MarketData(session, config, SystemClock(), open_registry())
     market.start()
-    await until(lambda: market.status()["available"] is True, "figures")
+    await until(lambda: market.is_available, "figures")
     await market.close()
 
     assert 3 <= len(exchange.asked)
@@ -242,10 +237,10 @@ def test_settings_are_those_of_coingecko() -> None:
     }
     expected = MarketDataConfig(True, 20_000, "http://127.0.0.1:1/coingecko", 3_000, "k", "http://proxy.example:3128")
 
-    assert expected == read(configuration(given))
+    assert expected == read_market_data(configuration(given))
 
 
 def test_nobody_is_asked_whom_the_configuration_does_not_name() -> None:
     """Without a source CoinGecko the figures are off, so that a mesh on simulated sources asks nobody outside."""
-    assert not read(configuration({"sources": {"binance": {}}})).enabled
-    assert read(configuration({"sources": {"coingecko": {"enabled": False}}})).enabled
+    assert not read_market_data(configuration({"sources": {"binance": {}}})).enabled
+    assert read_market_data(configuration({"sources": {"coingecko": {"enabled": False}}})).enabled

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.cache.expiry_schedule import Schedule
+from services.aggregator.cache.schedule import Schedule
 
 STEPS = st.lists(st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 100))), max_size=300)
 

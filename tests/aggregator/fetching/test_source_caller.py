@@ -9,9 +9,8 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import Internal, MeshError
-from services.aggregator.config import SourceConfig
-from services.aggregator.fetching.caller import Caller
 from services.aggregator.fetching.circuit_breaker import FAILURES_TO_OPEN, CircuitState
+from services.aggregator.fetching.source_caller import SourceCaller
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import (
     AccessRefused,
@@ -23,6 +22,7 @@ from services.aggregator.prices.errors import (
     UnknownPair,
 )
 from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.fakes import BTC, ScriptedSource
 
@@ -40,7 +40,7 @@ class Line:
         self.times: list[float] = []
         self._answer: Callable[[Sequence[Pair]], Awaitable[Mapping[Pair, TickOutcome]]] = self.source.fetch
         self.source.fetch = self._fetch  # type: ignore[method-assign]
-        self.caller = Caller(self.source, settings, self.clock, open_registry(), deadline_s=9.0)
+        self.caller = SourceCaller(self.source, settings, self.clock, open_registry(), deadline_s=9.0)
 
     async def _fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         self.times.append(self.clock.monotonic())

@@ -7,31 +7,28 @@ Call one source: within its limits, again after a fault, not while it wants sile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
-
 from meshkit.clock import Clock
 from meshkit.errors import Internal, MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from services.aggregator.config import SourceConfig
-from services.aggregator.fetching.circuit_breaker import Circuit, CircuitState
+from services.aggregator.fetching.circuit_breaker import CircuitBreaker, CircuitState
 from services.aggregator.fetching.deadline import before
 from services.aggregator.fetching.queue import CallQueue
-from services.aggregator.prices.errors import ProviderFault, SourceRateLimited, SourceTimeout, UnknownPair
+from services.aggregator.fetching.retry import repeated
+from services.aggregator.prices.errors import SourceRateLimited, SourceTimeout, UnknownPair
 from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import RateLimiter, Source, TickOutcome
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-LONGEST_BACKOFF_S = 2.0
 # An open circuit is tried at least twice in a time to live, but a source asked hourly is not left alone for half of it.
 LONGEST_OPEN_S = 60.0
 SHORTEST_LONGEST_OPEN_S = 5.0
 
 
 @dataclass(slots=True)
-class Health:
+class SourceHealth:
     """Hold how the source's calls went: `last_error` is empty if the last one succeeded."""
 
     available: bool = False
@@ -39,7 +36,7 @@ class Health:
     last_error: str = ""
 
 
-class Caller:
+class SourceCaller:
     """
     Call one source.
 
@@ -52,11 +49,11 @@ class Caller:
     ) -> None:
         declared = source.DECLARATION
         self.name = declared.name
-        self.health = Health()
+        self.health = SourceHealth()
         self.queue = CallQueue(
             self.name, clock, rate=settings.rps, max_concurrent=min(settings.max_concurrent, declared.max_concurrent)
         )
-        self.circuit = Circuit(min(max(settings.ttl_ms / 2000, SHORTEST_LONGEST_OPEN_S), LONGEST_OPEN_S))
+        self.circuit = CircuitBreaker(min(max(settings.ttl_ms / 2000, SHORTEST_LONGEST_OPEN_S), LONGEST_OPEN_S))
         self.silent_until = float("-inf")
         self.slowest_s = 0.0
         self._source = source
@@ -77,23 +74,12 @@ class Caller:
         raised; during a cool-down, and if there is no turn in time, a RateLimited error that says how long to wait.
         """
         deadline = self._clock.monotonic() + self._deadline_s
-        repeat = AsyncRetrying(
-            retry=retry_if_exception_type((ProviderFault, SourceTimeout)),
-            wait=wait_random_exponential(multiplier=FIRST_BACKOFF_S, max=LONGEST_BACKOFF_S),
-            stop=lambda state: self._is_enough(state, deadline),
-            sleep=self._clock.sleep,
-            before_sleep=lambda _state: self._retries.inc(),
-            reraise=True,
-        )
+        repeat = repeated(self._clock, deadline=deadline, may_repeat=self._may_repeat, on_repeat=self._retries.inc)
         return await repeat(self._call, pairs, deadline)
 
-    def _is_enough(self, state: RetryCallState, deadline: float) -> bool:
-        now = self._clock.monotonic()
-        return (
-            state.attempt_number > self._settings.max_retries
-            or self.circuit.state(now) is not CircuitState.CLOSED
-            or now + state.upcoming_sleep >= deadline
-        )
+    def _may_repeat(self, calls: int) -> bool:
+        is_closed = self.circuit.state(self._clock.monotonic()) is CircuitState.CLOSED
+        return calls <= self._settings.max_retries and is_closed
 
     async def _call(self, pairs: Sequence[Pair], deadline: float) -> Mapping[Pair, TickOutcome]:
         self._check()
@@ -145,7 +131,7 @@ class Caller:
             raise
         except Exception as error:
             # A defect of ours in reading one source must not end its refreshes.
-            log.exception("source_crashed", source=self.name)
+            _log.exception("source_crashed", source=self.name)
             raise Internal(f"{self.name} could not be read: {type(error).__name__}") from error
 
     def _check(self) -> None:
@@ -168,4 +154,4 @@ class Caller:
         if error is None:
             self.health.last_success_ms = self._clock.time_ms()
         if was_available != (error is None):
-            log.info("source_availability", source=self.name, available=error is None, error=self.health.last_error)
+            _log.info("source_availability", source=self.name, available=error is None, error=self.health.last_error)
