@@ -36,7 +36,15 @@ class OracleFeed:
         account = around.account(self._chain, job.transmitter)
         self._metrics = around.metrics.add(job_id, job.label)
         self._source = PipelineSource(
-            job_id, job, around.fetcher, around.answers, around.runs, around.clock, self.status, self._metrics
+            job_id,
+            job,
+            around.fetcher,
+            around.answers,
+            around.bridge_answers.of(job_id),
+            around.runs,
+            around.clock,
+            self.status,
+            self._metrics,
         )
         self._reader = AggregatorReader(self._chain.rpc, self._chain.heads, job.contract)
         self._transmitter = FeedTransmitter(account, job.contract, job.gas_limit)

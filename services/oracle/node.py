@@ -44,6 +44,7 @@ from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.spawner import JobSpawner
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.answers import AnswerStore
+from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.bridges import BridgeStore
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.database import Database
@@ -171,6 +172,8 @@ class Node:
             max_bytes=request.max_size_bytes,
             bridge_cache_ttl_s=config.web_server.bridge_cache_ttl_s,
         )
+        bridge_answers = BridgeAnswerStore(database, self.clock)
+        await bridge_answers.load()
         registry = Registry(METRICS)
         around = Surroundings(
             config=config,
@@ -179,6 +182,7 @@ class Node:
             chains=chains,
             fetcher=fetcher,
             answers=AnswerStore(database),
+            bridge_answers=bridge_answers,
             announcements=announcements,
             runs=RunStore(database, config.job_pipeline.max_successful_runs),
             contract_configs=ContractConfigStore(database),
@@ -224,7 +228,7 @@ class Node:
         return chain
 
     async def _flush(self, around: Surroundings) -> None:
-        for store in (around.answers, around.runs, around.announcements):
+        for store in (around.answers, around.bridge_answers, around.runs, around.announcements):
             try:
                 await store.flush()
             except DatabaseUnavailable as error:

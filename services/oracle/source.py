@@ -7,6 +7,7 @@ from services.oracle.jobs import OracleJob
 from services.oracle.metrics import FeedMetrics
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.pipeline.last_answers import LastAnswers
 from services.oracle.pipeline.record import record
 from services.oracle.pipeline.run import observation, run
 from services.oracle.status import FeedStatus
@@ -26,6 +27,7 @@ class PipelineSource:
         job: OracleJob,
         fetcher: Fetcher,
         answers: AnswerStore,
+        bridge_answers: LastAnswers,
         runs: RunStore,
         clock: Clock,
         status: FeedStatus,
@@ -35,6 +37,7 @@ class PipelineSource:
         self._job = job
         self._fetcher = fetcher
         self._answers = answers
+        self._bridge_answers = bridge_answers
         self._runs = runs
         self._clock = clock
         self._status = status
@@ -64,18 +67,17 @@ class PipelineSource:
                 "name": self._job.name or "",
             },
         }
-        pipeline, spans_s = self._job.pipeline, dict[str, tuple[float, float]]()
-        results = await run(pipeline, self._fetcher, variables, limit_s, spans_s)
+        pipeline = self._job.pipeline
+        finished = await run(pipeline, self._fetcher, self._bridge_answers, variables, limit_s)
         now = (self._clock.time_ms(), asyncio.get_running_loop().time())
+        self._runs.note(record(self._job_id, pipeline, finished, variables, now))
         try:
-            value = observation(pipeline, results)
+            value = observation(pipeline, finished.results)
         except TaskError as error:
-            self._runs.note(record(self._job_id, pipeline, results, spans_s, variables, str(error), now))
             self._status.fail(f"observation failed: {error}")
             self._status.failed_runs += 1
             self._metrics.failed_runs = self._status.failed_runs
             raise
-        self._runs.note(record(self._job_id, pipeline, results, spans_s, variables, value, now))
         self._last = LastAnswer(value, now[0] // 1000)
         self._status.last_observation = value
         self._metrics.median = value

@@ -89,6 +89,10 @@ class JobSpawner:
         """
         job = self.check(toml)
         stored = await self._store.create(job.external_job_id, job.name, job.contract, job.chain_id, toml, job_id)
+        for attribute in job.pipeline.unknown_attributes if isinstance(job, OracleJob) else ():
+            await self._store.record_error(
+                stored.id, f"observationSource.{attribute}: no such attribute, it has no effect"
+            )
         try:
             return self._start(stored, job)
         except MeshError as error:
@@ -108,6 +112,7 @@ class JobSpawner:
         if active is not None and active.task is not None:
             active.task.cancel()
             await asyncio.gather(active.task, return_exceptions=True)
+        self._around.bridge_answers.forget(job_id)
         if not await self._store.delete(job_id):
             raise NotFound("JobSpec", str(job_id))
 

@@ -18,6 +18,7 @@ from services.oracle.rounds import Rounds
 from services.oracle.settings import Config
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.answers import AnswerStore
+from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.protocol import PostgresProtocolStore
 from services.oracle.store.runs import RunStore
@@ -45,6 +46,7 @@ class Surroundings:
     chains: Mapping[int, Chain]
     fetcher: Fetcher
     answers: AnswerStore
+    bridge_answers: BridgeAnswerStore
     announcements: AnnouncementStore
     runs: RunStore
     contract_configs: ContractConfigStore

@@ -12,11 +12,11 @@ _DURATION_UNITS = {
     "m": Decimal(60),
     "h": Decimal(3600),
 }
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
-_DURATION = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?", re.IGNORECASE)
+_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
+_DURATION = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(b|kb|mb|gb|tb)?", re.IGNORECASE)
 _SIZE_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_WEI = re.compile(r"(\d+(?:\.\d+)?)\s*(wei|kwei|mwei|gwei|micro|milli|ether|eth)?", re.IGNORECASE)
+_WEI = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(wei|kwei|mwei|gwei|micro|milli|ether|eth)?", re.IGNORECASE)
 _WEI_UNITS = {
     "wei": 1,
     "kwei": 10**3,

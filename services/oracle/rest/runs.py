@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from services.oracle.jobs import OracleJob
@@ -65,11 +66,11 @@ class Runs:
             "pipelineRun",
             str(run.id),
             {
-                "outputs": [run.output],
-                "errors": [run.error],
-                "fatalErrors": [run.error],
+                "outputs": list(run.outputs) if any(map(bool, run.outputs)) or not run.ok else None,
+                "errors": list(run.fatal_errors),
+                "fatalErrors": list(run.fatal_errors),
                 "allErrors": [task.error for task in run.tasks if task.error is not None],
-                "inputs": run.inputs,
+                "inputs": orjson.Fragment(run.inputs),
                 "taskRuns": [
                     {
                         "type": task.kind,
