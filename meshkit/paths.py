@@ -48,6 +48,11 @@ class RunDir:
         """Return the file that the one supervisor of this directory holds locked."""
         return self.path / "supervisor.lock"
 
+    @property
+    def configuration(self) -> Path:
+        """Return the copy of the configuration that the services read."""
+        return self.path / "configuration.json"
+
     def service(self, name: str) -> Path:
         """Return the directory of a service's `restart-count` and `last-restart` files."""
         return self.path / "service" / name
