@@ -202,8 +202,8 @@ def to_texts(value: Value) -> list[str]:
 
 def to_seconds(value: Value) -> float:
     """Return the seconds of a duration such as `60s`."""
-    if isinstance(value, float):
-        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
     try:
         return parse_duration(to_text(value))
     except ValueError as error:

@@ -6,9 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from meshkit.errors import NotFound
-from services.oracle.jobs import ORACLE_TYPE, OracleJob
+from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
+from services.oracle.jobs.specification import ORACLE_TYPE, OracleJob
 from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
-from services.oracle.spawner import ActiveJob, JobSpawner
 from services.oracle.store.jobs import JobError
 from services.oracle.units import format_duration
 

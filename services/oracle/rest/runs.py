@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from services.oracle.jobs import OracleJob
+from services.oracle.jobs.job_spawner import JobSpawner
+from services.oracle.jobs.specification import OracleJob
 from services.oracle.rest.jobs import job_number
 from services.oracle.rest.jsonapi import Refused, one, page, resource, window
-from services.oracle.spawner import JobSpawner
 from services.oracle.store.runs import PipelineRun, RunStore
 
 _PAGE_SIZE = 1000

@@ -20,11 +20,11 @@ from services.oracle.p2p.address import Address
 from services.oracle.p2p.announcement import Announcement
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.store.announcements import AnnouncementStore
-from services.oracle.store.answers import AnswerStore, LastAnswer
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.database import Database, storable
 from services.oracle.store.jobs import JobStore
+from services.oracle.store.last_observations import LastObservation, LastObservationStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
 from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
@@ -123,13 +123,13 @@ async def test_duplicate_jobs(database: Database) -> None:
 
 async def test_last_answers(database: Database) -> None:
     """Answers are written together, and one of a job that is gone is left out."""
-    jobs, answers = JobStore(database), AnswerStore(database)
+    jobs, answers = JobStore(database), LastObservationStore(database)
     job = await jobs.create(uuid.uuid4(), None, "0xC0", 1337, "toml", None)
     for job_id, answer in ((job.id, 1), (job.id, 2**191 - 1), (4711, 3)):
-        answers.note(job_id, LastAnswer(answer, 1755520000))
+        answers.note(job_id, LastObservation(answer, 1755520000))
     await answers.flush()
 
-    assert LastAnswer(2**191 - 1, 1755520000) == await AnswerStore(database).load(job.id)
+    assert LastObservation(2**191 - 1, 1755520000) == await LastObservationStore(database).load(job.id)
     assert await answers.load(4711) is None
 
 

@@ -1,45 +1,37 @@
 """The REST API: the subset of the real node's that a network is operated through."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from aiohttp import web
 
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.oracle.health import Health
-from services.oracle.rest import bridges, jobs, keys, monitoring, runs, sessions
 from services.oracle.rest.jsonapi import Refused, failure
-from services.oracle.rest.limits import RequestLimit
+from services.oracle.rest.request_limits import RequestLimit
+from services.oracle.rest.sessions import Sessions
 from services.oracle.settings import WebServerSettings
-from services.oracle.spawner import JobSpawner
-from services.oracle.store.bridges import BridgeStore
-from services.oracle.store.users import UserStore
-from services.oracle.surroundings import Surroundings
 
 _log = log.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """Hold what the handlers work with."""
+class Controller(Protocol):
+    """Serve some of the paths."""
 
-    around: Surroundings
-    spawner: JobSpawner
-    bridges: BridgeStore
-    users: UserStore
-    health: Health
-    prometheus_token: str | None
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the routes."""
+        ...
 
 
-def create(backend: Backend, settings: WebServerSettings, clock: Clock) -> web.Application:
-    """Return the application."""
+def create(
+    sessions: Sessions, controllers: Iterable[Controller], settings: WebServerSettings, clock: Clock
+) -> web.Application:
+    """Return the application; all paths below /v2/ need a session."""
     rates = settings.rate_limit
     every = RequestLimit(rates.authenticated, rates.authenticated_period_s, clock)
     logins = RequestLimit(rates.unauthenticated, rates.unauthenticated_period_s, clock)
-    session_routes = sessions.Sessions(backend.users, settings)
 
     @web.middleware
     async def errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -66,16 +58,10 @@ def create(backend: Backend, settings: WebServerSettings, clock: Clock) -> web.A
     @web.middleware
     async def authentication(request: web.Request, handler: _Handler) -> web.StreamResponse:
         if request.path.startswith("/v2/"):
-            await session_routes.require(request)
+            await sessions.require(request)
         return await handler(request)
 
     app = web.Application(middlewares=(errors, limits, authentication), client_max_size=settings.http_max_size_bytes)
-    app.add_routes(session_routes.routes())
-    app.add_routes(
-        monitoring.Monitoring(backend.health, backend.around, backend.spawner, backend.prometheus_token).routes()
-    )
-    app.add_routes(keys.Keys(backend.around).routes())
-    app.add_routes(bridges.Bridges(backend.bridges, backend.spawner).routes())
-    app.add_routes(jobs.Jobs(backend.spawner).routes())
-    app.add_routes(runs.Runs(backend.around.runs, backend.spawner).routes())
+    for controller in (sessions, *controllers):
+        app.add_routes(controller.routes())
     return app

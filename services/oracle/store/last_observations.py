@@ -7,28 +7,28 @@ from services.oracle.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class LastAnswer:
+class LastObservation:
     """Hold an observation after the pipeline, and its time in Unix seconds."""
 
     answer: int
     observed_at_s: int
 
 
-class AnswerStore:
-    """Keep the last answers; `flush` writes those that changed."""
+class LastObservationStore:
+    """Keep the last observations; `flush` writes those that changed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._changed: dict[int, LastAnswer] = {}
+        self._changed: dict[int, LastObservation] = {}
 
-    async def load(self, job_id: int) -> LastAnswer | None:
-        """Return a job's last answer of an earlier run, or None."""
+    async def load(self, job_id: int) -> LastObservation | None:
+        """Return a job's last observation of an earlier run, or None."""
         sql = "SELECT answer, observed_at_s FROM last_answers WHERE job_id = $1"
         row = await self._database.fetch_one(sql, job_id)
-        return LastAnswer(int(row["answer"]), row["observed_at_s"]) if row else None
+        return LastObservation(int(row["answer"]), row["observed_at_s"]) if row else None
 
-    def note(self, job_id: int, answer: LastAnswer) -> None:
-        """Remember an answer for the next flush."""
+    def note(self, job_id: int, answer: LastObservation) -> None:
+        """Remember an observation for the next flush."""
         self._changed[job_id] = answer
 
     async def flush(self) -> None:

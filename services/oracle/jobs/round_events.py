@@ -1,4 +1,4 @@
-"""The moments of rounds on their way to whoever watches."""
+"""The events of rounds on their way to whoever watches."""
 
 import asyncio
 from collections import deque
@@ -11,30 +11,30 @@ _BUFFERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class RoundMoment:
-    """Hold one moment of a round of a job."""
+class RoundEvent:
+    """Hold one event of a round of a job."""
 
     job_name: str
     trace: Trace
 
 
-class Rounds:
-    """Pass moments to all watchers; a slow one misses the oldest."""
+class RoundEvents:
+    """Pass events to all watchers; a slow one misses the oldest."""
 
     def __init__(self) -> None:
-        self._watchers: dict[int, tuple[deque[RoundMoment], asyncio.Event]] = {}
+        self._watchers: dict[int, tuple[deque[RoundEvent], asyncio.Event]] = {}
         self._next = 0
 
     def publish(self, job_name: str, trace: Trace) -> None:
-        """Pass one moment on; never blocks."""
+        """Pass one event on; never blocks."""
         for waiting, arrived in self._watchers.values():
-            waiting.append(RoundMoment(job_name, trace))
+            waiting.append(RoundEvent(job_name, trace))
             arrived.set()
 
-    async def watch(self) -> AsyncGenerator[RoundMoment, None]:
-        """Yield every moment from now on."""
+    async def watch(self) -> AsyncGenerator[RoundEvent, None]:
+        """Yield every event from now on."""
         number, self._next = self._next, self._next + 1
-        waiting: deque[RoundMoment] = deque(maxlen=_BUFFERED)
+        waiting: deque[RoundEvent] = deque(maxlen=_BUFFERED)
         arrived = asyncio.Event()
         self._watchers[number] = (waiting, arrived)
         try:

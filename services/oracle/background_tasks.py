@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 
-class Background:
+class BackgroundTasks:
     """Start tasks that last as long as the body; one that breaks ends the body too."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
@@ -24,11 +24,11 @@ class Background:
 
 
 @asynccontextmanager
-async def background() -> AsyncIterator[Background]:
-    """Give a Background whose tasks are cancelled when the body ends; the body's own error comes out as it is."""
+async def background_tasks() -> AsyncIterator[BackgroundTasks]:
+    """Give the way to start tasks, which are cancelled when the body ends; the body's own error comes out as it is."""
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
-        tasks = Background(group)
+        tasks = BackgroundTasks(group)
         try:
             yield tasks
         except Exception as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from meshkit.errors import MeshError
-from services.oracle.jobs import BootstrapJob, OracleJob, parse
+from services.oracle.jobs.specification import BootstrapJob, OracleJob, parse
 from services.oracle.settings import Config, read_config
 from tests.oracle.test_settings import CONFIG, written
 

@@ -1,26 +1,42 @@
 """A contract's configurations over time: for each one a session, the one before ended first."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chainlink.rpc.errors import ChainError
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
+from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.chain.tracker import ConfigTracker
-from services.oracle.jobs import Timings
+from services.oracle.jobs.job_status import JobStatus
+from services.oracle.jobs.specification import Job
 from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.errors import ConfigError
 from services.oracle.p2p.errors import P2pError
-from services.oracle.status import FeedStatus
 from services.oracle.store.contract_configs import ContractConfigStore
 
 Session = Callable[[ContractConfig], Coroutine[Any, Any, None]]
 _RETRY_S = 5.0
 
 
-class ContractWatch:
+@dataclass(frozen=True, slots=True)
+class ContractConfigWatches:
+    """Make the watches of jobs."""
+
+    chains: Mapping[int, EvmChain]
+    store: ContractConfigStore
+    clock: Clock
+
+    def of(self, job: Job, status: JobStatus, session: Session) -> "ContractConfigWatch":
+        """Return the watch of a job's contract, which runs `session` for each configuration."""
+        tracker = self.chains[job.chain_id].config_tracker(job.contract, job.timings.config_confirmations)
+        return ContractConfigWatch(job, tracker, self.store, self.clock, status, session)
+
+
+class ContractConfigWatch:
     """
     Run a session for the newest configuration of a contract.
 
@@ -30,30 +46,26 @@ class ContractWatch:
 
     def __init__(
         self,
-        chain_id: int,
-        contract: str,
+        job: Job,
         tracker: ConfigTracker,
         store: ContractConfigStore,
-        session: Session,
-        *,
-        timings: Timings,
         clock: Clock,
-        status: FeedStatus,
+        status: JobStatus,
+        session: Session,
     ) -> None:
-        self._chain_id = chain_id
-        self._contract = contract
+        self._job = job
         self._tracker = tracker
         self._store = store
-        self._session = session
-        self._timings = timings
         self._clock = clock
         self._status = status
+        self._session = session
         self._digest: bytes | None = None
         self._running: asyncio.Task[None] | None = None
-        self._log = log.get_logger(__name__).bind(contract=contract)
+        self._log = log.get_logger(__name__).bind(contract=job.contract)
 
     async def run(self) -> None:
         """Watch until cancelled; the session has ended when this returns."""
+        timings = self._job.timings
         try:
             await self._start_from_store()
             while True:
@@ -61,17 +73,17 @@ class ContractWatch:
                     found = await self._tracker.poll(self._digest)
                     if found is not None:
                         await self._switch(found.config)
-                        await self._store.save(self._chain_id, found.config, found.block)
+                        await self._store.save(self._job.chain_id, found.config, found.block)
                 except (MeshError, ChainError) as error:
                     self._status.fail(f"configuration unknown: {error}")
                 waiting = self._running is None or self._running.done()
-                await self._clock.sleep(self._timings.first_config_poll_s if waiting else self._timings.config_poll_s)
+                await self._clock.sleep(timings.first_config_poll_s if waiting else timings.config_poll_s)
         finally:
             await self._stop()
 
     async def _start_from_store(self) -> None:
         try:
-            config = await self._store.load(self._contract, self._chain_id)
+            config = await self._store.load(self._job.contract, self._job.chain_id)
         except MeshError as error:
             self._status.fail(f"last configuration unknown: {error}")
             return
@@ -89,7 +101,7 @@ class ContractWatch:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             self._running = None
-        self._status.config_digest, self._status.oracle_index = "", None
+        self._status.end_session()
 
     async def _keep_running(self, config: ContractConfig) -> None:
         while True:
