@@ -11,9 +11,7 @@ from meshkit.configuration.aggregator import Source, SourceName
 from meshkit.configuration.mesh import Aggregation
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
-from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
-from meshkit.paths import CONFIG_VARIABLE
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.streams.settings import StreamConfig, read_stream
@@ -129,13 +127,6 @@ class AggregatorConfig:
             if override.source in (None, source) and override.pair.upper() == pair.upper():
                 return override.ttl_ms
         return self.sources[source].ttl_ms
-
-
-def path(environment: Mapping[str, str]) -> Path:
-    """Return where the configuration is; raise InvalidInput if the environment does not say."""
-    if not environment.get(CONFIG_VARIABLE):
-        raise InvalidInput(CONFIG_VARIABLE, environment.get(CONFIG_VARIABLE), "the path of a configuration.json")
-    return Path(environment[CONFIG_VARIABLE])
 
 
 def read(configuration: Configuration) -> AggregatorConfig:

@@ -16,10 +16,6 @@ MeshError
     └── DatabaseUnavailable   PostgreSQL did not answer before the deadline
 """
 
-from typing import ClassVar
-
-import grpc
-
 from meshkit.errors import FailedPrecondition, Internal, InvalidInput, Unavailable
 
 
@@ -61,7 +57,7 @@ class FeatureDisabled(FailedPrecondition):
     """A feature is off in config.toml."""
 
     reason = "FEATURE_DISABLED"
-    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNIMPLEMENTED
+    status_name = "UNIMPLEMENTED"
     http_status = 501
 
 

@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
+from chainlink.ocr.contract_config import ContractConfig
 from meshkit import log
 from services.oracle.jobs.contract_config_watch import ContractConfigWatches
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.peer_groups import PeerGroups
 from services.oracle.jobs.specification import BootstrapJob
-from services.oracle.ocr.config import ContractConfig, PublicConfig
+from services.oracle.ocr.config import PublicConfig
 
 _log = log.get_logger(__name__)
 

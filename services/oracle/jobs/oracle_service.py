@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainlink.keys.ocr1 import OracleKeys
+from chainlink.ocr.contract_config import ContractConfig
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.evm_chain import EvmChain
@@ -16,7 +17,7 @@ from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.jobs.specification import OracleJob
 from services.oracle.keys.ring import Keyring
 from services.oracle.metrics import OracleMetrics
-from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
+from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.limits import LocalLimits
 from services.oracle.ocr.ports import Network, Ports, ProtocolStore
 from services.oracle.ocr.runner import Runner
@@ -88,7 +89,7 @@ class OracleSession:
     clock: Clock
 
     async def run(self, config: ContractConfig) -> None:
-        """Take part until cancelled; ConfigError if this node cannot under this configuration."""
+        """Take part until cancelled; InvalidOcrConfig if this node cannot under this configuration."""
         public = PublicConfig.from_contract(config, self.job.chain_id)
         shared = SharedConfig.join(public, self.keys, self.groups.peer_id, self.job.transmitter)
         await self.source.restore()

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from cli.profile import document_for
+from cli.embedded.profile import document_for
 from meshkit import log
 from meshkit.configuration.load import InvalidConfiguration, load
 

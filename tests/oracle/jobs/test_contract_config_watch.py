@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from chainlink.errors import InvalidOcrConfig
+from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.errors import RpcUnavailable
 from meshkit.clock import ManualClock
 from services.oracle.chain.tracker import ConfigTracker, Found
@@ -15,8 +17,6 @@ from services.oracle.errors import DatabaseUnavailable, JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatch
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import Job
-from services.oracle.ocr.config import ContractConfig
-from services.oracle.ocr.errors import ConfigError
 from services.oracle.store.contract_configs import ContractConfigStore
 from tests.oracle.ocr.committee import make_committee
 
@@ -157,7 +157,7 @@ async def test_a_refused_configuration_is_final(stage: Stage) -> None:
     """A configuration that is refused is not run again; the next one is."""
 
     async def refuse() -> None:
-        raise ConfigError("transmitters", "others", "this node's")
+        raise InvalidOcrConfig("transmitters", "others", "this node's")
 
     stage.session, stage.on_chain = refuse, FIRST
     watching = asyncio.create_task(stage.watch.run())
