@@ -37,7 +37,8 @@ NAMES = {declared.service: declared for declared in DECLARED}
 @pytest.fixture(name="configuration", scope="module")
 def _configuration() -> Configuration:
     document = json.loads(SIGNED.read_text())
-    mesh = {"feeds": ["BTC / USD"], "keystore": {"scryptN": 2}}
+    endpoint = {"name": "second", "httpUrl": "http://127.0.0.1:2", "wsUrl": "ws://127.0.0.1:2"}
+    mesh = {"feeds": ["BTC / USD"], "keystore": {"scryptN": 2}, "rpcEndpoints": [endpoint]}
     return whole(document, mesh=mesh, metricsPush={"enabled": True, "url": "https://metrics.example/push"})
 
 
