@@ -6,7 +6,7 @@ from pathlib import Path
 
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.load import load
-from meshkit.server import LONGEST_SOCKET_PATH
+from meshkit.paths import LONGEST_SOCKET_PATH
 from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
