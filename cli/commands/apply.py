@@ -28,17 +28,36 @@ async def apply(config: Path, run_dir: Path | None, dry_run: bool, as_json: bool
         stub = rpc.SupervisorServiceStub(connection)
         request = pb.ApplyConfigurationRequest(path=os.fspath(config.absolute()), dry_run=dry_run)
         answer = await stub.ApplyConfiguration(request, timeout=_APPLY_TIMEOUT_S)
-    changes = [(change.name, _verb(change.kind), list(change.fields)) for change in answer.changes]
     if as_json:
-        rows = [{"name": name, "change": verb, "fields": fields} for name, verb, fields in changes]
-        print(orjson.dumps({"ok": True, "dry_run": dry_run, "changes": rows}).decode())
-    elif not changes:
+        print(orjson.dumps({"ok": True, "dry_run": dry_run, **_as_json(answer)}).decode())
+    elif not answer.changes and not answer.keys:
         print("nothing differs from what runs")
     else:
-        table = Table("service", "change", "differs in", box=None, pad_edge=False)
-        for name, verb, fields in changes:
-            table.add_row(name, f"would be {verb}" if dry_run else verb, ", ".join(fields))
-        Console().print(table)
+        _show(answer, dry_run)
+
+
+def _as_json(answer: pb.ApplyConfigurationResponse) -> dict[str, object]:
+    rows = [
+        {"name": each.name, "change": _verb(each.kind), "fields": list(each.fields), "keys": list(each.keys)}
+        for each in answer.changes
+    ]
+    return {"changes": rows, "keys": list(answer.keys), "consequences": list(answer.consequences)}
+
+
+def _show(answer: pb.ApplyConfigurationResponse, dry_run: bool) -> None:
+    console = Console()
+    table = Table("service", "change", "differs in", box=None, pad_edge=False)
+    for change in answer.changes:
+        verb = _verb(change.kind)
+        # The keys say more than that it is the configuration.
+        reasons = [*change.keys, *(field for field in change.fields if not change.keys or field != "configuration")]
+        table.add_row(change.name, f"would be {verb}" if dry_run else verb, "\n".join(reasons))
+    if answer.changes:
+        console.print(table)
+        console.print()
+    console.print("keys that differ:", *(f"  {key}" for key in answer.keys), sep="\n", markup=False, highlight=False)
+    follows = "what would follow:" if dry_run else "what follows:"
+    console.print(follows, *(f"  {line}" for line in answer.consequences), sep="\n", markup=False, highlight=False)
 
 
 def _verb(kind: pb.ChangeKind.ValueType) -> str:

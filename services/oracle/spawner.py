@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from chainlink.errors import SpecInvalid
 from meshkit import log
 from meshkit.errors import MeshError, NotFound
 from services.oracle.bootstrap import BootstrapFeed
-from services.oracle.errors import DatabaseUnavailable, JobNotStarted, JobRefused, SpecInvalid
+from services.oracle.errors import DatabaseUnavailable, JobNotStarted, JobRefused
 from services.oracle.feed import OracleFeed
 from services.oracle.jobs import Job, OracleJob, parse
 from services.oracle.status import FeedStatus

@@ -9,15 +9,8 @@ signature). Every awaited call is cancelled when its timeout of `LocalLimits` is
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from services.oracle.ocr.state import (
-    Override,
-    PacemakerState,
-    PendingTransmission,
-    RoundRequested,
-    SignedRound,
-    Trace,
-    TransmissionDetails,
-)
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
+from services.oracle.ocr.state import Override, PacemakerState, PendingTransmission, SignedRound, Trace
 
 
 class DataSource(Protocol):

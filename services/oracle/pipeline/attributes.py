@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from chainlink.units import parse_duration_s
 from services.oracle.pipeline.errors import SpecificationError
-from services.oracle.units import parse_duration
 
 _Value = TypeVar("_Value")
 
@@ -48,7 +48,7 @@ class Attributes:
         """Take a duration in seconds; None if it is missing."""
         if name not in self._values:
             return None
-        return self._parsed(name, "0s", parse_duration, "a duration such as 5s")
+        return self._parsed(name, "0s", parse_duration_s, "a duration such as 5s")
 
     def done(self) -> None:
         """Refuse attributes that the task does not have."""

@@ -4,10 +4,10 @@ import graphlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chainlink.units import parse_duration_s
 from services.oracle.pipeline import dot, tasks, variables
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.task import Task
-from services.oracle.units import parse_duration
 
 _BUILT_IN = ("jobRun", "jb", "jobSpec")
 
@@ -89,7 +89,7 @@ def _step(node: dot.Node, edges: list[tuple[str, str]], ids: list[str], order: M
         if name not in ids:
             raise SpecificationError(f"observationSource.{node.id}", f"$({name})", "tasks of the pipeline or jobRun")
     try:
-        timeout_s = None if timeout is None else parse_duration(timeout)
+        timeout_s = None if timeout is None else parse_duration_s(timeout)
     except ValueError as error:
         raise SpecificationError(f"observationSource.{node.id}.timeout", timeout, str(error)) from error
     task = tasks.create(node.id, attributes)

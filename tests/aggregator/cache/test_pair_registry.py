@@ -2,6 +2,7 @@ import pytest
 
 from meshkit.clock import ManualClock
 from services.aggregator.cache.pair_registry import PairRegistry
+from services.aggregator.cache.request_counts import RequestCounts
 from services.aggregator.prices.errors import TooManyPairs
 from services.aggregator.prices.pair import Pair
 from tests.aggregator.fakes import BTC, ETH
@@ -9,7 +10,7 @@ from tests.aggregator.fakes import BTC, ETH
 
 def test_a_full_registry_refuses_new_pairs_only() -> None:
     """A new pair is refused with a wait; one that is registered is renewed, and a removed one makes room."""
-    registry = PairRegistry(ManualClock(), 1, 500)
+    registry = PairRegistry(ManualClock(), 1, 500, RequestCounts(ManualClock()))
     registry.touch("kraken", BTC)
     registry.touch("kraken", BTC)
     with pytest.raises(TooManyPairs) as caught:
@@ -26,7 +27,7 @@ def test_a_full_registry_refuses_new_pairs_only() -> None:
 def test_idle_pairs_are_found_and_pinned_ones_never() -> None:
     """A pair is idle when its last request is at least the given time ago."""
     clock = ManualClock()
-    registry = PairRegistry(clock, 10, 500)
+    registry = PairRegistry(clock, 10, 500, RequestCounts(ManualClock()))
     registry.pin("kraken", ETH)
     registry.touch("kraken", BTC)
     clock.advance(60)
@@ -41,7 +42,7 @@ def test_idle_pairs_are_found_and_pinned_ones_never() -> None:
 def test_pairs_fetched_longest_ago_come_first() -> None:
     """Never fetched ones lead, excluded and ineligible ones are left out, and the room is kept."""
     clock = ManualClock()
-    registry = PairRegistry(clock, 10, 500)
+    registry = PairRegistry(clock, 10, 500, RequestCounts(ManualClock()))
     pairs = [Pair(name, "USD") for name in "ABCDE"]
     for age, pair in enumerate(pairs):
         registry.touch("kraken", pair).last_fetch_at = float(-age)
@@ -52,7 +53,7 @@ def test_pairs_fetched_longest_ago_come_first() -> None:
 
 def test_pairs_of_a_source_are_listed_in_order() -> None:
     """Sources are apart, and the order is that of base and quote."""
-    registry = PairRegistry(ManualClock(), 10, 500)
+    registry = PairRegistry(ManualClock(), 10, 500, RequestCounts(ManualClock()))
     for source, pair in (("kraken", ETH), ("kraken", BTC), ("binance", ETH)):
         registry.touch(source, pair)
 
