@@ -21,7 +21,7 @@ from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.limits import LocalLimits, peer_limits
-from services.oracle.ocr.ports import Network
+from services.oracle.ocr.ports import Network, Ports
 from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
@@ -196,12 +196,9 @@ def _start(stack: AsyncExitStack, committee: Committee, networks: Sequence[Netwo
         runner = Runner(
             committee.shared[index],
             committee.keys[index],
+            network,
+            Ports(world, world, world, world),
             clock=SystemClock(),
-            data_source=world,
-            reader=world,
-            transmitter=world,
-            network=network,
-            store=world,
             limits=LocalLimits(),
             on_trace=watch.on_trace,
         )

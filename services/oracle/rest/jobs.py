@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 
 from meshkit.errors import NotFound
+from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
 from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
-from services.oracle.spawner import ActiveJob, JobSpawner
 from services.oracle.store.jobs import JobError
 
 _PAGE_SIZE = 1000

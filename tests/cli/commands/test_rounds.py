@@ -18,12 +18,12 @@ from cli.commands.rounds import as_dict, line, rounds, table
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit.server import MeshServer
+from services.oracle.jobs.job_spawner import JobSpawner
+from services.oracle.jobs.job_status import JobStatus
+from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.ocr.state import Trace, TraceKind
-from services.oracle.rounds import Rounds
+from services.oracle.p2p.host import Host
 from services.oracle.service import FULL_NAME, OracleServicer
-from services.oracle.spawner import JobSpawner
-from services.oracle.status import FeedStatus
-from services.oracle.surroundings import Surroundings
 from tests.waiting import until
 
 FEED = "BTC / USD"
@@ -44,23 +44,27 @@ def moment(stage: "pb.RoundStage.ValueType", at_ms: int, round_number: int = 1, 
 
 
 @asynccontextmanager
-async def _serving(run_dir: Path) -> AsyncIterator[dict[str, Rounds]]:
+async def _serving(run_dir: Path) -> AsyncIterator[dict[str, RoundEvents]]:
     """Serve the real OracleService of two nodes, each with one job, whose rounds are what one publishes."""
-    published: dict[str, Rounds] = {}
+    published: dict[str, RoundEvents] = {}
     async with AsyncExitStack() as stack:
         for index, name in enumerate(NODES):
             job = SimpleNamespace(external_job_id="e", name=FEED, label=FEED, contract="0x")
-            active = SimpleNamespace(id=1, job=job, status=FeedStatus(oracle_index=index))
-            published[name] = Rounds()
-            around = cast(Surroundings, SimpleNamespace(rounds=published[name]))
+            status = JobStatus(FEED)
+            status.oracle_index = index
+            active = SimpleNamespace(id=1, job=job, status=status)
+            published[name] = RoundEvents()
             spawner = cast(JobSpawner, SimpleNamespace(all=lambda active=active: [active]))
+            host = cast(Host, SimpleNamespace())
             server = MeshServer(name, run_dir / f"{name}.sock")
-            server.add(add_OracleServiceServicer_to_server, OracleServicer(around, spawner), FULL_NAME)
+            server.add(
+                add_OracleServiceServicer_to_server, OracleServicer(host, {}, spawner, published[name]), FULL_NAME
+            )
             await stack.enter_async_context(server)
         yield published
 
 
-async def _watched(published: dict[str, Rounds]) -> None:
+async def _watched(published: dict[str, RoundEvents]) -> None:
     await until(lambda: all(rounds._watchers for rounds in published.values()), "both nodes are watched")
 
 
