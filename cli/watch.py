@@ -10,7 +10,7 @@ import aiohttp
 import grpc
 import grpc.aio
 
-from cli import market_feeds
+from cli.embedded import feeds
 from cli.report import FeedRecord, enough
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
@@ -153,7 +153,7 @@ async def fetch_references(solution: Solution, records: list[FeedRecord]) -> Non
     base = f"http://127.0.0.1:{solution.mesh.market.port}/reference"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         for record in records:
-            pair = market_feeds.reference(record.name)
+            pair = feeds.reference(record.name)
             if pair is None:
                 continue
             query = {"pairs": pair}

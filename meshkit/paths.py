@@ -7,6 +7,8 @@ from pathlib import Path
 
 RUN_DIR_VARIABLE = "FEEDMESH_RUN_DIR"
 CONFIG_VARIABLE = "FEEDMESH_CONFIG"
+# The kernel's limit for the path of a Unix socket, without its terminating zero.
+LONGEST_SOCKET_PATH = 107
 
 
 def default_run_dir() -> Path:

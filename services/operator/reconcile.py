@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
+from chainlink.jobs import JobSpec
 from chainlink.ocr.contract_config import OcrConfig
 from services.operator.config import FeedTarget
 from services.operator.errors import UnusableContract
-from services.operator.nodes.job_specs import BRIDGE_NAME, JobSpec, is_ours
+from services.operator.nodes.feed_jobs import BRIDGE_NAME, is_ours
 
 
 class FeedPhase(IntEnum):

@@ -13,8 +13,8 @@ from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
 from meshkit import push
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import PriceAggregatorConfig
-from meshkit.configuration.mesh import Aggregation
 from services.aggregator import config
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.settings import StreamConfig

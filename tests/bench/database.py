@@ -71,7 +71,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 
 def _configuration(directory: Path) -> "Configuration":
-    from cli.profile import document_for
+    from cli.embedded.profile import document_for
     from meshkit.configuration.load import load
     from tests.bench.setup import SECRETS
     from tests.dbinit.server import free_port

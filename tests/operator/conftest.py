@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
 from meshkit.paths import DataDir
 from services.operator.config import (
@@ -81,7 +82,7 @@ def _anvil() -> Iterator[Anvil]:
 async def _chain(anvil: Anvil) -> AsyncIterator[Chain]:
     """Give a connection to the chain, with a rich faucet."""
     await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))
-    chain = Chain(anvil.url, CHAIN_ID)
+    chain = Chain([Endpoint("chain", anvil.url)], CHAIN_ID)
     yield chain
     await chain.close()
 

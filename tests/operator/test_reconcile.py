@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainlink.jobs import JobSpec
 from services.operator import reconcile
 from services.operator.config import FeedTarget, OcrSettings
 from services.operator.errors import UnusableContract
-from services.operator.nodes import job_specs
-from services.operator.nodes.job_specs import JobSpec
+from services.operator.nodes import feed_jobs
 from services.operator.onchain import ocr_config
 from services.operator.reconcile import (
     ContractState,
@@ -34,7 +34,7 @@ _NODE = "node-0"
 
 
 def _spec(feed: str, contract: str) -> JobSpec:
-    return job_specs.oracle_job(feed, 8, 1337, contract, made_oracles(4)[0].node, ("peer@127.0.0.1:9901",), 1000)
+    return feed_jobs.oracle_job(feed, 8, 1337, contract, made_oracles(4)[0].node, ("peer@127.0.0.1:9901",), 1000)
 
 
 _BTC, _ETH = _spec("BTC / USD", "0x" + "1" * 40), _spec("ETH / USD", "0x" + "2" * 40)
@@ -166,7 +166,7 @@ def test_a_moved_aggregator_changes_the_bridge() -> None:
 
 def test_a_bootstrap_node_needs_neither_bundle_nor_bridge() -> None:
     """A bootstrap node gets its jobs and nothing else."""
-    spec = job_specs.bootstrap_job("BTC / USD", 1337, "0x" + "1" * 40, made_oracles(4)[0].node)
+    spec = feed_jobs.bootstrap_job("BTC / USD", 1337, "0x" + "1" * 40, made_oracles(4)[0].node)
     changes = reconcile.decide_node(_NODE, None, _BRIDGE, [spec], NodeState(frozenset(), None, ()), all_feeds=True)
 
     assert (CreateJob(spec),) == changes

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable, TopupRequired
@@ -36,7 +37,7 @@ async def _nodes(meshed: OperatorConfig, prepared: Preparation) -> AsyncIterator
 @asynccontextmanager
 async def _reconciling(config: OperatorConfig, prepared: Preparation) -> AsyncIterator[Reconciler]:
     """Give a reconciler as a fresh process would have it: what it knows is in the state file."""
-    chain = Chain(config.chain.http_url, CHAIN_ID)
+    chain = Chain(config.chain.endpoints, CHAIN_ID)
     sender = Sender(chain, config.credentials.faucet_private_key, config.chain.gas_price_wei, SystemClock(), 20)
     store = FeedStore(config.data.operator / "feeds.json", CHAIN_ID)
     reconciler = Reconciler(config, prepared, chain, sender, store, SystemClock())
@@ -199,7 +200,7 @@ async def test_a_few_blocks_are_enough(meshed: OperatorConfig, prepared: Prepara
     config = replace(meshed, chain=replace(meshed.chain, http_url=f"http://127.0.0.1:{port}"))
     with start(port, "--block-time", "1") as anvil:
         await _fund(anvil)
-        chain = Chain(anvil.url, CHAIN_ID)
+        chain = Chain([Endpoint("chain", anvil.url)], CHAIN_ID)
         before = (await chain.head()).number
         async with _reconciling(config, prepared) as reconciler:
             outcome = await reconciler.run()

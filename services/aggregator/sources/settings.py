@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import Source, SourceName
-from meshkit.configuration.mesh import Aggregation
 from meshkit.log import get_logger
 from services.aggregator.sources.catalog import DECLARATIONS
 

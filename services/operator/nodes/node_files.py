@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
 from tomlkit.items import Array
 
+from chainlink.rpc.endpoints import Endpoint
 from services.operator.config import OperatorConfig
 from services.operator.nodes import key_files, private_files
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
@@ -135,7 +137,7 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                     "Mode": "FixedPrice",
                     "PriceDefault": price,
                     "PriceMin": "1 wei",
-                    "PriceMax": f"{max(1000 * 10**9, chain.gas_price_wei)} wei",
+                    "PriceMax": f"{chain.most_gas_price_wei} wei",
                     "LimitDefault": _GAS_LIMIT,
                     "EIP1559DynamicFees": False,
                     "BumpMin": "100 wei",
@@ -143,11 +145,18 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                     "BumpThreshold": 3,
                 },
                 "OCR": {"ContractConfirmations": 1},
-                "Nodes": [{"Name": chain.name, "WSURL": chain.ws_url, "HTTPURL": chain.http_url}],
+                "Nodes": _rpc_nodes(chain.endpoints),
             }
         ],
     }
     return _toml(document)
+
+
+def _rpc_nodes(endpoints: Sequence[Endpoint]) -> list[dict[str, Any]]:
+    nodes = [{"Name": one.name, "WSURL": one.ws_url, "HTTPURL": one.http_url} for one in endpoints]
+    if len(nodes) == 1:
+        return nodes
+    return [node | {"Order": one.order} for node, one in zip(nodes, endpoints, strict=True)]
 
 
 def secrets_toml(config: OperatorConfig, node: NodeIdentity, keys: NodeKeys) -> str:

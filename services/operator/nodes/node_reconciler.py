@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from chainlink.jobs import JobSpec
 from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import NodeRefused, NodeUnavailable
-from services.operator.nodes import job_specs
+from services.operator.nodes import feed_jobs
 from services.operator.nodes.node_files import PreparedNode
 from services.operator.nodes.rest_client import NodeClient
 from services.operator.reconcile import (
@@ -84,7 +85,7 @@ class NodeReconciler:
             client.evm_addresses(),
             client.peer_ids(),
             client.ocr_bundle_ids(),
-            client.bridge_url(job_specs.BRIDGE_NAME),
+            client.bridge_url(feed_jobs.BRIDGE_NAME),
             client.jobs(),
         )
         if identity.transmitter_address.lower() not in addresses:
@@ -106,19 +107,19 @@ class NodeReconciler:
                 if imported != bundle_id:
                     raise NodeRefused(client.name, "POST /v2/keys/ocr/import", 200, f"the bundle became {imported}")
             case SetBridge(url, exists=True):
-                await client.update_bridge(job_specs.BRIDGE_NAME, url)
+                await client.update_bridge(feed_jobs.BRIDGE_NAME, url)
             case SetBridge(url):
-                await client.create_bridge(job_specs.BRIDGE_NAME, url)
+                await client.create_bridge(feed_jobs.BRIDGE_NAME, url)
             case DeleteJob(job_id):
                 await client.delete_job(job_id)
             case CreateJob(spec):
                 await client.create_job(spec)
 
-    def _job(self, feed: FeedTarget, address: str) -> job_specs.JobSpec:
+    def _job(self, feed: FeedTarget, address: str) -> JobSpec:
         identity, chain_id = self._node.identity, self._config.chain.chain_id
         if identity.ocr is None:
-            return job_specs.bootstrap_job(feed.name, chain_id, address, identity)
-        timeout_ms = job_specs.observation_timeout_ms(self._config.ocr)
-        return job_specs.oracle_job(
+            return feed_jobs.bootstrap_job(feed.name, chain_id, address, identity)
+        timeout_ms = feed_jobs.observation_timeout_ms(self._config.ocr)
+        return feed_jobs.oracle_job(
             feed.name, feed.decimals, chain_id, address, identity, self._bootstrappers, timeout_ms
         )

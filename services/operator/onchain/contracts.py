@@ -94,7 +94,7 @@ async def _config(chain: Chain, address: str, block: int) -> OcrConfig | None:
     events = await chain.logs([address], "ConfigSet", block, block)
     if not events:
         raise ChainUnavailable("eth_getLogs", f"block {block} has no ConfigSet of {address}, but the contract says so")
-    said = events[-1]["args"]
+    said = events[-1].fields
     found = ContractConfig(
         contract=address,
         config_count=said["configCount"],

@@ -134,7 +134,7 @@ class FeedReconciler:
                 if isinstance(outcome, MeshError):
                     errors[feed.name] = outcome
                     continue
-                address = str(outcome["contractAddress"])
+                address = str(outcome.contract)
                 self._store.put(feed.name, FeedRecord(address))
                 self._deployed.add(feed.name)
                 made.append(feed)

@@ -12,6 +12,7 @@ import pytest
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
+from chainlink.rpc.endpoints import Endpoint
 from meshkit.credentials import database_password
 from meshkit.errors import FailedPrecondition
 from services.operator.config import OperatorConfig
@@ -128,6 +129,19 @@ def test_config_is_complete(config: OperatorConfig, prepared: Preparation) -> No
     assert ("1337", 1, 1) == (evm["ChainID"], evm["MinIncomingConfirmations"], evm["OCR"]["ContractConfirmations"])
     assert ("FixedPrice", "2000000000 wei") == (evm["GasEstimator"]["Mode"], evm["GasEstimator"]["PriceDefault"])
     assert [{"Name": "primary", "WSURL": "ws://127.0.0.1:1", "HTTPURL": "http://127.0.0.1:1"}] == evm["Nodes"]
+
+
+def test_all_endpoints_are_in_the_nodes_files(config: OperatorConfig, prepared: Preparation) -> None:
+    """With further endpoints a node prefers the first and falls back on the others in order."""
+    others = (Endpoint("second", "http://127.0.0.1:2", "ws://127.0.0.1:2"),)
+    config = replace(config, chain=replace(config.chain, others=others))
+    text = node_files.config_toml(config, prepared.identities[2], prepared.identities)
+    (evm,) = tomllib.loads(text)["EVM"]
+
+    assert [
+        {"Name": "primary", "WSURL": "ws://127.0.0.1:1", "HTTPURL": "http://127.0.0.1:1", "Order": 1},
+        {"Name": "second", "WSURL": "ws://127.0.0.1:2", "HTTPURL": "http://127.0.0.1:2", "Order": 2},
+    ] == evm["Nodes"]
 
 
 def test_root_keys_stand_before_tables(config: OperatorConfig, prepared: Preparation) -> None:

@@ -24,7 +24,7 @@ def _made(prepared: Preparation) -> tuple[OracleIdentity, ...]:
 async def _deploy(chain: Chain, sender: Sender) -> str:
     (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
     assert not isinstance(receipt, MeshError), receipt
-    return str(receipt["contractAddress"])
+    return str(receipt.contract)
 
 
 async def test_a_new_contract_says_what_it_is(chain: Chain, sender: Sender) -> None:
