@@ -5,7 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -98,17 +98,17 @@ async def test_domain_error_carries_its_fields(socket: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "name", [f"{NAME}/GetConnection", "grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"]
-)
+_GARBAGE = [f"{NAME}/GetConnection", "grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"]
+
+
+@pytest.mark.parametrize("name", _GARBAGE)
 async def test_bytes_that_are_no_message_are_a_wrong_argument(socket: Path, name: str) -> None:
     """Also of the services that every server has, and of streams; the next call is answered."""
     async with channel(socket) as connection:
+        kind: Any = connection.unary_stream if name.endswith("Watch") else connection.unary_unary
+        started = kind(f"/{name}")(b"\xff\xff")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            if name.endswith("Watch"):
-                await cast(Any, connection.unary_stream(f"/{name}"))(b"\xff\xff").read()
-            else:
-                await cast(Any, connection.unary_unary(f"/{name}"))(b"\xff\xff")
+            await (started.read() if name.endswith("Watch") else started)
         await pb_grpc.DatabaseServiceStub(connection).ListDatabases(pb.ListDatabasesRequest())
     info = error_info(caught.value)
 
