@@ -87,7 +87,7 @@ async def test_an_event_of_another_digest_is_not_believed(
     made: tuple[OracleIdentity, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A configuration that the contract's own digest was not made of is an endpoint that does not answer as it should."""
+    """An endpoint that tells a configuration with another digest than the contract's is not believed."""
     address = await _deploy(chain, sender)
     wanted = ocr_config.desired(made, config.ocr, 1337)
     await sender.send_all(feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address))
