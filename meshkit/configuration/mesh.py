@@ -69,6 +69,14 @@ class Postgres(Section):
     )
 
 
+class RpcEndpoint(Section):
+    """One more RPC endpoint of the chain, for when `chainlinkRpcHttpUrl` is away, behind, or of another chain."""
+
+    name: str = Field(min_length=1, description="Name in the nodes' files and in logs, unlike all others.")
+    http_url: str = Field(pattern=r"^https?://[^\s]+$", description="HTTP RPC.")
+    ws_url: str = Field(pattern=r"^wss?://[^\s]+$", description="WebSocket RPC.")
+
+
 class Contracts(Section):
     """The feeds' contracts."""
 
@@ -134,6 +142,10 @@ class Mesh(Section):
     keystore: Keystore = Field(Keystore(), description="Encryption of key files.")
     postgres: Postgres = Field(Postgres(), description="The PostgreSQL server.")
     contracts: Contracts = Field(Contracts(), description="The feeds' contracts.")
+    rpc_endpoints: tuple[RpcEndpoint, ...] = Field(
+        (),
+        description="Further RPC endpoints of the chain, in the order in which operator and nodes try them.",
+    )
     aggregator: Aggregation = Field(
         Aggregation(), description="Which prices are believed, and how those of several sources become one."
     )

@@ -14,7 +14,7 @@ from services.aggregator.prices.asset_class import AssetClass, asset_class
 from services.aggregator.prices.feed_guard import Limits
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig, read_source
-from services.aggregator.streams.settings import StreamConfig
+from services.aggregator.streams.settings import StreamConfig, read_stream
 
 _log = get_logger(__name__)
 
@@ -56,6 +56,7 @@ class AggregatorConfig:
     Configure the service.
 
     Attributes:
+        streams: The WebSockets there are to be, by the source's name in the configuration.
         feeds: The pairs of all known feeds, each with the pair every source prices it by.
         crosses: The pairs of feeds that are the quotient of two others, numerator first.
         pinned: The pairs of the configured feeds, kept fresh from the start and never removed.
@@ -84,6 +85,7 @@ class AggregatorConfig:
 
     sources: Mapping[str, SourceConfig]
     feeds: Mapping[Pair, Mapping[str, Pair]]
+    streams: Mapping[str, StreamConfig] = field(default_factory=dict)
     pinned: tuple[Pair, ...] = ()
     http_port: int = 3000
     log_level: str = "info"
@@ -114,11 +116,6 @@ class AggregatorConfig:
     asset_classes: Mapping[Pair, AssetClass] = field(default_factory=dict)
     converts_stablecoins: bool = True
     stablecoin_deviation_bps: int = 100
-
-    @property
-    def streams(self) -> dict[str, StreamConfig]:
-        """Return the settings of the streams there are to be, by the source's name in the configuration."""
-        return {name: each.stream for name, each in self.sources.items() if each.enabled and each.stream is not None}
 
     def spread_bps(self, pair: Pair) -> int | None:
         """Return how far apart prices of a feed's pair may be that agree; None for any distance."""
@@ -165,11 +162,16 @@ def read(configuration: Configuration) -> AggregatorConfig:
         if feed.cross is not None
     }
     pinned = [feeds.get(name) for name in configuration.solution.mesh.feeds]
+    sources: dict[str, SourceConfig] = {
+        name: read_source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
+        for name, source in given.sources.items()
+    }
+    streams = {
+        name: read_stream(source, given.proxy) for name, source in given.sources.items() if sources[name].enabled
+    }
     return AggregatorConfig(
-        sources={
-            name: read_source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
-            for name, source in given.sources.items()
-        },
+        sources=sources,
+        streams={name: stream for name, stream in streams.items() if stream is not None},
         feeds=known,
         pinned=tuple(Pair(feed.base, feed.quote) for feed in pinned if feed.kind != "market_cap"),
         http_port=given.port,

@@ -53,6 +53,7 @@ METRICS = (
     # Fixed by the specification, so without the ending of a counter.
     Metric("websocket_messages_received", "gauge", "Messages of streams so far.", _SOURCE),
     Metric("websocket_odd_messages_total", "counter", "Messages of streams that could not be read.", _SOURCE),
+    Metric("websocket_crashes_total", "counter", "Prices of streams that were lost by a defect of ours.", _SOURCE),
     Metric(
         "refetch_operations_total",
         "counter",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from meshkit.configuration.keys_by_service import DBINIT
 from meshkit.configuration.load import load_from_environment
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
@@ -80,7 +81,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
     Raises InvalidInput if the variable is not set, InvalidConfiguration if the file is not what it should be.
     """
-    return from_configuration(load_from_environment(environment), default_run_dir())
+    return from_configuration(load_from_environment(environment, DBINIT), default_run_dir())
 
 
 def _check_group_role(name: str) -> None:

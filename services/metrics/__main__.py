@@ -3,6 +3,7 @@
 import os
 
 from meshkit.clock import SystemClock
+from meshkit.configuration.keys_by_service import METRICS
 from meshkit.configuration.load import load_from_environment
 from meshkit.log import configure
 from meshkit.paths import RunDir, default_run_dir
@@ -13,7 +14,7 @@ from services.metrics.config import from_configuration
 
 async def main() -> None:
     """Read the configuration and serve."""
-    configuration = load_from_environment(os.environ)
+    configuration = load_from_environment(os.environ, METRICS)
     await serve(from_configuration(configuration), RunDir(default_run_dir()), SystemClock())
 
 

@@ -172,8 +172,8 @@ def test_what_is_read_is_used() -> None:
         for field in dataclasses.fields(view)
     }
 
-    # The times to live of pairs, the streams and the bounds of moves are looked up by methods of the configuration.
-    by_method = {"pair_ttls", "stream", "asset_classes", "max_spread_bps", "jump_guard_bps", "single_source_move_bps"}
+    # The times to live of pairs and the bounds of moves are looked up by methods of the configuration itself.
+    by_method = {"pair_ttls", "asset_classes", "max_spread_bps", "jump_guard_bps", "single_source_move_bps"}
     assert set() == read - used - by_method - {"move_hold_ms", "first_price_hold_ms"}
 
 

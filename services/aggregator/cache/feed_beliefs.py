@@ -176,7 +176,8 @@ class FeedBeliefs:
 
     def _demote(self, source: str, pair: Pair) -> None:
         accepted = self._cached.get(source, pair)
-        if accepted is not None:
+        # If the source said something else since, it is that which is contradicted.
+        if accepted is not None and self._doubted.get(source, pair) is None:
             self._cached.drop(source, pair)
             self._doubted.put(accepted)
             self._guard.forget(source, pair)

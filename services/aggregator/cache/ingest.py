@@ -21,7 +21,7 @@ from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import SourceOutcome, SourceQuote, Tick
+from services.aggregator.prices.quote import SourceOutcome, SourceQuote
 from services.aggregator.sources.source import TickOutcome
 
 _log = get_logger(__name__)
@@ -73,7 +73,7 @@ class PriceIngest:
             self._hear_again(outcome)
         return outcome
 
-    def streamed(self, fetcher: SourceFetcher, pair: Pair, tick: Tick) -> None:
+    def streamed(self, fetcher: SourceFetcher, pair: Pair, tick: TickOutcome) -> None:
         """
         Take in what a stream said about a pair; the quotes of its feeds are renewed by `renew_streamed`.
 

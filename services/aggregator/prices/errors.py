@@ -19,6 +19,7 @@ Why there is no price.
     │   ├── AccessRefused        the source refuses our key or our address
     │   ├── MalformedAnswer      the source's answer is not what it documents
     │   └── PriceRefused         the source's price failed validation
+    │       └── MarketHalted     nobody trades on the pair's market now
     └── DeadlineExceeded
         ├── SourceTimeout        the source did not answer in its time
         └── QuoteTimeout         the caller's time is over; the fetch goes on and fills the cache
@@ -219,6 +220,15 @@ class PriceRefused(_OfSource):
     def is_doubt(self) -> bool:
         """Tell whether the price is plausible in itself, and other sources may confirm it."""
         return self.rule in _DOUBTS
+
+
+class MarketHalted(PriceRefused):
+    """Nobody trades on the pair's market now, so that its last price is no price of now."""
+
+    reason = "MARKET_HALTED"
+
+    def __init__(self, source: str, pair: Pair, status: str) -> None:
+        super().__init__(source, pair, status, "nobody trades on its market", rule="halted")
 
 
 class SourceTimeout(DeadlineExceeded):

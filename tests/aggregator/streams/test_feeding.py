@@ -18,7 +18,8 @@ from services.aggregator.sources.factory import open_sources
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
-from services.aggregator.streams.streams import TURN_S, Streams
+from services.aggregator.streams.streams import Streams
+from services.aggregator.streams.turn import TURN_S
 from tests.aggregator.fakes import BTC, ScriptedSource, settings
 from tests.waiting import until
 
@@ -135,6 +136,9 @@ async def test_prices_of_a_turn_are_gathered() -> None:
     class Silent:
         source = "kraken"
 
+        def count_crash(self) -> None:
+            return
+
         def on_price(self, deliver: Any) -> None:
             self.deliver = deliver
 
@@ -145,7 +149,7 @@ async def test_prices_of_a_turn_are_gathered() -> None:
     streams = Streams(
         [silent],  # type: ignore[list-item]
         pairs=lambda _source: [],
-        deliver=lambda _source, _pair, tick: delivered.append(tick.price),
+        deliver=lambda _source, _pair, tick: delivered.append(tick.price),  # type: ignore[union-attr]
     )
     for price, moment in (("1", 10), ("2", 30), ("3", 20)):
         silent.deliver("kraken", BTC, Tick(price, moment))
@@ -163,16 +167,12 @@ async def _engine(market: str, session: aiohttp.ClientSession) -> AsyncIterator[
         "coinbase": BTC,
         "kucoin": Pair("BTC", "USDT"),
     }
-    sources = {
-        name: SourceConfig(
-            name,
-            base_url=f"{market}/{name}",
-            ttl_ms=3_000,
-            stream=StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/{name}/ws", base_url=f"{market}/{name}"),
-        )
+    sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=3_000) for name in names}
+    streams = {
+        name: StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/{name}/ws", base_url=f"{market}/{name}")
         for name in names
     }
-    config = replace(settings(*names), sources=sources, feeds={BTC: names}, pinned=(BTC,))
+    config = replace(settings(*names), sources=sources, streams=streams, feeds={BTC: names}, pinned=(BTC,))
     clock, metrics = SystemClock(), open_registry()
     engine = Engine(
         config,
