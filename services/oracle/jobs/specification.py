@@ -1,7 +1,6 @@
 """Job specifications: the TOML that the REST API takes, as typed jobs."""
 
 import re
-import tomllib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +11,18 @@ from eth_utils.exceptions import ValidationError
 
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import FeatureDisabled, SpecInvalid, SpecMalformed
+from services.oracle.jobs import toml_reader
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.graph import Pipeline
 from services.oracle.settings import Config
 from services.oracle.units import parse_duration
 
 ORACLE_TYPE = "offchainreporting"
+_LONGEST_NAME = 255
+_CHAIN_ID = re.compile(r"[0-9]{1,20}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _OCR2_TYPES = ("offchainreporting2", "bootstrap")
-_LOCATOR = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}@[^\s/@]+:\d{1,5}(?:/[^\s/@]+:\d{1,5})*")
+_LOCATOR = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}@[^\s/@]+:[0-9]{1,5}(?:/[^\s/@]+:[0-9]{1,5})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +99,18 @@ def parse(toml: str, config: Config) -> Job:
         raise FeatureDisabled("The Offchain Reporting 2 feature is disabled by configuration")
     if kind != ORACLE_TYPE:
         raise SpecMalformed("type", kind, f"{ORACLE_TYPE}")
-    if document.get("schemaVersion") != 1:
-        raise SpecMalformed("schemaVersion", document.get("schemaVersion"), "1")
     fields = _Fields(document)
+    if fields.optional("schemaVersion", int) != 1:
+        raise SpecMalformed("schemaVersion", document.get("schemaVersion"), "1")
     bootstrap = fields.take("isBootstrapPeer", bool)
     pipeline = _pipeline(fields, bootstrap)
     if not config.ocr.enabled:
         raise FeatureDisabled("The Offchain Reporting feature is disabled by configuration")
     chain = _chain(fields, config)
     timings = _timings(fields, config, chain)
-    values = {
+    values: dict[str, Any] = {
         "external_job_id": _external_job_id(fields),
-        "name": fields.optional("name", str),
+        "name": _name(fields),
         "contract": fields.address("contractAddress"),
         "chain_id": chain.number,
         "bootstrappers": _bootstrappers(fields),
@@ -174,10 +177,7 @@ class _Fields:
 def _document(toml: str) -> Mapping[str, Any]:
     if "<{}>" in toml:
         raise SpecMalformed("toml", "<{}>", "text without it")
-    try:
-        return tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecMalformed("toml", str(error), "TOML") from error
+    return toml_reader.read(toml)
 
 
 def _needed(name: str, value: Any, allowed: str) -> Any:
@@ -202,7 +202,7 @@ def _pipeline(fields: _Fields, bootstrap: bool) -> Pipeline | None:
 
 def _chain(fields: _Fields, config: Config) -> EvmSettings:
     text = str(_needed("evmChainID", fields.optional("evmChainID", object), "the id of a chain in config.toml"))
-    chain = config.chain(int(text)) if text.isdigit() else None
+    chain = config.chain(int(text)) if _CHAIN_ID.fullmatch(text) else None
     if chain is None:
         raise SpecInvalid("evmChainID", text, ", ".join(chain.chain_id for chain in config.evm))
     return chain
@@ -210,10 +210,18 @@ def _chain(fields: _Fields, config: Config) -> EvmSettings:
 
 def _external_job_id(fields: _Fields) -> uuid.UUID:
     text = fields.optional("externalJobID", str)
-    try:
-        return uuid.UUID(text) if text else uuid.uuid4()
-    except ValueError as error:
-        raise SpecMalformed("externalJobID", text, "a UUID") from error
+    if not text:
+        return uuid.uuid4()
+    if not _UUID.fullmatch(text):
+        raise SpecMalformed("externalJobID", text, "a UUID")
+    return uuid.UUID(text)
+
+
+def _name(fields: _Fields) -> str | None:
+    name: str | None = fields.optional("name", str)
+    if name is not None and len(name) > _LONGEST_NAME:
+        raise SpecInvalid("name", f"{len(name)} characters", f"at most {_LONGEST_NAME}")
+    return name
 
 
 def _bootstrappers(fields: _Fields) -> tuple[str, ...]:
