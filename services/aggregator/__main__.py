@@ -1,4 +1,4 @@
-"""Run the price aggregator: python -m services.aggregator."""
+"""Run the price aggregator: python -m services.aggregator, with FEEDMESH_CONFIG and FEEDMESH_RUN_DIR."""
 
 import os
 

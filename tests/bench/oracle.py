@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from chainlink.contract import aggregator as calls
 from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
-from services.oracle.chain import aggregator as calls
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.ports import Network, Ports
@@ -146,9 +146,9 @@ async def gas(n: int) -> int:
         aggregator = await Aggregator.deploy(anvil)
         signers = [oracle.signing_address for oracle in committee.public.oracles]
         await aggregator.configure(signers, committee.transmitters, f, b"")
-        _, digest = calls.decode_config_details(
-            await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS)
-        )
+        digest = calls.decode_config_details(
+            await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS.selector)
+        ).config_digest
         await anvil.fund(committee.transmitters[0])
         used = 0
         for round_number in (1, 2, 3):

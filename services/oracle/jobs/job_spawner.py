@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from chainlink.errors import SpecInvalid
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, NotFound
-from services.oracle.errors import DatabaseUnavailable, JobNotStarted, JobRefused, SpecInvalid
+from services.oracle.errors import DatabaseUnavailable, JobNotStarted, JobRefused
 from services.oracle.jobs.bootstrap_service import BootstrapDelegate, BootstrapService
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.oracle_service import OracleDelegate, OracleService

@@ -1,28 +1,20 @@
-"""Job specifications: the TOML that the REST API takes, as typed jobs."""
+"""A job as this node runs it: its specification with what the node's configuration and the chain add to it."""
 
-import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from eth_utils.address import is_checksum_address
-from eth_utils.exceptions import ValidationError
-
+from chainlink.address import is_checksummed
+from chainlink.errors import SpecInvalid, SpecMalformed
+from chainlink.jobs import JobSpec, document_of
+from chainlink.units import NS_PER_S
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.errors import FeatureDisabled, SpecInvalid, SpecMalformed
-from services.oracle.jobs import toml_reader
+from services.oracle.errors import FeatureDisabled
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.graph import Pipeline
 from services.oracle.settings import Config
-from services.oracle.units import parse_duration
 
-ORACLE_TYPE = "offchainreporting"
-_LONGEST_NAME = 255
-_CHAIN_ID = re.compile(r"[0-9]{1,20}")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _OCR2_TYPES = ("offchainreporting2", "bootstrap")
-_LOCATOR = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}@[^\s/@]+:[0-9]{1,5}(?:/[^\s/@]+:[0-9]{1,5})*")
+_CONFIG_SUBSCRIBE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +38,33 @@ class _Job:
     Hold what both kinds of job have.
 
     Attributes:
+        spec: The specification, with the values in force in the place of those it leaves out.
         external_job_id: The UUID by which the creator knows it.
-        name: Unique on the node, or None.
-        contract: The aggregator's checksummed address.
-        bootstrappers: Locators `peerid@host:port`; empty: those of config.toml.
     """
 
+    spec: JobSpec
     external_job_id: uuid.UUID
-    name: str | None
-    contract: str
-    chain_id: int
-    bootstrappers: tuple[str, ...]
     timings: Timings
+
+    @property
+    def name(self) -> str | None:
+        """Return the name, unique on the node, or None."""
+        return self.spec.name
+
+    @property
+    def contract(self) -> str:
+        """Return the aggregator's checksummed address."""
+        return self.spec.contract_address
+
+    @property
+    def chain_id(self) -> int:
+        """Return the number of the chain."""
+        return self.spec.chain_id
+
+    @property
+    def bootstrappers(self) -> tuple[str, ...]:
+        """Return the locators `peerid@host:port`; empty: those of config.toml."""
+        return self.spec.bootstrappers
 
     @property
     def label(self) -> str:
@@ -93,175 +100,87 @@ def parse(toml: str, config: Config) -> Job:
         SpecInvalid: for a field that breaks a rule.
         FeatureDisabled: for OCR1 when it is off, and for OCR2, which this node does not have.
     """
-    document = _document(toml)
-    kind = document.get("type")
-    if kind in _OCR2_TYPES:
+    document = document_of(toml)
+    if document.get("type") in _OCR2_TYPES:
         raise FeatureDisabled("The Offchain Reporting 2 feature is disabled by configuration")
-    if kind != ORACLE_TYPE:
-        raise SpecMalformed("type", kind, f"{ORACLE_TYPE}")
-    fields = _Fields(document)
-    if fields.optional("schemaVersion", int) != 1:
-        raise SpecMalformed("schemaVersion", document.get("schemaVersion"), "1")
-    bootstrap = fields.take("isBootstrapPeer", bool)
-    pipeline = _pipeline(fields, bootstrap)
+    spec = JobSpec.read(document)
+    pipeline = None if spec.observation_source is None else _pipeline(spec.observation_source)
     if not config.ocr.enabled:
         raise FeatureDisabled("The Offchain Reporting feature is disabled by configuration")
-    chain = _chain(fields, config)
-    timings = _timings(fields, config, chain)
-    values: dict[str, Any] = {
-        "external_job_id": _external_job_id(fields),
-        "name": _name(fields),
-        "contract": fields.address("contractAddress"),
-        "chain_id": chain.number,
-        "bootstrappers": _bootstrappers(fields),
-        "timings": timings,
-    }
+    chain = config.chain(spec.chain_id)
+    if chain is None:
+        raise SpecInvalid("evmChainID", spec.chain_id, ", ".join(chain.chain_id for chain in config.evm))
+    timings = _timings(spec, config, chain)
+    external_job_id = uuid.UUID(spec.external_job_id) if spec.external_job_id else uuid.uuid4()
+    spec = _in_force(replace(spec, external_job_id=str(external_job_id)), timings)
     if pipeline is None:
-        return BootstrapJob(**values)
-    max_task_s = fields.duration("maxTaskDuration", 0.0)
+        return BootstrapJob(spec, external_job_id, timings)
+    max_task_s = (spec.max_task_duration_ns or 0) / NS_PER_S
     _check_task_times(pipeline, max_task_s, timings.observation_s)
-    return OracleJob(
-        **values,
-        key_bundle_id=fields.optional("keyBundleID", str)
-        or _needed("keyBundleID", config.ocr.key_bundle_id, "or OCR.KeyBundleID"),
-        transmitter=fields.address("transmitterAddress", config.ocr.transmitter_address),
-        pipeline=pipeline,
-        max_task_s=max_task_s,
-        gas_limit=_gas_limit(fields, chain),
-    )
+    bundle = spec.key_bundle_id or config.ocr.key_bundle_id
+    if not bundle:
+        raise SpecInvalid("keyBundleID", "nothing", "a bundle's id here or in OCR.KeyBundleID")
+    transmitter, gas_limit = _transmitter(spec, config), spec.gas_limit or chain.transmit_gas_limit
+    spec = replace(spec, key_bundle_id=bundle, transmitter_address=transmitter, gas_limit=gas_limit)
+    return OracleJob(spec, external_job_id, timings, bundle, transmitter, pipeline, max_task_s, gas_limit)
 
 
-class _Fields:
-    """Take fields of a specification with their types; unknown ones are ignored, as the node does."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._document = document
-
-    def optional(self, name: str, kind: type) -> Any:
-        value = self._document.get(name)
-        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            raise SpecMalformed(name, value, f"a value of type {kind.__name__}")
-        return value
-
-    def take(self, name: str, kind: type) -> Any:
-        return _needed(name, self.optional(name, kind), "a value")
-
-    def has(self, name: str) -> bool:
-        return name in self._document
-
-    def duration(self, name: str, default: float, least: float = 0.0, most: float = float("inf")) -> float:
-        text = self.optional(name, str)
-        if not text:
-            return default
-        try:
-            seconds = parse_duration(text)
-        except ValueError as error:
-            raise SpecMalformed(name, text, str(error)) from error
-        if seconds == 0:
-            return default
-        if not least <= seconds <= most:
-            raise SpecInvalid(name, text, f"{least:g}s to {most:g}s")
-        return seconds
-
-    def address(self, name: str, default: str | None = None) -> str:
-        text = self.optional(name, str) or _needed(name, default, "an address")
-        try:
-            checksummed = is_checksum_address(text)
-        except (ValueError, ValidationError):
-            checksummed = False
-        if not checksummed:
-            raise SpecInvalid(name, text, "an address with its EIP-55 checksum")
-        return str(text)
-
-
-def _document(toml: str) -> Mapping[str, Any]:
-    if "<{}>" in toml:
-        raise SpecMalformed("toml", "<{}>", "text without it")
-    return toml_reader.read(toml)
-
-
-def _needed(name: str, value: Any, allowed: str) -> Any:
-    if value is None:
-        raise SpecInvalid(name, "nothing", allowed)
-    return value
-
-
-def _pipeline(fields: _Fields, bootstrap: bool) -> Pipeline | None:
-    source = fields.optional("observationSource", str)
-    if bootstrap:
-        if fields.has("observationSource"):
-            raise SpecInvalid("observationSource", "a pipeline", "none: unrecognised key for bootstrap peer")
-        return None
-    if not source or not source.strip():
-        raise SpecInvalid("observationSource", "nothing", "a pipeline: no pipeline specified")
+def _pipeline(source: str) -> Pipeline:
     try:
         return Pipeline.parse(source)
     except SpecificationError as error:
         raise SpecMalformed(error.field, error.found, error.allowed) from error
 
 
-def _chain(fields: _Fields, config: Config) -> EvmSettings:
-    text = str(_needed("evmChainID", fields.optional("evmChainID", object), "the id of a chain in config.toml"))
-    chain = config.chain(int(text)) if _CHAIN_ID.fullmatch(text) else None
-    if chain is None:
-        raise SpecInvalid("evmChainID", text, ", ".join(chain.chain_id for chain in config.evm))
-    return chain
-
-
-def _external_job_id(fields: _Fields) -> uuid.UUID:
-    text = fields.optional("externalJobID", str)
-    if not text:
-        return uuid.uuid4()
-    if not _UUID.fullmatch(text):
-        raise SpecMalformed("externalJobID", text, "a UUID")
-    return uuid.UUID(text)
-
-
-def _name(fields: _Fields) -> str | None:
-    name: str | None = fields.optional("name", str)
-    if name is not None and len(name) > _LONGEST_NAME:
-        raise SpecInvalid("name", f"{len(name)} characters", f"at most {_LONGEST_NAME}")
-    return name
-
-
-def _bootstrappers(fields: _Fields) -> tuple[str, ...]:
-    locators = fields.optional("p2pv2Bootstrappers", list) or []
-    for index, locator in enumerate(locators):
-        if not isinstance(locator, str) or not _LOCATOR.fullmatch(locator):
-            raise SpecInvalid(f"p2pv2Bootstrappers[{index}]", locator, "12D3KooW…@host:port")
-    return tuple(locators)
-
-
-def _timings(fields: _Fields, config: Config, chain: EvmSettings) -> Timings:
-    observation_s = fields.duration("observationTimeout", config.ocr.observation_timeout_s, 1, 20)
-    grace_s = fields.duration("observationGracePeriod", chain.ocr.observation_grace_period_s, 0.01, 2)
+def _timings(spec: JobSpec, config: Config, chain: EvmSettings) -> Timings:
+    observation_s = _seconds(spec.observation_timeout_ns, config.ocr.observation_timeout_s)
+    grace_s = _seconds(spec.observation_grace_period_ns, chain.ocr.observation_grace_period_s)
     if grace_s > observation_s:
         raise SpecInvalid("observationGracePeriod", f"{grace_s:g}s", f"at most observationTimeout, {observation_s:g}s")
-    confirmations = fields.optional("contractConfigConfirmations", int) or chain.contract_confirmations
-    if not 1 <= confirmations <= 100:
-        raise SpecInvalid("contractConfigConfirmations", confirmations, "1 to 100")
-    poll_s = fields.duration("contractConfigTrackerPollInterval", config.config_poll_interval_s(chain), 15, 120)
+    poll_s = _seconds(spec.config_poll_interval_ns, config.config_poll_interval_s(chain))
     return Timings(
         observation_s=observation_s,
         observation_grace_s=grace_s,
-        blockchain_s=fields.duration("blockchainTimeout", config.ocr.blockchain_timeout_s, 1, 20),
-        database_s=fields.duration("databaseTimeout", chain.ocr.database_timeout_s, 0.1, 10),
-        transmit_s=fields.duration(
-            "contractTransmitterTransmitTimeout", chain.ocr.contract_transmitter_transmit_timeout_s, 1, 60
-        ),
+        blockchain_s=_seconds(spec.blockchain_timeout_ns, config.ocr.blockchain_timeout_s),
+        database_s=_seconds(spec.database_timeout_ns, chain.ocr.database_timeout_s),
+        transmit_s=_seconds(spec.transmit_timeout_ns, chain.ocr.contract_transmitter_transmit_timeout_s),
         # On a local chain nothing is gained by waiting, whatever the job was written for.
         config_poll_s=min(poll_s, config.config_poll_interval_s(chain)),
         first_config_poll_s=min(poll_s, config.first_config_poll_interval_s(chain)),
-        config_subscribe_s=fields.duration("contractConfigTrackerSubscribeInterval", 120.0, 60, 300),
-        config_confirmations=confirmations,
+        config_subscribe_s=_seconds(spec.config_subscribe_interval_ns, _CONFIG_SUBSCRIBE_S),
+        config_confirmations=spec.config_confirmations or chain.contract_confirmations,
     )
 
 
-def _gas_limit(fields: _Fields, chain: EvmSettings) -> int:
-    limit: int = fields.optional("gasLimit", int) or chain.transmit_gas_limit
-    if not 0 < limit < 2**32:
-        raise SpecMalformed("gasLimit", limit, f"1 to {2**32 - 1}")
-    return limit
+def _in_force(spec: JobSpec, timings: Timings) -> JobSpec:
+    return replace(
+        spec,
+        observation_timeout_ns=_ns(timings.observation_s),
+        observation_grace_period_ns=_ns(timings.observation_grace_s),
+        blockchain_timeout_ns=_ns(timings.blockchain_s),
+        database_timeout_ns=_ns(timings.database_s),
+        transmit_timeout_ns=_ns(timings.transmit_s),
+        config_poll_interval_ns=_ns(timings.config_poll_s),
+        config_subscribe_interval_ns=_ns(timings.config_subscribe_s),
+        config_confirmations=timings.config_confirmations,
+    )
+
+
+def _seconds(duration_ns: int | None, default_s: float) -> float:
+    return default_s if duration_ns is None else duration_ns / NS_PER_S
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)
+
+
+def _transmitter(spec: JobSpec, config: Config) -> str:
+    found = spec.transmitter_address or config.ocr.transmitter_address
+    if not found:
+        raise SpecInvalid("transmitterAddress", "nothing", "an address here or in OCR.TransmitterAddress")
+    if not is_checksummed(found):
+        raise SpecInvalid("transmitterAddress", found, "an address with its EIP-55 checksum")
+    return found
 
 
 def _check_task_times(pipeline: Pipeline, max_task_s: float, observation_s: float) -> None:

@@ -8,12 +8,13 @@ from typing import TypeVar
 import tenacity
 from structlog.stdlib import BoundLogger
 
+from chainlink.contract.aggregator import TransmissionDetails
 from services.oracle.ocr.actions import DeletePending, SavePacemaker, SavePending, Transmit
 from services.oracle.ocr.errors import OcrError
 from services.oracle.ocr.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved, Started, TransmitEnded
 from services.oracle.ocr.limits import LocalLimits
 from services.oracle.ocr.ports import Ports
-from services.oracle.ocr.state import Override, SignedRound, TransmissionDetails
+from services.oracle.ocr.state import Override, SignedRound
 
 _T = TypeVar("_T")
 

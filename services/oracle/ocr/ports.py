@@ -10,15 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.oracle.ocr.state import (
-    Override,
-    PacemakerState,
-    PendingTransmission,
-    RoundRequested,
-    SignedRound,
-    Trace,
-    TransmissionDetails,
-)
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
+from services.oracle.ocr.state import Override, PacemakerState, PendingTransmission, SignedRound, Trace
 
 
 class DataSource(Protocol):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from chainlink.units import parse_duration_s
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.parameters import to_bool
-from services.oracle.units import parse_duration
 
 _Value = TypeVar("_Value")
 _DEFAULT_MIN_BACKOFF_S = 5.0
@@ -60,7 +60,7 @@ class Attributes:
 
     def duration(self, name: str) -> float | None:
         """Take a duration in seconds; None if it is missing."""
-        return self._parsed(name, None, parse_duration, "a duration such as 5s", empty_is_missing=False)
+        return self._parsed(name, None, parse_duration_s, "a duration such as 5s", empty_is_missing=False)
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names that nobody took."""

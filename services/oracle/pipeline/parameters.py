@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from chainlink.units import parse_duration_s
 from services.oracle.pipeline.errors import ParameterEmpty, TaskError, bad_input
 from services.oracle.pipeline.values import Memo, Value, kind, parse_json, unwrapped
-from services.oracle.units import parse_duration
 
 _T = TypeVar("_T")
 Source = Callable[[], Value]
@@ -205,7 +205,7 @@ def to_seconds(value: Value) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     try:
-        return parse_duration(to_text(value))
+        return parse_duration_s(to_text(value))
     except ValueError as error:
         raise TaskError(f"time: invalid duration {json.dumps(value, ensure_ascii=False)}") from error
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from chainlink.jobs import JobSpec
 from meshkit.clock import ManualClock
 from meshkit.metrics import Registry
 from services.oracle.jobs.job_status import OracleStatus
@@ -45,11 +46,8 @@ def job(source: str, **limits: float) -> OracleJob:
         config_confirmations=1,
     )
     return OracleJob(
+        spec=JobSpec(contract_address="0xC", chain_id=1337, is_bootstrap=False, name="BTC / USD"),
         external_job_id=uuid.UUID(int=7),
-        name="BTC / USD",
-        contract="0xC",
-        chain_id=1337,
-        bootstrappers=(),
         timings=timings,
         key_bundle_id="",
         transmitter="",
