@@ -11,7 +11,7 @@ from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig, read_source
-from services.aggregator.streams.settings import StreamConfig
+from services.aggregator.streams.settings import StreamConfig, read_stream
 
 _log = get_logger(__name__)
 
@@ -52,6 +52,7 @@ class AggregatorConfig:
     Configure the service.
 
     Attributes:
+        streams: The WebSockets there are to be, by the source's name in the configuration.
         feeds: The pairs of all known feeds, each with the pair every source prices it by.
         crosses: The pairs of feeds that are the quotient of two others, numerator first.
         pinned: The pairs of the configured feeds, kept fresh from the start and never removed.
@@ -73,6 +74,7 @@ class AggregatorConfig:
 
     sources: Mapping[str, SourceConfig]
     feeds: Mapping[Pair, Mapping[str, Pair]]
+    streams: Mapping[str, StreamConfig] = field(default_factory=dict)
     pinned: tuple[Pair, ...] = ()
     http_port: int = 3000
     log_level: str = "info"
@@ -94,11 +96,6 @@ class AggregatorConfig:
     jump_guard_bps: int | None = 1_000
     jump_confirmations: int = 3
     converts_stablecoins: bool = False
-
-    @property
-    def streams(self) -> dict[str, StreamConfig]:
-        """Return the settings of the streams there are to be, by the source's name in the configuration."""
-        return {name: each.stream for name, each in self.sources.items() if each.enabled and each.stream is not None}
 
     def ttl_ms(self, source: str, pair: Pair) -> int:
         """Return the time to live of a pair: the first override that fits, else the source's own."""
@@ -126,11 +123,16 @@ def read(configuration: Configuration) -> AggregatorConfig:
         if feed.cross is not None
     }
     pinned = [feeds.get(name) for name in configuration.solution.mesh.feeds]
+    sources: dict[str, SourceConfig] = {
+        name: read_source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
+        for name, source in given.sources.items()
+    }
+    streams = {
+        name: read_stream(source, given.proxy) for name, source in given.sources.items() if sources[name].enabled
+    }
     return AggregatorConfig(
-        sources={
-            name: read_source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
-            for name, source in given.sources.items()
-        },
+        sources=sources,
+        streams={name: stream for name, stream in streams.items() if stream is not None},
         feeds=known,
         pinned=tuple(Pair(feed.base, feed.quote) for feed in pinned if feed.kind != "market_cap"),
         http_port=given.port,

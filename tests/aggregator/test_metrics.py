@@ -113,7 +113,8 @@ async def _watched(market: str, session: aiohttp.ClientSession) -> AsyncIterator
     sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=3_000) for name in ("binance", "kraken")}
     config = replace(
         settings("binance", "kraken"),
-        sources=sources | {"binance": replace(sources["binance"], stream=stream)},
+        sources=sources,
+        streams={"binance": stream},
         feeds={BTC: {"binance": Pair("BTC", "USDT"), "kraken": BTC}},
         pinned=(BTC,),
     )

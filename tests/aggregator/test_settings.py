@@ -162,8 +162,8 @@ def test_what_is_read_is_used() -> None:
         for field in dataclasses.fields(view)
     }
 
-    # The times to live of pairs and the streams are looked up by methods of the configuration itself.
-    assert set() == read - used - {"pair_ttls", "stream"}
+    # The times to live of pairs are looked up by a method of the configuration itself.
+    assert set() == read - used - {"pair_ttls"}
 
 
 def test_the_documentation_is_that_of_the_settings() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
-from services.operator.onchain.contracts import price
+from services.operator.onchain.feed_contract import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

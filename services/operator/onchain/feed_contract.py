@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from chainlink.contract import aggregator
 from chainlink.errors import InvalidOcrConfig
-from chainlink.ocr.contract_config import ContractConfig, OcrConfig
+from chainlink.ocr.contract_config import OcrConfig
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import ocr_config
 from services.operator.onchain.chain import CallReverted, Chain
+from services.operator.onchain.contract_changes import ContractState
 from services.operator.onchain.transactions import Transaction
-from services.operator.reconcile import ContractState
 
 _NO_ADDRESS = "0x" + "00" * 20
 _MIN_ANSWER = 1
@@ -94,16 +95,7 @@ async def _config(chain: Chain, address: str, block: int) -> OcrConfig | None:
     events = await chain.logs([address], "ConfigSet", block, block)
     if not events:
         raise ChainUnavailable("eth_getLogs", f"block {block} has no ConfigSet of {address}, but the contract says so")
-    said = events[-1].fields
-    found = ContractConfig(
-        contract=address,
-        config_count=said["configCount"],
-        signers=tuple(said["signers"]),
-        transmitters=tuple(said["transmitters"]),
-        f=said["threshold"],
-        encoded_version=said["encodedConfigVersion"],
-        encoded=bytes(said["encoded"]),
-    )
+    found = aggregator.config_of(address, events[-1].fields)
     try:
         config, _ = found.decode()
     except InvalidOcrConfig:

@@ -7,21 +7,22 @@ from types import MappingProxyType
 
 import orjson
 
+from meshkit import atomic_file
+from services.operator import private_directory
 from services.operator.errors import UnreadableState
-from services.operator.nodes import private_files
 
 _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class FeedRecord:
+class KnownContract:
     """Hold a feed's contract address and the digest of its last known configuration, empty before the first."""
 
     address: str
     config_digest: str = ""
 
 
-class FeedStore:
+class KnownContracts:
     """Keep the records of all feeds of one chain in a file that is replaced at once at every change."""
 
     def __init__(self, path: Path, chain_id: int) -> None:
@@ -30,11 +31,11 @@ class FeedStore:
         self._records = _load(path, chain_id)
 
     @property
-    def records(self) -> Mapping[str, FeedRecord]:
+    def records(self) -> Mapping[str, KnownContract]:
         """Return the records by feed name."""
         return MappingProxyType(self._records)
 
-    def put(self, feed: str, record: FeedRecord) -> None:
+    def put(self, feed: str, record: KnownContract) -> None:
         """Remember a feed's record, if it is another one than before."""
         if self._records.get(feed) == record:
             return
@@ -47,23 +48,24 @@ class FeedStore:
             self._save()
 
     def _save(self) -> None:
-        private_files.make_directory(self._path.parent)
+        private_directory.make(self._path.parent)
         feeds = {
             name: {"address": record.address, "configDigest": record.config_digest}
             for name, record in self._records.items()
         }
         document = {"format": _FORMAT, "chainId": self._chain_id, "feeds": feeds}
-        private_files.write(self._path, orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        content = orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+        atomic_file.replace(self._path, content, private_directory.FILE_MODE)
 
 
-def _load(path: Path, chain_id: int) -> dict[str, FeedRecord]:
+def _load(path: Path, chain_id: int) -> dict[str, KnownContract]:
     """Read the records; those of another chain are of no use and are not returned."""
     try:
         document = orjson.loads(path.read_bytes())
         if document["chainId"] != chain_id:
             return {}
         return {
-            name: FeedRecord(str(record["address"]), str(record["configDigest"]))
+            name: KnownContract(str(record["address"]), str(record["configDigest"]))
             for name, record in document["feeds"].items()
         }
     except FileNotFoundError:

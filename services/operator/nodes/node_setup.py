@@ -9,9 +9,7 @@ from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import NodeRefused, NodeUnavailable
 from services.operator.nodes import feed_jobs
-from services.operator.nodes.node_files import PreparedNode
-from services.operator.nodes.rest_client import NodeClient
-from services.operator.reconcile import (
+from services.operator.nodes.node_changes import (
     CreateJob,
     DeleteJob,
     ImportBundle,
@@ -20,11 +18,14 @@ from services.operator.reconcile import (
     SetBridge,
     decide_node,
 )
+from services.operator.nodes.prepare_nodes import PreparedNode
+from services.operator.nodes.rest_client import NodeClient
+from services.operator.outcome import Outcome
 
 _BRIDGE_PATH = "/quotes/batch"
 
 
-class NodeReconciler:
+class NodeSetup:
     """Own the way of one node to its wanted state."""
 
     def __init__(self, config: OperatorConfig, node: PreparedNode, bootstrappers: tuple[str, ...]) -> None:
@@ -53,11 +54,10 @@ class NodeReconciler:
         """Close the connections."""
         await self._client.close()
 
-    async def reconcile(
-        self, contracts: Mapping[FeedTarget, str], changes: list[str], errors: dict[str, MeshError]
-    ) -> None:
-        """Bring the node to have a job for each contract, given by feed; adds to both, errors under its name."""
+    async def run(self, contracts: Mapping[FeedTarget, str]) -> Outcome:
+        """Bring the node to have a job for each contract, given by feed; an error stands under the node's name."""
         identity = self._node.identity
+        changes: list[str] = []
         try:
             if not await self._client.is_ready():
                 raise NodeUnavailable(self.name, "GET /readyz", "not ready")
@@ -77,7 +77,8 @@ class NodeReconciler:
                 changes.append(f"{self.name}: {change}")
             self._jobs = {feed: spec.contract_address for feed, spec in wanted.items()}
         except MeshError as error:
-            errors[self.name] = error
+            return Outcome(tuple(changes), {self.name: error})
+        return Outcome(tuple(changes))
 
     async def _observe(self) -> NodeState:
         identity, client = self._node.identity, self._client

@@ -1,9 +1,6 @@
-"""Every node's files: keys, config.toml, secrets.toml and apicredentials, as Chainlink 2.27 reads them."""
+"""The texts of a node's files, as Chainlink 2.27 reads them: config.toml, secrets.toml and apicredentials."""
 
-import asyncio
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
@@ -11,69 +8,11 @@ from tomlkit.items import Array
 
 from chainlink.rpc.endpoints import Endpoint
 from services.operator.config import OperatorConfig
-from services.operator.nodes import key_files, private_files
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
-from services.operator.nodes.key_files import NodeKeys
+from services.operator.nodes.node_keys import NodeKeys
 
-CONFIG_FILE = "config.toml"
-SECRETS_FILE = "secrets.toml"
-CREDENTIALS_FILE = "apicredentials"
 # More than one transmit of 31 oracles takes (235 thousand).
 _GAS_LIMIT = 500_000
-# A key at the standard scrypt cost takes 256 MiB while it is made or read.
-_MOST_THREADS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedNode:
-    """Hold a node whose files are in place, and the encrypted OCR bundle that it has to import."""
-
-    identity: NodeIdentity
-    ocr_export: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """Hold all nodes in the order of their numbers, and how many keys were made."""
-
-    nodes: tuple[PreparedNode, ...]
-    created_keys: int
-
-    @property
-    def identities(self) -> tuple[NodeIdentity, ...]:
-        """Return the nodes' public identities."""
-        return tuple(node.identity for node in self.nodes)
-
-
-async def prepare(config: OperatorConfig) -> Preparation:
-    """
-    Make the missing keys of every node, at once on threads, and write every node's files.
-
-    Raises:
-        UnreadableKeyFile: when a key file exists and does not decrypt.
-    """
-    password = config.credentials.keystore_password
-    gate = asyncio.Semaphore(min(_MOST_THREADS, os.cpu_count() or 1))
-
-    async def ensure(index: int) -> NodeKeys:
-        async with gate:
-            directory, with_ocr = config.data.node(index), not config.is_bootstrap(index)
-            return await asyncio.to_thread(key_files.ensure, directory, password, config.scrypt_n, with_ocr=with_ocr)
-
-    # All end before the first error is raised: no thread may go on writing behind the caller's back.
-    results = await asyncio.gather(*map(ensure, config.node_indexes), return_exceptions=True)
-    keys: dict[int, NodeKeys] = {}
-    for index, result in zip(config.node_indexes, results, strict=True):
-        if isinstance(result, BaseException):
-            raise result
-        keys[index] = result
-    identities = tuple(
-        NodeIdentity.of(index, config.node_name(index), node.evm, node.p2p, node.ocr) for index, node in keys.items()
-    )
-    for identity in identities:
-        _write(config, identity, keys[identity.index], identities)
-    nodes = tuple(PreparedNode(identity, keys[identity.index].ocr_export) for identity in identities)
-    return Preparation(nodes, sum(node.created for node in keys.values()))
 
 
 def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIdentity, ...]) -> str:
@@ -177,11 +116,9 @@ def secrets_toml(config: OperatorConfig, node: NodeIdentity, keys: NodeKeys) -> 
     )
 
 
-def _write(config: OperatorConfig, node: NodeIdentity, keys: NodeKeys, nodes: tuple[NodeIdentity, ...]) -> None:
-    directory, credentials = config.data.node(node.index), config.credentials
-    private_files.write(directory / CONFIG_FILE, config_toml(config, node, nodes))
-    private_files.write(directory / SECRETS_FILE, secrets_toml(config, node, keys))
-    private_files.write(directory / CREDENTIALS_FILE, f"{credentials.api_email}\n{credentials.api_password}\n")
+def api_credentials(config: OperatorConfig) -> str:
+    """Return a node's apicredentials: the two lines that make the administrator of its API."""
+    return f"{config.credentials.api_email}\n{config.credentials.api_password}\n"
 
 
 def _toml(document: dict[str, Any]) -> str:

@@ -1,31 +1,32 @@
-"""Bring the feeds' contracts and the transmitters' funds to the configured state."""
+"""Deploy and configure the feeds' contracts."""
 
 import asyncio
+from types import MappingProxyType
 
 from meshkit import log
-from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import ChainUnavailable, TopupRequired
+from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import OracleIdentity
-from services.operator.onchain import contracts, funding, ocr_config
+from services.operator.onchain import feed_contract, ocr_config
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.contract_changes import FeedAction, decide_feed
+from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 from services.operator.onchain.transactions import Sender, Transaction
-from services.operator.reconcile import FeedAction, decide_feed
-from services.operator.saved_state import FeedRecord, FeedStore
+from services.operator.outcome import Outcome, joined
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
 _MISSES_BEFORE_LOSS = 3
 _LOOKED_AT_ONCE = 16
 
 
-class FeedReconciler:
+class ContractSetup:
     """
     Know the feeds' contracts, and make and configure them in batches that share blocks.
 
     Attributes:
-        looked: Set once the recorded contracts were compared with the chain, or that was tried.
+        looked: Set once the known contracts were compared with the chain, or that was tried.
     """
 
     def __init__(
@@ -34,22 +35,19 @@ class FeedReconciler:
         oracles: tuple[OracleIdentity, ...],
         chain: Chain,
         sender: Sender,
-        store: FeedStore,
-        clock: Clock,
+        known: KnownContracts,
     ) -> None:
         self._config = config
         self._oracles = oracles
         self._chain = chain
         self._sender = sender
-        self._store = store
-        self._clock = clock
+        self._known = known
         self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
         self._misses: dict[str, int] = {}
         self.looked = asyncio.Event()
-        self._next_topup_s = 0.0
-        self._log = log.get_logger("services.operator.onchain.feed_reconciler")
+        self._log = log.get_logger(__name__)
 
     def is_deployed(self, feed: str) -> bool:
         """Tell whether a feed has its contract, as last seen."""
@@ -59,15 +57,15 @@ class FeedReconciler:
         """Tell whether a feed's contract has the wanted configuration, as last seen."""
         return feed in self._configured
 
-    def record(self, feed: FeedTarget) -> FeedRecord | None:
+    def record(self, feed: FeedTarget) -> KnownContract | None:
         """Return a feed's contract as far as it is known: the configured one, or the one we deployed."""
-        record = self._store.records.get(feed.name)
+        record = self._known.records.get(feed.name)
         if feed.address is not None and (record is None or record.address.lower() != feed.address.lower()):
-            return FeedRecord(feed.address)
+            return KnownContract(feed.address)
         return record
 
-    async def reconcile_contracts(self, changes: list[str], errors: dict[str, MeshError]) -> None:
-        """Deploy what is missing, configure what differs; adds to both, errors under `chain` or the feed's name."""
+    async def run(self) -> Outcome:
+        """Deploy what is missing, configure what differs; the errors stand under `chain` or the feed's name."""
         feeds = self._config.feeds
         try:
             await self._chain.check()
@@ -78,23 +76,25 @@ class FeedReconciler:
                 for decision in await together(map(self._decide, batch))
             ]
         except MeshError as error:
-            errors["chain"] = error
-            return
+            return Outcome(errors=MappingProxyType({"chain": error}))
         finally:
             self.looked.set()
+        failed: dict[str, MeshError] = {}
         todo: dict[FeedAction, list[FeedTarget]] = {action: [] for action in FeedAction}
         for feed, decision in zip(feeds, decisions, strict=True):
             if isinstance(decision, MeshError):
-                errors[feed.name] = decision
+                failed[feed.name] = decision
             else:
                 todo[decision].append(feed)
-        made = await self._deploy(todo[FeedAction.DEPLOY], changes, errors)
-        await self._configure([*made, *todo[FeedAction.CONFIGURE]], changes, errors)
+        deployment = await self._deploy(todo[FeedAction.DEPLOY])
+        made = [feed for feed in todo[FeedAction.DEPLOY] if feed.name not in deployment.errors]
+        configuration = await self._configure([*made, *todo[FeedAction.CONFIGURE]])
+        return joined((Outcome(errors=failed), deployment, configuration))
 
     async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
-        """Look at a feed's contract and say what it needs; keeps the phase and the record up to date."""
+        """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
         record = self.record(feed)
-        found = await contracts.state(self._chain, record.address) if record else None
+        found = await feed_contract.state(self._chain, record.address) if record else None
         try:
             decision = decide_feed(
                 feed, found, self._wanted, self._sender.address, may_deploy=self._config.deploy_contracts
@@ -110,7 +110,7 @@ class FeedReconciler:
                     return ChainUnavailable("eth_getCode", f"the contract of {feed.name} is missing; looking again")
             self._deployed.discard(feed.name)
             self._configured.discard(feed.name)
-            self._store.forget(feed.name)
+            self._known.forget(feed.name)
             return decision.action
         if found is None:
             raise AssertionError("a contract that is not there can only be deployed")
@@ -121,86 +121,53 @@ class FeedReconciler:
             self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason)
         else:
             self._configured.add(feed.name)
-        self._store.put(feed.name, FeedRecord(found.address, found.config_digest))
+        self._known.put(feed.name, KnownContract(found.address, found.config_digest))
         return decision.action
 
-    async def _deploy(
-        self, feeds: list[FeedTarget], changes: list[str], errors: dict[str, MeshError]
-    ) -> list[FeedTarget]:
-        made: list[FeedTarget] = []
+    async def _deploy(self, feeds: list[FeedTarget]) -> Outcome:
+        changes: list[str] = []
+        errors: dict[str, MeshError] = {}
         for batch in _batches(feeds, self._config.transaction_batch):
-            outcomes = await self._sender.send_all([contracts.deployment(self._chain, feed) for feed in batch])
-            for feed, outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, MeshError):
-                    errors[feed.name] = outcome
+            receipts = await self._sender.send_all([feed_contract.deployment(self._chain, feed) for feed in batch])
+            for feed, receipt in zip(batch, receipts, strict=True):
+                if isinstance(receipt, MeshError):
+                    errors[feed.name] = receipt
                     continue
-                address = str(outcome.contract)
-                self._store.put(feed.name, FeedRecord(address))
+                address = str(receipt.contract)
+                self._known.put(feed.name, KnownContract(address))
                 self._deployed.add(feed.name)
-                made.append(feed)
                 changes.append(f"contract of {feed.name} deployed at {address}")
-        return made
+        return Outcome(tuple(changes), errors)
 
-    async def _configure(self, feeds: list[FeedTarget], changes: list[str], errors: dict[str, MeshError]) -> None:
+    async def _configure(self, feeds: list[FeedTarget]) -> Outcome:
+        outcomes: list[Outcome] = []
         for batch in _batches(feeds, self._config.transaction_batch):
             transactions: list[Transaction] = []
             for feed in batch:
                 if (record := self.record(feed)) is None:
                     raise AssertionError("a contract that is not there cannot be configured")
-                transactions += contracts.configuration(
+                transactions += feed_contract.configuration(
                     self._chain, feed, record.address, self._wanted, self._oracles, self._sender.address
                 )
-            outcomes = await self._sender.send_all(transactions)
+            receipts = await self._sender.send_all(transactions)
             for position, feed in enumerate(batch):
-                payees, oracle_set = outcomes[2 * position : 2 * position + 2]
-                failed = next((outcome for outcome in (payees, oracle_set) if isinstance(outcome, MeshError)), None)
-                if failed is not None:
-                    errors[feed.name] = failed
-                    continue
-                await self._confirm(feed, changes, errors)
+                sent = receipts[2 * position : 2 * position + 2]
+                failed = next((receipt for receipt in sent if isinstance(receipt, MeshError)), None)
+                outcomes.append(Outcome(errors={feed.name: failed}) if failed else await self._confirm(feed))
+        return joined(outcomes)
 
-    async def _confirm(self, feed: FeedTarget, changes: list[str], errors: dict[str, MeshError]) -> None:
+    async def _confirm(self, feed: FeedTarget) -> Outcome:
         """Read a configuration back: what counts is what the nodes will read."""
         try:
             decision = await self._decide(feed)
         except MeshError as error:
-            errors[feed.name] = error
-            return
+            return Outcome(errors={feed.name: error})
         if isinstance(decision, MeshError):
-            errors[feed.name] = decision
-        elif decision is FeedAction.NOTHING and (record := self.record(feed)) is not None:
-            changes.append(f"contract of {feed.name} configured, digest {record.config_digest}")
-
-    async def reconcile_funds(self, changes: list[str], errors: dict[str, MeshError]) -> None:
-        """
-        Top up transmitters if it is time to look again; adds to both, errors under `faucet`.
-
-        Raises:
-            TopupRequired: when the faucet cannot pay, and the configuration says that this ends everything.
-        """
-        if self._clock.monotonic() < self._next_topup_s:
-            return
-        settings, price_wei = self._config.funding, self._config.chain.gas_price_wei
-        transmitters = [oracle.node for oracle in self._oracles]
-        try:
-            addresses = [self._sender.address, *(node.transmitter_address for node in transmitters)]
-            balances = await together(map(self._chain.balance_wei, addresses))
-            wanted = funding.topups(settings, transmitters, dict(zip(addresses, balances, strict=True)))
-            transfers = funding.affordable(
-                wanted, self._sender.address, balances[0], price_wei, required=settings.required
-            )
-        except TopupRequired:
-            raise
-        except MeshError as error:
-            errors["faucet"] = error
-            return
-        for transfer, outcome in zip(transfers, await self._sender.send_all(transfers), strict=True):
-            if isinstance(outcome, MeshError):
-                errors["faucet"] = outcome
-            else:
-                changes.append(f"{transfer.purpose} by {transfer.value_wei} wei")
-        if "faucet" not in errors:
-            self._next_topup_s = self._clock.monotonic() + settings.interval_ms / 1000
+            return Outcome(errors={feed.name: decision})
+        record = self.record(feed)
+        if decision is not FeedAction.NOTHING or record is None:
+            return Outcome()
+        return Outcome((f"contract of {feed.name} configured, digest {record.config_digest}",))
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:

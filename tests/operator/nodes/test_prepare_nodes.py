@@ -17,14 +17,15 @@ from meshkit.credentials import database_password
 from meshkit.errors import FailedPrecondition
 from services.operator.config import OperatorConfig
 from services.operator.errors import UnreadableKeyFile
-from services.operator.nodes import node_files
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes import prepare_nodes
+from services.operator.nodes.node_config import config_toml
+from services.operator.nodes.prepare_nodes import Preparation
 
 
 @pytest.fixture(name="prepared")
 async def _prepared(config: OperatorConfig) -> Preparation:
     """Give five nodes whose files are where the configuration says."""
-    return await node_files.prepare(config)
+    return await prepare_nodes.prepare(config)
 
 
 def _contents(root: Path) -> dict[str, bytes]:
@@ -55,7 +56,7 @@ def test_only_the_owner_can_read(config: OperatorConfig, prepared: Preparation) 
 async def test_preparing_again_changes_nothing(config: OperatorConfig, prepared: Preparation) -> None:
     """A second preparation makes no key, changes no byte and gives the same identities."""
     before = _contents(config.data.path)
-    again = await node_files.prepare(config)
+    again = await prepare_nodes.prepare(config)
 
     assert 0 == again.created_keys
     assert prepared.identities == again.identities
@@ -65,7 +66,7 @@ async def test_preparing_again_changes_nothing(config: OperatorConfig, prepared:
 async def test_a_missing_key_is_made_and_the_others_kept(config: OperatorConfig, prepared: Preparation) -> None:
     """If one key file is gone, only that key is made anew."""
     (config.data.node(3) / "ocr_key.json").unlink()
-    again = await node_files.prepare(config)
+    again = await prepare_nodes.prepare(config)
 
     assert 1 == again.created_keys
     before, after = prepared.identities[2], again.identities[2]
@@ -81,7 +82,7 @@ async def test_a_wrong_password_names_the_file_and_overwrites_nothing(
     wrong = replace(config, credentials=replace(config.credentials, keystore_password="another-password-16"))
 
     with pytest.raises(FailedPrecondition, match=r"nodes/1/evm_key\.json: the password is wrong"):
-        await node_files.prepare(wrong)
+        await prepare_nodes.prepare(wrong)
     assert before == _contents(config.data.path)
 
 
@@ -93,16 +94,16 @@ async def test_a_damaged_key_file_is_left_alone(config: OperatorConfig, prepared
     (config.data.node(2) / "evm_key.json").unlink()
 
     with pytest.raises(UnreadableKeyFile, match=r"nodes/2/p2p_key\.json"):
-        await node_files.prepare(config)
+        await prepare_nodes.prepare(config)
     assert damage == path.read_bytes()
     assert not (config.data.node(2) / "evm_key.json").exists()
 
 
 async def test_preparing_twice_at_once_gives_one_identity(config: OperatorConfig) -> None:
     """Two preparations at the same time never leave a key file that was replaced under the other."""
-    results = await asyncio.gather(node_files.prepare(config), node_files.prepare(config), return_exceptions=True)
+    results = await asyncio.gather(prepare_nodes.prepare(config), prepare_nodes.prepare(config), return_exceptions=True)
     done = [result for result in results if isinstance(result, Preparation)]
-    again = await node_files.prepare(config)
+    again = await prepare_nodes.prepare(config)
 
     assert all(isinstance(result, Preparation | FileExistsError) for result in results)
     assert {again.identities} >= {result.identities for result in done}
@@ -135,7 +136,7 @@ def test_all_endpoints_are_in_the_nodes_files(config: OperatorConfig, prepared: 
     """With further endpoints a node prefers the first and falls back on the others in order."""
     others = (Endpoint("second", "http://127.0.0.1:2", "ws://127.0.0.1:2"),)
     config = replace(config, chain=replace(config.chain, others=others))
-    text = node_files.config_toml(config, prepared.identities[2], prepared.identities)
+    text = config_toml(config, prepared.identities[2], prepared.identities)
     (evm,) = tomllib.loads(text)["EVM"]
 
     assert [
@@ -195,7 +196,7 @@ def test_identity_is_the_files(config: OperatorConfig, prepared: Preparation) ->
 async def test_a_changed_setting_rewrites_the_files(config: OperatorConfig, prepared: Preparation) -> None:
     """A new database password reaches secrets.toml at the next preparation, the keys stay."""
     changed = replace(config, credentials=replace(config.credentials, pg_password="another-database-password"))
-    again = await node_files.prepare(changed)
+    again = await prepare_nodes.prepare(changed)
 
     assert prepared.identities == again.identities
     url = urlsplit(_parsed(config, 2, "secrets.toml")["Database"]["URL"])

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from services.operator.errors import UnreadableState
-from services.operator.saved_state import FeedRecord, FeedStore
+from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 
-_RECORD = FeedRecord("0x" + "1" * 40, "ab" * 16)
+_RECORD = KnownContract("0x" + "1" * 40, "ab" * 16)
 
 
 @pytest.fixture(name="path")
@@ -16,32 +16,32 @@ def _path(tmp_path: Path) -> Path:
 
 def test_records_outlive_the_process(path: Path) -> None:
     """What was put is there for the next one that opens the file, which only the owner can read."""
-    FeedStore(path, 1337).put("BTC / USD", _RECORD)
+    KnownContracts(path, 1337).put("BTC / USD", _RECORD)
 
-    assert {"BTC / USD": _RECORD} == FeedStore(path, 1337).records
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337).records
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
 
 
 def test_forgotten_records_are_gone(path: Path) -> None:
     """A forgotten record is gone from the file, and forgetting it twice is fine."""
-    store = FeedStore(path, 1337)
+    store = KnownContracts(path, 1337)
     store.put("BTC / USD", _RECORD)
     store.forget("BTC / USD")
     store.forget("BTC / USD")
 
-    assert {} == FeedStore(path, 1337).records
+    assert {} == KnownContracts(path, 1337).records
 
 
 def test_another_chains_records_are_not_used(path: Path) -> None:
     """Addresses of one chain mean nothing on another."""
-    FeedStore(path, 1337).put("BTC / USD", _RECORD)
+    KnownContracts(path, 1337).put("BTC / USD", _RECORD)
 
-    assert {} == FeedStore(path, 31337).records
+    assert {} == KnownContracts(path, 31337).records
 
 
 def test_putting_the_same_writes_nothing(path: Path) -> None:
     """A record that did not change does not touch the file."""
-    store = FeedStore(path, 1337)
+    store = KnownContracts(path, 1337)
     store.put("BTC / USD", _RECORD)
     before = path.stat().st_ino
     store.put("BTC / USD", _RECORD)
@@ -56,5 +56,5 @@ def test_a_damaged_file_is_an_error_that_says_what_to_do(path: Path, content: st
     path.write_text(content)
 
     with pytest.raises(UnreadableState, match=r"feeds\.json: .* restore it, or delete it"):
-        FeedStore(path, 1337)
+        KnownContracts(path, 1337)
     assert content == path.read_text()

@@ -1,4 +1,4 @@
-"""A node's key files: made once, then only read."""
+"""A node's keys, in files that are made once and then only read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from chainlink.errors import KeyUnreadable
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
+from meshkit import atomic_file
+from services.operator import private_directory
 from services.operator.errors import UnreadableKeyFile
-from services.operator.nodes import private_files
 
 EVM_FILE = "evm_key.json"
 P2P_FILE = "p2p_key.json"
@@ -52,7 +53,7 @@ def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool) -> 
     evm_old = _read(directory / EVM_FILE, EvmKey.read, password)
     p2p_old = _read(directory / P2P_FILE, P2pKey.read, password)
     ocr_old = _read(directory / OCR_FILE, OcrKeyBundle.read, password) if with_ocr else None
-    private_files.make_directory(directory)
+    private_directory.make(directory)
     evm, evm_export = evm_old or _make(directory / EVM_FILE, EvmKey.generate(), password, scrypt_n)
     p2p, p2p_export = p2p_old or _make(directory / P2P_FILE, P2pKey.generate(), password, scrypt_n)
     created = (evm_old is None) + (p2p_old is None)
@@ -77,5 +78,5 @@ def _read(path: Path, read: Callable[[str, str], _K], password: str) -> tuple[_K
 
 def _make(path: Path, key: _K, password: str, scrypt_n: int) -> tuple[_K, str]:
     text = orjson.dumps(key.export(password, scrypt_n)).decode()
-    private_files.create(path, text)
+    atomic_file.create(path, text, private_directory.FILE_MODE)
     return key, text

@@ -1,4 +1,4 @@
-"""Keeping the transmitters able to pay for their transactions."""
+"""Which transmitters need a top-up, and which of these the faucet can pay: values in, values out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from services.operator.onchain.transactions import Transaction
 _TRANSFER_GAS = 21_000
 
 
-def topups(
+def wanted(
     settings: FundingSettings, transmitters: Sequence[NodeIdentity], balances_wei: Mapping[str, int]
 ) -> tuple[Transaction, ...]:
     """Return one transfer for each transmitter whose balance, by address, is under the minimum."""

@@ -1,34 +1,22 @@
-from dataclasses import replace
+"""What a node needs."""
+
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chainlink.jobs import JobSpec
-from services.operator import reconcile
-from services.operator.config import FeedTarget, OcrSettings
-from services.operator.errors import UnusableContract
 from services.operator.nodes import feed_jobs
-from services.operator.onchain import ocr_config
-from services.operator.reconcile import (
-    ContractState,
+from services.operator.nodes.node_changes import (
     CreateJob,
     DeleteJob,
-    FeedAction,
-    FeedPhase,
     ImportBundle,
     NodeState,
     SetBridge,
+    decide_node,
 )
 from tests.operator.fake_node import job_attributes
 from tests.operator.made import made_oracles
 
-_FEED = FeedTarget("BTC / USD", 8)
-_FOREIGN = FeedTarget("BTC / USD", 8, "0x" + "1" * 40)
-_US = "0x" + "A" * 40
-_WANTED = ocr_config.desired(made_oracles(4), OcrSettings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4), 1337)
-_GOOD = ContractState("0x" + "1" * 40, "BTC / USD", 8, _US.lower(), 1, "ab" * 16, _WANTED)
 _BRIDGE = "http://127.0.0.1:3000/quotes/batch"
 _NODE = "node-0"
 
@@ -50,55 +38,7 @@ def _state(*found: dict[str, Any]) -> NodeState:
 
 
 def _decide(state: NodeState, *, all_feeds: bool = True) -> list[object]:
-    return list(reconcile.decide_node(_NODE, _BUNDLE, _BRIDGE, [_BTC, _ETH], state, all_feeds=all_feeds))
-
-
-@pytest.mark.parametrize(
-    ("contract", "action"),
-    [
-        (None, FeedAction.DEPLOY),
-        (replace(_GOOD, description="ETH / USD"), FeedAction.DEPLOY),
-        (replace(_GOOD, decimals=18), FeedAction.DEPLOY),
-        (replace(_GOOD, config=None, config_count=0), FeedAction.CONFIGURE),
-        (replace(_GOOD, config=None), FeedAction.CONFIGURE),
-        (replace(_GOOD, config=replace(_WANTED, f=2)), FeedAction.CONFIGURE),
-        (replace(_GOOD, config=replace(_WANTED, signers=_WANTED.signers[::-1])), FeedAction.CONFIGURE),
-        (_GOOD, FeedAction.NOTHING),
-    ],
-)
-def test_what_a_contract_needs(contract: ContractState | None, action: FeedAction) -> None:
-    """A missing or foreign contract is deployed, one that differs is configured, one as wanted is left alone."""
-    assert action is reconcile.decide_feed(_FEED, contract, _WANTED, _US, may_deploy=True).action
-
-
-def test_the_reason_names_what_differs() -> None:
-    """A needed configuration says which fields differ."""
-    other = replace(_WANTED, f=2, offchain=replace(_WANTED.offchain, alpha_ppb=7))
-    decision = reconcile.decide_feed(_FEED, replace(_GOOD, config=other), _WANTED, _US, may_deploy=True)
-
-    assert "f, alpha_ppb" == decision.reason
-
-
-@pytest.mark.parametrize(
-    ("feed", "contract", "message"),
-    [
-        (_FOREIGN, None, "no contract at the configured address"),
-        (_FOREIGN, replace(_GOOD, description="ETH / USD"), "is 'ETH / USD'"),
-        (_FEED, None, "no contract; name it in"),
-        (_FEED, replace(_GOOD, config=None, owner="0x" + "9" * 40), "belongs to 0x9999"),
-    ],
-)
-def test_what_must_not_be_changed_is_an_error(feed: FeedTarget, contract: ContractState | None, message: str) -> None:
-    """Without the right to deploy or to configure, the feed's error says what is wrong."""
-    with pytest.raises(UnusableContract, match=message):
-        reconcile.decide_feed(feed, contract, _WANTED, _US, may_deploy=False)
-
-
-def test_a_foreign_contract_as_wanted_is_fine() -> None:
-    """A contract of another owner needs nothing if it is configured as wanted."""
-    contract = replace(_GOOD, owner="0x" + "9" * 40)
-
-    assert FeedAction.NOTHING is reconcile.decide_feed(_FOREIGN, contract, _WANTED, _US, may_deploy=False).action
+    return list(decide_node(_NODE, _BUNDLE, _BRIDGE, [_BTC, _ETH], state, all_feeds=all_feeds))
 
 
 def test_a_bare_node_gets_everything_in_order() -> None:
@@ -167,19 +107,9 @@ def test_a_moved_aggregator_changes_the_bridge() -> None:
 def test_a_bootstrap_node_needs_neither_bundle_nor_bridge() -> None:
     """A bootstrap node gets its jobs and nothing else."""
     spec = feed_jobs.bootstrap_job("BTC / USD", 1337, "0x" + "1" * 40, made_oracles(4)[0].node)
-    changes = reconcile.decide_node(_NODE, None, _BRIDGE, [spec], NodeState(frozenset(), None, ()), all_feeds=True)
+    changes = decide_node(_NODE, None, _BRIDGE, [spec], NodeState(frozenset(), None, ()), all_feeds=True)
 
     assert (CreateJob(spec),) == changes
-
-
-@given(st.booleans(), st.booleans(), st.integers(0, 5))
-@settings(deadline=None)
-def test_phases_follow_each_other(deployed: bool, configured: bool, missing: int) -> None:
-    """A feed runs only with contract, configuration and all jobs, and is pending without a contract."""
-    found = reconcile.phase(deployed=deployed, configured=configured, jobs_missing=missing)
-
-    assert (found is FeedPhase.RUNNING) == (deployed and configured and not missing)
-    assert (found is FeedPhase.PENDING) == (not deployed)
 
 
 def test_changes_read_as_words() -> None:
