@@ -222,6 +222,8 @@ def test_the_current_quote_is_always_that_of_the_cached_prices(steps: list[tuple
         expected = believe(BTC, fresh, {}, sources, rules, limits, State(), 0.0).result
         found = made.cache.feed_quotes.fresh(BTC)
         if isinstance(expected, Quote):
-            assert expected == found
+            assert isinstance(found, Quote)
+            # Who was left out has no say, and its end is none of the quote's.
+            assert replace(expected, outliers=()) == replace(found, outliers=())
         else:
             assert not isinstance(found, Quote) or found.expires_at > made.clock.monotonic()
