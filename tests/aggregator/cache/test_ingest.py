@@ -224,6 +224,6 @@ def test_the_current_quote_is_always_that_of_the_cached_prices(steps: list[tuple
         if isinstance(expected, Quote):
             assert isinstance(found, Quote)
             # Who was left out has no say, and its end is none of the quote's.
-            assert replace(expected, outliers=()) == replace(found, outliers=())
+            assert replace(expected, left_out=()) == replace(found, left_out=())
         else:
             assert not isinstance(found, Quote) or found.expires_at > made.clock.monotonic()
