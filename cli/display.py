@@ -92,6 +92,13 @@ class LiveTable:
         self._latest[record.name] = accepted
 
     def _draw(self) -> Group:
+        # On a thread of the display's own, which an error would end, and every later drawing with it.
+        try:
+            return self._tables()
+        except Exception as error:
+            return Group(Text(f"the tables cannot be drawn now: {error!r}", style="red"))
+
+    def _tables(self) -> Group:
         now_s = time.time()
         return Group(
             Text(self._title, style="bold"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainlink.address import checksummed
-from chainlink.contract.codec import Event, Field, Function
+from chainlink.contract.abi_codec import Event, Field, Function
 from chainlink.ocr.contract_config import ContractConfig
 
 DESCRIPTION = Function("description", (), ("string",))
@@ -116,9 +116,13 @@ def decode_round_data(data: bytes) -> RoundData:
 
 def decode_config_set(log: Mapping[str, Any]) -> ContractConfig:
     """Return the configuration of a ConfigSet log; Malformed if it is none."""
-    said = CONFIG_SET.decode(log)
+    return config_of(checksummed(str(log.get("address"))), CONFIG_SET.decode(log))
+
+
+def config_of(contract: str, said: Mapping[str, Any]) -> ContractConfig:
+    """Return the configuration that a contract tells with the fields of a ConfigSet event."""
     return ContractConfig(
-        contract=checksummed(str(log.get("address"))),
+        contract=contract,
         config_count=said["configCount"],
         signers=said["signers"],
         transmitters=said["transmitters"],

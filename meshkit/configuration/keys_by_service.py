@@ -97,6 +97,7 @@ NODE: Final = _declare(
     *("mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
     *("pgPort", "pgPassword", "chainlinkEmail", "chainlinkPassword", "chainlinkKeystorePassword"),
     *("chainlinkChainId", "chainlinkNodeName", "chainlinkRpcWsUrl", "chainlinkRpcHttpUrl", "chainlinkGasPrice"),
+    "mesh.rpcEndpoints",
 )
 """What the operator writes a node's files of; a node reads nothing else."""
 

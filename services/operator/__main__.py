@@ -14,7 +14,7 @@ from meshkit.paths import RunDir, default_run_dir
 from meshkit.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_files
+from services.operator.nodes import prepare_nodes
 from services.operator.service import NAME, OperatorService
 
 
@@ -22,7 +22,7 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     log.configure("operator")
     config = OperatorConfig.of(load_from_environment(os.environ, OPERATOR))
-    prepared = await node_files.prepare(config)
+    prepared = await prepare_nodes.prepare(config)
     service = OperatorService(config, prepared)
     server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"))
     server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)

@@ -8,6 +8,7 @@ the one from the other.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,10 @@ Value = Any
 
 _MOST_DIGITS = 4_000
 _GOES_ON = (".", "e", "E")
+# The decoder goes down into a value in C, so a deep one must never reach it: a library that raises Python's limit of
+# recursion would have it end the process. No adapter's answer is a hundredth as deep.
+_DEEPEST = 900
+_BRACKET_OR_TEXT = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 # What Go escapes in every JSON, so that it may stand in HTML.
 _ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _SMALLEST_PLAIN, _LARGEST_PLAIN = Decimal("1e-6"), Decimal("1e21")
@@ -54,6 +59,8 @@ def unwrapped(value: Value) -> Value:
 def parse_json(text: str) -> Value:
     """Return the first JSON value of a text, what follows it does not matter; TaskError in the node's words if none."""
     stripped = text.lstrip(" \t\r\n")
+    if _is_deep(stripped):
+        raise TaskError("exceeded max depth")
     try:
         value, end = _DECODER.raw_decode(stripped)
         # A number at the top may have been cut off: then there is more of one than was read.
@@ -62,6 +69,22 @@ def parse_json(text: str) -> Value:
         return _well_formed(value) if "\\u" in text else value
     except (ValueError, RecursionError) as error:
         raise TaskError(fault(text)) from error
+
+
+def _is_deep(text: str) -> bool:
+    """Tell whether brackets outside of texts are nested more than _DEEPEST times; linear in the text."""
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return False
+    depth = 0
+    for found in _BRACKET_OR_TEXT.finditer(text):
+        bracket = found[0]
+        if bracket in ("[", "{"):
+            depth += 1
+            if depth > _DEEPEST:
+                return True
+        elif bracket in ("]", "}"):
+            depth -= 1
+    return False
 
 
 def plain(number: Decimal) -> str:

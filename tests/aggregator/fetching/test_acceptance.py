@@ -1,5 +1,4 @@
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
@@ -7,6 +6,7 @@ from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
 from services.aggregator.config import PairTtl
 from services.aggregator.fetching.acceptance import Acceptance
+from services.aggregator.fetching.source_guard import Others, SourceGuard, Standing
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, ProviderFault, UnknownPair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote, Tick
@@ -15,6 +15,7 @@ from tests.aggregator.fakes import BTC, settings
 
 NOW_MS = 1_800_000_000_000
 DECLARED = Declaration("kraken", "http://localhost", 1, max_age_ms=60_000)
+AGREE, DIFFER = Standing(Others.AGREE, is_near_one=True), Standing(Others.DIFFER)
 
 
 class Judged:
@@ -25,18 +26,24 @@ class Judged:
         config = replace(config, sources={"kraken": replace(config.sources["kraken"], max_age_ms=max_age_ms)})
         self.clock = ManualClock(NOW_MS)
         self.metrics = open_registry()
-        self.acceptance = Acceptance(DECLARED, config, self.clock, self.metrics)
+        guard = SourceGuard(self.clock, lambda _source, pair: config.limits(pair))
+        self.acceptance = Acceptance(DECLARED, config, guard, self.metrics)
         self.looked_at_others = 0
 
-    def say(self, said: TickOutcome | None, others: Decimal | None = None) -> SourceOutcome:
+    def say(self, said: TickOutcome | None, others: Standing | None = None) -> SourceOutcome:
         """Return what becomes of what is said now."""
 
-        def look() -> Decimal | None:
+        def look(_quote: SourceQuote) -> Standing:
             self.looked_at_others += 1
-            return others
+            return others or Standing()
 
         return self.acceptance.outcome(
-            BTC, said, received_ms=self.clock.time_ms(), received_at=self.clock.monotonic(), others=look
+            BTC,
+            said,
+            received_ms=self.clock.time_ms(),
+            received_at=self.clock.monotonic(),
+            is_alone=False,
+            standing=look,
         )
 
     def refused(self) -> list[str]:
@@ -52,7 +59,7 @@ def test_a_plausible_price_is_a_quote_for_its_time_to_live() -> None:
     assert [10.0, 1.5] == [
         quote.expires_at for judged in (own, overridden) if isinstance(quote := judged.say(Tick("100")), SourceQuote)
     ]
-    assert ([], 0) == (own.refused(), own.looked_at_others)
+    assert [] == own.refused()
 
 
 @pytest.mark.parametrize(("max_age_ms", "accepted"), [(None, True), (30_000, False)])
@@ -96,23 +103,14 @@ def test_each_refusal_is_counted_by_its_rule(said: TickOutcome, rule: str) -> No
     assert [f'refused_prices_total{{reason="{rule}",source="kraken"}} 1.0'] == judged.refused()
 
 
-def test_a_jump_is_held_against_the_other_sources() -> None:
-    """Only where a price is far from the last one are the others looked at; with them it passes, alone it does not."""
+def test_a_jump_is_held_against_what_others_say() -> None:
+    """Only where the source's own last price does not decide is it looked what others say; their doubt is a refusal."""
     judged = Judged(jump_guard_bps=1_000)
-    judged.say(Tick("100"))
-    judged.say(Tick("101"))
 
-    assert 0 == judged.looked_at_others
-    assert isinstance(judged.say(Tick("150")), PriceRefused)
-    assert isinstance(judged.say(Tick("150"), Decimal(149)), SourceQuote)
-    assert 2 == judged.looked_at_others
+    assert isinstance(judged.say(Tick("100"), AGREE), SourceQuote)
+    assert isinstance(judged.say(Tick("101")), SourceQuote)
+    assert 1 == judged.looked_at_others
+    assert isinstance(judged.say(Tick("150"), DIFFER), PriceRefused)
+    assert isinstance(judged.say(Tick("150"), AGREE), SourceQuote)
+    assert 3 == judged.looked_at_others
     assert ['refused_prices_total{reason="jump",source="kraken"} 1.0'] == judged.refused()
-
-
-def test_a_forgotten_pair_has_no_last_price() -> None:
-    """Whatever comes first after that is no jump."""
-    judged = Judged(jump_guard_bps=1_000)
-    judged.say(Tick("100"))
-    judged.acceptance.forget(BTC)
-
-    assert isinstance(judged.say(Tick("150")), SourceQuote)

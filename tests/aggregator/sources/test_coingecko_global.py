@@ -29,7 +29,7 @@ async def test_figures_are_read_with_all_their_digits(
     )
     figures = await source(session, exchange).fetch()
 
-    assert {"usd": Decimal(digits)} == figures.total_market_cap
+    assert {"usd": Decimal("3712345678901.567890123")} == figures.total_market_cap
     assert (17397, 1476, NOW_MS // 1000) == (figures.active_cryptocurrencies, figures.markets, figures.updated_at)
 
 

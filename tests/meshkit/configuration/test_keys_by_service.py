@@ -27,8 +27,8 @@ from services.aggregator import config as aggregator
 from services.dbinit import config as dbinit
 from services.metrics import config as metrics
 from services.operator.config import OperatorConfig
-from services.operator.nodes import key_files, node_files
-from tests.meshkit.configuration.leaves import changed, leaves, read, whole
+from services.operator.nodes import node_config, node_keys, prepare_nodes
+from tests.meshkit.configuration.leaves import changed, fields, leaves, read, whole
 
 SIGNED = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
 NAMES = {declared.service: declared for declared in DECLARED}
@@ -37,7 +37,8 @@ NAMES = {declared.service: declared for declared in DECLARED}
 @pytest.fixture(name="configuration", scope="module")
 def _configuration() -> Configuration:
     document = json.loads(SIGNED.read_text())
-    mesh = {"feeds": ["BTC / USD"], "keystore": {"scryptN": 2}}
+    endpoint = {"name": "second", "httpUrl": "http://127.0.0.1:2", "wsUrl": "ws://127.0.0.1:2"}
+    mesh = {"feeds": ["BTC / USD"], "keystore": {"scryptN": 2}, "rpcEndpoints": [endpoint]}
     return whole(document, mesh=mesh, metricsPush={"enabled": True, "url": "https://metrics.example/push"})
 
 
@@ -114,17 +115,16 @@ async def test_a_nodes_files_are_made_of_what_is_declared_for_it(configuration: 
     mesh = configuration.solution.mesh.model_copy(update={"data_dir": tmp_path})
     base = configuration.model_copy(update={"solution": configuration.solution.model_copy(update={"mesh": mesh})})
     given = OperatorConfig.of(base)
-    prepared = await node_files.prepare(given)
-    keys = key_files.ensure(given.data.node(2), given.credentials.keystore_password, 2, with_ocr=True)
+    prepared = await prepare_nodes.prepare(given)
+    keys = node_keys.ensure(given.data.node(2), given.credentials.keystore_password, 2, with_ocr=True)
 
     def files(found: Configuration) -> tuple[str, ...]:
         config, node = OperatorConfig.of(found), prepared.identities[1]
         nodes = tuple(each for each in prepared.identities)
         return (
-            node_files.config_toml(config, node, nodes),
-            node_files.secrets_toml(config, node, keys),
-            config.credentials.api_email,
-            config.credentials.api_password,
+            node_config.config_toml(config, node, nodes),
+            node_config.secrets_toml(config, node, keys),
+            node_config.api_credentials(config),
         )
 
     readable = {place: way for place, way in places(base).items() if place not in _UNFIT}
@@ -164,3 +164,18 @@ def test_the_variable_is_required(tmp_path: Path) -> None:
     assert 3003 == view.solution.mesh.ports.metrics
     with pytest.raises(UndeclaredKey, match=r"process-metrics reads solution\.pgPassword"):
         _ = view.solution.pg_password
+
+
+# What the loader itself uses; who may sign a file is not asked yet.
+OF_THE_LOADER = {"solution.spSecretsDir", "solution.nodesList", "solution.signature"}
+
+
+def test_a_key_that_nobody_reads_says_so() -> None:
+    """Every key is declared by a service, or its documentation says that it has no effect, and why."""
+    unread = {
+        place
+        for place, field in fields(Configuration.model_fields["solution"].annotation, "solution")
+        if not any(declared.has(place) for declared in DECLARED) and not isinstance(field.deprecated, str)
+    }
+
+    assert OF_THE_LOADER == unread

@@ -11,7 +11,7 @@ from chainlink.jobs import JobSpec
 from services.operator.config import OcrSettings, OperatorConfig
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 from tests.operator.fake_node import job_attributes
 
 _CONTRACT = "0x2a7e395BC8f1A495a0d4C00B119E3d154BB9f615"

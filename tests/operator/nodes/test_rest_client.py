@@ -7,7 +7,7 @@ from services.operator.config import OperatorConfig
 from services.operator.errors import NodeRefused, NodeUnavailable
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import bootstrappers
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.nodes.rest_client import NodeClient
 from tests.operator.anvil import free_port
 from tests.operator.fake_node import EMAIL, PASSWORD, FakeNode, serving

@@ -1,6 +1,8 @@
 """The values of pipelines and their JSON."""
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -72,6 +74,20 @@ def test_what_is_no_json(text: str, reason: str) -> None:
         parse_json(text)
 
     assert reason == str(found.value)
+
+
+def test_a_deep_value_never_reaches_the_decoder() -> None:
+    """A limit of recursion that a library has raised does not let a deep text end the process."""
+    script = (
+        "import sys; sys.setrecursionlimit(200_000)\n"
+        "from services.oracle.pipeline.values import parse_json\n"
+        "from services.oracle.pipeline.errors import TaskError\n"
+        "assert len(parse_json('[\"' + '[' * 100_000 + '\"]')[0]) == 100_000\n"
+        "try: parse_json('[' * 100_000)\n"
+        "except TaskError as error: print(error)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (0, "exceeded max depth\n") == (ran.returncode, ran.stdout)
 
 
 def test_too_large_numbers() -> None:
