@@ -21,8 +21,7 @@ RUN mkdir -p /etc/postgresql-common \
 COPY --from=chainlink /usr/local/bin/chainlink /usr/local/bin/chainlink
 COPY --from=python /opt/feedmesh/.venv /opt/feedmesh/.venv
 WORKDIR /opt/feedmesh
-COPY contracts/__init__.py contracts/artifact.py contracts/
-COPY contracts/artifacts contracts/artifacts
+COPY chainlink chainlink
 COPY gen gen
 COPY meshkit meshkit
 COPY services services
@@ -33,7 +32,7 @@ ENV PYTHONPATH=/opt/feedmesh:/opt/feedmesh/gen \
     PYTHONDONTWRITEBYTECODE=1 \
     PATH=/opt/feedmesh/.venv/bin:/usr/local/bin:/usr/bin:/bin
 # Unchecked, since sources never change in an image: a start need not compare their times.
-RUN python -m compileall -q --invalidation-mode unchecked-hash cli contracts devkit gen meshkit services
+RUN python -m compileall -q --invalidation-mode unchecked-hash chainlink cli devkit gen meshkit services
 # The supervisor drops rights service by service, so the first process is root.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s CMD ["python", "-m", "cli", "status"]

@@ -1,4 +1,4 @@
-// Compiles contracts/ into contracts/artifacts/ with the pinned solc: `node contracts/compile.js [--check]`.
+// Compiles contracts/ into chainlink/contract/artifacts/ with the pinned solc: `node contracts/compile.js [--check]`.
 // The artifacts are committed, so that nothing but this script needs a compiler; --check only compares.
 "use strict";
 
@@ -7,7 +7,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 
 const ROOT = __dirname;
-const ARTIFACTS = path.join(ROOT, "artifacts");
+const ARTIFACTS = path.join(ROOT, "..", "chainlink", "contract", "artifacts");
 const COMPILER = "0.8.30";
 const RUNTIME_LIMIT_BYTES = 24576; // EIP-170
 
@@ -99,7 +99,7 @@ function existingArtifacts() {
 }
 
 function refuse(wrong) {
-  if (wrong.length) fail(`${wrong.join("; ")}: run "node contracts/compile.js" and commit contracts/artifacts`);
+  if (wrong.length) fail(`${wrong.join("; ")}: run "node contracts/compile.js" and commit chainlink/contract/artifacts`);
 }
 
 // Compiling takes long; that a source changed shows at once.
@@ -130,7 +130,7 @@ function main(args) {
     } else {
       fs.mkdirSync(path.dirname(destination), { recursive: true });
       fs.writeFileSync(destination, text);
-      process.stdout.write(`contracts/artifacts/${name}: ${runtimeBytes} bytes at run time\n`);
+      process.stdout.write(`chainlink/contract/artifacts/${name}: ${runtimeBytes} bytes at run time\n`);
     }
   }
   for (const name of stale) {

@@ -1,6 +1,5 @@
 """Read `configuration.json` and say clearly what is wrong with it."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -8,7 +7,9 @@ from typing import Any, get_args
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from meshkit import feeds, log
+from meshkit import feeds
+from meshkit.censor import add_secret
+from meshkit.configuration.keys_by_service import ServiceKeys
 from meshkit.configuration.solution import SP_SECRETS_DIR, Configuration
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.paths import CONFIG_VARIABLE
@@ -32,9 +33,13 @@ def path_in(environment: Mapping[str, str]) -> Path:
     return Path(environment[CONFIG_VARIABLE])
 
 
-def load_from_environment(environment: Mapping[str, str]) -> Configuration:
-    """Return the configuration that FEEDMESH_CONFIG names, as every service reads it; raise as `path_in` and `load`."""
-    return load(path_in(environment))
+def load_from_environment(environment: Mapping[str, str], keys: ServiceKeys) -> Configuration:
+    """
+    Return the configuration that FEEDMESH_CONFIG names, of which a service can read its own keys and nothing else.
+
+    Raises as `path_in` and `load`.
+    """
+    return keys.view(load(path_in(environment)))
 
 
 def load(path: Path) -> Configuration:
@@ -61,7 +66,7 @@ def load(path: Path) -> Configuration:
     if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
         raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
     for secret in secrets_of(configuration):
-        log.add_secret(secret)
+        add_secret(secret)
     return configuration
 
 
@@ -109,6 +114,8 @@ def _describe(fault: Any) -> str:
     path = ".".join(location) or "the file"
     if fault["type"] != "extra_forbidden":
         return f"{path}: {fault['msg']}"
+    import difflib
+
     nearest = difflib.get_close_matches(location[-1], _known_names(location[:-1]), n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return f"{path}: unknown key{hint}"

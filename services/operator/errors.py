@@ -2,8 +2,6 @@
 The operator's errors.
 
     MeshError
-    ├── InvalidInput
-    │   └── InvalidOcrConfig       the OCR settings would be refused by every node
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
     │   ├── UnreadableKeyFile      a key file does not decrypt, or is none
@@ -15,23 +13,11 @@ The operator's errors.
     └── Unavailable
         ├── NodeUnavailable        a node does not answer, or answers with a server error
         └── ChainUnavailable       the chain's RPC does not answer as it should
-
-A KeyFormatError (ValueError) is what the pure key code raises; whoever knows the file turns it into UnreadableKeyFile.
 """
 
 from pathlib import Path
 
-from meshkit.errors import FailedPrecondition, InvalidInput, Unavailable
-
-
-class KeyFormatError(ValueError):
-    """The text is not an encrypted key of the expected kind, or the password is wrong."""
-
-
-class InvalidOcrConfig(InvalidInput):
-    """The OCR settings would be refused by every node."""
-
-    reason = "INVALID_OCR_CONFIG"
+from meshkit.errors import FailedPrecondition, Unavailable
 
 
 class UnreadableKeyFile(FailedPrecondition):

@@ -90,9 +90,9 @@ async def minutes(session: aiohttp.ClientSession, *, streams: bool) -> AsyncIter
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     market = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    stream = StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/binance/ws") if streams else None
-    source = SourceConfig("binance", base_url=f"{market}/binance", ttl_ms=TTL_S * 1000, stream=stream)
-    config = AggregatorConfig({"binance": source}, {})
+    stream = StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/binance/ws")
+    source = SourceConfig("binance", base_url=f"{market}/binance", ttl_ms=TTL_S * 1000)
+    config = AggregatorConfig({"binance": source}, {}, {"binance": stream} if streams else {})
     opened = open_streams(session, config.streams, clock, metrics)
     made = Minutes(
         clock,

@@ -18,7 +18,7 @@ from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.types import RPCEndpoint, TxReceipt, Wei
 
-from contracts.artifact import load
+from chainlink.contract.artifact import load
 from tests.contracts import reports
 
 ZERO = to_checksum_address("0x" + "00" * 20)

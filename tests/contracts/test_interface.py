@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 
-from contracts.artifact import load
+from chainlink.contract.artifact import load
 from tests.contracts.feed import MAX_ANSWER, MIN_ANSWER, OWNER, ZERO, Feed
 
 SELECTORS = {

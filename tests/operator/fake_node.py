@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from services.operator.errors import KeyFormatError
-from services.operator.keys.ocr import OcrKeyBundle
+from chainlink.errors import KeyUnreadable
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.units import NS_PER_S, parse_duration_ns
 
 EMAIL = "operator@example.com"
 PASSWORD = "an-api-password-of-24-ch"
@@ -126,7 +127,7 @@ class FakeNode:
     def _import(self, body: bytes, password: str) -> web.Response:
         try:
             bundle = OcrKeyBundle.read(body, password)
-        except KeyFormatError as error:
+        except KeyUnreadable as error:
             raise Refusal(500, f"failed to decrypt OCR key: {error}") from error
         if bundle.id in self.bundles:
             raise Refusal(500, f"key with ID {bundle.id} already exists")
@@ -195,7 +196,7 @@ class FakeNode:
 def job_attributes(text: str) -> dict[str, Any]:
     """Return a job's attributes as a node answers them: durations and defaults in Go's manner."""
     spec = tomllib.loads(text)
-    milliseconds = int(spec.get("observationTimeout", "10000ms").removesuffix("ms"))
+    timeout_ns = parse_duration_ns(spec.get("observationTimeout", "10s"))
     return {
         "name": spec["name"],
         "type": spec["type"],
@@ -207,7 +208,7 @@ def job_attributes(text: str) -> dict[str, Any]:
             "isBootstrapPeer": spec["isBootstrapPeer"],
             "keyBundleID": spec.get("keyBundleID"),
             "transmitterAddress": spec.get("transmitterAddress"),
-            "observationTimeout": f"{milliseconds / 1000:g}s",
+            "observationTimeout": f"{timeout_ns / NS_PER_S:g}s",
             "blockchainTimeout": "20s",
             "evmChainID": spec["evmChainID"],
         },

@@ -10,7 +10,7 @@ from meshkit.errors import MeshError
 from meshkit.log import get_logger
 from services.aggregator.sources.source import UNLIMITED, RateLimiter
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 LIFETIME_S = 86_400.0
 # A pair may be listed or renamed any time, but a caller's typing error must not cause a call each.
@@ -34,7 +34,7 @@ class Listing(Generic[T]):
         loaded_at: When the list at hand was loaded, as a monotonic moment.
 
     Args:
-        source: The provider, for the log.
+        source: The provider, for the _log.
         load: Return what is listed; it raises a MeshError for a list that is empty or cannot be read.
         size: Return how many entries a list has; without it no list is doubted.
         lifetime_s: After which time the list is renewed.
@@ -116,7 +116,7 @@ class Listing(Generic[T]):
         except MeshError as error:
             self._due_at = now + self._retry_s
             if not self._is_failing:
-                log.warning("listing_not_loaded", source=self._source, error=str(error))
+                _log.warning("listing_not_loaded", source=self._source, error=str(error))
             self._is_failing = True
             if self._found is None:
                 raise
@@ -137,7 +137,7 @@ class Listing(Generic[T]):
         if size >= (1 - SHRINK_SHARE) * was:
             return False
         if self._doubted_at is None:
-            log.warning("listing_doubted", source=self._source, entries=size, entries_before=was)
+            _log.warning("listing_doubted", source=self._source, entries=size, entries_before=was)
             self._doubted_at = now
         return now - self._doubted_at < DOUBT_S
 

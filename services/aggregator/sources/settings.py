@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import Source, SourceName
-from meshkit.configuration.mesh import Aggregation
 from meshkit.log import get_logger
 from services.aggregator.sources.catalog import DECLARATIONS
-from services.aggregator.streams.settings import StreamConfig, read_stream
 
 _log = get_logger(__name__)
 
@@ -29,7 +28,6 @@ class SourceConfig:
         max_retries: How often a call is repeated after a fault.
         weight: How much the source counts in a median.
         max_age_ms: How old a price may be by the exchange's clock; None for what the source declares.
-        stream: Its WebSocket; None where there is to be none.
     """
 
     name: str
@@ -47,7 +45,6 @@ class SourceConfig:
     max_retries: int = 3
     weight: Decimal = Decimal(1)
     max_age_ms: int | None = None
-    stream: StreamConfig | None = None
 
 
 def read_source(
@@ -81,7 +78,6 @@ def read_source(
         max_retries=given.max_retries,
         weight=Decimal(str(rules.weights.get(name, rules.copy_weight if declared.is_aggregate else 1))),
         max_age_ms=rules.max_age_ms.get(name),
-        stream=read_stream(given, proxy),
     )
 
 

@@ -10,7 +10,7 @@ from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.session import Session
 from services.aggregator.streams.subscriptions import Rejections
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 LONGEST_WAIT_S = 60.0
 # A provider that refuses us is asked again seldom: it is a person who has to do something.
@@ -110,13 +110,13 @@ class Connection:
                 down = error
             except Exception as error:
                 # A defect of ours must not end the stream for ever.
-                log.exception("stream_crashed", source=self._source)
+                _log.exception("stream_crashed", source=self._source)
                 down = StreamDown("crashed", type(error).__name__)
             lived_s = self._clock.monotonic() - opened_at
             failures = 1 if lived_s >= STABLE_S else failures + 1
             wait_s = next_wait_s(down, failures, self._first_wait_s, random.random())  # noqa: S311
             # What goes on as it was is no news.
-            report = log.debug if (down.reason, down.detail) == told and lived_s < STABLE_S else log.warning
+            report = _log.debug if (down.reason, down.detail) == told and lived_s < STABLE_S else _log.warning
             told = (down.reason, down.detail)
             report(
                 "stream_down", source=self._source, reason=down.reason, detail=down.detail, lived_s=round(lived_s, 1),
@@ -167,7 +167,7 @@ class Connection:
         try:
             session = await self._open()
         except StreamDown as down:
-            log.warning("stream_not_renewed", source=self._source, reason=down.reason, detail=down.detail)
+            _log.warning("stream_not_renewed", source=self._source, reason=down.reason, detail=down.detail)
             return None
         running = asyncio.create_task(session.run())
         deadline = self._clock.monotonic() + HANDOVER_S

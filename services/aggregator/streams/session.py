@@ -30,7 +30,7 @@ from services.aggregator.streams.protocol import (
 from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.subscriptions import Subscriptions, Verb
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 # How long the writer sleeps at most; overdue answers are noticed this late.
 STEP_S = 1.0
@@ -118,7 +118,7 @@ class Session:
         try:
             await self._ws.close()
         except (aiohttp.ClientError, OSError) as error:
-            log.debug("stream_not_closed", error=type(error).__name__)
+            _log.debug("stream_not_closed", error=type(error).__name__)
 
     async def _receive(self) -> None:
         for number in count(1):
@@ -159,7 +159,7 @@ class Session:
             odd = str(error)
         except Exception as error:
             # A defect of ours in reading what a provider says must cost the message, and no other.
-            log.exception("stream_message_crashed", source=self._dialect.RULES.source)
+            _log.exception("stream_message_crashed", source=self._dialect.RULES.source)
             odd = type(error).__name__
         self._on_message(odd)
 
@@ -178,7 +178,7 @@ class Session:
                     self._subscriptions.confirm_request(request_id)
             case Rejected(symbol, reason, alone):
                 if self._subscriptions.reject(symbol, now, alone=alone):
-                    log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
+                    _log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
                 self._changed.set()
             case Failed(request_id, reason, temporary):
                 self._fail(request_id, reason, now, temporary=temporary)
@@ -190,7 +190,7 @@ class Session:
                 self._welcomed = True
                 self._changed.set()
             case Leave(reason):
-                log.info("stream_leave_asked", source=source, reason=reason)
+                _log.info("stream_leave_asked", source=source, reason=reason)
                 self.leaving.set()
             case Complaint(reason):
                 raise StreamDown("error", reason)
@@ -199,14 +199,14 @@ class Session:
     def _fail(self, request_id: str, reason: str, now: float, *, temporary: bool) -> None:
         rules = self._dialect.RULES
         if self._subscriptions.was_unsubscribe(request_id):
-            log.debug("stream_unsubscribe_failed", source=rules.source, reason=reason)
+            _log.debug("stream_unsubscribe_failed", source=rules.source, reason=reason)
             return
         is_about_symbols = any(word in reason.lower() for word in rules.unknown_words)
         if not temporary and not (is_about_symbols and self._subscriptions.is_open(request_id)):
             # Its symbols may be as good as any: what the provider has against us is another thing.
             raise StreamDown("error", reason)
         rejected = self._subscriptions.fail(request_id, now, temporary=temporary)
-        log.warning("stream_request_failed", source=rules.source, rejected=list(rejected), reason=reason)
+        _log.warning("stream_request_failed", source=rules.source, rejected=list(rejected), reason=reason)
         self._changed.set()
 
     async def _send(self) -> None:

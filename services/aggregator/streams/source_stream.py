@@ -24,7 +24,7 @@ from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.subscriptions import Rejections, Subscriptions
 from services.aggregator.streams.symbols import Markets, symbol_of
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 Deliver = Callable[[str, Pair, TickOutcome], None]
 
@@ -116,7 +116,7 @@ class SourceStream:
         )
         carried = sum(len(share) for share in shares)
         if self._left_out < len(self._pairs) - carried:
-            log.warning("stream_full", source=self.source, streamed=carried, left_to_rest=len(self._pairs) - carried)
+            _log.warning("stream_full", source=self.source, streamed=carried, left_to_rest=len(self._pairs) - carried)
         self._left_out = len(self._pairs) - carried
         while len(self._connections) < len(shares):
             self._add_connection()
@@ -201,7 +201,7 @@ class SourceStream:
         kind = odd.partition(": found ")[0]
         if kind not in self._told:
             self._told[kind] = None
-            log.warning("stream_message_odd", source=self.source, reason=odd)
+            _log.warning("stream_message_odd", source=self.source, reason=odd)
 
 
 def allot(held: Sequence[Collection[str]], wanted: Collection[str], room: int, most: int | None) -> list[list[str]]:

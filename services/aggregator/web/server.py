@@ -1,10 +1,8 @@
 """Listen for HTTP, beside the cache, on 127.0.0.1 only."""
 
-import errno
-
 from aiohttp import web
 
-from meshkit.errors import FailedPrecondition
+from meshkit import ports
 from services.aggregator.web.fast_path import IDLE_S, FastAnswers, FastPathSite
 
 HOST = "127.0.0.1"
@@ -14,7 +12,7 @@ _DRAIN_S = 2.0
 
 async def listen(app: web.Application, port: int, answers: FastAnswers | None = None) -> web.AppRunner:
     """
-    Listen on 127.0.0.1 and return the runner, whose `cleanup` stops it; FailedPrecondition if the port is taken.
+    Listen on 127.0.0.1 and return the runner, whose `cleanup` stops it; PortInUse if the port is taken.
 
     With `answers`, what they know is answered before the application sees it.
     """
@@ -28,10 +26,9 @@ async def listen(app: web.Application, port: int, answers: FastAnswers | None = 
     await runner.setup()
     site = web.TCPSite(runner, HOST, port) if answers is None else FastPathSite(runner, HOST, port, answers)
     try:
-        await site.start()
-    except OSError as error:
+        with ports.binding(port, "price-aggregator (solution.priceAggregatorConfig.port)"):
+            await site.start()
+    except BaseException:
         await runner.cleanup()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise FailedPrecondition(f"HTTP port {port} of {HOST} (priceAggregatorConfig.port) is in use") from error
+        raise
     return runner

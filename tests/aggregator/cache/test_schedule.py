@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,3 +27,21 @@ def test_it_agrees_with_a_dictionary(steps: list[tuple[int, int | None]], now: i
     assert [] == schedule.pop_due(now)
     assert min((moment for moment in moments.values() if moment > now), default=None) == schedule.next_at()
     assert len([moment for moment in moments.values() if moment > now]) == len(schedule)
+
+
+@dataclass(frozen=True)
+class Unordered:
+    """A key that has no order of its own."""
+
+    name: str
+
+
+def test_equal_moments_keep_the_order_they_were_set_in() -> None:
+    """Of a tie, who was set first is due first, whatever the keys are; setting one again is nothing."""
+    schedule: Schedule[Unordered] = Schedule()
+    keys = [Unordered(name) for name in "DBCA"]
+    for key in [*keys, keys[1]]:
+        schedule.set(key, 5.0)
+
+    assert keys == schedule.pop_due(5.0)
+    assert schedule.next_at() is None

@@ -61,7 +61,7 @@ async def test_a_key_is_what_stands_between_spaces(session: aiohttp.ClientSessio
 
     assert opened == names(session, config)
     assert opened == [stream.source for stream in open_streams(session, config.streams, ManualClock(), open_registry())]
-    stream = config.sources["finnhub"].stream
+    stream = config.streams.get("finnhub")
     assert (key.strip() or None) == (stream and stream.api_key)
 
 

@@ -167,16 +167,12 @@ async def _engine(market: str, session: aiohttp.ClientSession) -> AsyncIterator[
         "coinbase": BTC,
         "kucoin": Pair("BTC", "USDT"),
     }
-    sources = {
-        name: SourceConfig(
-            name,
-            base_url=f"{market}/{name}",
-            ttl_ms=3_000,
-            stream=StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/{name}/ws", base_url=f"{market}/{name}"),
-        )
+    sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=3_000) for name in names}
+    streams = {
+        name: StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/{name}/ws", base_url=f"{market}/{name}")
         for name in names
     }
-    config = replace(settings(*names), sources=sources, feeds={BTC: names}, pinned=(BTC,))
+    config = replace(settings(*names), sources=sources, streams=streams, feeds={BTC: names}, pinned=(BTC,))
     clock, metrics = SystemClock(), open_registry()
     engine = Engine(
         config,

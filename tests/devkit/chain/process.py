@@ -25,7 +25,7 @@ from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.types import TxReceipt, Wei
 
-from contracts.artifact import load
+from chainlink.contract.artifact import load
 from devkit.chain.journal import Block
 
 USER: LocalAccount = Account.from_key("0x" + "11" * 32)

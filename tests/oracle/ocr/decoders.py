@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from chainlink.errors import InvalidOcrConfig, InvalidPeerId
+from chainlink.keys.peer_id import decode_peer_id
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import PublicConfig, SharedConfig
-from services.oracle.ocr.errors import ConfigError, ProtocolError
+from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.messages import (
     AttestedReportMany,
     AttestedReportOne,
@@ -22,13 +25,12 @@ from services.oracle.ocr.messages import (
     decode_message,
     encode_message,
 )
-from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, context_tag, decode_report, encode_report
+from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, decode_report, encode_report
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.announcement import Announcement, encode_reconcile
 from services.oracle.p2p.discovery import AddressBook, Group
 from services.oracle.p2p.errors import AnnouncementRefused, FrameRefused, KnockRefused, MalformedInput
 from services.oracle.p2p.frames import Frame, FrameParser, FrameType
-from services.oracle.p2p.identity import decode_peer_id
 from services.oracle.p2p.knock import make_knock, read_knock
 from tests.oracle.ocr.committee import CHAIN_ID, make_committee
 
@@ -91,7 +93,7 @@ def _attest(raw: bytes) -> None:
 DECODERS: dict[str, tuple[Callable[[bytes], object], type[Exception], list[bytes]]] = {
     "message": (_attest, ProtocolError, [encode_message(message) for message in MESSAGES]),
     "report": (_decode_report, ProtocolError, [REPORT]),
-    "config": (_configure, ConfigError, [COMMITTEE.contract_config.encoded]),
+    "config": (_configure, InvalidOcrConfig, [COMMITTEE.contract_config.encoded]),
     "frames": (_parse_frames, FrameRefused, [b"".join(frame.encode() for frame in FRAMES)]),
     "knock": (
         lambda raw: read_knock(raw, PEERS[0].public_key),
@@ -105,7 +107,7 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], type[Exception], list[bytes
     ),
     "peer id": (
         lambda raw: decode_peer_id(raw.decode(errors="replace")),
-        MalformedInput,
+        InvalidPeerId,
         [peer.peer_id.encode() for peer in PEERS],
     ),
     "address": (

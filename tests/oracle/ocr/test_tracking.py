@@ -7,11 +7,12 @@ from typing import Any, cast
 import pytest
 from eth_abi.abi import encode
 
-from services.oracle.chain.errors import Malformed
+from chainlink.contract.aggregator import CONFIG_SET
+from chainlink.ocr.contract_config import ContractConfig
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.tracker import ConfigTracker
-from services.oracle.ocr.config import ContractConfig
 from tests.oracle.ocr.committee import CONTRACT, make_committee
 
 TRUE = make_committee().contract_config
@@ -22,7 +23,8 @@ def event(config: ContractConfig) -> dict[str, Any]:
     """Return the log of a configuration."""
     types = ("uint32", "uint64", "address[]", "address[]", "uint8", "uint64", "bytes")
     lists = (config.signers, config.transmitters, config.f, config.encoded_version, config.encoded)
-    return {"address": config.contract, "data": "0x" + encode(types, (0, config.config_count, *lists)).hex()}
+    data = "0x" + encode(types, (0, config.config_count, *lists)).hex()
+    return {"address": config.contract, "topics": ["0x" + CONFIG_SET.topic.hex()], "data": data}
 
 
 class Endpoint:

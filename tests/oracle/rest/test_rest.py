@@ -2,27 +2,21 @@
 
 import asyncio
 import io
-import json
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
+from chainlink.ocr.contract_config import ContractConfig
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.client import channel
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
-from services.oracle.ocr.config import ContractConfig
-from services.oracle.ocr.offchain_config import SharedSecretEncryptions
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.database import Database
 from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
@@ -30,54 +24,12 @@ from tests.dbinit.server import Server
 from tests.oracle.conftest import SPARE_OF_REST, node_url
 from tests.oracle.network import API_PASSWORD, EMAIL, PASSWORD, NodeProcess, bootstrap_job, oracle_job
 from tests.oracle.ocr.committee import demo_timings
+from tests.oracle.rest.conftest import Api
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
 BOOTSTRAPPER = "12D3KooWEPQwY5VuK7m6GfFujirKAs7kJQ7QCeDLqFJFrRRTXQDR@127.0.0.1:1"
-
-
-@dataclass
-class Api:
-    """Hold a node and a logged-in client of it."""
-
-    node: NodeProcess
-    http: aiohttp.ClientSession
-
-    async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Return status and JSON, or the text if the answer is none."""
-        data = body if isinstance(body, str | None) else json.dumps(body)
-        async with self.http.request(method, f"{self.node.url}{path}", data=data) as response:
-            text = await response.text()
-            return response.status, json.loads(text) if text.startswith(("{", "[")) else text
-
-    async def equip(self) -> None:
-        """Have the bundle and the bridge that an oracle's job names."""
-        export = self.node.ocr.export(PASSWORD, scrypt_n=2)
-        await self.call("POST", f"/v2/keys/ocr/import?oldpassword={PASSWORD}", export)
-        await self.call("POST", "/v2/bridge_types", {"name": "quotes", "url": "http://127.0.0.1:1/"})
-
-    async def detail(self, method: str, path: str, body: object = None) -> tuple[int, str]:
-        """Return status and detail of an error."""
-        status, document = await self.call(method, path, body)
-        return status, document["errors"][0]["detail"]
-
-
-@pytest_asyncio.fixture(name="api", scope="module", loop_scope="module")
-async def _api(postgres: Server) -> AsyncIterator[Api]:
-    """Give a node without a chain, and a client that has logged in."""
-    directory = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
-    node = NodeProcess.make("chainlink-node-6", directory / "6", directory, node_url(postgres, SPARE_OF_REST))
-    node.write_files("http://127.0.0.1:1")
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
-        try:
-            await node.start()
-            await node.ready(http)
-            await node.login(http)
-            yield Api(node, http)
-        finally:
-            await node.stop(signal.SIGKILL)
-            shutil.rmtree(directory)
 
 
 async def test_sessions(api: Api) -> None:
@@ -139,7 +91,7 @@ async def test_keys(api: Api) -> None:
 
     status, again = await api.call("POST", f"/v2/keys/ocr/export/{api.node.ocr.id}?newpassword=other")
     assert 200 == status
-    assert api.node.ocr == await asyncio.to_thread(OcrBundle.from_export, again, "other")
+    assert api.node.ocr == await asyncio.to_thread(OcrKeyBundle.from_export, again, "other")
     assert (500, "chainID is empty") == await api.detail("POST", "/v2/keys/evm/import?oldpassword=x", {})
     assert 404 == (await api.call("POST", "/v2/keys/ocr/export/00?newpassword=other"))[0]
 
@@ -149,7 +101,7 @@ async def test_made_and_deleted_keys(api: Api) -> None:
     assert (500, "chainID is empty") == await api.detail("POST", "/v2/keys/evm")
     assert 400 == (await api.call("POST", "/v2/keys/evm?evmChainID=x"))[0]
     assert 404 == (await api.call("POST", "/v2/keys/evm?evmChainID=1"))[0]
-    evm, p2p, ocr = EvmKey.generate(), P2pKey.generate(), OcrBundle.generate()
+    evm, p2p, ocr = EvmKey.generate(), P2pKey.generate(), OcrKeyBundle.generate()
     for kind, key, name in (("evm", evm, evm.address), ("p2p", p2p, f"p2p_{p2p.peer_id}"), ("ocr", ocr, ocr.id)):
         path = f"/v2/keys/{kind}/import?oldpassword=x&evmChainID=1337"
         export = key.export("x", scrypt_n=2)
@@ -240,7 +192,7 @@ async def test_jobs(api: Api) -> None:
     assert number == (await api.call("GET", f"/v2/jobs/{external}"))[1]["data"]["id"]
     assert 422 == (await api.call("DELETE", f"/v2/jobs/{external}"))[0]
     assert 422 == (await api.call("GET", "/v2/jobs/x"))[0]
-    assert (404, "JobSpec not found") == await api.detail("GET", "/v2/jobs/4711")
+    assert (404, "job not found") == await api.detail("GET", "/v2/jobs/4711")
     status, replaced = await api.call("PUT", f"/v2/jobs/{number}", {"toml": toml.replace("BTC / USD", "renamed")})
     assert (200, number, "renamed") == (status, replaced["data"]["id"], replaced["data"]["attributes"]["name"])
     status, _ = await api.call("DELETE", f"/v2/jobs/{number}")
@@ -270,8 +222,8 @@ async def test_runs(api: Api, postgres: Server) -> None:
     job = (await api.call("GET", "/v2/jobs"))[1]["data"][0]
     number = int(job["id"])
     task = TaskRun("quote", "bridge", 1_000, 1_500, None, "no answer")
-    good = PipelineRun(number, 1_000, 2_000, {"jobRun": {"meta": {}}}, "65", None, ())
-    bad = PipelineRun(number, 3_000, 4_000, {}, None, "quote: no answer", (task,))
+    good = PipelineRun(number, 1_000, 2_000, '{"jobRun": {"meta": {}}}', ("65",), (None,), ())
+    bad = PipelineRun(number, 3_000, 4_000, "{}", (None,), ("quote: no answer",), (task,))
     async with Database.connect(node_url(postgres, SPARE_OF_REST), max_connections=1, deadline_s=10) as database:
         runs = RunStore(database, 1)
         for run in (good, good, bad):
@@ -308,16 +260,18 @@ async def test_runs(api: Api, postgres: Server) -> None:
 async def test_a_start_without_a_chain(api: Api, postgres: Server) -> None:
     """Without any RPC a job runs with its contract's last configuration, from which its peers and place follow."""
     members = [(api.node.evm, api.node.p2p, api.node.ocr)]
-    members += [(EvmKey.generate(), P2pKey.generate(), OcrBundle.generate()) for _ in range(3)]
+    members += [(EvmKey.generate(), P2pKey.generate(), OcrKeyBundle.generate()) for _ in range(3)]
     keys = [ocr.keys for _, _, ocr in members]
     offchain = replace(
         demo_timings(4),
         offchain_public_keys=tuple(key.offchain_public_key for key in keys),
         peer_ids=tuple(p2p.peer_id for _, p2p, _ in members),
-        encryptions=SharedSecretEncryptions.seal(bytes(16), bytes(32), [key.config_public_key for key in keys]),
+    )
+    encoded = offchain.encode(
+        SharedSecretEncryptions.seal(bytes(16), bytes(32), [key.config_public_key for key in keys])
     )
     signers = tuple(key.signing_address for key in keys)
-    config = ContractConfig(CONTRACT, 1, signers, tuple(evm.address for evm, _, _ in members), 1, 1, offchain.encode())
+    config = ContractConfig(CONTRACT, 1, signers, tuple(evm.address for evm, _, _ in members), 1, 1, encoded)
     async with Database.connect(node_url(postgres, SPARE_OF_REST), max_connections=1, deadline_s=10) as database:
         await ContractConfigStore(database).save(1337, config, 5)
     await api.equip()

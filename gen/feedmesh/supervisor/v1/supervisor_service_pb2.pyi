@@ -313,13 +313,18 @@ class ServiceChange(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the service's name."""
     kind: Global___ChangeKind.ValueType
     """kind is what happens to it."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """fields are what differs, for example `command`, `ports` or `configuration`."""
+        """fields are what differs, for example `command`, `ports`, or `configuration` for what it reads by itself."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """keys are the keys of the configuration that it reads by itself and that differ, for example `solution.mesh.feeds`."""
 
     def __init__(
         self,
@@ -327,10 +332,11 @@ class ServiceChange(_message.Message):
         name: _builtins.str = ...,
         kind: Global___ChangeKind.ValueType = ...,
         fields: _abc.Iterable[_builtins.str] | None = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "keys", b"keys", "kind", b"kind", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -695,10 +701,13 @@ class WatchServicesResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """sequence numbers the changes of this supervisor from 1; the states of a snapshot carry that of the last change."""
     snapshot: _builtins.bool
     """snapshot is true for the current states sent at the beginning."""
+    removed: _builtins.bool
+    """removed is true for the last state of a service that is no longer in the plan: its process is gone."""
     @_builtins.property
     def service(self) -> Global___Service:
         """service is the state after the change."""
@@ -709,10 +718,11 @@ class WatchServicesResponse(_message.Message):
         sequence: _builtins.int = ...,
         service: Global___Service | None = ...,
         snapshot: _builtins.bool = ...,
+        removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence", "service", b"service", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed", "sequence", b"sequence", "service", b"service", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -899,18 +909,32 @@ class ApplyConfigurationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGES_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    CONSEQUENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceChange]:
         """changes are in start order, removed services last; empty when nothing differs."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """keys are all keys of the configuration that differ; one that holds others where all of them came or went."""
+
+    @_builtins.property
+    def consequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """consequences say in sentences what follows for services, feeds and keys, for example
+        `EUR / USD: a contract will be deployed`.
+        """
 
     def __init__(
         self,
         *,
         changes: _abc.Iterable[Global___ServiceChange] | None = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
+        consequences: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "consequences", b"consequences", "keys", b"keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
