@@ -1,8 +1,9 @@
 """The HTTP application: each dialect below its own prefix, the reference prices, health, and the control of faults."""
 
+import json
 from decimal import Context, Decimal
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -68,14 +69,19 @@ class MarketApp:
             if fault.latency_ms:
                 await self._clock.sleep(fault.latency_ms / 1000)
             if fault.limit:
-                return _limited(dialect, fault.limit)
+                return _limited(dialect, fault)
             if fault.replaces:
                 return _replacement(fault)
             refusal = None if connects else dialect.refusal(request)
             response = await handler(request) if refusal is None else refusal
-            response.headers["Date"] = formatdate(self._clock.time_ms() / 1000, usegmt=True)
-            if fault.malformed and isinstance(response, web.Response) and isinstance(response.body, bytes):
-                response.body = response.body[: len(response.body) // 2]
+            response.headers["Date"] = formatdate(self._clock.time_ms() / 1000 - fault.age_s, usegmt=True)
+            if fault.age_s:
+                response.headers["Age"] = str(fault.age_s)
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                if fault.bad_rows:
+                    response.body = _with_bad_rows(response.body)
+                if fault.malformed:
+                    response.body = response.body[: len(response.body) // 2]
             return response
 
         return misbehave
@@ -92,9 +98,28 @@ class MarketApp:
         return answer({"time_ms": time_ms, "prices": {name: _plain(price) for name, price in prices.items()}})
 
 
-def _limited(dialect: Dialect, name: bool | str) -> web.Response:
+def _limited(dialect: Dialect, fault: Fault) -> web.Response:
     answers = dialect.limit_answers()
-    return answers[name] if isinstance(name, str) else next(iter(answers.values()))
+    limited = answers[fault.limit] if isinstance(fault.limit, str) else next(iter(answers.values()))
+    if fault.retry_after is not None:
+        limited.headers["Retry-After"] = fault.retry_after
+    return limited
+
+
+def _with_bad_rows(body: bytes) -> bytes:
+    """Return a JSON body with a null before the objects of each list, and among those that have names."""
+
+    def spoiled(value: Any) -> Any:
+        if isinstance(value, list):
+            rows = [spoiled(each) for each in value]
+            return [None, *rows] if rows and isinstance(rows[0], dict) else rows
+        if isinstance(value, dict):
+            found = {key: spoiled(each) for key, each in value.items()}
+            is_rows = len(found) > 1 and all(isinstance(each, dict) for each in found.values())
+            return {"ODD": None, **found} if is_rows else found
+        return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else value
+
+    return orjson.dumps(spoiled(json.loads(body, parse_float=Decimal)))
 
 
 def _replacement(fault: Fault) -> web.Response:

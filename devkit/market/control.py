@@ -7,7 +7,7 @@ from aiohttp import web
 
 from devkit.market.dialects.dialect import Dialect, answer
 from devkit.market.errors import UnknownSource
-from devkit.market.faults import Disconnection, Fault, SourceControl, parse
+from devkit.market.faults import Disconnection, Fault, Shout, SourceControl, parse
 from devkit.market.streams.hub import Hub
 from meshkit.errors import FailedPrecondition, InvalidInput
 
@@ -37,6 +37,7 @@ class Control:
             web.delete("/control/{source}", self._clear),
             web.post("/control/{source}/disconnect", self._disconnect),
             web.post("/control/{source}/drop", self._drop),
+            web.post("/control/{source}/say", self._say),
         )
 
     def _source(self, request: web.Request) -> Source:
@@ -78,6 +79,11 @@ class Control:
 
     async def _drop(self, request: web.Request) -> web.Response:
         return answer({"dropped": sum(hub.drop_subscriptions() for hub in self._streaming(request).hubs)})
+
+    async def _say(self, request: web.Request) -> web.Response:
+        source = self._streaming(request)
+        said = parse(Shout, await request.read())
+        return answer({"told": sum([await hub.say(said.text) for hub in source.hubs])})
 
     def _streaming(self, request: web.Request) -> Source:
         source = self._source(request)

@@ -43,6 +43,10 @@ class Fault(BaseModel):
     that the source tells (below 0: stale); with `pairs` (BASE/QUOTE) only those markets are wrong. `currency` is named
     in the place of the one that prices are in, by a source that names it.
 
+    `halted` has the listing say that nobody trades, while prices and times go on; with `pairs` only those markets.
+    `age_s` has every answer come out of a cache that kept it for so long, by Age and Date; `retry_after` stands in the
+    header of that name of a limit answer; `bad_rows` puts a null among the rows of every answer.
+
     Of streams: `silence` sends no prices any more, heartbeats and acknowledgements go on; `half_open` accepts
     connections and messages and never sends anything; `lifetime_ms` closes a connection at that age.
     """
@@ -60,6 +64,10 @@ class Fault(BaseModel):
     currency: str | None = None
     shift_ms: Annotated[int, Field(ge=-(10**11), le=10**11)] = 0
     pairs: tuple[str, ...] | None = None
+    halted: bool = False
+    age_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    retry_after: str | None = None
+    bad_rows: bool = False
     silence: bool = False
     half_open: bool = False
     lifetime_ms: Annotated[int, Field(gt=0)] | None = None
@@ -115,6 +123,14 @@ class Disconnection(BaseModel):
     code: Annotated[int, Field(ge=1000, le=4999)] = 1001
     notice: bool = False
     abrupt: bool = False
+
+
+class Shout(BaseModel):
+    """Hold a text that all connections of a source's stream are sent, as it stands."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    text: str
 
 
 Body = TypeVar("Body", bound=BaseModel)

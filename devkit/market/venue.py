@@ -77,6 +77,11 @@ class Venue:
         fault = self.control.fault
         return t_ms + (fault.shift_ms if fault.pairs is None else 0)
 
+    def listed(self, market: Market) -> Market:
+        """Return a market as the exchange lists it now."""
+        fault = self.control.fault
+        return replace(market, trading=False) if fault.halted and fault.touches(str(market.pair)) else market
+
     def tick(self, listed: Market, t_ms: int) -> Tick:
         """Return the market's tick in force at `t_ms`."""
         tick = self._true(listed, t_ms)

@@ -88,7 +88,7 @@ class Binance(Dialect):
                 }
             ],
             "exchangeFilters": [],
-            "symbols": [_symbol_info(name, self.markets[name]) for name in names],
+            "symbols": [_symbol_info(name, self.venue.listed(self.markets[name])) for name in names],
         }
         return self._answer(info, 20)
 
@@ -143,7 +143,7 @@ class Binance(Dialect):
             raise _refuse(-1122, "Invalid symbolStatus.")
         if "symbol" in query:
             name = self._known(query["symbol"], "symbol")
-            if status not in (None, _status(self.markets[name])):
+            if status not in (None, _status(self.venue.listed(self.markets[name]))):
                 raise _refuse(-1220, "The symbol's status does not match the requested symbolStatus.")
             return [name], True
         if "symbols" not in query:
@@ -160,7 +160,7 @@ class Binance(Dialect):
         return name
 
     def _with_status(self, names: Iterable[str], status: str) -> list[str]:
-        return [name for name in names if _status(self.markets[name]) == status]
+        return [name for name in names if _status(self.venue.listed(self.markets[name])) == status]
 
 
 def _symbol_list(text: str) -> list[str]:

@@ -71,7 +71,7 @@ class Bybit(Dialect):
         if request.query.get("category") != "spot":
             return self._not_spot()
         name = request.query.get("symbol")
-        rows = [_instrument(n, listed) for n, listed in self.markets.items() if name in (None, n)]
+        rows = [_instrument(n, self.venue.listed(listed)) for n, listed in self.markets.items() if name in (None, n)]
         return self._answer({"category": "spot", "list": rows, "nextPageCursor": ""})
 
     def _not_spot(self) -> web.Response:
@@ -107,7 +107,7 @@ def _instrument(name: str, listed: Market) -> dict[str, object]:
         "baseCoin": listed.pair.base,
         "quoteCoin": listed.pair.quote,
         "innovation": "0",
-        "status": "Trading",
+        "status": "Trading" if listed.trading else "Closed",
         "marginTrading": "none",
         "lotSizeFilter": {"basePrecision": "0.000001", "quotePrecision": "0.00000001", "minOrderQty": "0.00001"},
         "priceFilter": {"tickSize": text(listed.increment)},

@@ -56,12 +56,12 @@ class Coinbase(Dialect):
         return answer({"iso": _time_text(now_ms), "epoch": now_ms / 1000})
 
     async def _products(self, _request: web.Request) -> web.Response:
-        return answer([_product_info(name, listed) for name, listed in self.markets.items()])
+        return answer([_product_info(name, self.venue.listed(listed)) for name, listed in self.markets.items()])
 
     async def _product(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
         listed = self.markets.get(name)
-        return _not_found() if listed is None else answer(_product_info(name, listed))
+        return _not_found() if listed is None else answer(_product_info(name, self.venue.listed(listed)))
 
     async def _ticker(self, request: web.Request) -> web.Response:
         listed = self.markets.get(request.match_info["id"])
@@ -107,7 +107,7 @@ def _product_info(name: str, listed: Market) -> dict[str, object]:
         "cancel_only": False,
         "status": "online",
         "status_message": "",
-        "trading_disabled": False,
+        "trading_disabled": not listed.trading,
         "fx_stablecoin": False,
         "auction_mode": False,
     }

@@ -133,7 +133,7 @@ class Kraken(Dialect):
         names = self._wanted(request)
         if names is None:
             return _error("EQuery:Unknown asset pair")
-        rows = {name: _pair_info(self.markets[name]) for name in names}
+        rows = {name: _pair_info(self.venue.listed(self.markets[name])) for name in names}
         # Dark pools stand beside the public books of their pairs, and have no name on the stream.
         for name in _DARK_POOLS if "pair" not in request.query else ():
             rows[f"{name}.d"] = {**rows[name], "altname": f"{rows[name]['altname']}.d"}
@@ -192,5 +192,5 @@ def _pair_info(listed: Market) -> dict[str, object]:
         "lot_multiplier": 1,
         "ordermin": "0.0001",
         "tick_size": _text(listed.increment),
-        "status": "online",
+        "status": "online" if listed.trading else "cancel_only",
     }

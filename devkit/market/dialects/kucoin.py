@@ -92,11 +92,15 @@ class Kucoin(Dialect):
         return self.answer({"time": self.venue.stamp_ms(taken_ms), "ticker": rows}, 15)
 
     async def _symbols(self, _request: web.Request) -> web.Response:
-        return self.answer([_symbol_info(name, listed) for name, listed in self.markets.items()], 4)
+        return self.answer([_symbol_info(name, self.venue.listed(listed)) for name, listed in self.markets.items()], 4)
 
     async def _symbol(self, request: web.Request) -> web.Response:
         name = request.match_info["symbol"]
-        return self.answer(_symbol_info(name, self.markets[name]), 4) if name in self.markets else _unknown(name)
+        return (
+            self.answer(_symbol_info(name, self.venue.listed(self.markets[name])), 4)
+            if name in self.markets
+            else _unknown(name)
+        )
 
 
 def _unknown(name: str) -> web.Response:

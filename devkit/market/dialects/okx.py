@@ -55,7 +55,9 @@ class Okx(Dialect):
         name = request.query.get("instId")
         if name is not None and name not in self.markets:
             return _error("51001", UNKNOWN_INSTRUMENT)
-        return _answer([_instrument(n, listed) for n, listed in self.markets.items() if name in (None, n)])
+        return _answer(
+            [_instrument(n, self.venue.listed(listed)) for n, listed in self.markets.items() if name in (None, n)]
+        )
 
     async def _ticker(self, request: web.Request) -> web.Response:
         name = request.query.get("instId", "")

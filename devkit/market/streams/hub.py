@@ -97,6 +97,13 @@ class Hub:
             session.marks.pop(EVERYTHING, None)
         return dropped
 
+    async def say(self, text: str) -> int:
+        """Send a text to every connection as it stands; return how many there are."""
+        lines = list(self._open.items())
+        for session, line in lines:
+            await self._send(session, line, [text])
+        return len(lines)
+
     async def disconnect(self, *, code: int, abrupt: bool = False, notice: bool = False) -> int:
         """Close every connection: with a code, after the source's notice, or abruptly; return how many."""
         closing = list(self._open.items())

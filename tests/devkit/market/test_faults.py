@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -150,3 +151,72 @@ async def test_a_currency_is_named_wrong(market: Market) -> None:
 
     assert ("GBp", "GBP") == (pence["currency"], pounds["currency"])
     assert abs(pounds["regularMarketPrice"] / pence["regularMarketPrice"] - 1) < 0.01
+
+
+# For each exchange its list of markets, and how a market that nobody trades is told there.
+LISTINGS = {
+    "binance": ("/api/v3/exchangeInfo?symbol=BTCUSDT", '"status":"BREAK"'),
+    "okx": ("/api/v5/public/instruments?instType=SPOT&instId=BTC-USDT", '"state":"suspend"'),
+    "kraken": ("/0/public/AssetPairs?pair=XBTUSD", '"status":"cancel_only"'),
+    "coinbase": ("/products/BTC-USD", '"trading_disabled":true'),
+    "kucoin": ("/api/v2/symbols/BTC-USDT", '"enableTrading":false'),
+    "bybit": ("/v5/market/instruments-info?category=spot&symbol=BTCUSDT", '"status":"Closed"'),
+}
+
+
+async def set_fault(market: Market, source: str, **fault: object) -> None:
+    """Break a source."""
+    async with market.post(f"/control/{source}", json=fault) as response:
+        assert 200 == response.status, await response.text()
+
+
+@pytest.mark.parametrize("source", LISTINGS)
+async def test_a_halt_is_told_by_the_listing_only(market: Market, source: str) -> None:
+    """The price goes on as if nothing had happened, and other markets are traded."""
+    path, told = LISTINGS[source]
+    for fault, expected in (({}, False), ({"halted": True}, True), ({"halted": True, "pairs": ["X/Y"]}, False)):
+        await set_fault(market, source, **fault)
+        async with market.get(f"/{source}{path}") as response:
+            assert expected is (told in await response.text())
+        assert re.search(CALLS[source][1], await body(market, source))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_an_answer_may_come_out_of_a_cache(market: Market, source: str) -> None:
+    """Age and Date tell it; without the fault the Date is the market's time."""
+    for age_s in (0, 600):
+        await set_fault(market, source, age_s=age_s)
+        async with market.get(f"/{source}{CALLS[source][0]}") as response:
+            sent_s = parsedate_to_datetime(response.headers["Date"]).timestamp()
+            assert NOW_MS // 1000 - age_s == sent_s
+            assert (str(age_s) if age_s else None) == response.headers.get("Age")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_a_limit_may_ask_for_any_wait(market: Market, source: str) -> None:
+    """What Retry-After says is on command."""
+    await set_fault(market, source, limit=True, retry_after="0")
+    async with market.get(f"/{source}{CALLS[source][0]}") as response:
+        assert "0" == response.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("source", LISTINGS)
+async def test_a_null_among_the_rows(market: Market, source: str) -> None:
+    """It stands before good ones, whose numbers keep their digits."""
+    path = LISTINGS[source][0]
+    path = "/products" if source == "coinbase" else path.partition("?symbol")[0].partition("&")[0].partition("?pair")[0]
+    path = "/api/v2/symbols" if source == "kucoin" else path
+    await set_fault(market, source, bad_rows=True)
+    async with market.get(f"/{source}{path}") as response:
+        assert "null" in await response.text()
+
+
+async def test_all_connections_are_told_a_text(market: Market) -> None:
+    """Whatever is to be said is sent as it stands; a source without a stream has nobody to tell."""
+    async with market.ws_connect("/kraken/ws/v2") as ws:
+        await ws.receive()
+        async with market.post("/control/kraken/say", json={"text": '{"odd":'}) as response:
+            assert {"told": 1} == await response.json()
+        assert '{"odd":' == (await ws.receive()).data
+    async with market.post("/control/frankfurter/say", json={"text": "x"}) as response:
+        assert 400 <= response.status < 500
