@@ -6,6 +6,7 @@ from pathlib import Path
 
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.load import load
+from meshkit.configuration.model import set_without_effect
 from meshkit.paths import LONGEST_SOCKET_PATH
 from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
@@ -35,4 +36,7 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
         keys=digests(whole),
         feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
         may_deploy=mesh.contracts.deploy,
+        nodes=configuration.solution.total_nodes,
+        bootstrap_nodes=configuration.solution.bootstrap_nodes,
+        without_effect=dict(set_without_effect(whole.solution, "solution")),
     )
