@@ -63,7 +63,7 @@ from services.oracle.store.protocol import PostgresProtocolStore
 from services.oracle.store.runs import RunStore
 from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
-from services.oracle.write_behind import WriteBehind
+from services.oracle.store.write_behind import WriteBehind
 
 _log = log.get_logger(__name__)
 _DATABASE_DEADLINE_S = 60.0

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from meshkit.metrics import RPC_METRICS, Distribution, Metric, Registry, Sample
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.state import Trace, TraceKind
 
 _LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 

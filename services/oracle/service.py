@@ -11,7 +11,7 @@ from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
 from services.oracle.jobs.round_events import RoundEvent, RoundEvents
 from services.oracle.jobs.specification import BootstrapJob
-from services.oracle.ocr.protocol.state import TraceKind
+from services.oracle.ocr.state import TraceKind
 from services.oracle.p2p.host import Host
 
 FULL_NAME = "feedmesh.oracle.v1.OracleService"

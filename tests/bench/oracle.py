@@ -21,11 +21,11 @@ from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
 from services.oracle.ocr.crypto import sign_report
-from services.oracle.ocr.interfaces import ExternalInterfaces, Network
 from services.oracle.ocr.limits import LocalLimits, peer_limits
-from services.oracle.ocr.oracle_runner import OracleRunner
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.ports import Network, Ports
 from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
+from services.oracle.ocr.runner import Runner
+from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
 from tests.bench.report import Report, Row
@@ -194,11 +194,11 @@ def _start(stack: AsyncExitStack, committee: Committee, networks: Sequence[Netwo
     tasks = []
     for index, network in enumerate(networks):
         world = World(index, contract)
-        runner = OracleRunner(
+        runner = Runner(
             committee.shared[index],
             committee.keys[index],
             network,
-            ExternalInterfaces(world, world, world, world),
+            Ports(world, world, world, world),
             clock=SystemClock(),
             limits=LocalLimits(),
             on_trace=watch.on_trace,

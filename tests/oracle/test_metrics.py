@@ -2,7 +2,7 @@
 
 from meshkit.metrics import Registry
 from services.oracle.metrics import METRICS, OracleMetrics
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.state import Trace, TraceKind
 
 OWN = 2
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.metrics import FeedMetrics, OracleMetrics
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.state import Trace, TraceKind
 
 
 class JobStatus:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from meshkit.clock import Clock
 from services.oracle.jobs.job_status import OracleStatus
-from services.oracle.jobs.run_record import record
 from services.oracle.jobs.specification import OracleJob
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.pipeline.record import record
 from services.oracle.pipeline.run import observation, run
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.last_observations import LastObservation, LastObservationStore

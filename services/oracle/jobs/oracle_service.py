@@ -18,10 +18,10 @@ from services.oracle.jobs.specification import OracleJob
 from services.oracle.keys.ring import Keyring
 from services.oracle.metrics import OracleMetrics
 from services.oracle.ocr.config import PublicConfig, SharedConfig
-from services.oracle.ocr.interfaces import ExternalInterfaces, Network, ProtocolStore
 from services.oracle.ocr.limits import LocalLimits
-from services.oracle.ocr.oracle_runner import OracleRunner
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.ports import Network, Ports, ProtocolStore
+from services.oracle.ocr.runner import Runner
+from services.oracle.ocr.state import Trace, TraceKind
 
 _log = log.get_logger(__name__)
 
@@ -50,8 +50,8 @@ class OracleDelegate:
         transmitter = chain.transmitter(job.contract, job.transmitter, job.gas_limit)
         status = OracleStatus(job_id, job.label, self.metrics, self.rounds)
         source = self.sources.of(job_id, job, status)
-        interfaces = ExternalInterfaces(source, chain.reader(job.contract), transmitter, self.protocol)
-        session = OracleSession(job, bundle.keys, self.groups, interfaces, source, status, self.sources.clock)
+        ports = Ports(source, chain.reader(job.contract), transmitter, self.protocol)
+        session = OracleSession(job, bundle.keys, self.groups, ports, source, status, self.sources.clock)
         return OracleService(job, session, self.watches, status)
 
     def forget(self, job_id: int) -> None:
@@ -83,7 +83,7 @@ class OracleSession:
     job: OracleJob
     keys: OracleKeys
     groups: PeerGroups
-    interfaces: ExternalInterfaces
+    ports: Ports
     source: ObservationSource
     status: OracleStatus
     clock: Clock
@@ -101,13 +101,13 @@ class OracleSession:
             _log.info("feed_started", feed=self.job.label, oracle=shared.index, n=shared.n, f=shared.f)
             await runner.run()
 
-    def _runner(self, shared: SharedConfig, network: Network) -> OracleRunner:
+    def _runner(self, shared: SharedConfig, network: Network) -> Runner:
         timings = self.job.timings
-        return OracleRunner(
+        return Runner(
             shared,
             self.keys,
             network,
-            self.interfaces,
+            self.ports,
             clock=self.clock,
             limits=LocalLimits(
                 blockchain_s=timings.blockchain_s,

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from services.oracle.ocr.protocol.state import Trace
+from services.oracle.ocr.state import Trace
 
 _BUFFERED = 1024
 

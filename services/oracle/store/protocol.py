@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from services.oracle.ocr.protocol.state import PacemakerState, PendingTransmission, SignedRound
+from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from services.oracle.store.database import Database
 
 

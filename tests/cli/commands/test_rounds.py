@@ -21,7 +21,7 @@ from meshkit.server import MeshServer
 from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.round_events import RoundEvents
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host
 from services.oracle.service import FULL_NAME, OracleServicer
 from tests.waiting import until

@@ -7,7 +7,7 @@ from meshkit.metrics import Registry
 from services.oracle.jobs.job_status import JobStatus, OracleStatus
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.metrics import METRICS, OracleMetrics
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.state import Trace, TraceKind
 
 
 def trace(round_number: int, kind: TraceKind = TraceKind.ROUND_STARTED, **more: str) -> Trace:

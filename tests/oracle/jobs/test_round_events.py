@@ -3,7 +3,7 @@
 import asyncio
 
 from services.oracle.jobs.round_events import RoundEvents
-from services.oracle.ocr.protocol.state import Trace, TraceKind
+from services.oracle.ocr.state import Trace, TraceKind
 
 
 def event(round_number: int) -> Trace:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from meshkit.clock import SystemClock
-from services.oracle.ocr.protocol.state import PacemakerState, PendingTransmission, SignedRound
+from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from tests.oracle.ocr.fake_contract import FakeContract
 
 

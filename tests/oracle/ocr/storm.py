@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.oracle.ocr.protocol.messages import Message
-from services.oracle.ocr.protocol.state import PendingTransmission, TraceKind
+from services.oracle.ocr.messages import Message
 from services.oracle.ocr.report import decode_report
+from services.oracle.ocr.state import PendingTransmission, TraceKind
 from tests.oracle.ocr.byzantine import Liar, Lie
 from tests.oracle.ocr.committee import Committee, make_committee
 from tests.oracle.ocr.fake_contract import Reverted
