@@ -56,7 +56,7 @@ ENV PATH=/opt/feedmesh/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1
 # Rights are dropped service by service, so the first process is root unless the container is given another user.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=120s CMD ["feedmesh", "status"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=120s CMD ["feedmesh-health"]
 ENTRYPOINT ["feedmesh"]
 CMD ["up", "--config", "/sp/configurations/configuration.json", "--logs"]
 

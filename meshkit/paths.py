@@ -48,6 +48,11 @@ class RunDir:
         """Return the file that the one supervisor of this directory holds locked."""
         return self.path / "supervisor.lock"
 
+    @property
+    def verdict(self) -> Path:
+        """Return the file that says whether the mesh does what it is for; its directory is the metrics service's."""
+        return self.path / "verdict" / "verdict.json"
+
     def service(self, name: str) -> Path:
         """Return the directory of a service's `restart-count` and `last-restart` files."""
         return self.path / "service" / name
