@@ -1,4 +1,4 @@
-"""A mesh in its container, and beside it, in the same network namespace, what it cannot do without: chain and market."""
+"""A mesh in its container, and beside it, in the same network namespace, a chain and a market."""
 
 import json
 import shutil
@@ -37,7 +37,10 @@ def start_outside() -> Container:
 
     faucet = Account.from_key(SECRETS["faucetPrivateKey"]).address
     outside = run(DEVELOPMENT, "-c", _OUTSIDE, faucet, options=("--entrypoint", "python3"))
-    asked = "import urllib.request as u; u.urlopen('http://127.0.0.1:8600/healthz'); u.urlopen('http://127.0.0.1:8545', b'{}')"
+    asked = (
+        "from urllib.request import urlopen; "
+        "urlopen('http://127.0.0.1:8600/healthz'); urlopen('http://127.0.0.1:8545', b'{}')"
+    )
     wait_until("chain and market answer", lambda: outside.exec("python3", "-c", asked, check=False).returncode == 0, 60)
     return outside
 
@@ -87,7 +90,7 @@ class Mesh:
     def rounds(self) -> dict[str, int]:
         """Return each feed's last round on chain; 0 before the first."""
         ran = self.inside.exec("feedmesh", "feeds", "--json", check=False)
-        return {feed["name"]: int(feed["round"] or 0) for feed in json.loads(ran.stdout)} if ran.returncode == 0 else {}
+        return {feed["name"]: int(feed.get("round_id") or 0) for feed in json.loads(ran.stdout)} if ran.returncode == 0 else {}
 
     def until_rounds(self, more: int, timeout_s: float = 90) -> None:
         """Wait until every feed has had so many more rounds than now."""

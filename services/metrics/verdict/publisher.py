@@ -1,7 +1,7 @@
 """
 Write the verdict where the container's health check reads it, every few seconds.
 
-    {"well": false, "words": "2 of 4 oracles are up, …", "broken": ["…"], "remarks": [], "time_ms": 178…, "period_s": 5.0}
+    {"well": false, "words": "2 of 4 oracles …", "broken": ["…"], "remarks": [], "time_ms": 17…, "period_s": 5.0}
 
 The check reads a file and asks nobody: it costs a start of Python, and an old file says that nobody judges any more.
 """
