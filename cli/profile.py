@@ -4,7 +4,6 @@ The embedded profile: nothing but a generated configuration.json in the data dir
 Secrets are made once and kept, since databases and key files depend on them; everything else is written anew.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 
 from cli import market_feeds, pace
 from cli.errors import CliError, UsageError
+from meshkit import atomic_file
 from meshkit.configuration.mesh import MOST_NODES
 from meshkit.paths import DataDir
 
@@ -51,11 +51,7 @@ def write(data_dir: Path, run_dir: Path, nodes: int, feed_names: Sequence[str], 
         data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         kept = _kept_secrets(path)
         document = {"solution": document_for(data_dir, run_dir, nodes, feed_names, port_offset, kept)}
-        temporary = path.with_suffix(".json.tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-        temporary.replace(path)
+        atomic_file.replace(path, orjson.dumps(document, option=orjson.OPT_INDENT_2), 0o600)
     except OSError as error:
         raise CliError(
             f"data directory {data_dir}: {error.strerror} ({error.filename})",

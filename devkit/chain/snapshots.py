@@ -1,8 +1,8 @@
 """
 The chain's state on disk: the last two snapshots, gzipped.
 
-A file is either whole or not there under its name (temporary file, fsync, rename); gzip's own checksum tells a torn
-one. Names: `snapshot.json.gz`, `snapshot.previous.json.gz`; what could not be used is kept as `*.unusable`.
+A file is either whole or not there under its name; gzip's own checksum tells a torn one. Names: `snapshot.json.gz`,
+`snapshot.previous.json.gz`; what could not be used is kept as `*.unusable`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from devkit.chain.errors import SnapshotUnreadable
+from meshkit import atomic_file
 from meshkit.errors import InvalidInput
 
 
@@ -63,24 +64,12 @@ class Snapshots:
 
     def write(self, zipped: bytes) -> None:
         """Make this gzipped state the last snapshot, and the last one the previous."""
-        temporary = self._directory / "snapshot.json.gz.new"
-        with temporary.open("wb") as file:
-            file.write(zipped)
-            file.flush()
-            os.fsync(file.fileno())
-        # Between these two renames only the previous one exists, which is what then is loaded.
         if self._last.exists():
-            self._last.replace(self._previous)
-        temporary.replace(self._last)
-        self._sync_directory()
+            # A second name, not a rename: at every moment there is a last one.
+            self._previous.unlink(missing_ok=True)
+            self._previous.hardlink_to(self._last)
+        atomic_file.replace(self._last, zipped, 0o644)
 
     def set_aside(self, snapshot: Path) -> None:
         """Keep an unusable snapshot under another name, so that it is not tried again and can be looked at."""
         snapshot.replace(snapshot.with_name(snapshot.name + ".unusable"))
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

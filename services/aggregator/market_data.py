@@ -33,6 +33,7 @@ from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, SourceQuote
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coingecko import CoinGeckoSource
+from services.aggregator.sources.source import UNLIMITED
 from services.aggregator.web.quote_json import Json, time_text
 
 log = get_logger(__name__)
@@ -173,7 +174,7 @@ class MarketData:
 
         Raises what the client raises, MalformedAnswer for figures that cannot be, and PriceRefused for doubtful ones.
         """
-        answer = await self._client.get(_PATH)
+        answer = await self._client.get(_PATH, limiter=UNLIMITED)
         if answer.status != 200:
             raise self._client.fault(f"HTTP {answer.status}")
         try:

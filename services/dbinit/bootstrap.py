@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshkit import log
-from services.dbinit import account, binaries, cluster, durable, launch, memory, place, preflight, server_files
+from meshkit import atomic_file, log
+from services.dbinit import account, binaries, cluster, launch, memory, place, preflight, server_files
 from services.dbinit.config import Settings
 from services.dbinit.errors import from_obstacle, from_os_error
 
@@ -81,5 +81,5 @@ def _write_server_files(settings: Settings, socket_directory: Path | None) -> No
         )
     )
     # Readable for the server's user, and without secrets.
-    durable.write(settings.place.server_settings, text, 0o644)
-    durable.write(settings.place.access_rules, server_files.access_text(), 0o644)
+    atomic_file.replace(settings.place.server_settings, text, 0o644)
+    atomic_file.replace(settings.place.access_rules, server_files.access_text(), 0o644)

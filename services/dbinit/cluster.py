@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from meshkit import atomic_file
 from services.dbinit import durable, run_as
 from services.dbinit.account import Account
 from services.dbinit.binaries import MAJOR, Programs
@@ -74,14 +75,14 @@ def make(programs: Programs, account: Account | None, place: Place) -> None:
     try:
         files = temporary / "cluster"
         password_file = temporary / "password"
-        durable.write(password_file, password + "\n", 0o600)
+        atomic_file.replace(password_file, password + "\n", 0o600)
         if account is not None:
             for path in (temporary, password_file):
                 os.chown(path, account.identity.uid, account.identity.gid)
         _initdb(programs, account, files, password_file)
         durable.sync_tree(files)
         # Before the cluster, since one without its password would be of no use.
-        durable.write(place.superuser_password, password + "\n", 0o600)
+        atomic_file.replace(place.superuser_password, password + "\n", 0o600)
         files.rename(place.data)
         durable.sync(place.path)
     finally:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshkit import atomic_file
 from meshkit.errors import NotFound
 from meshkit.paths import RunDir
-from services.dbinit import binaries, durable
+from services.dbinit import binaries
 from services.dbinit.config import NODE_PREFIX, Settings, node_name
 from services.dbinit.session import HOST
 
@@ -32,7 +33,7 @@ def reach(settings: Settings, node: int) -> Reached:
         raise NotFound("node", str(node))
     programs = binaries.find(settings.bin_dir)
     file = settings.run_dir.path / f"{name}{_SUFFIX}"
-    durable.write(file, f"{HOST}:{settings.port}:{name}:{name}:{settings.password(node)}\n", 0o600)
+    atomic_file.replace(file, f"{HOST}:{settings.port}:{name}:{name}:{settings.password(node)}\n", 0o600)
     return Reached(name, file, programs.bin_dir)
 
 

@@ -1,7 +1,6 @@
-"""Files that are whole or absent, also after a power failure."""
+"""Flushing files and whole trees of them, so that they are there after a power failure too."""
 
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,19 +22,3 @@ def sync_tree(root: Path) -> None:
     paths = [root, *(path for path in root.rglob("*") if not path.is_symlink())]
     with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as pool:
         list(pool.map(sync, paths))
-
-
-def write(path: Path, text: str, mode: int) -> None:
-    """Replace a file by this text in one step, with these permissions whatever the umask."""
-    descriptor, name = tempfile.mkstemp(prefix=path.name + ".tmp-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).rename(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync(path.parent)

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from meshkit import atomic_file
 from meshkit.paths import default_run_dir
-from services.dbinit import durable, preflight, run_as
+from services.dbinit import preflight, run_as
 from services.dbinit.run_as import Identity
 
 _FILE = "postgres-launch.json"
@@ -37,7 +38,7 @@ class Launch:
 
 def write(launch: Launch, run_dir: Path) -> None:
     """Leave the decision where the `postgres` command finds it."""
-    durable.write(run_dir / _FILE, json.dumps(asdict(launch), default=str), 0o600)
+    atomic_file.replace(run_dir / _FILE, json.dumps(asdict(launch), default=str), 0o600)
 
 
 def read(run_dir: Path) -> Launch:

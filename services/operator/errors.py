@@ -15,17 +15,11 @@ The operator's errors.
     └── Unavailable
         ├── NodeUnavailable        a node does not answer, or answers with a server error
         └── ChainUnavailable       the chain's RPC does not answer as it should
-
-A KeyFormatError (ValueError) is what the pure key code raises; whoever knows the file turns it into UnreadableKeyFile.
 """
 
 from pathlib import Path
 
 from meshkit.errors import FailedPrecondition, InvalidInput, Unavailable
-
-
-class KeyFormatError(ValueError):
-    """The text is not an encrypted key of the expected kind, or the password is wrong."""
 
 
 class InvalidOcrConfig(InvalidInput):

@@ -13,8 +13,7 @@ MeshError
 │   ├── FeatureDisabled       the feature is off in config.toml (501)
 │   └── KeyringLocked         the keyring of the database belongs to another keystore password
 └── Unavailable
-    ├── DatabaseUnavailable   PostgreSQL did not answer before the deadline
-    └── RpcUnavailable        no RPC endpoint of the chain answered
+    └── DatabaseUnavailable   PostgreSQL did not answer before the deadline
 """
 
 from typing import ClassVar
@@ -76,9 +75,3 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL did not answer before the deadline."""
 
     reason = "DATABASE_UNAVAILABLE"
-
-
-class RpcUnavailable(Unavailable):
-    """No RPC endpoint of the chain answered."""
-
-    reason = "RPC_UNAVAILABLE"

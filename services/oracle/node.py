@@ -18,6 +18,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.endpoints import Endpoint
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit import log
 from meshkit.clock import Clock
@@ -25,9 +27,7 @@ from meshkit.errors import FailedPrecondition
 from meshkit.metrics import Registry
 from meshkit.server import MeshServer
 from services.oracle.background import Background, background
-from services.oracle.chain.endpoints import Endpoint
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import DatabaseUnavailable, SettingInvalid
 from services.oracle.health import Health

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chainlink.rpc.client import RpcClient
 from meshkit.clock import Clock
 from meshkit.metrics import Registry
 from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
 from services.oracle.keys.ring import Keyring

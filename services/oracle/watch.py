@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from chainlink.rpc.errors import ChainError
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.oracle.chain.errors import ChainError
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.jobs import Timings
 from services.oracle.ocr.config import ContractConfig

@@ -11,7 +11,7 @@ from services.aggregator.config import AggregatorConfig, SourceConfig
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
-from services.aggregator.sources.source import Declaration, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, RateLimiter, TickOutcome
 
 BTC = Pair("BTC", "USD")
 ETH = Pair("ETH", "USD")
@@ -29,7 +29,7 @@ class ScriptedSource:
         self.gate.set()
         self.calls: list[list[Pair]] = []
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return what the script says."""
         self.calls.append(list(pairs))
         await self.gate.wait()

@@ -7,6 +7,7 @@ secrets (12) are tested there.
 
 import ast
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -29,7 +30,7 @@ from services.aggregator.prices.errors import (
 )
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote, Tick
-from services.aggregator.sources.source import TickOutcome
+from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.bench import Bench, bench
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
@@ -247,7 +248,7 @@ class FrozenMarket:
     def __init__(self, clock: ManualClock) -> None:
         self.tick = Tick("103", clock.time_ms())
 
-    async def fetch(self, pairs: list[Pair]) -> dict[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> dict[Pair, TickOutcome]:
         """Return the one tick there is."""
         return dict.fromkeys(pairs, self.tick)
 
@@ -255,7 +256,7 @@ class FrozenMarket:
 async def test_defect_15_age_is_that_of_the_exchange() -> None:
     """A market that stands still is served for the maximum age by the exchange's clock, however often it answers."""
     async with bench(with_source(settings("kraken"), max_age_ms=60_000)) as b:
-        b.sources[0].fetch = FrozenMarket(b.clock).fetch  # type: ignore[method-assign, assignment]
+        b.sources[0].fetch = FrozenMarket(b.clock).fetch  # type: ignore[method-assign]
         await b.ask(b.engine.source_quote("kraken", BTC))
         await b.run(59)
 

@@ -22,7 +22,7 @@ from services.aggregator.prices.errors import ProviderFault
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.factory import open_sources
-from services.aggregator.sources.source import TickOutcome
+from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.web.app import HttpApi, listen
@@ -239,7 +239,7 @@ async def test_an_age_is_that_of_the_price_not_of_its_arrival() -> None:
         b.metrics.before_render(Gauges(b.engine, None, b.clock, b.metrics).look)
         taken_ms = b.clock.time_ms() - 60_000
 
-        async def fetch(pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+        async def fetch(pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
             return dict.fromkeys(pairs, Tick("103", taken_ms))
 
         b.sources[0].fetch = fetch  # type: ignore[method-assign]

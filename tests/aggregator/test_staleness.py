@@ -27,7 +27,7 @@ from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import ProviderFault, SourceRateLimited
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote, Tick
-from services.aggregator.sources.source import Declaration, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, RateLimiter, TickOutcome
 from services.aggregator.streams.source_stream import Deliver, StreamState
 from tests.aggregator import fakes
 from tests.aggregator.fakes import BTC, ETH, NAMES
@@ -97,7 +97,7 @@ class TalkingSource:
         self.gate.set()
         self._world = world
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return what it says."""
         await self.gate.wait()
         if self.failure is not None:

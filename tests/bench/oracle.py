@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
 from services.oracle.chain import aggregator as calls
-from services.oracle.chain.rpc import quantity
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.ports import Network

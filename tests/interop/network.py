@@ -14,9 +14,9 @@ import asyncpg
 from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 
+from chainlink.rpc.answers import blob
 from services.operator import ocr_config
 from services.oracle.chain.aggregator import LATEST_CONFIG_DETAILS, decode_config_details
-from services.oracle.chain.rpc import blob
 from services.oracle.ocr.schedule import leader, leader_key
 from tests.dbinit.server import Server
 from tests.interop.participant import Participant

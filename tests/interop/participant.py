@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
 from tests.oracle.ports import free_port
 from tests.waiting import until
 
@@ -46,7 +46,7 @@ class Participant:
     command: str
     evm: EvmKey = field(default_factory=EvmKey.generate)
     p2p: P2pKey = field(default_factory=P2pKey.generate)
-    ocr: OcrBundle = field(default_factory=OcrBundle.generate)
+    ocr: OcrKeyBundle = field(default_factory=OcrKeyBundle.generate)
     p2p_port: int = field(default_factory=free_port)
     said: list[str] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from services.operator.errors import KeyFormatError
-from services.operator.keys.ocr import OcrKeyBundle
+from chainlink.errors import KeyUnreadable
+from chainlink.keys.ocr1 import OcrKeyBundle
 
 EMAIL = "operator@example.com"
 PASSWORD = "an-api-password-of-24-ch"
@@ -126,7 +126,7 @@ class FakeNode:
     def _import(self, body: bytes, password: str) -> web.Response:
         try:
             bundle = OcrKeyBundle.read(body, password)
-        except KeyFormatError as error:
+        except KeyUnreadable as error:
             raise Refusal(500, f"failed to decrypt OCR key: {error}") from error
         if bundle.id in self.bundles:
             raise Refusal(500, f"key with ID {bundle.id} already exists")

@@ -6,8 +6,8 @@ from eth_abi.abi import encode
 from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 
+from chainlink.keys.ocr1 import OcrKeyBundle
 from services.operator.config import OperatorConfig
-from services.operator.keys.ocr import OcrKeyBundle
 from services.operator.nodes.node_files import Preparation
 from services.operator.onchain.chain import Chain
 from tests.operator.anvil import Anvil
@@ -39,7 +39,7 @@ async def transmit(
     report = encode(["bytes32", "bytes32", "int192[]"], [context, raw_observers, observations])
     rs, ss, vs = [], [], bytearray(32)
     for position, node in enumerate(prepared.nodes[1:3]):
-        key = _bundle(node.ocr_export or "", config.credentials.keystore_password).signing_key
+        key = _bundle(node.ocr_export or "", config.credentials.keystore_password).keys.signing
         signature = PrivateKey(key).sign_msg_hash(keccak(report))
         rs.append(signature.r.to_bytes(32, "big"))
         ss.append(signature.s.to_bytes(32, "big"))

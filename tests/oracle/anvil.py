@@ -12,10 +12,11 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from chainlink.contract.artifact import load
+from chainlink.rpc.answers import blob, quantity
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.endpoints import Endpoint
+from chainlink.rpc.errors import RpcUnavailable
 from devkit.chain.binary import find_anvil
-from services.oracle.chain.endpoints import Endpoint
-from services.oracle.chain.rpc import RpcClient, blob, quantity
-from services.oracle.errors import RpcUnavailable
 from tests.oracle.ports import eventually, free_port
 
 CHAIN_ID = 1337

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import tomlkit
 
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
 from services.oracle.ocr.offchain_config import SharedSecretEncryptions
 from tests.oracle.anvil import CHAIN_ID, Aggregator
 from tests.oracle.ocr.committee import MS, S, demo_timings
@@ -35,7 +35,7 @@ class NodeProcess:
     database_url: str
     evm: EvmKey
     p2p: P2pKey
-    ocr: OcrBundle
+    ocr: OcrKeyBundle
     api_port: int
     p2p_port: int
     process: asyncio.subprocess.Process | None = None
@@ -44,7 +44,7 @@ class NodeProcess:
     def make(cls, name: str, directory: Path, run_dir: Path, database_url: str) -> "NodeProcess":
         """Make a node with fresh keys and ports."""
         directory.mkdir()
-        keys = (EvmKey.generate(), P2pKey.generate(), OcrBundle.generate())
+        keys = (EvmKey.generate(), P2pKey.generate(), OcrKeyBundle.generate())
         return cls(name, directory, run_dir, database_url, *keys, free_port(), free_port())
 
     @property
@@ -98,12 +98,12 @@ class NodeProcess:
                 "Keys": [
                     {
                         "ID": CHAIN_ID,
-                        "JSON": json.dumps(self.evm.export(PASSWORD, scrypt_n=_FAST_N)),
+                        "JSON": json.dumps(self.evm.export(PASSWORD, _FAST_N)),
                         "Password": PASSWORD,
                     }
                 ]
             },
-            "P2PKey": {"JSON": json.dumps(self.p2p.export(PASSWORD, scrypt_n=_FAST_N)), "Password": PASSWORD},
+            "P2PKey": {"JSON": json.dumps(self.p2p.export(PASSWORD, _FAST_N)), "Password": PASSWORD},
         }
         (self.directory / "config.toml").write_text(tomlkit.dumps(config))
         (self.directory / "secrets.toml").write_text(tomlkit.dumps(secrets))
@@ -237,7 +237,7 @@ async def set_up_oracle(
 ) -> None:
     """Make a node an oracle of a contract."""
     await node.login(http)
-    await _post(http, node, f"/v2/keys/ocr/import?oldpassword={PASSWORD}", node.ocr.export(PASSWORD, scrypt_n=_FAST_N))
+    await _post(http, node, f"/v2/keys/ocr/import?oldpassword={PASSWORD}", node.ocr.export(PASSWORD, _FAST_N))
     await _post(http, node, "/v2/bridge_types", {"name": "quotes", "url": quotes})
     await _post(http, node, "/v2/jobs", {"toml": oracle_job(node, contract, bootstrapper)})
 

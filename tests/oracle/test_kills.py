@@ -9,7 +9,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from services.oracle.chain.rpc import quantity
+from chainlink.rpc.answers import quantity
 from tests.dbinit.server import Server
 from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.conftest import node_url

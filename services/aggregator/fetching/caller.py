@@ -1,7 +1,7 @@
 """
 Call one source: within its limits, again after a fault, not while it wants silence or has failed too often.
 
-    fetch ──circuit, cool-down──▶ gate (place, rate, queue) ──▶ source ──fault──▶ backoff ──▶ once more
+    fetch ──circuit, cool-down──▶ queue (place, rate) ──▶ source ──fault──▶ backoff ──▶ once more
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from meshkit.metrics import Registry
 from services.aggregator.config import SourceConfig
 from services.aggregator.fetching.circuit_breaker import Circuit, CircuitState
 from services.aggregator.fetching.deadline import before
-from services.aggregator.fetching.queue import Gate
+from services.aggregator.fetching.queue import CallQueue
 from services.aggregator.prices.errors import ProviderFault, SourceRateLimited, SourceTimeout, UnknownPair
 from services.aggregator.prices.pair import Pair
-from services.aggregator.sources.source import Source, TickOutcome
+from services.aggregator.sources.source import RateLimiter, Source, TickOutcome
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Caller:
         declared = source.DECLARATION
         self.name = declared.name
         self.health = Health()
-        self.gate = Gate(
+        self.queue = CallQueue(
             self.name, clock, rate=settings.rps, max_concurrent=min(settings.max_concurrent, declared.max_concurrent)
         )
         self.circuit = Circuit(min(max(settings.ttl_ms / 2000, SHORTEST_LONGEST_OPEN_S), LONGEST_OPEN_S))
@@ -99,17 +99,17 @@ class Caller:
         self._check()
         self.circuit.enter()
         try:
-            async with self.gate.turn(deadline):
+            async with self.queue.turn(deadline) as limiter:
                 # While this fetch waited for its turn, an earlier one may have been told to be silent.
                 self._check_silence()
-                return await self._ask(pairs, deadline)
+                return await self._ask(pairs, deadline, limiter)
         finally:
             self.circuit.leave()
 
-    async def _ask(self, pairs: Sequence[Pair], deadline: float) -> Mapping[Pair, TickOutcome]:
+    async def _ask(self, pairs: Sequence[Pair], deadline: float, limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         started_at = self._clock.monotonic()
         try:
-            ticks = await before(deadline, self._clock, self._fetch(pairs))
+            ticks = await before(deadline, self._clock, self._fetch(pairs, limiter))
         except UnknownPair:
             self.circuit.succeeded()
             self._note(None)
@@ -138,9 +138,9 @@ class Caller:
         self._note(None)
         return ticks
 
-    async def _fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def _fetch(self, pairs: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         try:
-            return await self._source.fetch(pairs)
+            return await self._source.fetch(pairs, limiter)
         except MeshError:
             raise
         except Exception as error:

@@ -1,15 +1,20 @@
-"""The way to a source: so many fetches at once, so many calls a second, a queue with an end, and no wait in vain."""
+"""
+The queue before a source: so many fetches at once, so many calls a second, so many that wait, and no wait in vain.
+
+A fetch pays for its first call before it begins; a source that calls again within the same fetch, for a listing or a
+second page, pays for that through the limiter that it was given.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
 
 from meshkit.clock import Clock
-from services.aggregator.fetching import rate_limit
 from services.aggregator.fetching.deadline import before
 from services.aggregator.fetching.rate_limit import TokenBucket
 from services.aggregator.prices.errors import SourceBusy
+from services.aggregator.sources.source import RateLimiter
 
 MOST_WAITING = 500
 # When a place becomes free depends on others; this is only how soon it is worth trying again.
@@ -18,7 +23,22 @@ FULL_WAIT_MS = 1_000
 _BORROWED_CALLS = 1
 
 
-class Gate:
+class _Prepaid:
+    """Let the first call of a fetch pass, which is paid for, and make each further one wait for `pay`."""
+
+    def __init__(self, pay: Callable[[], Awaitable[None]]) -> None:
+        self._pay = pay
+        self._is_first = True
+
+    async def acquire(self) -> None:
+        """Return when the source may be called; raise as `pay` does."""
+        if self._is_first:
+            self._is_first = False
+        else:
+            await self._pay()
+
+
+class CallQueue:
     """
     Let fetches of one source through.
 
@@ -46,9 +66,9 @@ class Gate:
         self.running = 0
 
     @asynccontextmanager
-    async def turn(self, deadline: float) -> AsyncIterator[None]:
+    async def turn(self, deadline: float) -> AsyncIterator[RateLimiter]:
         """
-        Hold a place while the block runs; its first call of the source is paid for.
+        Hold a place while the block runs, and give what its calls of the source are limited by.
 
         Raises SourceBusy, with the time after which to try again, if the queue is full, if no place becomes free
         before the monotonic `deadline`, or at once if the rate allows no call before it.
@@ -58,8 +78,7 @@ class Gate:
             await self._pay(deadline)
             self.running += 1
             try:
-                with rate_limit.prepaid(lambda: self._pay(deadline, _BORROWED_CALLS)):
-                    yield
+                yield _Prepaid(lambda: self._pay(deadline, _BORROWED_CALLS))
             finally:
                 self.running -= 1
         finally:

@@ -2,13 +2,9 @@
 How often a source may be called: a token bucket in exact arithmetic.
 
 The bucket is kept as the moment at which it will be full again (the generic cell rate algorithm), so it needs no timer
-and a call knows at once when its turn is. A fetch pays for its first call before it begins; a source that calls again
-within the same fetch, for a listing or a second page, pays for that through `next_call`.
+and a call knows at once when its turn is.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from fractions import Fraction
 
 
@@ -36,35 +32,3 @@ class TokenBucket:
         """Count one call, whose wait is over or being waited for."""
         moment = Fraction(now)
         self._full_at = (moment if self._full_at is None else max(self._full_at, moment)) + self._interval
-
-
-class _Fetch:
-    """Hold whether the first call of a fetch was made, and how further ones are paid for."""
-
-    def __init__(self, pay: Callable[[], Awaitable[None]]) -> None:
-        self.pay = pay
-        self.is_prepaid = True
-
-
-_fetch: ContextVar[_Fetch | None] = ContextVar("fetch", default=None)
-
-
-@contextmanager
-def prepaid(pay: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """Let the first `next_call` within pass, and make each further one wait for `pay`."""
-    token = _fetch.set(_Fetch(pay))
-    try:
-        yield
-    finally:
-        _fetch.reset(token)
-
-
-async def next_call() -> None:
-    """Return when the source may be called; raise SourceBusy if its turn comes too late. For every HTTP request."""
-    fetch = _fetch.get()
-    if fetch is None:
-        return
-    if fetch.is_prepaid:
-        fetch.is_prepaid = False
-    else:
-        await fetch.pay()

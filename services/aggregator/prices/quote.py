@@ -23,14 +23,26 @@ class Tick:
     Attributes:
         price: The last trade, text or Decimal as the source's JSON had it.
         exchange_time_ms: The source's own time of the price in Unix milliseconds, if its answer has one.
-        bid: The best bid, if the answer has one.
-        ask: The best ask, if the answer has one.
+        bid: The best bid; None if the answer has none, or says that there is none.
+        ask: The best ask, likewise.
+        age_ms: For how long a cache before the source had kept the answer, where that is told.
+        received_ms: When a stream brought it, Unix milliseconds; None for an answer, which is used at once.
     """
 
     price: object
     exchange_time_ms: int | None = None
     bid: object = None
     ask: object = None
+    age_ms: int = 0
+    received_ms: int | None = None
+
+    @property
+    def order_ms(self) -> int:
+        """Return the moment by which the ticks of a stream follow each other; no claim of the future counts."""
+        told, received = self.exchange_time_ms, self.received_ms
+        if told is None or received is None:
+            return told or received or 0
+        return min(told, received)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,8 @@ class SourceQuote:
         pair: The pair as the source was asked for it.
         received_ms: When the answer arrived, Unix milliseconds.
         expires_at: The moment on the monotonic clock from which on it is stale; the wall clock may be set back.
+        exchange_time_ms: The source's own time of the price as it was told; None where it tells none.
+        age_ms: How old it was on its arrival though it has no time of its own, since it came out of a cache.
     """
 
     source: str
@@ -50,6 +64,17 @@ class SourceQuote:
     received_ms: int
     expires_at: float
     exchange_time_ms: int | None = None
+    age_ms: int = 0
+
+    @property
+    def observed_ms(self) -> int:
+        """
+        Return the latest moment of which the price can have been, Unix milliseconds.
+
+        A time ahead of our clock counts as that of the arrival, so that it holds up nothing that follows.
+        """
+        told = self.exchange_time_ms
+        return self.received_ms - self.age_ms if told is None else min(told, self.received_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.source import HOUR_MS, Declaration, ExchangeTime, Key, TickOutcome
+from services.aggregator.sources.source import (
+    HOUR_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    Key,
+    RateLimiter,
+    TickOutcome,
+)
 
 RATE = "Realtime Currency Exchange Rate"
 # Notices hold our key in clear text, so none of their text goes into errors and logs.
@@ -42,14 +50,15 @@ class AlphaVantageSource:
     def __init__(self, client: SourceClient, _clock: Clock) -> None:
         self._client = client
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        return {pair: await self._rate(pair) for pair in pairs}
+        return {pair: await self._rate(pair, limiter) for pair in pairs}
 
-    async def _rate(self, pair: Pair) -> TickOutcome:
+    async def _rate(self, pair: Pair, limiter: RateLimiter) -> TickOutcome:
         answer = await self._client.get(
             "/query",
             {"function": "CURRENCY_EXCHANGE_RATE", "from_currency": pair.base, "to_currency": pair.quote},
+            limiter=limiter,
         )
         for notice in NOTICES:
             if notice in answer.fields:

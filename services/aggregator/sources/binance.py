@@ -13,7 +13,7 @@ from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.batch_halving import in_halves
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import Declaration, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, RateLimiter, TickOutcome
 
 UNKNOWN_SYMBOL = -1121
 TOO_MANY_REQUESTS = -1003
@@ -36,24 +36,24 @@ class BinanceSource:
         self._client = client
         self._listing = PairListing("binance", self._load_listing, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, unknown = await self._listing.split(pairs)
-        return {**unknown, **await self._prices(asked)} if asked else unknown
+        asked, unknown = await self._listing.split(pairs, limiter)
+        return {**unknown, **await self._prices(asked, limiter)} if asked else unknown
 
-    async def _prices(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+    async def _prices(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         if len(asked) == 1:
             params = {"symbol": next(iter(asked.values()))}
         else:
             params = {"symbols": json.dumps(list(asked.values()), separators=(",", ":"))}
-        answer = await self._client.get("/api/v3/ticker/price", params)
+        answer = await self._client.get("/api/v3/ticker/price", params, limiter=limiter)
         if answer.status == 200:
             return self._read(answer.body, asked)
         if _code(answer) == UNKNOWN_SYMBOL:
             self._listing.expire()
             if len(asked) == 1:
                 return {pair: UnknownPair(pair, "binance") for pair in asked}
-            return await in_halves(asked, self._prices)
+            return await in_halves(asked, self._prices, limiter)
         raise self._failure(answer)
 
     def _read(self, body: object, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
@@ -64,8 +64,8 @@ class BinanceSource:
         missing = self._client.malformed("an answer without the price of a symbol that was asked for")
         return {pair: Tick(prices[name]) if name in prices else missing for pair, name in asked.items()}
 
-    async def _load_listing(self) -> Mapping[Pair, str]:
-        answer = await self._client.get("/api/v3/exchangeInfo")
+    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
+        answer = await self._client.get("/api/v3/exchangeInfo", limiter=limiter)
         if answer.status != 200:
             raise self._failure(answer)
         try:

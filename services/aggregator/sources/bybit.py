@@ -11,7 +11,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
 
 SUCCESS = 0
 # Any parameter error; only its text tells that it is the symbol.
@@ -43,16 +43,17 @@ class BybitSource:
         self._client = client
         self._listing = PairListing("bybit", self._load_listing, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, outcomes = await self._listing.split(pairs)
+        asked, outcomes = await self._listing.split(pairs, limiter)
         if asked:
-            outcomes.update(await self._tickers(asked))
+            outcomes.update(await self._tickers(asked, limiter))
         return outcomes
 
-    async def _tickers(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+    async def _tickers(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         single = next(iter(asked)) if len(asked) == 1 else None
-        answer = await self._get("/v5/market/tickers", {} if single is None else {"symbol": asked[single]})
+        parameters = {} if single is None else {"symbol": asked[single]}
+        answer = await self._get("/v5/market/tickers", parameters, limiter)
         if single is not None and _is_unknown_symbol(answer):
             self._listing.expire()
             return {single: UnknownPair(single, "bybit")}
@@ -69,8 +70,8 @@ class BybitSource:
         except (KeyError, TypeError):
             return self._client.malformed(f"no last trade, bid and ask of {name}")
 
-    async def _load_listing(self) -> Mapping[Pair, str]:
-        rows = self._rows(await self._get("/v5/market/instruments-info", {}))
+    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
+        rows = self._rows(await self._get("/v5/market/instruments-info", {}, limiter))
         try:
             trading = [row for row in rows if row["status"] == "Trading"]
             names = {Pair(row["baseCoin"], row["quoteCoin"]): row["symbol"] for row in trading}
@@ -80,8 +81,8 @@ class BybitSource:
             raise self._client.malformed("no instruments")
         return names
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> Answer:
-        answer = await self._client.get(path, {"category": "spot", **parameters}, reads=(403,))
+    async def _get(self, path: str, parameters: Mapping[str, str], limiter: RateLimiter) -> Answer:
+        answer = await self._client.get(path, {"category": "spot", **parameters}, limiter=limiter, reads=(403,))
         if answer.status == 403:
             if ADDRESS_LIMIT in str(answer.body).lower():
                 raise self._client.limited(answer.wait_ms or ADDRESS_LIMIT_MS)

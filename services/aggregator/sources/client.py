@@ -11,7 +11,6 @@ import aiohttp
 
 from meshkit.clock import Clock
 from services.aggregator import exact_json
-from services.aggregator.fetching import rate_limit
 from services.aggregator.prices.errors import (
     AccessRefused,
     MalformedAnswer,
@@ -19,7 +18,7 @@ from services.aggregator.prices.errors import (
     SourceRateLimited,
     SourceTimeout,
 )
-from services.aggregator.sources.source import Declaration
+from services.aggregator.sources.source import Declaration, RateLimiter
 
 USER_AGENT = "feedmesh-aggregator"
 # The longest known answer is Binance's list of symbols with some 20 MB.
@@ -100,14 +99,22 @@ class SourceClient:
             else:
                 self._parameters[place.parameter] = api_key
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None, *, reads: Collection[int] = ()) -> Answer:
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        limiter: RateLimiter,
+        reads: Collection[int] = (),
+    ) -> Answer:
         """
-        Return the answer to a GET, also one of the statuses that the source `reads` itself.
+        Return the answer to a GET, also one of the statuses that the source `reads` itself, once `limiter` allows it.
 
         Raises SourceTimeout, SourceRateLimited (429, 418), AccessRefused (401, 403, 407, 451), ProviderFault (no
-        connection, a redirect, 5xx, a body too long) and MalformedAnswer (a body that is not JSON).
+        connection, a redirect, 5xx, a body too long), MalformedAnswer (a body that is not JSON), and as
+        `limiter` does.
         """
-        await rate_limit.next_call()
+        await limiter.acquire()
         try:
             async with self._session.get(
                 self._base_url + path,

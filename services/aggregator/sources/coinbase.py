@@ -10,7 +10,7 @@ from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import SourceClient
-from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
 
 
 class CoinbaseSource:
@@ -30,12 +30,12 @@ class CoinbaseSource:
     def __init__(self, client: SourceClient, _clock: Clock) -> None:
         self._client = client
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        return {pair: await self._ticker(pair) for pair in pairs}
+        return {pair: await self._ticker(pair, limiter) for pair in pairs}
 
-    async def _ticker(self, pair: Pair) -> TickOutcome:
-        answer = await self._client.get(f"/products/{pair.base}-{pair.quote}/ticker")
+    async def _ticker(self, pair: Pair, limiter: RateLimiter) -> TickOutcome:
+        answer = await self._client.get(f"/products/{pair.base}-{pair.quote}/ticker", limiter=limiter)
         body = answer.body if isinstance(answer.body, dict) else {}
         if answer.status == 404 and body.get("message") == "NotFound":
             return UnknownPair(pair, "coinbase")

@@ -12,7 +12,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
-from services.aggregator.sources.source import Declaration, ExchangeTime, Key, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, Key, RateLimiter, TickOutcome
 
 LIMIT_CODE = 429
 # No key, a plan without the endpoint, a demo key at the paying host and the reverse, the network before the service.
@@ -62,7 +62,7 @@ class CoinGeckoSource:
         self._client = client
         self._known = Listing(self._load_known, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
         answer = await self._get(
             "/simple/price",
@@ -72,6 +72,7 @@ class CoinGeckoSource:
                 "include_last_updated_at": "true",
                 "precision": "full",  # without it prices are rounded
             },
+            limiter,
         )
         if not isinstance(answer.body, dict):
             raise self._client.malformed("an answer that is no object")
@@ -83,7 +84,7 @@ class CoinGeckoSource:
                 outcomes[pair] = self._tick(pair, row)
             else:
                 missing.append(pair)
-        return {**outcomes, **await self._explain(missing)} if missing else outcomes
+        return {**outcomes, **await self._explain(missing, limiter)} if missing else outcomes
 
     def _tick(self, pair: Pair, row: Mapping[str, Any]) -> TickOutcome:
         seconds = row.get("last_updated_at")
@@ -91,10 +92,10 @@ class CoinGeckoSource:
             return self._client.malformed(f"no update time of {pair}")
         return Tick(row[pair.quote.lower()], seconds * 1000)
 
-    async def _explain(self, missing: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def _explain(self, missing: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         """Return why the answer does not have these pairs: there is no such id or currency, or it is incomplete."""
         try:
-            known = await self._known.names()
+            known = await self._known.names(limiter)
         except MeshError as error:
             return dict.fromkeys(missing, error)
         outcomes: dict[Pair, TickOutcome] = {}
@@ -106,9 +107,9 @@ class CoinGeckoSource:
                 self._known.expire()
         return outcomes
 
-    async def _load_known(self) -> Known:
-        coins = (await self._get("/coins/list", {})).body
-        currencies = (await self._get("/simple/supported_vs_currencies", {})).body
+    async def _load_known(self, limiter: RateLimiter) -> Known:
+        coins = (await self._get("/coins/list", {}, limiter)).body
+        currencies = (await self._get("/simple/supported_vs_currencies", {}, limiter)).body
         try:
             known = Known(frozenset(coin["id"] for coin in coins), frozenset(currencies))  # type: ignore[attr-defined, call-overload]
         except (KeyError, TypeError):
@@ -117,8 +118,8 @@ class CoinGeckoSource:
             raise self._client.malformed("an empty list of coins or of currencies")
         return known
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> Answer:
-        answer = await self._client.get(f"/api/v3{path}", parameters)
+    async def _get(self, path: str, parameters: Mapping[str, str], limiter: RateLimiter) -> Answer:
+        answer = await self._client.get(f"/api/v3{path}", parameters, limiter=limiter)
         if answer.status != 200 or _error_code(answer) is not None:
             raise self._failure(answer)
         return answer

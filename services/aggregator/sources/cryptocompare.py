@@ -12,7 +12,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.batch_halving import in_halves
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.source import Declaration, ExchangeTime, Key, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, Key, RateLimiter, TickOutcome
 
 LIMIT_TYPE = 99
 MARKET = "cadli"
@@ -38,17 +38,18 @@ class CryptoCompareSource:
     def __init__(self, client: SourceClient, _clock: Clock) -> None:
         self._client = client
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        return await self._ticks({pair: f"{pair.base}-{pair.quote}".upper() for pair in pairs})
+        return await self._ticks({pair: f"{pair.base}-{pair.quote}".upper() for pair in pairs}, limiter)
 
-    async def _ticks(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
+    async def _ticks(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         answer = await self._client.get(
             "/index/cc/v1/latest/tick",
             {"market": MARKET, "instruments": ",".join(asked.values()), "groups": "VALUE"},
+            limiter=limiter,
         )
         if _is_about_instruments(answer):
-            return await self._without_unknown(asked, answer)
+            return await self._without_unknown(asked, answer, limiter)
         if answer.status != 200 or _error(answer):
             raise self._failure(answer)
         rows = answer.fields.get("Data")
@@ -59,16 +60,18 @@ class CryptoCompareSource:
         if not present:
             return {pair: self._client.malformed(f"an answer without {name}") for pair, name in absent.items()}
         # Unknown instruments are left out beside known ones, and called unknown where there are no others.
-        return {**present, **await self._ticks(absent)} if absent else present
+        return {**present, **await self._ticks(absent, limiter)} if absent else present
 
-    async def _without_unknown(self, asked: Mapping[Pair, str], answer: Answer) -> Mapping[Pair, TickOutcome]:
+    async def _without_unknown(
+        self, asked: Mapping[Pair, str], answer: Answer, limiter: RateLimiter
+    ) -> Mapping[Pair, TickOutcome]:
         """Return an UnknownPair for each instrument that the answer names, and ask for the others again."""
         named = {pair for pair, name in asked.items() if len(asked) == 1 or name in _named_instruments(answer)}
         if not named:
-            return await in_halves(asked, self._ticks)
+            return await in_halves(asked, self._ticks, limiter)
         rest = {pair: name for pair, name in asked.items() if pair not in named}
         outcomes: dict[Pair, TickOutcome] = {pair: UnknownPair(pair, "cryptocompare") for pair in named}
-        return {**outcomes, **await self._ticks(rest)} if rest else outcomes
+        return {**outcomes, **await self._ticks(rest, limiter)} if rest else outcomes
 
     def _tick(self, name: str, row: Any) -> TickOutcome:
         try:

@@ -11,7 +11,15 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
-from services.aggregator.sources.source import HOUR_MS, Declaration, ExchangeTime, Key, TickOutcome
+from services.aggregator.sources.source import (
+    HOUR_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    Key,
+    RateLimiter,
+    TickOutcome,
+)
 
 NAME = "exchangerate-host"
 # No key or a wrong one, an account that is not active, a plan without the function.
@@ -42,7 +50,7 @@ class ExchangeRateHostSource:
         self._client = client
         self._currencies = Listing(self._load_currencies, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
         by_base: dict[str, list[Pair]] = {}
         for pair in pairs:
@@ -50,7 +58,7 @@ class ExchangeRateHostSource:
         outcomes: dict[Pair, TickOutcome] = {}
         for number, (base, group) in enumerate(by_base.items()):
             try:
-                outcomes.update(await self._rates(base, group))
+                outcomes.update(await self._rates(base, group, limiter))
             except MeshError as error:
                 if number == 0:
                     raise
@@ -58,10 +66,11 @@ class ExchangeRateHostSource:
                 return {**dict.fromkeys(pairs, error), **outcomes}
         return outcomes
 
-    async def _rates(self, base: str, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
-        answer = await self._client.get("/live", {"source": base, "currencies": ",".join(pair.quote for pair in pairs)})
+    async def _rates(self, base: str, pairs: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        parameters = {"source": base, "currencies": ",".join(pair.quote for pair in pairs)}
+        answer = await self._client.get("/live", parameters, limiter=limiter)
         if answer.status == 200 and _error_code(answer) in UNKNOWN_CODES:
-            return await self._without_unknown(base, pairs)
+            return await self._without_unknown(base, pairs, limiter)
         self._check(answer)
         quotes, seconds = answer.fields.get("quotes"), answer.fields.get("timestamp")
         if not isinstance(quotes, dict) or not isinstance(seconds, int) or answer.fields.get("source") != base:
@@ -70,23 +79,25 @@ class ExchangeRateHostSource:
             pair: Tick(quotes[base + pair.quote], seconds * 1000) for pair in pairs if base + pair.quote in quotes
         }
         absent = [pair for pair in pairs if pair not in outcomes]
-        return {**outcomes, **await self._explain(absent)} if absent else outcomes
+        return {**outcomes, **await self._explain(absent, limiter)} if absent else outcomes
 
-    async def _without_unknown(self, base: str, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def _without_unknown(
+        self, base: str, pairs: Sequence[Pair], limiter: RateLimiter
+    ) -> Mapping[Pair, TickOutcome]:
         """Ask again without the currencies that are not listed, since one of them may spoil the whole call."""
         if len(pairs) == 1:
             return {pairs[0]: UnknownPair(pairs[0], NAME)}
-        outcomes = await self._explain(pairs)
+        outcomes = await self._explain(pairs, limiter)
         known = [pair for pair in pairs if not isinstance(outcomes[pair], UnknownPair)]
         if not known or len(known) == len(pairs):
             self._currencies.expire()
             return outcomes
-        return {**outcomes, **await self._rates(base, known)}
+        return {**outcomes, **await self._rates(base, known, limiter)}
 
-    async def _explain(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def _explain(self, pairs: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         """Return why there is no rate of these pairs: a currency is not listed, or the answer is incomplete."""
         try:
-            listed = await self._currencies.names()
+            listed = await self._currencies.names(limiter)
         except MeshError as error:
             return dict.fromkeys(pairs, error)
         incomplete = self._client.malformed("an answer without a currency that is listed")
@@ -95,8 +106,8 @@ class ExchangeRateHostSource:
             for pair in pairs
         }
 
-    async def _load_currencies(self) -> frozenset[str]:
-        answer = await self._client.get("/list")
+    async def _load_currencies(self, limiter: RateLimiter) -> frozenset[str]:
+        answer = await self._client.get("/list", limiter=limiter)
         self._check(answer)
         currencies = answer.fields.get("currencies")
         if not isinstance(currencies, dict) or not currencies:

@@ -10,7 +10,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
-from services.aggregator.sources.source import Declaration, ExchangeTime, Key, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, Key, RateLimiter, TickOutcome
 
 LIMIT_SIGN = "limit reached"
 REFUSAL_SIGNS = ("api key", "don't have access")
@@ -42,9 +42,9 @@ class FinnhubSource:
         self._client = client
         self._listing = Listing(self._load_listing, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        names = await self._listing.names()
+        names = await self._listing.names(limiter)
         assets = {pair.base for pair in names}
         outcomes: dict[Pair, TickOutcome] = {}
         for pair in pairs:
@@ -55,11 +55,11 @@ class FinnhubSource:
                 self._listing.expire()
                 outcomes[pair] = UnknownPair(pair, "finnhub")
             else:
-                outcomes[pair] = await self._quote(pair, name)
+                outcomes[pair] = await self._quote(pair, name, limiter)
         return outcomes
 
-    async def _quote(self, pair: Pair, name: str) -> TickOutcome:
-        answer = await self._client.get("/api/v1/quote", {"symbol": name}, reads=(403,))
+    async def _quote(self, pair: Pair, name: str, limiter: RateLimiter) -> TickOutcome:
+        answer = await self._client.get("/api/v1/quote", {"symbol": name}, limiter=limiter, reads=(403,))
         if answer.status == 403:
             # The plan does not have this symbol, which says nothing about others.
             return self._client.refused(f"HTTP 403 for {name}")
@@ -71,10 +71,10 @@ class FinnhubSource:
             return UnknownPair(pair, "finnhub")
         return Tick(price, seconds * 1000)
 
-    async def _load_listing(self) -> Mapping[Pair, str]:
+    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
         names: dict[Pair, str] = {}
         for path, exchange in (("/api/v1/crypto/symbol", "BINANCE"), ("/api/v1/forex/symbol", "oanda")):
-            answer = await self._client.get(path, {"exchange": exchange})
+            answer = await self._client.get(path, {"exchange": exchange}, limiter=limiter)
             self._check(answer)
             try:
                 for row in answer.body:  # type: ignore[attr-defined]

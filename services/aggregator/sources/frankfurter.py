@@ -13,7 +13,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
-from services.aggregator.sources.source import DAY_MS, Declaration, ExchangeTime, TickOutcome
+from services.aggregator.sources.source import DAY_MS, UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
 
 EURO = "EUR"
 _ARITHMETIC = Context(prec=30)
@@ -42,15 +42,15 @@ class FrankfurterSource:
         self._client = client
         self._currencies = Listing(self._load_currencies, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        answer = await self._get("/v1/latest", {"base": EURO})
+        answer = await self._get("/v1/latest", {"base": EURO}, limiter)
         date_ms, rates = self._read(answer)
         missing = [currency for pair in pairs for currency in pair if currency not in rates]
         listed: frozenset[str] | MeshError = frozenset()
         if missing:
             try:
-                listed = await self._currencies.names()
+                listed = await self._currencies.names(limiter)
             except MeshError as error:
                 listed = error
         return {pair: self._tick(pair, rates, date_ms, listed) for pair in pairs}
@@ -80,14 +80,14 @@ class FrankfurterSource:
             raise self._client.malformed("rates that are not those of the euro")
         return date_ms, {**rates, EURO: Decimal(1)}
 
-    async def _load_currencies(self) -> frozenset[str]:
-        fields = (await self._get("/v1/currencies", {})).fields
+    async def _load_currencies(self, limiter: RateLimiter) -> frozenset[str]:
+        fields = (await self._get("/v1/currencies", {}, limiter)).fields
         if not fields:
             raise self._client.malformed("no currencies")
         return frozenset(fields)
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> Answer:
-        answer = await self._client.get(path, parameters)
+    async def _get(self, path: str, parameters: Mapping[str, str], limiter: RateLimiter) -> Answer:
+        answer = await self._client.get(path, parameters, limiter=limiter)
         if answer.status != 200:
             # No answer to these two calls is about a pair, whatever it says.
             raise self._client.fault(f"HTTP {answer.status}")

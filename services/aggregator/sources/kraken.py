@@ -12,7 +12,7 @@ from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.batch_halving import in_halves
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import Declaration, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, RateLimiter, TickOutcome
 
 # Kraken's own names of the two assets that the rest of the world calls otherwise.
 OWN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
@@ -37,19 +37,19 @@ class KrakenSource:
         self._client = client
         self._listing = PairListing("kraken", self._load_listing, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, unknown = await self._listing.split(pairs)
-        return {**unknown, **await self._tickers(asked)} if asked else unknown
+        asked, unknown = await self._listing.split(pairs, limiter)
+        return {**unknown, **await self._tickers(asked, limiter)} if asked else unknown
 
-    async def _tickers(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
-        answer = await self._client.get("/0/public/Ticker", {"pair": ",".join(asked.values())})
+    async def _tickers(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        answer = await self._client.get("/0/public/Ticker", {"pair": ",".join(asked.values())}, limiter=limiter)
         errors = _errors(answer)
         if any(_UNKNOWN in error for error in errors):
             self._listing.expire()
             if len(asked) == 1:
                 return {pair: UnknownPair(pair, "kraken") for pair in asked}
-            return await in_halves(asked, self._tickers)
+            return await in_halves(asked, self._tickers, limiter)
         result = self._result(answer)
         return {pair: self._tick(name, result.get(name)) for pair, name in asked.items()}
 
@@ -59,8 +59,8 @@ class KrakenSource:
         except (KeyError, IndexError, TypeError):
             return self._client.malformed(f"no last trade, bid and ask of {name}")
 
-    async def _load_listing(self) -> Mapping[Pair, str]:
-        result = self._result(await self._client.get("/0/public/AssetPairs"))
+    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
+        result = self._result(await self._client.get("/0/public/AssetPairs", limiter=limiter))
         names = {}
         for name, row in result.items():
             # Dark pools have the same assets as the public book, and some entries have no wsname.

@@ -11,7 +11,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
 
 # Codes are text.
 SUCCESS = "200000"
@@ -41,17 +41,17 @@ class KucoinSource:
         self._client = client
         self._listing = PairListing("kucoin", self._load_listing, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, outcomes = await self._listing.split(pairs)
+        asked, outcomes = await self._listing.split(pairs, limiter)
         if len(asked) == 1:
-            outcomes.update(await self._one(*asked.popitem()))
+            outcomes.update(await self._one(*asked.popitem(), limiter))
         elif asked:
-            outcomes.update(await self._all(asked))
+            outcomes.update(await self._all(asked, limiter))
         return outcomes
 
-    async def _one(self, pair: Pair, name: str) -> Mapping[Pair, TickOutcome]:
-        answer = await self._client.get("/api/v1/market/orderbook/level1", {"symbol": name})
+    async def _one(self, pair: Pair, name: str, limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        answer = await self._client.get("/api/v1/market/orderbook/level1", {"symbol": name}, limiter=limiter)
         fields = answer.fields
         is_null = fields.get("code") == SUCCESS and "data" in fields and fields["data"] is None
         if is_null or fields.get("code") in UNKNOWN_SYMBOL:
@@ -63,8 +63,8 @@ class KucoinSource:
         except (KeyError, TypeError, ValueError):
             return {pair: self._client.malformed(f"no price, time, bid and ask of {name}")}
 
-    async def _all(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
-        data = self._data(await self._client.get("/api/v1/market/allTickers"))
+    async def _all(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        data = self._data(await self._client.get("/api/v1/market/allTickers", limiter=limiter))
         try:
             time_ms = int(data["time"])
             rows = {row["symbol"]: row for row in data["ticker"]}
@@ -78,8 +78,8 @@ class KucoinSource:
         except (KeyError, TypeError):
             return self._client.malformed(f"no last trade, bid and ask of {name}")
 
-    async def _load_listing(self) -> Mapping[Pair, str]:
-        rows = self._data(await self._client.get("/api/v2/symbols"))
+    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
+        rows = self._data(await self._client.get("/api/v2/symbols", limiter=limiter))
         try:
             names = {
                 Pair(row["baseCurrency"], row["quoteCurrency"]): row["symbol"] for row in rows if row["enableTrading"]

@@ -9,7 +9,7 @@ from meshkit.errors import MeshError
 from meshkit.log import get_logger
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
-from services.aggregator.sources.source import TickOutcome
+from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 
 log = get_logger(__name__)
 
@@ -23,18 +23,22 @@ T = TypeVar("T")
 class Listing(Generic[T]):
     """Hold what a provider lists; concurrent callers share one load."""
 
-    def __init__(self, load: Callable[[], Awaitable[T]], clock: Clock) -> None:
+    def __init__(self, load: Callable[[RateLimiter], Awaitable[T]], clock: Clock) -> None:
         self._load = load
         self._clock = clock
         self._lock = asyncio.Lock()
         self._names: T | None = None
         self._loaded_at: float | None = None
 
-    async def names(self) -> T:
-        """Return what is listed; raise what the load raises, unless an older list is at hand."""
+    async def names(self, limiter: RateLimiter = UNLIMITED) -> T:
+        """
+        Return what is listed; raise what the load raises, unless an older list is at hand.
+
+        The load's calls are those of the fetch that `limiter` belongs to.
+        """
         async with self._lock:
             if self._names is None or self._is_older_than(LIFETIME_S):
-                self._names = await self._reload(self._names)
+                self._names = await self._reload(self._names, limiter)
             return self._names
 
     def expire(self) -> None:
@@ -42,10 +46,10 @@ class Listing(Generic[T]):
         if self._is_older_than(RELOAD_S):
             self._loaded_at = None
 
-    async def _reload(self, last: T | None) -> T:
+    async def _reload(self, last: T | None, limiter: RateLimiter) -> T:
         now = self._clock.monotonic()
         try:
-            names = await self._load()
+            names = await self._load(limiter)
         except MeshError as error:
             if last is None:
                 raise
@@ -62,13 +66,15 @@ class Listing(Generic[T]):
 class PairListing(Listing[Mapping[Pair, str]]):
     """Hold a provider's own names of its pairs."""
 
-    def __init__(self, source: str, load: Callable[[], Awaitable[Mapping[Pair, str]]], clock: Clock) -> None:
+    def __init__(self, source: str, load: Callable[[RateLimiter], Awaitable[Mapping[Pair, str]]], clock: Clock) -> None:
         super().__init__(load, clock)
         self._source = source
 
-    async def split(self, pairs: Iterable[Pair]) -> tuple[dict[Pair, str], dict[Pair, TickOutcome]]:
+    async def split(
+        self, pairs: Iterable[Pair], limiter: RateLimiter = UNLIMITED
+    ) -> tuple[dict[Pair, str], dict[Pair, TickOutcome]]:
         """Return the names of the pairs that are listed, and an UnknownPair for each other; raises as `names`."""
-        names = await self.names()
+        names = await self.names(limiter)
         asked: dict[Pair, str] = {}
         unknown: dict[Pair, TickOutcome] = {}
         for pair in pairs:

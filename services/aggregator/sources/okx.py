@@ -11,7 +11,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
+from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
 
 # Codes are text.
 SUCCESS = "0"
@@ -37,24 +37,24 @@ class OkxSource:
         self._client = client
         self._listing = PairListing("okx", self._load_listing, clock)
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, outcomes = await self._listing.split(pairs)
+        asked, outcomes = await self._listing.split(pairs, limiter)
         if len(asked) == 1:
-            outcomes.update(await self._one(*asked.popitem()))
+            outcomes.update(await self._one(*asked.popitem(), limiter))
         elif asked:
-            outcomes.update(await self._all(asked))
+            outcomes.update(await self._all(asked, limiter))
         return outcomes
 
-    async def _one(self, pair: Pair, name: str) -> Mapping[Pair, TickOutcome]:
-        answer = await self._client.get("/api/v5/market/ticker", {"instId": name})
+    async def _one(self, pair: Pair, name: str, limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        answer = await self._client.get("/api/v5/market/ticker", {"instId": name}, limiter=limiter)
         if answer.fields.get("code") == UNKNOWN_INSTRUMENT:
             self._listing.expire()
             return {pair: UnknownPair(pair, "okx")}
         return self._ticks({pair: name}, self._rows(answer))
 
-    async def _all(self, asked: Mapping[Pair, str]) -> Mapping[Pair, TickOutcome]:
-        answer = await self._client.get("/api/v5/market/tickers", {"instType": "SPOT"})
+    async def _all(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        answer = await self._client.get("/api/v5/market/tickers", {"instType": "SPOT"}, limiter=limiter)
         return self._ticks(asked, self._rows(answer))
 
     def _ticks(self, asked: Mapping[Pair, str], rows: Sequence[Any]) -> Mapping[Pair, TickOutcome]:
@@ -68,8 +68,8 @@ class OkxSource:
         except (KeyError, TypeError, ValueError):
             return self._client.malformed(f"no last trade, time, bid and ask of {name}")
 
-    async def _load_listing(self) -> Mapping[Pair, str]:
-        rows = self._rows(await self._client.get("/api/v5/public/instruments", {"instType": "SPOT"}))
+    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
+        rows = self._rows(await self._client.get("/api/v5/public/instruments", {"instType": "SPOT"}, limiter=limiter))
         try:
             names = {Pair(row["baseCcy"], row["quoteCcy"]): row["instId"] for row in rows if row["state"] == "live"}
         except (KeyError, TypeError) as error:

@@ -94,6 +94,24 @@ class Declaration:
 TickOutcome = Tick | MeshError
 
 
+class RateLimiter(Protocol):
+    """Let the calls of one fetch through as the rate of its source allows."""
+
+    async def acquire(self) -> None:
+        """Return when the source may be called, once; raise SourceBusy if that is too late for the fetch."""
+        ...
+
+
+class Unlimited:
+    """Let every call through at once."""
+
+    async def acquire(self) -> None:
+        """Return."""
+
+
+UNLIMITED = Unlimited()
+
+
 class Source(Protocol):
     """Fetch prices from one provider."""
 
@@ -102,12 +120,12 @@ class Source(Protocol):
         """Return how the provider behaves."""
         ...
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """
-        Return a tick or an error for each of up to `max_batch` distinct pairs.
+        Return a tick or an error for each of up to `max_batch` distinct pairs; `limiter` is asked before each call.
 
         An UnknownPair is among the outcomes only where the provider itself says that it does not have the pair.
         Raises a MeshError that concerns all of them: SourceRateLimited, AccessRefused, ProviderFault, SourceTimeout,
-        MalformedAnswer.
+        MalformedAnswer, and what `limiter` raises.
         """
         ...

@@ -10,7 +10,15 @@ from services.aggregator.prices.errors import PriceRefused, ProviderFault, Unkno
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.source import DAY_MS, HOUR_MS, Declaration, ExchangeTime, TickOutcome
+from services.aggregator.sources.source import (
+    DAY_MS,
+    HOUR_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    RateLimiter,
+    TickOutcome,
+)
 
 NAME = "yahoofinance"
 _CURRENCIES = """
@@ -51,15 +59,16 @@ class YahooFinanceSource:
         self._client = client
         self._clock = clock
 
-    async def fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        return {pair: await self._chart(pair) for pair in pairs}
+        return {pair: await self._chart(pair, limiter) for pair in pairs}
 
-    async def _chart(self, pair: Pair) -> TickOutcome:
+    async def _chart(self, pair: Pair, limiter: RateLimiter) -> TickOutcome:
         symbol = symbol_of(pair)
         if not symbol.strip("."):  # dots alone are another path
             return UnknownPair(pair, NAME)
-        answer = await self._client.get(f"/v8/finance/chart/{symbol}", {"interval": "1d", "range": "1d"})
+        parameters = {"interval": "1d", "range": "1d"}
+        answer = await self._client.get(f"/v8/finance/chart/{symbol}", parameters, limiter=limiter)
         chart = answer.fields.get("chart")
         if not isinstance(chart, dict):
             raise (self._client.malformed("no chart") if answer.status == 200 else self._fault(answer, None))

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.operator.keys.evm import EvmKey
-from services.operator.keys.ocr import OcrKeyBundle
-from services.operator.keys.p2p import P2pKey
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class NodeIdentity:
         """Take the public halves of a node's keys."""
         if ocr is None:
             return cls(index, name, p2p.peer_id, evm.address, None)
-        public = OcrIdentity(ocr.id, ocr.signing_address, ocr.offchain_public_key, ocr.config_public_key)
+        keys = ocr.keys
+        public = OcrIdentity(ocr.id, keys.signing_address, keys.offchain_public_key, keys.config_public_key)
         return cls(index, name, p2p.peer_id, evm.address, public)
 
 

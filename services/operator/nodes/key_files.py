@@ -7,10 +7,11 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from services.operator.errors import KeyFormatError, UnreadableKeyFile
-from services.operator.keys.evm import EvmKey
-from services.operator.keys.ocr import OcrKeyBundle
-from services.operator.keys.p2p import P2pKey
+from chainlink.errors import KeyUnreadable
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
+from services.operator.errors import UnreadableKeyFile
 from services.operator.nodes import private_files
 
 EVM_FILE = "evm_key.json"
@@ -70,7 +71,7 @@ def _read(path: Path, read: Callable[[str, str], _K], password: str) -> tuple[_K
         raise UnreadableKeyFile(path, f"cannot be read: {error}") from error
     try:
         return read(text, password), text
-    except KeyFormatError as error:
+    except KeyUnreadable as error:
         raise UnreadableKeyFile(path, str(error)) from error
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import aiohttp
 import orjson
 
+from chainlink.keys.peer_id import TEXT_PREFIX
 from services.operator.errors import NodeRefused, NodeUnavailable
 from services.operator.nodes.job_specs import JobSpec
 
@@ -53,7 +54,7 @@ class NodeClient:
 
     async def peer_ids(self) -> frozenset[str]:
         """Return the bare peer ids of the node's P2P keys."""
-        return frozenset(str(key["id"]).removeprefix("p2p_") for key in await self._list("/v2/keys/p2p"))
+        return frozenset(str(key["id"]).removeprefix(TEXT_PREFIX) for key in await self._list("/v2/keys/p2p"))
 
     async def ocr_bundle_ids(self) -> frozenset[str]:
         """Return the ids of the node's OCR1 key bundles."""

@@ -13,18 +13,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from chainlink.keys.evm import EvmKey
+from chainlink.rpc.answers import quantity
+from chainlink.rpc.client import RpcClient, Submission
+from chainlink.rpc.errors import ChainError, RpcRefused, RpcUnavailable
 from meshkit import log
 from meshkit.clock import Clock
-from services.oracle.chain.errors import ChainError, RpcRefused, Unfunded
+from services.oracle.chain.errors import Unfunded
 from services.oracle.chain.flight import Attempt, Flight, Receipt, Sight, Turn, Verdict, hashes, judge, next_nonce, turn
 from services.oracle.chain.gas import Fees, bumped, first_fees
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.market import PriceSource
-from services.oracle.chain.rpc import RpcClient, Submission, quantity
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transaction import UnsignedTransaction, transaction_hash
-from services.oracle.errors import DatabaseUnavailable, RpcUnavailable
-from services.oracle.keys.evm import EvmKey
+from services.oracle.errors import DatabaseUnavailable
 from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)

@@ -7,8 +7,8 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
-from services.oracle.chain.errors import Malformed
-from services.oracle.chain.rpc import blob
+from chainlink.rpc.answers import blob
+from chainlink.rpc.errors import Malformed
 from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.crypto import checksummed
 from services.oracle.ocr.state import RoundRequested, TransmissionDetails

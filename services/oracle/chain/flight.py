@@ -16,8 +16,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from chainlink.rpc.client import Submission
 from services.oracle.chain.gas import Fees
-from services.oracle.chain.rpc import Submission
 
 # A receipt may be a little later than the count that tells of it, at another endpoint of the same provider.
 _LOOKS_BEFORE_LOST = 4

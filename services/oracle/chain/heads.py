@@ -11,13 +11,12 @@ from contextlib import aclosing
 
 import aiohttp
 
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.endpoints import Standing
+from chainlink.rpc.errors import ChainError, RpcUnavailable
+from chainlink.rpc.subscription import FAILURES, new_heads
 from meshkit import log
 from meshkit.clock import Clock
-from services.oracle.chain.endpoints import Standing
-from services.oracle.chain.errors import ChainError
-from services.oracle.chain.rpc import RpcClient
-from services.oracle.chain.subscription import FAILURES, new_heads
-from services.oracle.errors import RpcUnavailable
 
 _log = log.get_logger(__name__)
 _LISTEN_AGAIN_S = 1.0

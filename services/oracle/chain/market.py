@@ -1,12 +1,12 @@
 """Ask the chain what transactions pay, once a block."""
 
+from chainlink.rpc.answers import quantity
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.errors import ChainError, Malformed, RpcUnavailable
 from meshkit import log
-from services.oracle.chain.errors import ChainError, Malformed
 from services.oracle.chain.gas import FIXED_PRICE, Market
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient, quantity
 from services.oracle.chain.settings import GasEstimatorSettings
-from services.oracle.errors import RpcUnavailable
 
 _log = log.get_logger(__name__)
 _BY_SUGGESTION = ("SuggestedPrice", "L2Suggested", "Arbitrum")

@@ -1,8 +1,8 @@
 """What an oracle reads from its feed's contract."""
 
+from chainlink.rpc.client import RpcClient
 from services.oracle.chain import aggregator
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.ocr.state import RoundRequested, TransmissionDetails
 
 # How far back a request for a round still counts at the start; afterwards each block is looked at once.

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.errors import Malformed
 from services.oracle.chain import aggregator
-from services.oracle.chain.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.ocr.config import ContractConfig
 
 _NO_DIGEST = bytes(16)

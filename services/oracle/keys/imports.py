@@ -1,18 +1,20 @@
 """The key exports of secrets.toml, imported before anything starts."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from chainlink.errors import KeyUnreadable
+from chainlink.keys import export
+from chainlink.keys.envelope import STANDARD_SCRYPT_N, scrypt_cost
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
+from chainlink.keys.peer_id import TEXT_PREFIX
 from services.oracle.errors import SettingInvalid
-from services.oracle.keys.envelope import STANDARD_SCRYPT_N, KeyUnreadable, scrypt_n
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
 from services.oracle.keys.ring import Keyring
 from services.oracle.settings import Config, Secrets
 from services.oracle.store.keys import KeyStore
@@ -32,24 +34,24 @@ async def open_keyring(store: KeyStore, config: Config, secrets: Secrets) -> Key
     evm = [_Export.read("EVM.Keys", key.export, key.password) for key in secrets.evm.keys]
     p2p = [_Export.read("P2PKey", key.export, key.password) for key in (secrets.p2p_key,) if key is not None]
     # A new ring is as hard to open as the exports its keys came from: neither is worth more than the other.
-    cost = max((export.cost for export in (*evm, *p2p)), default=STANDARD_SCRYPT_N)
+    cost = max((found.cost for found in (*evm, *p2p)), default=STANDARD_SCRYPT_N)
     if config.insecure_fast_scrypt:
         cost = _FAST_SCRYPT_N
     ring = await Keyring.open(store, secrets.password.keystore.get_secret_value(), cost)
     # Decrypting takes a second of CPU at the standard cost, so a key that is there is not decrypted again.
     held = {address.lower() for address in ring.evm}
-    for export in evm:
-        if f"0x{str(export.document.get('address')).lower()}" not in held:
-            await ring.ensure(await export.decrypt(EvmKey.from_export))
-    for export in p2p:
-        if str(export.document.get("peerID")).removeprefix("p2p_") not in ring.p2p:
-            await ring.ensure(await export.decrypt(P2pKey.from_export))
+    for found in evm:
+        if f"0x{found.said('address').lower().removeprefix('0x')}" not in held:
+            await ring.ensure(await found.decrypt(EvmKey.from_export))
+    for found in p2p:
+        if found.said("peerID").removeprefix(TEXT_PREFIX) not in ring.p2p:
+            await ring.ensure(await found.decrypt(P2pKey.from_export))
     if not ring.evm:
         await ring.add(EvmKey.generate())
     if not ring.p2p:
         await ring.add(P2pKey.generate())
     if not ring.ocr and config.ocr.enabled:
-        await ring.add(OcrBundle.generate())
+        await ring.add(OcrKeyBundle.generate())
     return ring
 
 
@@ -62,18 +64,18 @@ class _Export:
     password: str
 
     @classmethod
-    def read(cls, field: str, export: SecretStr, password: SecretStr) -> "_Export":
+    def read(cls, field: str, text: SecretStr, password: SecretStr) -> "_Export":
         try:
-            document = json.loads(export.get_secret_value())
-        except ValueError as error:
-            raise SettingInvalid(f"secrets.toml: {field}.JSON", f"no JSON ({error})", "a key export") from error
-        if not isinstance(document, dict):
-            raise SettingInvalid(f"secrets.toml: {field}.JSON", "no object", "a key export")
-        return cls(field, document, password.get_secret_value())
+            return cls(field, export.parse(text.get_secret_value()), password.get_secret_value())
+        except KeyUnreadable as error:
+            raise SettingInvalid(f"secrets.toml: {field}.JSON", str(error), "a key export") from error
 
     @property
     def cost(self) -> int:
-        return scrypt_n(self.document.get("crypto"))
+        return scrypt_cost(self.document.get("crypto"))
+
+    def said(self, name: str) -> str:
+        return str(self.document.get(name))
 
     async def decrypt(self, decrypt: Callable[[dict[str, Any], str], _Key]) -> _Key:
         try:

@@ -9,15 +9,20 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
+from chainlink.keys.peer_id import TEXT_PREFIX
 from meshkit.errors import AlreadyExists, NotFound
 from services.oracle.errors import KeyringLocked, SettingInvalid
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
 from services.oracle.store.keys import KeyStore, RingHeader, SealedKey
 
-Key = EvmKey | P2pKey | OcrBundle
-_KINDS: dict[str, type[EvmKey] | type[P2pKey] | type[OcrBundle]] = {"evm": EvmKey, "p2p": P2pKey, "ocr": OcrBundle}
+Key = EvmKey | P2pKey | OcrKeyBundle
+_KINDS: dict[str, type[EvmKey] | type[P2pKey] | type[OcrKeyBundle]] = {
+    "evm": EvmKey,
+    "p2p": P2pKey,
+    "ocr": OcrKeyBundle,
+}
 _CHECK = b"feedmesh keyring"
 
 
@@ -34,7 +39,7 @@ class Keyring:
     _cipher: AESGCM = field(repr=False)
     evm: dict[str, EvmKey] = field(default_factory=dict)
     p2p: dict[str, P2pKey] = field(default_factory=dict)
-    ocr: dict[str, OcrBundle] = field(default_factory=dict)
+    ocr: dict[str, OcrKeyBundle] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, store: KeyStore, password: str, scrypt_n: int) -> Self:
@@ -77,7 +82,7 @@ class Keyring:
     def identity(self, wanted: str | None) -> P2pKey:
         """Return the P2P key the node runs as: the configured peer id's, else the only one."""
         if wanted is not None:
-            bare = wanted.removeprefix("p2p_")
+            bare = wanted.removeprefix(TEXT_PREFIX)
             if bare not in self.p2p:
                 raise SettingInvalid("P2P.PeerID", wanted, f"a key of the keystore: {', '.join(self.p2p)}")
             return self.p2p[bare]

@@ -8,11 +8,11 @@ from eth_abi.abi import encode
 from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 
+from chainlink.keys.ocr1 import OracleKeys
 from chainlink.ocr.timing_minimums import timing_minimums
 from services.oracle.ocr import schedule
 from services.oracle.ocr.crypto import checksummed, decrypt_shared_secret, shared_secret_hash
 from services.oracle.ocr.errors import ConfigError, IdentityError
-from services.oracle.ocr.keys import OracleKeys
 from services.oracle.ocr.offchain_config import ENCODED_VERSION, OffchainConfig
 from services.oracle.ocr.report import MAX_ORACLES
 

@@ -13,9 +13,8 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
+from chainlink.keys.secp256k1 import ORDER
 from services.oracle.ocr.report import encode_value
-
-_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def sign_observation(key: Ed25519PrivateKey, tag: bytes, value: int) -> bytes:
@@ -44,17 +43,12 @@ def recover_signer(report: bytes, signature: bytes) -> str | None:
     if len(signature) != 65 or signature[64] > 1:
         return None
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-    if not (0 < r < _CURVE_ORDER and 0 < s < _CURVE_ORDER):
+    if not (0 < r < ORDER and 0 < s < ORDER):
         return None
     try:
         return Signature(signature).recover_public_key_from_msg_hash(keccak(report)).to_checksum_address()
     except (BadSignature, ValidationError, ValueError):
         return None
-
-
-def signer_address(key: bytes) -> str:
-    """Return the checksummed address of a 32-byte secp256k1 key."""
-    return PrivateKey(key).public_key.to_checksum_address()
 
 
 def shared_secret_hash(secret: bytes) -> bytes:

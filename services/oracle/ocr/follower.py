@@ -12,6 +12,7 @@ A round of a follower, from the leader's ObserveReq on; a later ObserveReq ends 
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chainlink.keys.ocr1 import OracleKeys
 from services.oracle.ocr.actions import (
     Action,
     Broadcast,
@@ -28,7 +29,6 @@ from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.crypto import sign_observation, sign_report
 from services.oracle.ocr.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved
-from services.oracle.ocr.keys import OracleKeys
 from services.oracle.ocr.messages import (
     AttestedReportMany,
     AttestedReportOne,

@@ -24,6 +24,7 @@ What an oracle sends to itself is handled inside the same call of `handle`, befo
 
 from collections import deque
 
+from chainlink.keys.ocr1 import OracleKeys
 from services.oracle.ocr.actions import (
     Action,
     Broadcast,
@@ -50,7 +51,6 @@ from services.oracle.ocr.events import (
     TransmitEnded,
 )
 from services.oracle.ocr.follower import Follower
-from services.oracle.ocr.keys import OracleKeys
 from services.oracle.ocr.leader import GRACE, ROUND, Leader
 from services.oracle.ocr.messages import (
     Final,

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec
 
+from chainlink.keys.ocr1 import OracleKeys
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from services.oracle.ocr.actions import (
@@ -25,7 +26,6 @@ from services.oracle.ocr.actions import (
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.events import Event, Received, Timer, TimerFired
-from services.oracle.ocr.keys import OracleKeys
 from services.oracle.ocr.limits import LocalLimits
 from services.oracle.ocr.messages import decode_message, encode_message
 from services.oracle.ocr.oracle import Oracle

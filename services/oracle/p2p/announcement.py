@@ -8,10 +8,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.message import DecodeError
 
+from chainlink.keys.peer_id import KEY_LENGTH
 from feedmesh.ocr.v1 import discovery_pb2 as pb
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.errors import AnnouncementRefused, MalformedInput
-from services.oracle.p2p.identity import KEY_LENGTH, PeerKey
+from services.oracle.p2p.identity import PeerKey
 
 MAX_ADDRESSES = 10
 MAX_ADDRESS_LENGTH = 53

@@ -4,12 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from chainlink.keys.peer_id import encode_peer_id
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from services.oracle.p2p.announcement import Announcement
 from services.oracle.p2p.discovery import AddressBook
 from services.oracle.p2p.errors import AnnouncementRefused
-from services.oracle.p2p.identity import encode_peer_id
 from services.oracle.p2p.limits import StreamLimits, TokenBucket
 from services.oracle.p2p.peer import Peer
 from services.oracle.p2p.streams import Stream

@@ -20,6 +20,7 @@ from asyncio import StreamReader, StreamWriter
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from chainlink.keys.peer_id import decode_peer_id, encode_peer_id
 from meshkit.clock import Clock, SystemClock
 from meshkit.log import get_logger
 from services.oracle.p2p.address import Address
@@ -28,7 +29,7 @@ from services.oracle.p2p.discovery import AddressBook, Group
 from services.oracle.p2p.discovery_agent import DiscoveryAgent
 from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.errors import HandshakeFailed, KnockRefused, MalformedInput
-from services.oracle.p2p.identity import PeerKey, decode_peer_id, encode_peer_id
+from services.oracle.p2p.identity import PeerKey
 from services.oracle.p2p.knock import KNOCK_LENGTH, read_knock
 from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
@@ -147,7 +148,8 @@ class Host:
         `bootstrappers` maps peer ids to addresses, where host names are allowed; `limits` holds for each other oracle.
 
         Raises:
-            MalformedInput: on a bad peer id or address, or a group that is registered already.
+            InvalidPeerId: on a bad peer id.
+            MalformedInput: on a bad address, or a group that is registered already.
         """
         if config_digest in self._endpoints:
             raise MalformedInput("group", config_digest.hex(), "a digest that is not registered")

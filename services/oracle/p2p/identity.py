@@ -1,38 +1,9 @@
-"""Who a peer is: an ed25519 key, and the base58 text that stands for its public half."""
+"""Who a peer is: an ed25519 key."""
 
-from functools import lru_cache
-
-import base58
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chainlink.keys.peer_id import KEY_LENGTH, encode_peer_id
 from services.oracle.p2p.errors import MalformedInput
-
-KEY_LENGTH = 32
-_PREFIX = bytes.fromhex("002408011220")
-_TEXT_PREFIX = "p2p_"
-
-
-@lru_cache(maxsize=1024)
-def encode_peer_id(public_key: bytes) -> str:
-    """Return the text "12D3KooW…" of a 32-byte public key."""
-    return base58.b58encode(_PREFIX + public_key).decode()
-
-
-@lru_cache(maxsize=1024)
-def decode_peer_id(text: str) -> bytes:
-    """
-    Return the 32-byte public key of a peer id, with or without the prefix "p2p_".
-
-    Raises:
-        MalformedInput: when the text is no peer id of an ed25519 key.
-    """
-    try:
-        raw = base58.b58decode(text.removeprefix(_TEXT_PREFIX))
-    except ValueError as error:
-        raise MalformedInput("peer id", text, "base58 text like 12D3KooW…") from error
-    if len(raw) != len(_PREFIX) + KEY_LENGTH or not raw.startswith(_PREFIX):
-        raise MalformedInput("peer id", text, "the id of an ed25519 key, like 12D3KooW…")
-    return raw[len(_PREFIX) :]
 
 
 class PeerKey:

@@ -3,8 +3,9 @@
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chainlink.keys.peer_id import KEY_LENGTH
 from services.oracle.p2p.errors import KnockRefused
-from services.oracle.p2p.identity import KEY_LENGTH, PeerKey
+from services.oracle.p2p.identity import PeerKey
 
 KNOCK_LENGTH = 97
 _VERSION = b"\x02"

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from OpenSSL import SSL
 
+from chainlink.keys.peer_id import encode_peer_id
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.connection import Connection
 from services.oracle.p2p.errors import HandshakeFailed
-from services.oracle.p2p.identity import PeerKey, encode_peer_id
+from services.oracle.p2p.identity import PeerKey
 from services.oracle.p2p.knock import make_knock
 from services.oracle.p2p.limits import TOKENS_PER_CONNECTION, StreamLimits, TokenBucket, connection_limits
 from services.oracle.p2p.streams import Stream

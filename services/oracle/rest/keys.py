@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
+from chainlink.keys.peer_id import TEXT_PREFIX
+from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit.errors import AlreadyExists, NotFound
-from services.oracle.chain.errors import ChainError
-from services.oracle.errors import RpcUnavailable
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
 from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, one, resource
 from services.oracle.surroundings import Surroundings
 
@@ -91,7 +91,7 @@ class Keys:
         return one(_p2p(key))
 
     async def _delete_p2p(self, request: web.Request) -> web.Response:
-        key = await self._ring.remove("p2p", request.match_info["id"].removeprefix("p2p_"))
+        key = await self._ring.remove("p2p", request.match_info["id"].removeprefix(TEXT_PREFIX))
         if not isinstance(key, P2pKey):
             raise NotFound("key", request.match_info["id"])
         return one(_p2p(key))
@@ -112,13 +112,13 @@ class Keys:
         return many(request, [_ocr(bundle) for bundle in self._ring.ocr.values()], size=1000)
 
     async def _create_ocr(self, _: web.Request) -> web.Response:
-        bundle = OcrBundle.generate()
+        bundle = OcrKeyBundle.generate()
         await self._ring.add(bundle)
         return one(_ocr(bundle))
 
     async def _import_ocr(self, request: web.Request) -> web.Response:
         export = await body(request, 500)
-        bundle = await asyncio.to_thread(OcrBundle.from_export, dict(export), _password(request, "oldpassword"))
+        bundle = await asyncio.to_thread(OcrKeyBundle.from_export, dict(export), _password(request, "oldpassword"))
         try:
             await self._ring.add(bundle)
         except AlreadyExists as error:
@@ -131,7 +131,7 @@ class Keys:
 
     async def _delete_ocr(self, request: web.Request) -> web.Response:
         bundle = await self._ring.remove("ocr", request.match_info["id"])
-        if not isinstance(bundle, OcrBundle):
+        if not isinstance(bundle, OcrKeyBundle):
             raise NotFound("key", request.match_info["id"])
         return one(_ocr(bundle))
 
@@ -139,7 +139,7 @@ class Keys:
         text = request.query.get("evmChainID", "")
         if not text:
             raise Refused(500, "chainID is empty")
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit()):
             raise Refused(400, f"evmChainID: found {text!r}, allowed: a number")
         if int(text) not in self._around.chains:
             raise Refused(404, f"chain {text} not found")
@@ -170,11 +170,11 @@ class Keys:
 
 
 def _p2p(key: P2pKey) -> dict[str, Any]:
-    attributes = {"peerId": f"p2p_{key.peer_id}", "publicKey": key.public_key.hex()}
+    attributes = {"peerId": TEXT_PREFIX + key.peer_id, "publicKey": key.public_key.hex()}
     return resource("encryptedP2PKeys", key.peer_id, attributes)
 
 
-def _ocr(bundle: OcrBundle) -> dict[str, Any]:
+def _ocr(bundle: OcrKeyBundle) -> dict[str, Any]:
     return resource("keyV2s", bundle.id, bundle.public())
 
 
@@ -182,8 +182,8 @@ def _password(request: web.Request, name: str) -> str:
     return request.query.get(name, "")
 
 
-async def _export(ring: Mapping[str, EvmKey | P2pKey | OcrBundle], request: web.Request) -> web.Response:
-    wanted = request.match_info["id"].removeprefix("p2p_")
+async def _export(ring: Mapping[str, EvmKey | P2pKey | OcrKeyBundle], request: web.Request) -> web.Response:
+    wanted = request.match_info["id"].removeprefix(TEXT_PREFIX)
     if wanted not in ring:
         raise NotFound("key", wanted)
     export = await asyncio.to_thread(ring[wanted].export, _password(request, "newpassword"))

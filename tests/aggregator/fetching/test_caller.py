@@ -23,7 +23,7 @@ from services.aggregator.prices.errors import (
     UnknownPair,
 )
 from services.aggregator.prices.pair import Pair
-from services.aggregator.sources.source import TickOutcome
+from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.fakes import BTC, ScriptedSource
 
 SETTINGS = SourceConfig("kraken", ttl_ms=10_000)
@@ -42,7 +42,7 @@ class Line:
         self.source.fetch = self._fetch  # type: ignore[method-assign]
         self.caller = Caller(self.source, settings, self.clock, open_registry(), deadline_s=9.0)
 
-    async def _fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, TickOutcome]:
+    async def _fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         self.times.append(self.clock.monotonic())
         if self.failures:
             raise self.failures.pop(0)
@@ -109,7 +109,7 @@ async def test_a_hanging_source_is_left_at_the_deadline() -> None:
         await line.ask()
 
     assert 9.0 == pytest.approx(line.clock.monotonic(), abs=0.05)
-    assert 0 == line.caller.gate.running
+    assert 0 == line.caller.queue.running
 
 
 async def test_a_source_that_keeps_failing_is_spared() -> None:

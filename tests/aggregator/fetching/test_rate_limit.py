@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
-from services.aggregator.fetching import rate_limit
 from services.aggregator.fetching.rate_limit import TokenBucket
 
 
@@ -45,24 +44,6 @@ def test_no_window_has_more_calls_than_the_rate_allows(rate: Fraction, gaps: lis
     most = float(rate) * window_s + max(1, int(rate / 10)) + 1e-6
 
     assert all(sum(start <= time <= start + window_s for time in times) <= most for start in times)
-
-
-async def test_further_calls_of_a_fetch_are_paid_for() -> None:
-    """The first call of a fetch is paid for already, each further one waits; outside of a fetch there is no limit."""
-    paid: list[int] = []
-
-    async def pay() -> None:
-        paid.append(1)
-
-    await rate_limit.next_call()
-    with rate_limit.prepaid(pay):
-        await rate_limit.next_call()
-        assert [] == paid
-        await rate_limit.next_call()
-        await rate_limit.next_call()
-    await rate_limit.next_call()
-
-    assert [1, 1] == paid
 
 
 def test_a_bucket_fills_up_again_but_not_above_its_size() -> None:

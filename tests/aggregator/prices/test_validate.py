@@ -79,3 +79,69 @@ def test_a_book_that_is_no_number_is_refused() -> None:
     """A bid that cannot be read cannot vouch for the price."""
     with pytest.raises(PriceRefused):
         accepted(Tick("96", bid="", ask="101"))
+
+
+@pytest.mark.parametrize("ahead_ms", [1, 50_000, 60_000])
+def test_a_time_ahead_of_us_counts_as_that_of_the_arrival(ahead_ms: int) -> None:
+    """A stamp of the future makes a price neither newer nor longer-lived than its arrival does."""
+    quote = accepted(Tick("1", NOW_MS + ahead_ms))
+
+    assert (NOW_MS, 15.0) == (quote.observed_ms, quote.expires_at)
+
+
+@pytest.mark.parametrize("time", [True, "1800000000000", Decimal("1800000000000.5"), 1.8e12, [], {}])
+def test_a_time_that_is_no_whole_number_is_refused(time: object) -> None:
+    """It is told as a wrong time, whatever it is."""
+    with pytest.raises(PriceRefused) as caught:
+        accepted(Tick("1", time))  # type: ignore[arg-type]
+
+    assert "time" == caught.value.rule
+
+
+def test_a_trade_before_the_one_served_last_is_refused() -> None:
+    """It is no news, however young; an equally old one is."""
+    tick = Tick("1", NOW_MS - 500)
+
+    def after(moment_ms: int) -> SourceQuote:
+        return accept(
+            "kraken", BTC, tick, received_ms=NOW_MS, received_at=5.0, ttl_ms=10_000, max_age_ms=60_000,
+            after_ms=moment_ms,
+        )  # fmt: skip
+
+    assert Decimal(1) == after(NOW_MS - 500).price
+    with pytest.raises(PriceRefused) as caught:
+        after(NOW_MS - 499)
+    assert "order" == caught.value.rule
+
+
+@pytest.mark.parametrize(("age_ms", "left_s"), [(0, 10.0), (2_000, 10.0), (5_000, 7.0), (11_999, 0.001)])
+def test_time_in_a_cache_is_no_time_to_live(age_ms: int, left_s: float) -> None:
+    """What a cache kept beyond two seconds is stale that much sooner, and is observed that much earlier."""
+    quote = accepted(Tick("1", age_ms=age_ms))
+
+    assert 5.0 + left_s == pytest.approx(quote.expires_at)
+    assert NOW_MS - age_ms == quote.observed_ms
+
+
+def test_an_answer_kept_too_long_by_a_cache_is_refused() -> None:
+    """Ten minutes in a cache make a price of ten seconds' life stale, but not one that has a time of its own."""
+    with pytest.raises(PriceRefused) as caught:
+        accepted(Tick("1", age_ms=600_000))
+
+    assert "age" == caught.value.rule
+    assert Decimal(1) == accepted(Tick("1", NOW_MS, age_ms=600_000)).price
+
+
+@pytest.mark.parametrize("side", ["bid", "ask"])
+@pytest.mark.parametrize("empty", [None, "0", "0.00000", 0, Decimal(0)])
+def test_an_empty_side_of_the_book_is_no_bound(side: str, empty: object) -> None:
+    """It is treated alike for bid and ask, however it is told."""
+    assert Decimal(5) == accepted(Tick("5", **{side: empty})).price  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", ["bid", "ask"])
+@pytest.mark.parametrize("absurd", ["-1", "NaN", "1e999999999999999999", "1e16", "x", True, [[]]])
+def test_an_absurd_side_of_the_book_refuses_the_price(side: str, absurd: object) -> None:
+    """A book that cannot be says nothing good of the price beside it, and is no reason to crash."""
+    with pytest.raises(PriceRefused):
+        accepted(Tick("5", **{side: absurd}))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from services.aggregator.prices.errors import (
     SourceTimeout,
 )
 from services.aggregator.sources.client import SourceClient, retry_after_ms, wait_ms
-from services.aggregator.sources.source import Declaration
+from services.aggregator.sources.source import UNLIMITED, Declaration
 from tests.aggregator.fakes import LiteralExchange
 
 DECLARATION = Declaration("okx", "http://localhost", 1, cool_down_ms=700)
@@ -28,7 +28,7 @@ def client(session: aiohttp.ClientSession, url: str, timeout_ms: int = 2_000) ->
 async def test_numbers_keep_their_digits(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
     """A JSON number of more digits than a binary float has arrives whole."""
     exchange.say("/p", '{"price":65123.4567890123456789}')
-    answer = await client(session, exchange.url).get("/p")
+    answer = await client(session, exchange.url).get("/p", limiter=UNLIMITED)
 
     assert {"price": Decimal("65123.4567890123456789")} == answer.body
 
@@ -59,7 +59,7 @@ async def test_answers_are_told_apart(
     """Each kind of bad answer is an error of its own class, and none is a price."""
     exchange.say("/p", (status, text))
     with pytest.raises(MeshError) as caught:
-        await client(session, exchange.url).get("/p")
+        await client(session, exchange.url).get("/p", limiter=UNLIMITED)
 
     assert expected is type(caught.value)
 
@@ -70,7 +70,7 @@ async def test_a_limit_tells_its_wait(session: aiohttp.ClientSession, exchange: 
     waits = []
     for _ in range(2):
         with pytest.raises(SourceRateLimited) as caught:
-            await client(session, exchange.url).get("/p")
+            await client(session, exchange.url).get("/p", limiter=UNLIMITED)
         waits.append(caught.value.retry_after_ms)
 
     assert [3_000, 700] == waits
@@ -79,7 +79,9 @@ async def test_a_limit_tells_its_wait(session: aiohttp.ClientSession, exchange: 
 async def test_silence_is_a_timeout(session: aiohttp.ClientSession) -> None:
     """A server that takes the connection and says nothing is a SourceTimeout after the source's time."""
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SourceTimeout) as caught:
-        await client(session, f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_ms=100).get("/p")
+        await client(session, f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_ms=100).get(
+            "/p", limiter=UNLIMITED
+        )
 
     assert 100 == caught.value.timeout_ms
 
@@ -89,7 +91,7 @@ async def test_a_refused_connection_is_a_fault(session: aiohttp.ClientSession) -
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(ProviderFault) as caught:
-        await client(session, f"http://127.0.0.1:{port}").get("/p", {"apikey": "very-secret"})
+        await client(session, f"http://127.0.0.1:{port}").get("/p", {"apikey": "very-secret"}, limiter=UNLIMITED)
 
     assert "very-secret" not in str(caught.value)
 
@@ -135,7 +137,7 @@ async def test_a_source_reads_the_statuses_that_it_asks_for(
 ) -> None:
     """Such an answer arrives with its JSON, or its text where it is none."""
     exchange.say("/p", (403, '{"code":5}'), (403, "<html>"))
-    answers = [await client(session, exchange.url).get("/p", reads=(403,)) for _ in range(2)]
+    answers = [await client(session, exchange.url).get("/p", limiter=UNLIMITED, reads=(403,)) for _ in range(2)]
 
     assert [{"code": 5}, "<html>"] == [answer.body for answer in answers]
     assert [{"code": 5}, {}] == [answer.fields for answer in answers]
@@ -146,6 +148,6 @@ async def test_redirects_are_not_followed(session: aiohttp.ClientSession, exchan
     exchange.say("/p", (302, "", {"Location": "/q"}))
     exchange.say("/q", "{}")
     with pytest.raises(ProviderFault):
-        await client(session, exchange.url).get("/p")
+        await client(session, exchange.url).get("/p", limiter=UNLIMITED)
 
     assert ["/p"] == exchange.asked

@@ -7,6 +7,7 @@ from meshkit.clock import ManualClock
 from meshkit.configuration.aggregator import SOURCES
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.client import SourceClient
+from services.aggregator.sources.source import UNLIMITED
 from tests.aggregator.sources.making import KEY
 
 # Providers that take a key in the address only, as they document.
@@ -42,7 +43,8 @@ async def test_keys_go_into_headers(session: aiohttp.ClientSession, name: str) -
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await SourceClient(session, DECLARATIONS[name], ManualClock(), base_url=url, api_key=KEY).get("/p", {"a": "b"})
+        client = SourceClient(session, DECLARATIONS[name], ManualClock(), base_url=url, api_key=KEY)
+        await client.get("/p", {"a": "b"}, limiter=UNLIMITED)
     finally:
         await runner.cleanup()
 

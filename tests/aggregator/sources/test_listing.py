@@ -7,6 +7,7 @@ from meshkit.clock import ManualClock
 from services.aggregator.prices.errors import ProviderFault, UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.listing import Listing, PairListing
+from services.aggregator.sources.source import RateLimiter
 from tests.aggregator.fakes import BTC, ETH
 
 
@@ -17,7 +18,7 @@ class Loads:
         self.count = 0
         self.fails = False
 
-    async def load(self) -> Mapping[Pair, str]:
+    async def load(self, _limiter: RateLimiter) -> Mapping[Pair, str]:
         """Return one pair."""
         self.count += 1
         await asyncio.sleep(0)

@@ -12,6 +12,10 @@ from devkit.chain.snapshots import Snapshots
 from meshkit.errors import InvalidInput
 
 
+def _fail(*_: object) -> None:
+    raise OSError("the disk is full")
+
+
 def _state(text: str) -> bytes:
     return gzip.compress(f'{{"blocks":[{{"header":{{"timestamp":"0x10","extra":"{text}"}}}}]}}'.encode())
 
@@ -78,6 +82,23 @@ def test_between_the_renames(tmp_path: Path) -> None:
     assert '"a"' in snapshots.unpack(path).path.read_text()
     snapshots.write(_state("b"))
     assert 2 == len(snapshots.newest_first())
+
+
+def test_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk or a crash while a snapshot is written leaves the last one under its name, and the next succeeds."""
+    snapshots = Snapshots(tmp_path)
+    snapshots.write(_state("a"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", _fail)
+        with pytest.raises(OSError, match="full"):
+            snapshots.write(_state("b"))
+
+    newest = Snapshots(tmp_path).newest_first()[0]
+    assert "snapshot.json.gz" == newest.name
+    assert '"a"' in snapshots.unpack(newest).path.read_text()
+    snapshots.write(_state("c"))
+    texts = [snapshots.unpack(path).path.read_text() for path in snapshots.newest_first()]
+    assert ['"c"' in texts[0], '"a"' in texts[1]] == [True, True]
 
 
 def test_set_aside(tmp_path: Path) -> None:

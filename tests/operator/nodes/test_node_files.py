@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
 from meshkit.credentials import database_password
 from meshkit.errors import FailedPrecondition
 from services.operator.config import OperatorConfig
 from services.operator.errors import UnreadableKeyFile
-from services.operator.keys.evm import EvmKey
-from services.operator.keys.ocr import OcrKeyBundle
-from services.operator.keys.p2p import P2pKey
 from services.operator.nodes import node_files
 from services.operator.nodes.node_files import Preparation
 
@@ -173,8 +173,8 @@ def test_identity_is_the_files(config: OperatorConfig, prepared: Preparation) ->
     bundle = OcrKeyBundle.read((config.data.node(2) / "ocr_key.json").read_text(), password)
     assert node.ocr is not None
 
-    assert (bundle.id, bundle.signing_address) == (node.ocr.bundle_id, node.ocr.signing_address)
-    assert bundle.config_public_key == node.ocr.config_public_key
+    assert (bundle.id, bundle.keys.signing_address) == (node.ocr.bundle_id, node.ocr.signing_address)
+    assert bundle.keys.config_public_key == node.ocr.config_public_key
     assert orjson.loads(prepared.nodes[1].ocr_export or "")["id"] == bundle.id
 
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from chainlink.keys.evm import EvmKey
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.endpoints import Endpoint
+from chainlink.rpc.errors import RpcUnavailable
 from meshkit.clock import SystemClock
 from services.oracle.chain.account import Account
-from services.oracle.chain.endpoints import Endpoint
 from services.oracle.chain.errors import Superseded, Unfunded
 from services.oracle.chain.gas import Fees
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.transaction import UnsignedTransaction
 from services.oracle.chain.transmitter import FeedTransmitter
-from services.oracle.errors import RpcUnavailable
-from services.oracle.keys.evm import EvmKey
 from services.oracle.store.transactions import TransactionState, TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
 from tests.oracle.chain.conftest import settings_with

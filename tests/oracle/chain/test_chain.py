@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from chainlink.keys.evm import EvmKey
+from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
 from services.oracle.chain import aggregator as calls
 from services.oracle.chain.account import Account
-from services.oracle.chain.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transmitter import FeedTransmitter
-from services.oracle.keys.evm import EvmKey
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
 from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil

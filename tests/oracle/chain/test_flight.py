@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.oracle.chain.errors import RpcRefused
+from chainlink.rpc.client import Submission
+from chainlink.rpc.errors import RpcRefused
 from services.oracle.chain.flight import (
     Attempt,
     Flight,
@@ -22,7 +23,6 @@ from services.oracle.chain.flight import (
     turn,
 )
 from services.oracle.chain.gas import Fees, Market, bumped
-from services.oracle.chain.rpc import Submission
 from services.oracle.chain.settings import GasEstimatorSettings
 
 THRESHOLD, RESEND_S = 3, 60.0

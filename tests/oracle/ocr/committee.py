@@ -4,9 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from hashlib import sha256
 
+from chainlink.keys.ocr1 import OracleKeys
+from chainlink.keys.secp256k1 import address_of
 from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
-from services.oracle.ocr.crypto import signer_address
-from services.oracle.ocr.keys import OracleKeys
 from services.oracle.ocr.offchain_config import OffchainConfig, SharedSecretEncryptions
 from services.oracle.p2p.identity import PeerKey
 
@@ -55,7 +55,7 @@ def make_committee(n: int = 4, f: int = 1, secret: bytes = bytes(range(16)), **c
     """Make a committee; `changes` replace fields of the off-chain configuration."""
     keys = [OracleKeys(secret_of("signing", i), secret_of("offchain", i), secret_of("config", i)) for i in range(n)]
     peers = [PeerKey.from_bytes(secret_of("peer", i)) for i in range(n)]
-    transmitters = [signer_address(secret_of("transmitter", i)) for i in range(n)]
+    transmitters = [address_of(secret_of("transmitter", i)) for i in range(n)]
     offchain = dataclasses.replace(
         demo_timings(n),
         offchain_public_keys=tuple(k.offchain_public_key for k in keys),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from chainlink.errors import InvalidPeerId
+from chainlink.keys.peer_id import decode_peer_id
 from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.errors import ConfigError, ProtocolError
@@ -28,7 +30,6 @@ from services.oracle.p2p.announcement import Announcement, encode_reconcile
 from services.oracle.p2p.discovery import AddressBook, Group
 from services.oracle.p2p.errors import AnnouncementRefused, FrameRefused, KnockRefused, MalformedInput
 from services.oracle.p2p.frames import Frame, FrameParser, FrameType
-from services.oracle.p2p.identity import decode_peer_id
 from services.oracle.p2p.knock import make_knock, read_knock
 from tests.oracle.ocr.committee import CHAIN_ID, make_committee
 
@@ -105,7 +106,7 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], type[Exception], list[bytes
     ),
     "peer id": (
         lambda raw: decode_peer_id(raw.decode(errors="replace")),
-        MalformedInput,
+        InvalidPeerId,
         [peer.peer_id.encode() for peer in PEERS],
     ),
     "address": (

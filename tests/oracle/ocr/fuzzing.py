@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import atheris  # type: ignore[import-untyped]  # it has no annotations
 
-with atheris.instrument_imports(include=["services.oracle.ocr", "services.oracle.p2p"]):
+with atheris.instrument_imports(include=["chainlink", "services.oracle.ocr", "services.oracle.p2p"]):
     from tests.oracle.ocr.decoders import DECODERS
 
 _DECODERS = tuple(DECODERS.values())

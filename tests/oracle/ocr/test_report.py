@@ -5,6 +5,7 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainlink.keys.secp256k1 import address_of
 from services.oracle.ocr import crypto
 from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.report import (
@@ -84,7 +85,7 @@ def test_signatures_have_low_s() -> None:
         key = bytes([index + 1]) * 32
         signature = crypto.sign_report(key, b"report %d" % index)
 
-        assert crypto.signer_address(key) == crypto.recover_signer(b"report %d" % index, signature)
+        assert address_of(key) == crypto.recover_signer(b"report %d" % index, signature)
         assert (
             int.from_bytes(signature[32:64], "big")
             <= 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2

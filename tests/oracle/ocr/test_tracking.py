@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 from eth_abi.abi import encode
 
-from services.oracle.chain.errors import Malformed
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.ocr.config import ContractConfig
 from tests.oracle.ocr.committee import CONTRACT, make_committee

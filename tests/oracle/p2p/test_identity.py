@@ -1,30 +1,12 @@
-"""Peer keys and ids from humans and files."""
+"""Peer keys from files."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.oracle.p2p.errors import KnockRefused, MalformedInput
-from services.oracle.p2p.identity import PeerKey, decode_peer_id, encode_peer_id
+from services.oracle.p2p.identity import PeerKey
 from services.oracle.p2p.knock import make_knock, read_knock
 
 KEY, OTHER = PeerKey.from_bytes(bytes(range(32))), PeerKey.from_bytes(bytes(32))
-
-
-@given(st.binary(min_size=32, max_size=32))
-def test_id_round_trip(public_key: bytes) -> None:
-    """Every key has an id that leads back to it and looks as all do."""
-    assert public_key == decode_peer_id(encode_peer_id(public_key))
-    assert encode_peer_id(public_key).startswith("12D3KooW")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "p2p_", "12D3KooW", "0OIl", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N", "ü"]
-)
-def test_malformed_ids(text: str) -> None:
-    """What is no ed25519 peer id is refused."""
-    with pytest.raises(MalformedInput, match="peer id"):
-        decode_peer_id(text)
 
 
 def test_private_key_forms() -> None:

@@ -15,12 +15,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.p2p import P2pKey
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.client import channel
-from services.oracle.keys.evm import EvmKey
-from services.oracle.keys.ocr import OcrBundle
-from services.oracle.keys.p2p import P2pKey
 from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.offchain_config import SharedSecretEncryptions
 from services.oracle.store.contract_configs import ContractConfigStore
@@ -139,7 +139,7 @@ async def test_keys(api: Api) -> None:
 
     status, again = await api.call("POST", f"/v2/keys/ocr/export/{api.node.ocr.id}?newpassword=other")
     assert 200 == status
-    assert api.node.ocr == await asyncio.to_thread(OcrBundle.from_export, again, "other")
+    assert api.node.ocr == await asyncio.to_thread(OcrKeyBundle.from_export, again, "other")
     assert (500, "chainID is empty") == await api.detail("POST", "/v2/keys/evm/import?oldpassword=x", {})
     assert 404 == (await api.call("POST", "/v2/keys/ocr/export/00?newpassword=other"))[0]
 
@@ -149,7 +149,7 @@ async def test_made_and_deleted_keys(api: Api) -> None:
     assert (500, "chainID is empty") == await api.detail("POST", "/v2/keys/evm")
     assert 400 == (await api.call("POST", "/v2/keys/evm?evmChainID=x"))[0]
     assert 404 == (await api.call("POST", "/v2/keys/evm?evmChainID=1"))[0]
-    evm, p2p, ocr = EvmKey.generate(), P2pKey.generate(), OcrBundle.generate()
+    evm, p2p, ocr = EvmKey.generate(), P2pKey.generate(), OcrKeyBundle.generate()
     for kind, key, name in (("evm", evm, evm.address), ("p2p", p2p, f"p2p_{p2p.peer_id}"), ("ocr", ocr, ocr.id)):
         path = f"/v2/keys/{kind}/import?oldpassword=x&evmChainID=1337"
         export = key.export("x", scrypt_n=2)
@@ -308,7 +308,7 @@ async def test_runs(api: Api, postgres: Server) -> None:
 async def test_a_start_without_a_chain(api: Api, postgres: Server) -> None:
     """Without any RPC a job runs with its contract's last configuration, from which its peers and place follow."""
     members = [(api.node.evm, api.node.p2p, api.node.ocr)]
-    members += [(EvmKey.generate(), P2pKey.generate(), OcrBundle.generate()) for _ in range(3)]
+    members += [(EvmKey.generate(), P2pKey.generate(), OcrKeyBundle.generate()) for _ in range(3)]
     keys = [ocr.keys for _, _, ocr in members]
     offchain = replace(
         demo_timings(4),

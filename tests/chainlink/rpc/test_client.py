@@ -1,85 +1,26 @@
 """Fail-over between endpoints, over lines that are cut."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hypothesis import given
-from hypothesis import strategies as st
 
-from meshkit.clock import SystemClock
-from services.oracle.chain.endpoints import Endpoint, EndpointBook, Standing
-from services.oracle.chain.errors import RpcRefused
-from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.rpc import RpcClient
-from services.oracle.errors import RpcUnavailable
+from chainlink.rpc.client import RpcClient
+from chainlink.rpc.endpoints import Endpoint, Standing
+from chainlink.rpc.errors import RpcRefused, RpcUnavailable
 from tests.oracle.anvil import CHAIN_ID, Anvil
 from tests.oracle.chain.proxy import Proxy
 from tests.oracle.ports import free_port
-from tests.waiting import until
 
 NOWHERE = "http://127.0.0.1:1"
-
-
-@pytest.fixture(name="lines")
-async def _lines(anvil: Anvil) -> AsyncIterator[list[Proxy]]:
-    """Give two lines to one chain."""
-    lines = [Proxy(anvil.port), Proxy(anvil.port)]
-    for line in lines:
-        await line.mend()
-    yield lines
-    for line in lines:
-        await line.cut()
 
 
 def client(http: aiohttp.ClientSession, *urls: str, **changes: object) -> RpcClient:
     """Return a client of endpoints that are named after their place."""
     endpoints = [Endpoint(str(i), url, url.replace("http", "ws")) for i, url in enumerate(urls)]
     return RpcClient(http, endpoints, CHAIN_ID, timeout_s=0.5, **changes)  # type: ignore[arg-type]
-
-
-MOVES = st.lists(
-    st.tuples(
-        st.sampled_from(("proved", "disproved", "failed", "answered", "head")), st.integers(0, 3), st.integers(0, 20)
-    ),
-    max_size=40,
-)
-
-
-@given(MOVES)
-def test_the_order_of_endpoints(moves: list[tuple[str, int, int]]) -> None:
-    """Whatever happens, no foreign endpoint is asked, no send-only one is read, and good ones come first."""
-    endpoints = [
-        Endpoint("a", "a", order=1),
-        Endpoint("b", "b"),
-        Endpoint("c", "c"),
-        Endpoint("d", "d", send_only=True),
-    ]
-    book = EndpointBook(endpoints)
-    for move, index, block in moves:
-        match move:
-            case "head":
-                book.saw_head(index, block)
-            case "proved":
-                book.proved(index)
-            case "disproved":
-                book.disproved(index)
-            case "failed":
-                book.failed(index)
-            case "answered" if book.is_proven(index):
-                book.answered(index)
-    reading, sending = book.for_reading(), book.for_sending()
-    standings = [book.standing(index) for index in range(4)]
-
-    assert 3 not in reading
-    assert Standing.FOREIGN not in {standings[i] for i in reading + sending}
-    assert {i for i in range(3) if standings[i] is not Standing.FOREIGN} == set(reading)
-    ranks = [list(Standing).index(standings[i]) for i in reading]
-    assert sorted(ranks) == ranks
-    assert set(reading) == set() or any(i in sending for i in reading)
 
 
 async def test_fail_over(http: aiohttp.ClientSession, anvil: Anvil) -> None:
@@ -140,11 +81,10 @@ async def test_a_wrong_chain(http: aiohttp.ClientSession, anvil: Anvil) -> None:
     chain = {"id": "0x1"}
 
     async def answer(request: web.Request) -> web.Response:
-        method = (await request.json())["method"]
-        asked.append(method)
-        return web.json_response(
-            {"jsonrpc": "2.0", "id": 1, "result": chain["id"] if method == "eth_chainId" else "0x9"}
-        )
+        body = await request.json()
+        asked.append(body["method"])
+        result = chain["id"] if body["method"] == "eth_chainId" else "0x9"
+        return web.json_response({"jsonrpc": "2.0", "id": body["id"], "result": result})
 
     app = web.Application()
     app.router.add_post("/", answer)
@@ -197,7 +137,7 @@ async def test_endpoints_that_compress() -> None:
     """An endpoint that compresses where it may is read by the node's session, which does not decompress."""
 
     async def answer(request: web.Request) -> web.Response:
-        response = web.json_response({"jsonrpc": "2.0", "id": 1, "result": "0x539"})
+        response = web.json_response({"jsonrpc": "2.0", "id": (await request.json())["id"], "result": "0x539"})
         response.enable_compression()
         return response
 
@@ -209,37 +149,3 @@ async def test_endpoints_that_compress() -> None:
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         assert CHAIN_ID == await client(session, f"http://127.0.0.1:{port}").number("eth_chainId")
     await runner.cleanup()
-
-
-async def test_heads_are_pushed(http: aiohttp.ClientSession, anvil: Anvil, lines: list[Proxy]) -> None:
-    """Heads come over the WebSocket without being asked for, also after the line was cut, over the other one."""
-    rpc = client(http, *(line.url for line in lines))
-    # Nothing is asked for within this test: what comes was pushed.
-    heads = HeadTracker(rpc, SystemClock(), 3600, session=http, watch_s=0.2)
-    following = asyncio.create_task(heads.run())
-    try:
-        await until(lambda: heads.listening_to == "0", "heads are pushed")
-        await anvil.rpc.call("anvil_mine", hex(3))
-        await until(lambda: heads.latest == 3, "three heads were pushed")
-        await lines[0].cut()
-        await until(lambda: heads.listening_to == "1", "heads are pushed over the other line")
-        await anvil.rpc.call("anvil_mine", hex(2))
-        await until(lambda: heads.latest == 5, "two more heads were pushed")
-        assert 0 == heads.rewinds
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-
-
-async def test_heads_without_a_websocket(http: aiohttp.ClientSession, anvil: Anvil) -> None:
-    """Where there is no WebSocket heads are asked for at the interval."""
-    rpc = RpcClient(http, [Endpoint("a", anvil.url)], CHAIN_ID)
-    heads = HeadTracker(rpc, SystemClock(), 0.05, session=http)
-    following = asyncio.create_task(heads.run())
-    try:
-        await anvil.rpc.call("anvil_mine", hex(3))
-        await until(lambda: heads.latest == 3, "three heads were seen")
-        assert not heads.listening_to
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)

@@ -1,15 +1,15 @@
 """Keys written by another implementation, and ours read back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.operator.errors import KeyFormatError
-from services.operator.keys.evm import EvmKey
-from services.operator.keys.ocr import OcrKeyBundle
-from services.operator.keys.p2p import P2pKey, peer_id
+from chainlink.keys.evm import EvmKey
+from chainlink.keys.ocr1 import OcrKeyBundle, OracleKeys
+from chainlink.keys.p2p import P2pKey
 
 _VECTORS = Path("tests/vectors/keys")
 _PASSWORD = "correct-horse-battery-staple"
@@ -42,12 +42,15 @@ def test_ocr_export_decrypts(raw: Any) -> None:
     bundle = OcrKeyBundle.read(text, _PASSWORD)
 
     expected = raw["ocr"]
-    assert expected["ecdsaDHex"] == bundle.signing_key.hex()
-    assert expected["ed25519PrivKeyHex"] == (bundle.offchain_seed + bundle.offchain_public_key).hex()
+    assert expected["ecdsaDHex"] == bundle.keys.signing.hex()
+    assert expected["ed25519PrivKeyHex"] == (bundle.keys.offchain + bundle.keys.offchain_public_key).hex()
     # That implementation stores the scalar clamped, as X25519 uses it; the raw material has it unclamped.
-    assert _clamped(bytes.fromhex(expected["offchainEncryptionHex"])) == bundle.config_scalar
-    assert expected["onChainAddress"] == bundle.signing_address
+    assert _clamped(bytes.fromhex(expected["offchainEncryptionHex"])) == bundle.keys.config
+    assert expected["onChainAddress"] == bundle.keys.signing_address
     assert json.loads(text)["id"] == bundle.id
+    assert json.loads(text) | bundle.public() == json.loads(text)
+    unclamped = replace(bundle.keys, config=bytes.fromhex(expected["offchainEncryptionHex"]))
+    assert unclamped.config_public_key == bundle.keys.config_public_key
 
 
 def _clamped(scalar: bytes) -> bytes:
@@ -57,7 +60,8 @@ def _clamped(scalar: bytes) -> bytes:
 def test_ocr_plaintext_is_the_other_implementations(raw: Any) -> None:
     """From the same keys we write the same plaintext byte for byte, since the id hashes it."""
     theirs = OcrKeyBundle.read((_VECTORS / "ocr_key.json").read_text(), _PASSWORD)
-    ours = OcrKeyBundle.of(int(raw["ocr"]["ecdsaDHex"], 16), theirs.offchain_seed, theirs.config_scalar)
+    keys = OracleKeys(bytes.fromhex(raw["ocr"]["ecdsaDHex"]), theirs.keys.offchain, theirs.keys.config)
+    ours = OcrKeyBundle.of(keys)
 
     assert theirs.plaintext == ours.plaintext
 
@@ -74,18 +78,3 @@ def test_our_export_has_the_same_form(name: str, kind: Any) -> None:
     assert theirs["crypto"]["kdfparams"].keys() == ours["crypto"]["kdfparams"].keys()
     assert {len(theirs["crypto"]["kdfparams"]["salt"])} == {len(ours["crypto"]["kdfparams"]["salt"])}
     assert key == kind.read(json.dumps(ours), _PASSWORD)
-
-
-def test_peer_id_of_a_known_key() -> None:
-    """A public key has the peer id that a node of the network shows for it."""
-    public_key = bytes.fromhex("f3c458c9064bdde449a3904ba8d3f8f5ebf79623077430325252c3368f920199")
-
-    assert peer_id(public_key) == "12D3KooWSDvtYVF3FoyGeMrmDxYeJZMzbEyMHRwmf5GUSqgJhST2"
-
-
-def test_wrong_password_is_told_apart() -> None:
-    """A wrong password is an error that says so."""
-    text = json.dumps(P2pKey.generate().export(_PASSWORD, 2))
-
-    with pytest.raises(KeyFormatError, match="the password is wrong"):
-        P2pKey.read(text, _PASSWORD + "!")

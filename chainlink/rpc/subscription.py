@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from services.oracle.chain.errors import Malformed, WrongChain
-from services.oracle.chain.rpc import quantity, result_of
+from chainlink.rpc.answers import quantity, result_of
+from chainlink.rpc.errors import Malformed, WrongChain
 
 _TIMEOUT_S = 5.0
 # A peer that vanished is noticed by its missing pong.
@@ -36,7 +36,7 @@ async def new_heads(session: aiohttp.ClientSession, url: str, chain_id: int) -> 
             while True:
                 answer = orjson.loads(await socket.receive_str(timeout=_TIMEOUT_S))
                 if isinstance(answer, dict) and answer.get("id") == number:
-                    return result_of(method, answer)
+                    return result_of(method, answer, number)
 
         found = quantity(await ask("eth_chainId"))
         if found != chain_id:
