@@ -1,14 +1,12 @@
 """The images, built once a run, and meshes in containers."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.image.mesh import DEVELOPMENT, PRODUCT, Mesh, start_outside
 from tests.image.podman import Container, build, make_bases
+from tests.image.report import lines
 
 
 @pytest.fixture(scope="session", name="images", autouse=True)
@@ -28,10 +26,14 @@ def _outside(images: None) -> Iterator[Container]:
 @pytest.fixture(name="mesh")
 def _mesh(outside: Container) -> Iterator[Mesh]:
     """Give directories and a configuration; whatever was started is gone afterwards."""
-    sp = Path(tempfile.mkdtemp(prefix="feedmesh-sp-", dir="/var/tmp"))
-    sp.chmod(0o755)
-    mesh = Mesh(sp, outside)
-    mesh.configure()
-    yield mesh
-    mesh.remove()
-    shutil.rmtree(sp)
+    with Mesh.below_a_new_directory(outside) as mesh:
+        mesh.configure()
+        yield mesh
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    if found := lines():
+        terminalreporter.section("the image")
+        for line in found:
+            terminalreporter.write_line(line)

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,19 @@ class Mesh:
     outside: Container
     container: Container | None = None
 
+    @classmethod
+    @contextmanager
+    def below_a_new_directory(cls, outside: Container) -> Iterator["Mesh"]:
+        """Give a mesh whose directories and container are removed afterwards."""
+        sp = Path(tempfile.mkdtemp(prefix="feedmesh-sp-", dir="/var/tmp"))
+        sp.chmod(0o755)
+        mesh = cls(sp, outside)
+        try:
+            yield mesh
+        finally:
+            mesh.remove()
+            shutil.rmtree(sp)
+
     @property
     def inside(self) -> Container:
         """Return the running container."""
@@ -90,7 +105,11 @@ class Mesh:
     def rounds(self) -> dict[str, int]:
         """Return each feed's last round on chain; 0 before the first."""
         ran = self.inside.exec("feedmesh", "feeds", "--json", check=False)
-        return {feed["name"]: int(feed.get("round_id") or 0) for feed in json.loads(ran.stdout)} if ran.returncode == 0 else {}
+        return (
+            {feed["name"]: int(feed.get("round_id") or 0) for feed in json.loads(ran.stdout)}
+            if ran.returncode == 0
+            else {}
+        )
 
     def until_rounds(self, more: int, timeout_s: float = 90) -> None:
         """Wait until every feed has had so many more rounds than now."""
@@ -101,6 +120,27 @@ class Mesh:
             return set(now) == set(FEEDS) and all(now[name] >= before.get(name, 0) + more for name in FEEDS)
 
         wait_until(f"{more} more rounds of every feed after {before}", enough, timeout_s, self.container)
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Return the supervisor's view of every service by its name."""
+        return {service["name"]: service for service in self.inside.json("status")["services"]}
+
+    def pid(self, service: str) -> int:
+        """Return a service's process id inside the container."""
+        return int(self.services()[service]["pid"])
+
+    def until_replaced(self, service: str, pid: int) -> None:
+        """Wait until another process has taken a killed one's place and is healthy."""
+
+        def replaced() -> bool:
+            found = self.services()[service]
+            return found["pid"] not in (0, pid) and found["state"] == "healthy"
+
+        wait_until(f"{service} is back", replaced, 60, self.container)
+
+    def contracts(self) -> dict[str, str]:
+        """Return each feed's contract."""
+        return {feed["name"]: feed["address"] for feed in self.inside.json("feeds")}
 
     def stop(self, grace_s: int = 20) -> int:
         """Stop the container within its grace period and return its exit code; it is removed."""
