@@ -59,7 +59,7 @@ class WrongChain(ChainError):
         self.configured = configured
 
     def __str__(self) -> str:
-        return f"it is of chain {self.found}, configured is {self.configured}"
+        return f"found chain {self.found}, configured is {self.configured}"
 
 
 class RpcUnavailable(Unavailable):

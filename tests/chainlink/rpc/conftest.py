@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.oracle.anvil import Anvil
+from tests.chainlink.rpc.misbehaving import MisbehavingRpc
+from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.chain.proxy import Proxy
 
 
@@ -25,6 +26,12 @@ async def _anvil(http: aiohttp.ClientSession) -> AsyncIterator[Anvil]:
     await anvil.stop()
 
 
+@pytest.fixture(name="aggregator")
+async def _aggregator(anvil: Anvil) -> Aggregator:
+    """Give an aggregator without oracles."""
+    return await Aggregator.deploy(anvil)
+
+
 @pytest.fixture(name="lines")
 async def _lines(anvil: Anvil) -> AsyncIterator[list[Proxy]]:
     """Give two lines to one chain."""
@@ -34,3 +41,10 @@ async def _lines(anvil: Anvil) -> AsyncIterator[list[Proxy]]:
     yield lines
     for line in lines:
         await line.cut()
+
+
+@pytest.fixture(name="proxy")
+async def _proxy(http: aiohttp.ClientSession, anvil: Anvil) -> AsyncIterator[MisbehavingRpc]:
+    """Give a proxy before the chain that behaves until it is told otherwise."""
+    async with MisbehavingRpc(anvil.url, http).running() as proxy:
+        yield proxy
