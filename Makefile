@@ -8,7 +8,7 @@ ROUNDS ?= 0
 JSON ?=
 BENCH ?=
 PY := .venv/bin/python
-UV := .venv/bin/uv
+UV := python3 scripts/run_uv.py
 
 .PHONY: help setup run test check campaign bench gen contracts lock clean
 

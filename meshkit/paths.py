@@ -53,6 +53,11 @@ class RunDir:
         """Return the file that says whether the mesh does what it is for; its directory is the metrics service's."""
         return self.path / "verdict" / "verdict.json"
 
+    @property
+    def configuration(self) -> Path:
+        """Return the copy of the configuration that the services read."""
+        return self.path / "configuration.json"
+
     def service(self, name: str) -> Path:
         """Return the directory of a service's `restart-count` and `last-restart` files."""
         return self.path / "service" / name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from devkit.chain.config import ChainConfig
 from devkit.chain.errors import AnvilNotReady, RpcFailed
 from devkit.chain.rpc import Rpc
+from meshkit import exec_shim
 from meshkit.log import get_logger
 
 log = get_logger(__name__)
@@ -27,7 +27,6 @@ STATES_KEPT = 8
 HARDFORK = "shanghai"
 # Fifty deployments of a feed's contract fit into one block.
 BLOCK_GAS = 250_000_000
-_SHIM = Path(__file__).with_name("tied_exec.py")
 
 
 def command_line(binary: Path, config: ChainConfig, state: Path | None, time_s: int | None) -> list[str]:
@@ -59,10 +58,10 @@ class Anvil:
     @classmethod
     async def start(cls, command: list[str], home: Path) -> Anvil:
         """Start the command in a session of its own: a terminal's Ctrl-C would end it before the last snapshot."""
-        shim = [sys.executable, "-I", "-S", str(_SHIM), str(os.getpid())]
+        tied = exec_shim.command(command, death=signal.SIGKILL)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)}
         process = await asyncio.create_subprocess_exec(
-            *shim, *command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environment, start_new_session=True
+            *tied, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environment, start_new_session=True
         )
         return cls(process)
 

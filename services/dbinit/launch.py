@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from meshkit import atomic_file
+from meshkit import atomic_file, exec_shim
 from meshkit.paths import default_run_dir
 from services.dbinit import preflight, run_as
 from services.dbinit.run_as import Identity
@@ -68,15 +68,20 @@ def run() -> NoReturn:
             sys.exit(obstacle.exit_code)
         _clear_the_way(launch)
         if launch.identity is not None:
-            run_as.become(launch.identity)
+            exec_shim.become(*launch.identity.numbers)
         # Immediate shutdown: whoever should have stopped us in order is dead, and recovery loses nothing.
-        run_as.die_with_parent(parent, signal.SIGQUIT)
-        run_as.replace(
+        if not exec_shim.die_with_parent(parent, signal.SIGQUIT):
+            sys.exit("postgres: the parent process has ended")
+        os.umask(run_as.PRIVATE)
+        # Our working directory may be one that the new user cannot enter.
+        os.chdir("/")
+        exec_shim.replace(
             [str(launch.program), "-D", str(launch.data_directory), "-c", f"config_file={launch.settings_file}"],
             _ENVIRONMENT,
         )
     except OSError as error:
         sys.exit(f"postgres: {error.filename or launch.program}: {error.strerror}")
+    raise AssertionError("an exec does not return")
 
 
 def _clear_the_way(launch: Launch) -> None:

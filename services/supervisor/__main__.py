@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from services.supervisor.process import orphan_guard
+from services.supervisor.process import orphan_killer
 
 # Children are started by exec only; grpc's fork handlers would only stand in the way. Read when grpc is loaded.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
@@ -24,17 +24,17 @@ def main() -> None:
 
         environment = dict(os.environ)
         sys.exit(
-            check_command.plan(given.config, environment)
+            check_command.write_plan(given.config, environment)
             if given.plan
             else check_command.check(given.config, environment, as_json=given.json)
         )
-    sys.exit(orphan_guard.guarded(os.environ, lambda: _run(given.config.absolute())))
+    sys.exit(orphan_killer.with_orphan_killers(os.environ, lambda: _run(given.config.absolute())))
 
 
 def _run(path: Path) -> int:
-    from services.supervisor import daemon
+    from services.supervisor import app
 
-    return daemon.run(path)
+    return app.run(path)
 
 
 if __name__ == "__main__":

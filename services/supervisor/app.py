@@ -1,4 +1,4 @@
-"""One supervisor's life: take the run directory, run the mesh, leave nothing."""
+"""The composition root: take the run directory, run the mesh, leave nothing."""
 
 import asyncio
 import logging
@@ -9,68 +9,87 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import SystemRandom
 
-import orjson
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+# structlog loads rich, if it is there, for a console format that we do not use: 7 MB.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
-from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit import log
-from meshkit.clock import SystemClock
-from meshkit.errors import FailedPrecondition
-from meshkit.server import MeshServer
-from services.supervisor.apply import Applier, Planner, files_of, write_configuration
-from services.supervisor.errors import PortInUse
-from services.supervisor.events_and_actions import Hurry, Shutdown
-from services.supervisor.logs.log_hub import LogHub
-from services.supervisor.logs.terminal import Terminal
-from services.supervisor.plan.dependency_graph import Graph
-from services.supervisor.plan.port_check import check_ports
-from services.supervisor.plan.service_states import State
-from services.supervisor.plan.settings import Planned, Settings
-from services.supervisor.process.reaper import Reaper
-from services.supervisor.restart_counters import Counters
-from services.supervisor.run_lock import RunLock
-from services.supervisor.runtime import Runtime
-from services.supervisor.service import NAME, SupervisorService
-from services.supervisor.state_machine import Machine
+import orjson  # noqa: E402
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed  # noqa: E402
+
+from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E402
+from meshkit import log, runtime  # noqa: E402
+from meshkit.clock import SystemClock  # noqa: E402
+from meshkit.errors import FailedPrecondition  # noqa: E402
+from meshkit.server import MeshServer  # noqa: E402
+from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
+from services.supervisor.config import Settings  # noqa: E402
+from services.supervisor.errors import PortInUse  # noqa: E402
+from services.supervisor.lifecycle.events_and_actions import Hurry, Shutdown  # noqa: E402
+from services.supervisor.lifecycle.service_states import State  # noqa: E402
+from services.supervisor.lifecycle.state_machine import StateMachine  # noqa: E402
+from services.supervisor.logs.log_collector import LogCollector  # noqa: E402
+from services.supervisor.logs.terminal import Terminal  # noqa: E402
+from services.supervisor.plan.dependency_graph import DependencyGraph  # noqa: E402
+from services.supervisor.process import planning_process  # noqa: E402
+from services.supervisor.process.orphan_reaper import OrphanReaper  # noqa: E402
+from services.supervisor.process.port_check import check_ports  # noqa: E402
+from services.supervisor.restart_counters import RestartCounters  # noqa: E402
+from services.supervisor.run_dir_lock import RunDirLock  # noqa: E402
+from services.supervisor.service import NAME, SupervisorService  # noqa: E402
+from services.supervisor.supervision_loop import SupervisionLoop  # noqa: E402
 
 _PREDECESSOR_S = 5.0
 
-_log = log.get_logger("services.supervisor")
+_log = log.get_logger(__name__)
 
 
-async def supervise(planned: Planned, path: Path, planner: Planner) -> int:
+def run(path: Path, make_plan: MakePlan = planning_process.make_plan) -> int:
+    """Run the mesh of a configuration file until its end and return the exit code."""
+    log.configure("supervisor")
+    exit_code = 0
+
+    async def main() -> None:
+        nonlocal exit_code
+        exit_code = await supervise(path, make_plan)
+
+    runtime.run(main)
+    return exit_code
+
+
+async def supervise(path: Path, make_plan: MakePlan) -> int:
     """
     Run the services until they are told to stop or one is given up, and return the exit code.
 
-    `path` is the configuration file and `planner` makes a plan of it again, for a change while the mesh runs. SIGTERM,
-    SIGINT, SIGQUIT or SIGHUP begins the ordered stop, a second one hurries it, a third kills. The API answers from
-    before the first start until after the last stop. Raises AlreadyRunning, PortInUse or FailedPrecondition before
-    anything is started.
+    `path` is the configuration file; `make_plan` makes a plan of it, again for each change while the mesh runs.
+    SIGTERM, SIGINT, SIGQUIT or SIGHUP begins the ordered stop, a second one hurries it, a third kills. The API answers
+    from before the first start until after the last stop. Raises PlanRefused, AlreadyRunning, PortInUse or
+    FailedPrecondition before anything is started.
     """
     clock = SystemClock()
-    graph, settings = Graph(planned.services), planned.settings
-    hub = _open_logs(graph, settings)
-    counters = Counters(settings.run_dir)
-    machine = Machine(graph, SystemRandom(), stop_deadline_s=settings.stop_deadline_s)
-    runtime = Runtime(machine, hub, counters, clock)
-    lock = RunLock(settings.run_dir, files_of(planned))
-    with _signals(runtime), _log_through(hub), lock, Reaper():
+    owned: set[int] = set()
+    plan = await make_plan(path, owned)
+    graph, settings = DependencyGraph(plan.services), plan.settings
+    logs = _open_logs(graph, settings)
+    counters = RestartCounters(settings.run_dir)
+    machine = StateMachine(graph, SystemRandom(), stop_deadline_s=settings.stop_deadline_s)
+    supervision = SupervisionLoop(machine, logs, counters, clock, owned)
+    lock = RunDirLock(settings.run_dir, plan.files)
+    with _signals(supervision), _log_through(logs), lock, OrphanReaper(owned):
         await _check_ports(graph, _PREDECESSOR_S if lock.took_over else 0)
-        write_configuration(planned)
+        write_configuration(plan)
         server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
-        applier = Applier(path, settings, runtime, lock, planner)
-        server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(runtime, hub, applier), NAME)
+        applier = Applier(path, settings, supervision, lock, lambda file: make_plan(file, owned))
+        server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
-            health = asyncio.create_task(_show_health(runtime, server))
+            health = asyncio.create_task(_show_health(supervision, server))
             try:
-                exit_code = await runtime.run()
+                exit_code = await supervision.run()
             finally:
                 await health
                 counters.remove()
         if machine.culprit:
-            unit = machine.units[machine.culprit]
-            said = "".join(f"; it said: {_words(line.text)}" for line in hub.last([machine.culprit], 1))
-            problem = f"{machine.culprit} failed: {unit.message}{said}; its log is {hub.path(machine.culprit)}"
+            service = machine.services[machine.culprit]
+            said = "".join(f"; it said: {_words(line.text)}" for line in logs.last([machine.culprit], 1))
+            problem = f"{machine.culprit} failed: {service.message}{said}; its log is {logs.path(machine.culprit)}"
             _log.error("mesh_failed", error=problem, failed_service=machine.culprit, exit_code=exit_code)
         else:
             _log.info("mesh_stopped", cause=machine.reason)
@@ -87,7 +106,7 @@ def _words(text: str) -> str:
     return str(said)[:500]
 
 
-async def _check_ports(graph: Graph, patience_s: float) -> None:
+async def _check_ports(graph: DependencyGraph, patience_s: float) -> None:
     """Raise PortInUse if a port stays taken; the services of a killed predecessor need a moment to die with it."""
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(PortInUse),
@@ -99,22 +118,22 @@ async def _check_ports(graph: Graph, patience_s: float) -> None:
             check_ports(graph.specs.values())
 
 
-def _open_logs(graph: Graph, settings: Settings) -> LogHub:
+def _open_logs(graph: DependencyGraph, settings: Settings) -> LogCollector:
     directory = settings.logs.directory
     try:
-        return LogHub(graph.order, settings.logs, SystemClock(), Terminal(sys.stdout.fileno()))
+        return LogCollector(graph.order, settings.logs, SystemClock(), Terminal(sys.stdout.fileno()))
     except OSError as error:
         raise FailedPrecondition(f"solution.mesh.dataDir: {directory} cannot be made: {error.strerror}") from error
 
 
 @contextmanager
-def _signals(runtime: Runtime) -> Iterator[None]:
+def _signals(supervision: SupervisionLoop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
     received: list[signal.Signals] = []
 
     def on_signal(number: signal.Signals) -> None:
-        runtime.post(Hurry() if received else Shutdown(f"received {number.name}"))
+        supervision.post(Hurry() if received else Shutdown(f"received {number.name}"))
         received.append(number)
 
     for number in numbers:
@@ -125,30 +144,30 @@ def _signals(runtime: Runtime) -> Iterator[None]:
 
 
 @contextmanager
-def _log_through(hub: LogHub) -> Iterator[None]:
-    """Send our own log through the hub, since a blocked terminal would block its handler and so the whole loop."""
+def _log_through(logs: LogCollector) -> Iterator[None]:
+    """Send our own log through the logs, since a blocked terminal would block its handler and so the whole loop."""
     handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
-    before = [handler.setStream(hub.stream()) for handler in handlers]
+    before = [handler.setStream(logs.stream()) for handler in handlers]
     try:
         yield
     finally:
         for handler, stream in zip(handlers, before, strict=True):
             if stream is not None:
                 handler.setStream(stream)
-        hub.close()
+        logs.close()
 
 
-async def _show_health(runtime: Runtime, server: MeshServer) -> None:
+async def _show_health(supervision: SupervisionLoop, server: MeshServer) -> None:
     """Give each service's name in the health service the service's own health."""
     sequence = 0
-    shown = dict.fromkeys(runtime.machine.units, False)
+    shown = dict.fromkeys(supervision.machine.services, False)
     for name in shown:
         await server.set_serving(name, False)
-    while not runtime.finished:
-        for _, view in runtime.events.after(sequence) or ():
-            serving = view.state is State.HEALTHY
-            if shown.get(view.name) is not serving:
-                shown[view.name] = serving
-                await server.set_serving(view.name, serving)
-        sequence = runtime.events.last_sequence
-        await runtime.events.changed.wait()
+    while not supervision.finished:
+        for _, status in supervision.changes.after(sequence) or ():
+            serving = status.state is State.HEALTHY
+            if shown.get(status.name) is not serving:
+                shown[status.name] = serving
+                await server.set_serving(status.name, serving)
+        sequence = supervision.changes.last_sequence
+        await supervision.changes.changed.wait()

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Pulse:
+class Notifier:
     """
     A signal that any number of tasks may wait for.
 
@@ -13,7 +13,7 @@ class Pulse:
     def __init__(self) -> None:
         self._next: asyncio.Future[None] | None = None
 
-    def beat(self) -> None:
+    def notify(self) -> None:
         """Wake all who wait now."""
         if self._next is not None:
             if not self._next.done():

@@ -6,7 +6,7 @@ from pathlib import Path
 from meshkit.paths import RunDir
 
 
-class Counters:
+class RestartCounters:
     """`<run>/service/<name>/restart-count` (a number) and `last-restart` (seconds since the Unix epoch, 0: never)."""
 
     def __init__(self, run_dir: RunDir) -> None:

@@ -60,7 +60,7 @@ def run() -> Report:
 
 
 async def _kills(root: Path) -> tuple[list[float], list[float]]:
-    from services.supervisor.plan.restart_policy import RestartPolicy
+    from services.supervisor.plan.service_spec import RestartPolicy
     from tests.supervisor.fakes import running, shell
 
     policy = RestartPolicy(max_restarts=10**6, first_delay_s=0, jitter=0)
@@ -89,7 +89,7 @@ async def _start(root: Path) -> float:
 
 
 async def _lines(root: Path) -> float:
-    from services.supervisor.plan.service_states import State
+    from services.supervisor.lifecycle.service_states import State
     from tests.supervisor.fakes import oneshot, running
 
     directory = root / "lines"
@@ -120,8 +120,8 @@ def _idle(root: Path) -> tuple[float, float]:
 def _guards() -> float:
     """Return the memory of the guards alone, as the program starts them: before it loads anything else."""
     script = (
-        "import sys; from services.supervisor.process.orphan_guard import guarded; "
-        "guarded({}, lambda: print(flush=True) or len(sys.stdin.read()))"
+        "import sys; from services.supervisor.process.orphan_killer import with_orphan_killers; "
+        "with_orphan_killers({}, lambda: print(flush=True) or len(sys.stdin.read()))"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
         assert outer.stdout is not None
@@ -142,8 +142,8 @@ def _running(root: Path, what: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def _lines_reach(mesh: "Mesh", services: set[str], count: int) -> None:
-    while len(mesh.hub.after(services, -1)) < count:
-        await mesh.hub.changed.wait()
+    while len(mesh.logs.after(services, -1)) < count:
+        await mesh.logs.changed.wait()
 
 
 def _percentile(values: list[float], percent: int) -> float:
@@ -163,10 +163,11 @@ async def _serve(root: Path) -> None:
 
 def _supervise(root: Path) -> int:
     from meshkit.paths import RunDir
-    from services.supervisor import daemon
+    from services.supervisor import app
+    from services.supervisor.config import LogSettings, Settings
+    from services.supervisor.plan.mesh_plan import MeshPlan
+    from services.supervisor.plan.probe_spec import GrpcProbe, Schedule
     from services.supervisor.plan.service_spec import ServiceSpec
-    from services.supervisor.plan.settings import LogSettings, Planned, Settings
-    from services.supervisor.process.probes import GrpcProbe, Schedule
 
     def spec(number: int) -> ServiceSpec:
         socket = root / f"s-{number}.sock"
@@ -180,11 +181,11 @@ def _supervise(root: Path) -> int:
             liveness_schedule=Schedule(period_s=15, timeout_s=5),
         )
 
-    async def plan(_: Path) -> Planned:
+    async def make_plan(_: Path, owned: set[int]) -> MeshPlan:
         settings = Settings(RunDir(root / "run"), LogSettings(root / "logs"))
-        return Planned(settings, tuple(spec(number) for number in range(_IDLE_SERVICES)))
+        return MeshPlan(settings, tuple(spec(number) for number in range(_IDLE_SERVICES)))
 
-    return daemon.run(root, plan)
+    return app.run(root, make_plan)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import signal
 import sys
 from pathlib import Path
 
-from services.dbinit import launch, run_as
+from meshkit import exec_shim
+from services.dbinit import launch
 from services.dbinit.bootstrap import bootstrap
 from services.dbinit.check import check
 from services.dbinit.config import Settings
 from services.dbinit.provision import provision
-from services.dbinit.run_as import Identity
 from tests.dbinit.server import answering, settings_in
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     """Do everything and print what came of it."""
     user, directory, programs, interpreter = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]
     if user != "-":
-        run_as.become(Identity(int(user), int(user), ()))
+        exec_shim.become(int(user), int(user), ())
     sys.executable = interpreter
     settings = settings_in(directory, bin_dir=None if programs == "-" else Path(programs), total_nodes=2)
     made = bootstrap(settings)

@@ -44,7 +44,7 @@ def test_missing_program() -> None:
     """A program that does not exist is named."""
     ran = subprocess.run(run_as.command(None, ["/no/such/program"]), capture_output=True, text=True)
 
-    assert (1, "/no/such/program: No such file or directory\n") == (ran.returncode, ran.stderr)
+    assert (127, "cannot start: /no/such/program: No such file or directory\n") == (ran.returncode, ran.stderr)
 
 
 @needs_root
@@ -63,10 +63,10 @@ def test_reach(closed: str | None, directory: Path) -> None:
 def test_does_not_outlive_a_parent_that_is_gone_already() -> None:
     """The program does not even start if its parent ended before the shim got that far."""
     command = run_as.command(None, ["/bin/echo", "started"])
-    command[command.index(str(os.getpid()))] = "999999999"
+    command[command.index(f"parent={os.getpid()}")] = "parent=999999999"
     ran = subprocess.run(command, capture_output=True, text=True)
 
-    assert (1, "", "the parent process has ended\n") == (ran.returncode, ran.stdout, ran.stderr)
+    assert (125, "", "cannot start: the parent process has ended\n") == (ran.returncode, ran.stdout, ran.stderr)
 
 
 @pytest.mark.parametrize("identity", [None, pytest.param(NOBODY, marks=needs_root)])

@@ -14,11 +14,11 @@ from meshkit.paths import DataDir
 from services.dbinit.config import Settings
 from services.dbinit.place import Place
 from services.dbinit.session import superuser
-from services.supervisor.config import PlanInput
-from services.supervisor.events_and_actions import Start, Stop
+from services.supervisor.lifecycle.events_and_actions import Start, Stop
+from services.supervisor.lifecycle.service_states import State
+from services.supervisor.plan.plan_input import PlanInput
+from services.supervisor.plan.service_definitions import services_of
 from services.supervisor.plan.service_spec import ServiceSpec, StopPlan, StopStep
-from services.supervisor.plan.service_states import State
-from services.supervisor.plan.services import plan
 from tests.dbinit.conftest import MakeSettings, needs_root
 from tests.dbinit.server import Server
 from tests.dbinit.test_config import VECTOR
@@ -34,20 +34,19 @@ def postgres(settings: Settings) -> ServiceSpec:
     path.write_text(json.dumps({"solution": solution}))
     given = PlanInput(
         configuration=load(path),
-        configuration_path=path,
         run_dir=settings.run_dir,
         data_dir=DataDir(data_dir),
         runtime="embedded",
         python=sys.executable,
         environment=os.environ,
     )
-    (spec,) = [spec for spec in plan(given) if spec.name == "postgres"]
+    (spec,) = [spec for spec in services_of(given) if spec.name == "postgres"]
     return replace(spec, needs=(), policy=replace(QUICK, max_restarts=spec.policy.max_restarts))
 
 
 async def stopped(mesh: Mesh) -> str:
     """Stop PostgreSQL by hand and return all it has written."""
-    mesh.runtime.post(Stop("postgres"))
+    mesh.supervision.post(Stop("postgres"))
     await mesh.until(lambda: mesh.state("postgres") is State.STOPPED, timeout_s=45)
     return "\n".join(mesh.lines("postgres"))
 
@@ -58,7 +57,7 @@ async def test_stop_does_not_wait_for_clients(spare: Server) -> None:
         await mesh.until(lambda: mesh.state("postgres") is State.HEALTHY, timeout_s=45)
         async with superuser(spare.settings):
             said = await stopped(mesh)
-        mesh.runtime.post(Start("postgres"))
+        mesh.supervision.post(Start("postgres"))
         await mesh.until(lambda: mesh.state("postgres") is State.HEALTHY, timeout_s=45)
         again = "\n".join(mesh.lines("postgres")).removeprefix(said)
 
@@ -80,7 +79,7 @@ async def test_stop_that_hangs_becomes_the_immediate_one(spare: Server) -> None:
         async with superuser(spare.settings) as connection:
             backend = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()"))
             backend.suspend()
-            mesh.runtime.post(Stop("postgres"))
+            mesh.supervision.post(Stop("postgres"))
             await until(
                 lambda: any("received immediate shutdown" in line for line in mesh.lines("postgres")), "SIGQUIT"
             )
@@ -99,12 +98,12 @@ async def test_a_crashed_backend_is_a_restart(spare: Server) -> None:
         before = mesh.pid("postgres")
         async with superuser(spare.settings) as connection:
             psutil.Process(await connection.fetchval("SELECT pg_backend_pid()")).kill()
-            await mesh.until(lambda: mesh.machine.units["postgres"].restarts == 1, timeout_s=45)
+            await mesh.until(lambda: mesh.machine.services["postgres"].restarts == 1, timeout_s=45)
             connection.terminate()
         await mesh.until(lambda: mesh.state("postgres") is State.HEALTHY, timeout_s=45)
 
         assert before != mesh.pid("postgres")
-        assert "exit 1" == mesh.machine.units["postgres"].last_exit
+        assert "exit 1" == mesh.machine.services["postgres"].last_exit
 
 
 async def given_up(settings: Settings) -> tuple[int, str, str]:
@@ -112,7 +111,7 @@ async def given_up(settings: Settings) -> tuple[int, str, str]:
     async with running([postgres(settings)], settings.run_dir.path) as mesh:
         await mesh.until(lambda: mesh.state("postgres") is State.FAILED, timeout_s=60)
         assert mesh.task is not None
-        return await mesh.task, mesh.machine.units["postgres"].message, mesh.lines("postgres")[-1]
+        return await mesh.task, mesh.machine.services["postgres"].message, mesh.lines("postgres")[-1]
 
 
 async def test_damage_ends_the_mesh_with_its_own_code(spare: Server, restored: Path) -> None:

@@ -19,19 +19,27 @@ import psutil
 
 from meshkit.clock import Clock, SystemClock
 from meshkit.paths import RunDir
+from services.supervisor.config import LogSettings, Settings
 from services.supervisor.errors import PlanRefused
-from services.supervisor.events_and_actions import Shutdown
-from services.supervisor.logs.log_hub import LogHub
+from services.supervisor.lifecycle.events_and_actions import Shutdown
+from services.supervisor.lifecycle.service_states import State
+from services.supervisor.lifecycle.state_machine import StateMachine
+from services.supervisor.logs.log_collector import LogCollector
 from services.supervisor.logs.terminal import Terminal
-from services.supervisor.plan.dependency_graph import Graph
-from services.supervisor.plan.restart_policy import RestartPolicy
-from services.supervisor.plan.service_spec import Dependency, ServiceSpec, StopPlan, StopStep
-from services.supervisor.plan.service_states import Condition, Kind, State
-from services.supervisor.plan.settings import STOP_DEADLINE_S, LogSettings, Planned, Settings
-from services.supervisor.process import orphan_guard
-from services.supervisor.restart_counters import Counters
-from services.supervisor.runtime import Runtime
-from services.supervisor.state_machine import Machine
+from services.supervisor.plan.dependency_graph import DependencyGraph
+from services.supervisor.plan.mesh_plan import MeshPlan
+from services.supervisor.plan.service_spec import (
+    Condition,
+    Dependency,
+    Kind,
+    RestartPolicy,
+    ServiceSpec,
+    StopPlan,
+    StopStep,
+)
+from services.supervisor.process import orphan_killer
+from services.supervisor.restart_counters import RestartCounters
+from services.supervisor.supervision_loop import SupervisionLoop
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 QUICK = RestartPolicy(first_delay_s=0.02, jitter=0)
@@ -96,44 +104,45 @@ SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
         replace(sleeper("third"), settings="new"),
         sleeper("fourth", healthy("first")),
     ],
+    "calm": lambda: [sleeper("calm")],
+    "calm and deaf": lambda: [sleeper("calm"), replace(deaf("deaf"), stop=StopPlan((StopStep(signal.SIGTERM, 60.0),)))],
     "crash": lambda: [sleeper("innocent"), shell("crasher", "echo oh; exit 7", healthy("innocent"))],
 }
 
 
 def scenario_specs(scenario: str) -> list[ServiceSpec]:
     """Return the services of a scenario; `port 80` is one that wants that port."""
-    name, _, argument = scenario.partition(" ")
-    if name == "port":
-        return [replace(sleeper("wanting"), ports=(int(argument),))]
-    if name not in SCENARIOS:
-        raise PlanRefused(f"there is no scenario {name!r}")
-    return SCENARIOS[name]()
+    if scenario.startswith("port "):
+        return [replace(sleeper("wanting"), ports=(int(scenario.removeprefix("port ")),))]
+    if scenario not in SCENARIOS:
+        raise PlanRefused(f"there is no scenario {scenario!r}")
+    return SCENARIOS[scenario]()
 
 
 class Mesh:
     """A runtime in this process, with its log and its directories."""
 
     def __init__(
-        self, specs: list[ServiceSpec], run_dir: Path, logs: Path, output: int, clock: Clock, stop_deadline_s: float
+        self, specs: list[ServiceSpec], run_dir: Path, log_dir: Path, output: int, clock: Clock, stop_deadline_s: float
     ) -> None:
-        graph = Graph(specs)
-        self.hub = LogHub(graph.order, LogSettings(logs), clock, Terminal(output))
-        self.machine = Machine(graph, Random(1), stop_deadline_s=stop_deadline_s)
-        self.runtime = Runtime(self.machine, self.hub, Counters(RunDir(run_dir)), clock)
+        graph = DependencyGraph(specs)
+        self.logs = LogCollector(graph.order, LogSettings(log_dir), clock, Terminal(output))
+        self.machine = StateMachine(graph, Random(1), stop_deadline_s=stop_deadline_s)
+        self.supervision = SupervisionLoop(self.machine, self.logs, RestartCounters(RunDir(run_dir)), clock, set())
         self.task: asyncio.Task[int] | None = None
 
     def state(self, name: str) -> State:
         """Return a service's state."""
-        return self.machine.units[name].state
+        return self.machine.services[name].state
 
     def pid(self, name: str) -> int:
         """Return a service's process id, 0 if it has none."""
-        return self.runtime.view(name).pid
+        return self.supervision.status(name).pid
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
         """Wait for a condition on the services."""
         async with asyncio.timeout(timeout_s):
-            await self.runtime.until(condition)
+            await self.supervision.until(condition)
 
     async def until_state(self, name: str, state: State) -> None:
         """Wait for a service's state."""
@@ -143,34 +152,34 @@ class Mesh:
         """Wait for a line that a service writes."""
         async with asyncio.timeout(10):
             while text not in self.lines(service):
-                await self.hub.changed.wait()
+                await self.logs.changed.wait()
 
     def history(self, name: str) -> list[State]:
         """Return the states a service has shown so far."""
-        return [view.state for _, view in self.runtime.events.after(0) or () if view.name == name]
+        return [view.state for _, view in self.supervision.changes.after(0) or () if view.name == name]
 
     def lines(self, service: str) -> list[str]:
         """Return what a service has written."""
-        return [line.text for line in self.hub.after({service}, -1)]
+        return [line.text for line in self.logs.after({service}, -1)]
 
 
 @asynccontextmanager
 async def running(
-    specs: list[ServiceSpec], run_dir: Path, *, clock: Clock | None = None, stop_deadline_s: float = STOP_DEADLINE_S
+    specs: list[ServiceSpec], run_dir: Path, *, clock: Clock | None = None, stop_deadline_s: float = 14.0
 ) -> AsyncIterator[Mesh]:
     """Run services in this process; at the end they are stopped, and none of their processes may be left."""
     output = os.open(os.devnull, os.O_WRONLY)
     others = psutil.Process().children()
     mesh = Mesh(specs, run_dir, run_dir / "logs", output, clock or SystemClock(), stop_deadline_s)
-    mesh.task = asyncio.create_task(mesh.runtime.run())
+    mesh.task = asyncio.create_task(mesh.supervision.run())
     try:
         yield mesh
     finally:
         if not mesh.task.done():
-            mesh.runtime.post(Shutdown("the test is over"))
+            mesh.supervision.post(Shutdown("the test is over"))
         async with asyncio.timeout(20):
             await mesh.task
-        mesh.hub.close()
+        mesh.logs.close()
         os.close(output)
     assert psutil.Process().children() == others
 
@@ -205,15 +214,18 @@ def _main() -> int:
         nonlocal exit_code
         settings = Settings(RunDir(Path(run_dir)), LogSettings(Path(data_dir) / "logs"))
 
-        async def planner(path: Path) -> Planned:
-            return Planned(settings, tuple(scenario_specs(path.read_text())), path.read_text())
+        async def make_plan(path: Path, owned: set[int]) -> MeshPlan:
+            text = path.read_text()
+            return MeshPlan(settings, tuple(scenario_specs(text)), text)
 
-        planned = Planned(settings, tuple(scenario_specs(scenario)), scenario)
-        exit_code = await supervise(planned, Path(data_dir) / "scenario", planner)
+        file = Path(data_dir) / "scenario"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(scenario)
+        exit_code = await supervise(file, make_plan)
 
     runtime.run(run)
     return exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(orphan_guard.guarded(os.environ, _main))
+    sys.exit(orphan_killer.with_orphan_killers(os.environ, _main))

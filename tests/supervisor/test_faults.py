@@ -17,13 +17,13 @@ from random import Random
 import psutil
 import pytest
 
-from services.supervisor import events_and_actions as msg
-from services.supervisor import state_machine as m
-from services.supervisor.plan.restart_policy import RestartPolicy
-from services.supervisor.plan.service_spec import ServiceSpec, StopPlan, StopStep
-from services.supervisor.plan.service_states import State
-from services.supervisor.process.probes import SLOW_START, ExecProbe, HttpProbe, Schedule, TcpProbe
-from tests.supervisor.fakes import ENVIRONMENT, deaf, free_port, healthy, oneshot, running, shell, sleeper
+from services.supervisor.lifecycle import events_and_actions as msg
+from services.supervisor.lifecycle.ordered_stop import KILL_WAIT_S
+from services.supervisor.lifecycle.service_states import State
+from services.supervisor.plan.probe_spec import HttpProbe, Schedule, TcpProbe
+from services.supervisor.plan.service_spec import RestartPolicy, ServiceSpec, StopPlan, StopStep
+from services.supervisor.process.probe_watch import SLOW_START
+from tests.supervisor.fakes import deaf, free_port, healthy, oneshot, running, shell, sleeper
 from tests.waiting import until
 
 FAST = Schedule(period_s=0.1, timeout_s=0.3, failure_threshold=2)
@@ -51,7 +51,7 @@ async def test_a_stopped_process_is_found_killed_and_replaced(run_dir: Path) -> 
         await until(lambda: any('"GET / HTTP/1.1" 200' in line for line in mesh.lines("web")), "a look at liveness")
         os.kill(pid, signal.SIGSTOP)
         await mesh.until(lambda: mesh.pid("web") not in {0, pid} and mesh.machine.ready, timeout_s=20)
-        view = mesh.runtime.view("web")
+        view = mesh.supervision.status("web")
 
         assert (1, 1) == (view.restarts, view.hangs)
         assert "signal SIGKILL (hung: no answer within 0.3 s)" == view.last_exit
@@ -60,53 +60,32 @@ async def test_a_stopped_process_is_found_killed_and_replaced(run_dir: Path) -> 
 
 async def test_a_slow_start_is_explained_and_left_alone(run_dir: Path) -> None:
     """However often liveness was asked in vain before its first answer, the process lives and becomes healthy."""
-    looks, flag = run_dir / "looks", run_dir / "flag"
+    looks, loaded = [0], asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        looks[0] += (await reader.readline()).startswith(b"GET /alive")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if loaded.is_set() else b"still loading\r\n\r\n")
+        writer.close()
+
     often = Schedule(first_period_s=0.02, starting_period_s=0.02)
-    spec = replace(
-        sleeper("a"),
-        probe=ExecProbe(("sh", "-c", f"test -e {flag} || {{ echo still loading >&2; exit 1; }}"), ENVIRONMENT),
-        schedule=often,
-        liveness=ExecProbe(("sh", "-c", f"echo >> {looks}; test -e {flag}"), ENVIRONMENT),
-        liveness_schedule=often,
-    )
-    async with running([spec], run_dir) as mesh:
-        await until(lambda: looks.exists() and len(looks.read_text()) > SLOW_START + 5, "looks at liveness")
-        await until(lambda: "still loading" in mesh.runtime.view("a").message, "an explanation")
-        pid = mesh.pid("a")
-        flag.touch()
-        await mesh.until_state("a", State.HEALTHY)
-        view = mesh.runtime.view("a")
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as web:
+        port = web.sockets[0].getsockname()[1]
+        spec = replace(
+            sleeper("a"),
+            probe=HttpProbe(port, "/ready"),
+            schedule=often,
+            liveness=HttpProbe(port, "/alive", any_answer=True),
+            liveness_schedule=often,
+        )
+        async with running([spec], run_dir) as mesh:
+            await until(lambda: looks[0] > SLOW_START + 5, "looks at liveness")
+            await until(lambda: "still loading" in mesh.supervision.status("a").message, "an explanation")
+            pid = mesh.pid("a")
+            loaded.set()
+            await mesh.until_state("a", State.HEALTHY)
+            status = mesh.supervision.status("a")
 
-        assert (0, 0, pid) == (view.restarts, view.hangs, mesh.pid("a"))
-
-
-async def test_an_exec_probe_decides(run_dir: Path) -> None:
-    """Ready when the command ends with 0, not before its initial delay; its last words say why it is not."""
-    flag = run_dir / "flag"
-    probe = ExecProbe(("sh", "-c", f"test -e {flag} || {{ echo no flag >&2; exit 3; }}"), ENVIRONMENT)
-    schedule = Schedule(initial_delay_s=0.3, period_s=0.05, failure_threshold=1)
-    flag.touch()
-    began = time.monotonic()
-    async with running([replace(sleeper("a"), probe=probe, schedule=schedule)], run_dir) as mesh:
-        await mesh.until_state("a", State.HEALTHY)
-        took_s = time.monotonic() - began
-        flag.unlink()
-        await mesh.until_state("a", State.UNHEALTHY)
-
-        assert took_s >= 0.3
-        assert "sh ended with 3: no flag" == mesh.runtime.view("a").message
-
-
-async def test_an_exec_probe_that_hangs_is_killed_with_its_group(run_dir: Path) -> None:
-    """Its timeout is a failure, and nothing of it is left."""
-    probe = ExecProbe(("sh", "-c", f"sleep 1000 & echo $! >> {run_dir}/pids; wait"), ENVIRONMENT)
-    schedule = Schedule(timeout_s=0.2)
-    async with running([replace(sleeper("a"), probe=probe, schedule=schedule)], run_dir) as mesh:
-        await until(lambda: (run_dir / "pids").exists() and len((run_dir / "pids").read_text().split()) > 2)
-
-        assert State.STARTING is mesh.state("a")
-    pids = [int(pid) for pid in (run_dir / "pids").read_text().split()]
-    await until(lambda: not any(map(psutil.pid_exists, pids)), "the probe's children are gone")
+            assert (0, 0, pid) == (status.restarts, status.hangs, mesh.pid("a"))
 
 
 async def test_a_longrun_that_ends_well_is_restarted(run_dir: Path) -> None:
@@ -115,7 +94,7 @@ async def test_a_longrun_that_ends_well_is_restarted(run_dir: Path) -> None:
         assert mesh.task is not None
 
         assert 1 == await asyncio.wait_for(mesh.task, 10)
-    assert (State.FAILED, 3) == (mesh.state("a"), mesh.runtime.view("a").restarts)
+    assert (State.FAILED, 3) == (mesh.state("a"), mesh.supervision.status("a").restarts)
 
 
 async def test_a_bounded_fork_bomb_ends_with_its_service(run_dir: Path) -> None:
@@ -126,7 +105,7 @@ async def test_a_bounded_fork_bomb_ends_with_its_service(run_dir: Path) -> None:
         leader = psutil.Process(mesh.pid("bomb"))
         await until(lambda: len(leader.children(recursive=True)) > 100, "the bomb has exploded")
         family = leader.children(recursive=True)
-        await mesh.runtime.command(msg.Stop("bomb"))
+        await mesh.supervision.command(msg.Stop("bomb"))
         await mesh.until_state("bomb", State.STOPPED)
         _, alive = psutil.wait_procs(family, timeout=5)
 
@@ -142,7 +121,7 @@ async def test_a_child_without_output_is_no_concern(run_dir: Path) -> None:
         (run_dir / "go").touch()
         await until(lambda: len(mesh.lines("a")) == 2, "the second process writes")
 
-        assert "exit 4" == mesh.runtime.view("a").last_exit
+        assert "exit 4" == mesh.supervision.status("a").last_exit
 
 
 async def test_lines_of_a_megabyte_are_cut(run_dir: Path) -> None:
@@ -179,7 +158,7 @@ async def test_a_stop_during_a_oneshot_ends_it(run_dir: Path) -> None:
         [oneshot("init", "echo begin; exec sleep 1000"), sleeper("b", healthy("a")), sleeper("a")], run_dir
     ) as mesh:
         await mesh.until_line("init", "begin")
-        mesh.runtime.post(msg.Shutdown("test"))
+        mesh.supervision.post(msg.Shutdown("test"))
         assert mesh.task is not None
 
         assert 0 == await asyncio.wait_for(mesh.task, 10)
@@ -195,7 +174,7 @@ async def test_what_hangs_at_its_stop_is_killed_within_the_deadline(run_dir: Pat
         for name in "abc":
             await mesh.until_line(name, "deaf")
         began = time.monotonic()
-    assert time.monotonic() - began < 3.0 + m.KILL_WAIT_S + 1
+    assert time.monotonic() - began < 3.0 + KILL_WAIT_S + 1
 
 
 async def test_jumps_of_the_wall_clock_change_nothing(run_dir: Path) -> None:
@@ -224,7 +203,7 @@ async def test_jumps_of_the_wall_clock_change_nothing(run_dir: Path) -> None:
             await mesh.until(lambda pid=before: mesh.pid("web") not in {0, pid})  # type: ignore[misc]
         await mesh.until(lambda: mesh.machine.ready)
 
-        assert 3 == mesh.runtime.view("web").restarts
+        assert 3 == mesh.supervision.status("web").restarts
 
 
 @pytest.mark.campaign
@@ -246,9 +225,9 @@ async def test_campaign_of_everything_at_once(run_dir: Path) -> None:
                 case "freeze" if mesh.pid(name) and name.startswith("web"):
                     os.kill(mesh.pid(name), signal.SIGSTOP)
                 case "restart":
-                    await mesh.runtime.command(msg.Restart(name))
+                    await mesh.supervision.command(msg.Restart(name))
                 case "stop":
-                    await mesh.runtime.command(msg.Stop(name))
-                    await mesh.runtime.command(msg.Start(name))
+                    await mesh.supervision.command(msg.Stop(name))
+                    await mesh.supervision.command(msg.Start(name))
             await asyncio.sleep(random.uniform(0, 0.5))
         await mesh.until(lambda: mesh.machine.ready, 60)

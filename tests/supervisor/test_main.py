@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.plan.test_services import SIGNED
+from tests.supervisor.plan.conftest import SIGNED
 
 
 def run(path: Path) -> subprocess.CompletedProcess[str]:

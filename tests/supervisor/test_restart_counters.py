@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from meshkit.paths import RunDir
-from services.supervisor.restart_counters import Counters
+from services.supervisor.restart_counters import RestartCounters
 
 
 def test_values_and_removal(run_dir: Path) -> None:
     """Both files hold one number and a newline; nothing is left after removal."""
-    counters = Counters(RunDir(run_dir))
+    counters = RestartCounters(RunDir(run_dir))
     counters.create("a")
     directory = run_dir / "service" / "a"
     before = {path.name: path.read_text() for path in directory.iterdir()}

@@ -17,12 +17,12 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.client import channel
 from meshkit.paths import RunDir
 from meshkit.server import MeshServer
-from services.supervisor.apply import Applier
-from services.supervisor.plan.restart_policy import RestartPolicy
-from services.supervisor.plan.service_spec import ServiceSpec
-from services.supervisor.plan.service_states import State
-from services.supervisor.plan.settings import LogSettings, Planned, Settings
-from services.supervisor.run_lock import RunLock
+from services.supervisor.apply_configuration import Applier
+from services.supervisor.config import LogSettings, Settings
+from services.supervisor.lifecycle.service_states import State
+from services.supervisor.plan.mesh_plan import MeshPlan
+from services.supervisor.plan.service_spec import RestartPolicy, ServiceSpec
+from services.supervisor.run_dir_lock import RunDirLock
 from services.supervisor.service import NAME, SupervisorService
 from tests.supervisor.fakes import SCENARIOS, Mesh, completed, oneshot, running, scenario_specs, shell, sleeper
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Stub = rpc.SupervisorServiceAsyncStub  # the generated module has it for type checkers only
 else:
     Stub = object
+
+
+ONCE = RestartPolicy(max_restarts=0)
 
 
 @dataclass
@@ -46,13 +49,13 @@ async def served(specs: list[ServiceSpec], run_dir: Path) -> AsyncIterator[Serve
     async with running(specs, run_dir) as mesh:
         server = MeshServer("supervisor", run_dir / "supervisor.sock", drain_s=0.2)
         settings = Settings(RunDir(run_dir), LogSettings(run_dir / "logs"))
-        lock = RunLock(settings.run_dir)
+        lock = RunDirLock(settings.run_dir)
 
-        async def planner(path: Path) -> Planned:
-            return Planned(settings, tuple(scenario_specs(path.read_text())))
+        async def make_plan(path: Path) -> MeshPlan:
+            return MeshPlan(settings, tuple(scenario_specs(path.read_text())))
 
-        applier = Applier(run_dir / "scenario", settings, mesh.runtime, lock, planner)
-        servicer = SupervisorService(mesh.runtime, mesh.hub, applier)
+        applier = Applier(run_dir / "scenario", settings, mesh.supervision, lock, make_plan)
+        servicer = SupervisorService(mesh.supervision, mesh.logs, applier)
         server.add(rpc.add_SupervisorServiceServicer_to_server, servicer, NAME)
         async with server, channel(run_dir / "supervisor.sock") as connection:
             yield Served(mesh, rpc.SupervisorServiceStub(connection))
@@ -149,9 +152,9 @@ async def test_watch_resumes_where_the_client_was(run_dir: Path) -> None:
     """With its last number a client gets exactly what it missed; a number of another life gives a snapshot."""
     async with served([sleeper("a")], run_dir) as it:
         await it.stub.WaitReady(pb.WaitReadyRequest(), timeout=10)
-        seen = it.mesh.runtime.events.last_sequence
+        seen = it.mesh.supervision.changes.last_sequence
         await it.stub.StopService(pb.StopServiceRequest(name="a"))
-        missed = it.mesh.runtime.events.last_sequence - seen
+        missed = it.mesh.supervision.changes.last_sequence - seen
         stream = it.stub.WatchServices(pb.WatchServicesRequest(after_sequence=seen))
         resumed = await read(stream, missed)
         stream.cancel()
@@ -232,16 +235,17 @@ async def test_tail_goes_back_into_the_files(run_dir: Path) -> None:
 
 
 async def test_wait_ready_tells_who_failed(run_dir: Path) -> None:
-    """A mesh that cannot come up is an error with the reason, not a wait; a slow one is a deadline."""
-    never = replace(oneshot("o", "exit 3"), policy=RestartPolicy(max_restarts=0), essential=False)
+    """A mesh that cannot come up is an error with the reason, not a wait."""
+    never = replace(oneshot("o", f"while [ ! -e {run_dir}/go ]; do sleep 0.02; done; exit 3"), policy=ONCE)
     async with served([never, sleeper("a", completed("o"))], run_dir) as it:
-        await it.mesh.until_state("a", State.SKIPPED)
+        waiting = it.stub.WaitReady(pb.WaitReadyRequest(), timeout=10)
+        (run_dir / "go").touch()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await it.stub.WaitReady(pb.WaitReadyRequest(), timeout=10)
+            await waiting
 
         assert grpc.StatusCode.FAILED_PRECONDITION == caught.value.code()
-        assert "o, a" in (caught.value.details() or "")
-        assert "o is failed" == it.mesh.runtime.view("a").message
+        assert "o failed: exit 3 after 0 restarts" == caught.value.details()
+        assert "o is failed" == it.mesh.supervision.status("a").message
 
 
 async def test_wait_ready_is_bounded_by_its_deadline(run_dir: Path) -> None:

@@ -8,12 +8,13 @@ from itertools import islice
 from operator import attrgetter
 from typing import BinaryIO, Final, Self
 
-from services.supervisor.logs.log_hub import Line, LogHub, stamp
+from services.supervisor.logs.lines import Line, stamp
+from services.supervisor.logs.log_collector import LogCollector
 
 _STAMP_BYTES: Final = len(stamp(0))
 
 
-class History:
+class LogHistory:
     """
     What the files of some services hold beside their lines in memory, as of the moment it is made.
 
@@ -21,10 +22,10 @@ class History:
     manager it closes them.
     """
 
-    def __init__(self, hub: LogHub, services: Iterable[str]) -> None:
+    def __init__(self, logs: LogCollector, services: Iterable[str]) -> None:
         self._stack = ExitStack()
         self._services = [
-            (name, [self._stack.enter_context(path.open("rb")) for path in hub.files(name)], *_edge(hub, name))
+            (name, [self._stack.enter_context(path.open("rb")) for path in logs.files(name)], *_edge(logs, name))
             for name in services
         ]
 
@@ -43,11 +44,11 @@ class History:
         return list(merge(*found, key=attrgetter("time_ms")))[-count:]
 
 
-def _edge(hub: LogHub, service: str) -> tuple[int, int]:
+def _edge(logs: LogCollector, service: str) -> tuple[int, int]:
     """Return the time of the oldest line in memory, now if it has none, and how many lines of that time it has."""
-    kept = hub.after([service], -1)
+    kept = logs.after([service], -1)
     if not kept:
-        return hub.time_ms(), 0
+        return logs.time_ms(), 0
     return kept[0].time_ms, sum(line.time_ms == kept[0].time_ms for line in kept)
 
 

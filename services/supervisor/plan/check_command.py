@@ -8,28 +8,28 @@ import orjson
 
 from meshkit.errors import MeshError
 from services.supervisor.plan import plan_json
-from services.supervisor.plan.assemble import assemble
-from services.supervisor.plan.dependency_graph import Graph
+from services.supervisor.plan.dependency_graph import DependencyGraph
+from services.supervisor.plan.make_plan import make_plan
+from services.supervisor.plan.mesh_plan import MeshPlan
+from services.supervisor.plan.probe_spec import in_words
 from services.supervisor.plan.service_spec import ServiceSpec
-from services.supervisor.plan.settings import Planned
-from services.supervisor.process.probes import in_words
 
 
-def plan(path: Path, environment: dict[str, str]) -> int:
+def write_plan(path: Path, environment: dict[str, str]) -> int:
     """Write the whole plan for a supervisor that wants to run it, or the reason why there is none."""
     try:
-        planned = assemble(path, environment)
+        plan = make_plan(path, environment)
     except MeshError as error:
         _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
         return 1
-    _write(plan_json.write(planned))
+    _write(plan_json.write(plan))
     return 0
 
 
 def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
     """Write the plan for people or, without environments, for programs; return the exit code."""
     try:
-        planned = assemble(path, environment)
+        plan = make_plan(path, environment)
     except MeshError as error:
         if as_json:
             _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
@@ -37,16 +37,16 @@ def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
             sys.stderr.write(f"error: {error}\n")
         return 1
     if as_json:
-        _write(orjson.dumps(_shown(planned)))
+        _write(orjson.dumps(_shown(plan)))
     else:
-        sys.stdout.write("\n".join(_lines(planned)) + "\n")
+        sys.stdout.write("\n".join(_lines(plan)) + "\n")
     return 0
 
 
-def _shown(planned: Planned) -> dict[str, object]:
-    graph = Graph(planned.services)
+def _shown(plan: MeshPlan) -> dict[str, object]:
+    graph = DependencyGraph(plan.services)
     waves = [[_service(graph.specs[name]) for name in wave] for wave in graph.waves]
-    run_dir, logs = planned.settings.run_dir.path, planned.settings.logs.directory
+    run_dir, logs = plan.settings.run_dir.path, plan.settings.logs.directory
     return {"ok": True, "run_dir": str(run_dir), "logs": str(logs), "waves": waves}
 
 
@@ -69,9 +69,9 @@ def user(spec: ServiceSpec) -> str:
     return "" if spec.identity is None else f"{spec.identity.uid}:{spec.identity.gid}"
 
 
-def _lines(planned: Planned) -> list[str]:
-    graph = Graph(planned.services)
-    lines = [f"sockets in {planned.settings.run_dir.path}, logs in {planned.settings.logs.directory}"]
+def _lines(plan: MeshPlan) -> list[str]:
+    graph = DependencyGraph(plan.services)
+    lines = [f"sockets in {plan.settings.run_dir.path}, logs in {plan.settings.logs.directory}"]
     for number, wave in enumerate(graph.waves, 1):
         lines.append(f"wave {number}")
         for name in wave:

@@ -26,7 +26,7 @@ _CHAIN: Final = {
 _NODES: Final = {
     *("chainlink_email", "chainlink_password", "chainlink_keystore_password", "chainlink_chain_id"),
     *("chainlink_node_name", "chainlink_rpc_ws_url", "chainlink_rpc_http_url", "chainlink_gas_price"),
-    *("mesh.ports.node_api_base", "mesh.ports.node_p2p_base", "mesh.keystore", "mesh.runtime"),
+    *("mesh.ports.node_api_base", "mesh.ports.node_p2p_base", "mesh.keystore", "mesh.supervision"),
 }
 _NUMBERS: Final = {"total_nodes", "bootstrap_nodes", "nodes_list", "primary_nodes"}
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan.service_spec import Dependency, ServiceSpec
-from services.supervisor.plan.service_states import COMING_UP, UP, Condition, Kind, State
+from services.supervisor.plan.service_spec import Condition, Kind, ServiceSpec
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
-class Graph:
+class DependencyGraph:
     """
     The services and their edges, checked.
 
@@ -42,31 +41,6 @@ class Graph:
             for edge in self.specs[name].needs:
                 found[edge.name] |= {name} | found[name]
         return {name: frozenset(dependents) for name, dependents in found.items()}
-
-
-def holds(condition: Condition, state: State) -> bool:
-    """Tell whether a service in this state meets the condition."""
-    match condition:
-        case Condition.STARTED:
-            return state in UP or state is State.COMPLETED
-        case Condition.HEALTHY:
-            return state is State.HEALTHY
-        case Condition.COMPLETED:
-            return state is State.COMPLETED
-
-
-def blocking(spec: ServiceSpec, states: Mapping[str, State], *, again: bool) -> Dependency | None:
-    """
-    Return the first edge that keeps a service from being started now, or None.
-
-    A first start needs every condition. A start again (after a crash, or by hand) waits only for dependencies that
-    are on their way up, since one that was stopped on purpose may stay down for ever.
-    """
-    for edge in spec.needs:
-        state = states[edge.name]
-        if not holds(edge.condition, state) and (not again or state in COMING_UP):
-            return edge
-    return None
 
 
 def _check_names(specs: tuple[ServiceSpec, ...]) -> None:

@@ -9,7 +9,7 @@ from services.supervisor.plan.service_spec import ServiceSpec
 
 # What can be changed while the process lives; every other field is something that it was started with.
 _RULES: Final = frozenset(
-    {"needs", "probe", "schedule", "liveness", "liveness_schedule", "policy", "stop", "leftovers", "essential"}
+    {"needs", "probe", "schedule", "liveness", "liveness_schedule", "policy", "stop", "leftovers"}
 )
 
 

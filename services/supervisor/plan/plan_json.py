@@ -11,19 +11,19 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
-from services.supervisor.plan.settings import Planned
+from services.supervisor.plan.mesh_plan import MeshPlan
 
 _TYPE: Final = "type"
 
 
-def write(planned: Planned) -> bytes:
+def write(planned: MeshPlan) -> bytes:
     """Return the plan as JSON."""
     return orjson.dumps(encode(planned))
 
 
-def read(text: bytes) -> Planned:
+def read(text: bytes) -> MeshPlan:
     """Return what `write` was given."""
-    planned: Planned = decode(Planned, orjson.loads(text))
+    planned: MeshPlan = decode(MeshPlan, orjson.loads(text))
     return planned
 
 

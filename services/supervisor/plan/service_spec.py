@@ -3,11 +3,25 @@
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 
-from services.supervisor.plan.restart_policy import DEFAULT_POLICY, RestartPolicy
-from services.supervisor.plan.service_states import Condition, Kind
-from services.supervisor.process.probes import DEFAULT_SCHEDULE, AnyProbe, PostgresProbe, Schedule
+from services.supervisor.plan.probe_spec import DEFAULT_SCHEDULE, AnyProbe, PostgresProbe, Schedule
+
+
+class Kind(IntEnum):
+    """Whether a service is meant to go on; the numbers are those of `ServiceKind` in the proto and never change."""
+
+    LONGRUN = 1
+    ONESHOT = 2
+
+
+class Condition(IntEnum):
+    """What a dependent waits for; the numbers are those of `Condition` in the proto and never change."""
+
+    STARTED = 1
+    HEALTHY = 2
+    COMPLETED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +30,27 @@ class Dependency:
 
     name: str
     condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """
+    When and how soon a crashed service is started again.
+
+    A service may be restarted `max_restarts` times within `window_s` seconds; a process that was healthy for `stable_s`
+    seconds restores the whole budget. The n-th restart waits `first_delay_s`·2ⁿ⁻¹, at most `cap_s`, changed by up to
+    ±`jitter` of itself. A oneshot has succeeded when it exits with 0; a longrun that ends has always crashed.
+    """
+
+    max_restarts: int = 3
+    stable_s: float = 60.0
+    window_s: float = 600.0
+    first_delay_s: float = 0.1
+    cap_s: float = 10.0
+    jitter: float = 0.1
+
+
+DEFAULT_POLICY = RestartPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +76,6 @@ class StopPlan:
     reserve_s: float = 1.0
     leader_only: bool = False
     checkpoint: PostgresProbe | None = None
-    checkpoint_timeout_s: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +84,6 @@ class Identity:
 
     uid: int
     gid: int
-    groups: tuple[int, ...] = ()
     owned: tuple[Path, ...] = ()
 
 
@@ -62,8 +95,8 @@ class ServiceSpec:
     `environment` is the child's whole environment. `death_signal` reaches the process when the supervisor dies, and is
     tried first on one that hangs. `limits` are soft limits by their names without RLIMIT_, `nofile` for example.
     `settings` is a digest of what the process reads from the configuration file by itself.
-    `sockets` are removed before each start, they and `leftovers` at the end of the mesh. `essential`: when it is given
-    up, the whole mesh stops.
+    `sockets` are removed before each start, they and `leftovers` at the end of the mesh. When a service is given up,
+    the whole mesh stops.
     """
 
     name: str
@@ -71,11 +104,8 @@ class ServiceSpec:
     kind: Kind = Kind.LONGRUN
     needs: tuple[Dependency, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    directory: Path | None = None
-    umask: int = 0o027
     identity: Identity | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
-    nice: int = 0
     oom_score_adj: int | None = None
     settings: str = ""
     probe: AnyProbe | None = None
@@ -88,4 +118,3 @@ class ServiceSpec:
     ports: tuple[int, ...] = ()
     sockets: tuple[Path, ...] = ()
     leftovers: tuple[Path, ...] = ()
-    essential: bool = True

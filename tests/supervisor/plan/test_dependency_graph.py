@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan.dependency_graph import Graph, blocking, holds
-from services.supervisor.plan.service_spec import Dependency, ServiceSpec
-from services.supervisor.plan.service_states import Condition, Kind, State
+from services.supervisor.plan.dependency_graph import DependencyGraph
+from services.supervisor.plan.service_spec import Condition, Dependency, Kind, ServiceSpec
 from tests.supervisor.fakes import completed, healthy, oneshot, sleeper
 
 
@@ -33,7 +32,7 @@ def acyclic_plans(draw: st.DrawFn) -> list[ServiceSpec]:
 @given(acyclic_plans())
 def test_waves_put_every_service_after_what_it_needs(specs: list[ServiceSpec]) -> None:
     """Each service is in exactly one wave, a later one than all its dependencies and the first such."""
-    graph = Graph(specs)
+    graph = DependencyGraph(specs)
     wave_of = {name: number for number, wave in enumerate(graph.waves) for name in wave}
 
     assert sorted(spec.name for spec in specs) == sorted(graph.order)
@@ -44,7 +43,7 @@ def test_waves_put_every_service_after_what_it_needs(specs: list[ServiceSpec]) -
 @given(acyclic_plans())
 def test_dependents_are_transitive(specs: list[ServiceSpec]) -> None:
     """A service's dependents are its direct ones and all of theirs."""
-    graph = Graph(specs)
+    graph = DependencyGraph(specs)
     for name in graph.order:
         direct = {spec.name for spec in specs if any(edge.name == name for edge in spec.needs)}
 
@@ -53,7 +52,7 @@ def test_dependents_are_transitive(specs: list[ServiceSpec]) -> None:
 
 def test_names_are_in_natural_order_within_a_wave() -> None:
     """Node 10 comes after node 9."""
-    graph = Graph([sleeper("node-10"), sleeper("node-9"), sleeper("node-1")])
+    graph = DependencyGraph([sleeper("node-10"), sleeper("node-9"), sleeper("node-1")])
 
     assert (("node-1", "node-9", "node-10"),) == graph.waves
 
@@ -80,7 +79,7 @@ def test_names_are_in_natural_order_within_a_wave() -> None:
 def test_a_bad_plan_is_refused(specs: list[ServiceSpec], field: str, found: object) -> None:
     """The error names the field and what was found there."""
     with pytest.raises(InvalidPlan) as caught:
-        Graph(specs)
+        DependencyGraph(specs)
 
     assert (field, found) == (caught.value.field, caught.value.found)
 
@@ -88,7 +87,9 @@ def test_a_bad_plan_is_refused(specs: list[ServiceSpec], field: str, found: obje
 def test_a_cycle_is_told_in_the_order_of_waiting() -> None:
     """The error lists who waits for whom, back to the first."""
     with pytest.raises(InvalidPlan) as caught:
-        Graph([sleeper("a", healthy("b")), sleeper("b", healthy("c")), sleeper("c", healthy("a")), sleeper("d")])
+        DependencyGraph(
+            [sleeper("a", healthy("b")), sleeper("b", healthy("c")), sleeper("c", healthy("a")), sleeper("d")]
+        )
     words = str(caught.value.found).split(" → ")
 
     assert words[0] == words[-1]
@@ -98,27 +99,4 @@ def test_a_cycle_is_told_in_the_order_of_waiting() -> None:
 def test_an_unknown_name_gets_the_nearest_one() -> None:
     """A misspelt dependency is answered with the name that was meant."""
     with pytest.raises(InvalidPlan, match="nearest 'postgres'"):
-        Graph([sleeper("postgres"), sleeper("a", healthy("postgress"))])
-
-
-@pytest.mark.parametrize(
-    ("condition", "states"),
-    [
-        (Condition.STARTED, {State.STARTING, State.HEALTHY, State.UNHEALTHY, State.COMPLETED}),
-        (Condition.HEALTHY, {State.HEALTHY}),
-        (Condition.COMPLETED, {State.COMPLETED}),
-    ],
-)
-def test_states_that_meet_a_condition(condition: Condition, states: set[State]) -> None:
-    """A condition holds in exactly these states."""
-    assert states == {state for state in State if holds(condition, state)}
-
-
-@pytest.mark.parametrize("state", State)
-def test_a_start_again_waits_only_for_what_is_coming_up(state: State) -> None:
-    """A dependency that was stopped or given up blocks a first start, but not a later one."""
-    spec = sleeper("a", healthy("b"))
-    coming = state in {State.PENDING, State.STARTING, State.BACKOFF, State.STOPPING}
-
-    assert (state is not State.HEALTHY) == (blocking(spec, {"b": state}, again=False) is not None)
-    assert coming == (blocking(spec, {"b": state}, again=True) is not None)
+        DependencyGraph([sleeper("postgres"), sleeper("a", healthy("postgress"))])

@@ -695,10 +695,13 @@ class WatchServicesResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """sequence numbers the changes of this supervisor from 1; the states of a snapshot carry that of the last change."""
     snapshot: _builtins.bool
     """snapshot is true for the current states sent at the beginning."""
+    removed: _builtins.bool
+    """removed is true for the last state of a service that is no longer in the plan: its process is gone."""
     @_builtins.property
     def service(self) -> Global___Service:
         """service is the state after the change."""
@@ -709,10 +712,11 @@ class WatchServicesResponse(_message.Message):
         sequence: _builtins.int = ...,
         service: Global___Service | None = ...,
         snapshot: _builtins.bool = ...,
+        removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence", "service", b"service", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed", "sequence", b"sequence", "service", b"service", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

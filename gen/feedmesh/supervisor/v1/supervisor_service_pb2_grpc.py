@@ -102,7 +102,8 @@ class SupervisorServiceServicer:
     """
 
     def ListServices(self, request, context):
-        """ListServices returns every service of the plan, in start order.
+        """ListServices returns every service of the plan, in start order, and last those that a changed configuration no
+        longer has as long as they have a process.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,8 +173,8 @@ class SupervisorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WaitReady(self, request, context):
-        """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
-        one of them has failed for good.
+        """WaitReady returns once every service is healthy or completed, and none is left of an earlier configuration. Errors:
+        DEADLINE_EXCEEDED; FAILED_PRECONDITION if one of them has failed for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,9 +183,9 @@ class SupervisorServiceServicer:
     def ApplyConfiguration(self, request, context):
         """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
 
-        It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
-        with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
-        then.
+        It returns once the changes are begun; WatchServices shows how they end, and WaitReady waits until they have. Errors:
+        FAILED_PRECONDITION with every problem if the file is not valid, if it changes something while an earlier change
+        goes on, or during shutdown; nothing has changed then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

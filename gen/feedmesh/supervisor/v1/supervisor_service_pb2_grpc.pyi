@@ -34,7 +34,9 @@ class SupervisorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SupervisorServiceAsyncStub: ...
     ListServices: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.ListServicesRequest, _supervisor_service_pb2.ListServicesResponse]
-    """ListServices returns every service of the plan, in start order."""
+    """ListServices returns every service of the plan, in start order, and last those that a changed configuration no
+    longer has as long as they have a process.
+    """
     GetService: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.GetServiceRequest, _supervisor_service_pb2.GetServiceResponse]
     """GetService returns one service. Errors: NOT_FOUND for an unknown name."""
     StartService: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.StartServiceRequest, _supervisor_service_pb2.StartServiceResponse]
@@ -62,15 +64,15 @@ class SupervisorServiceStub:
     GetPlan: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.GetPlanRequest, _supervisor_service_pb2.GetPlanResponse]
     """GetPlan returns the start waves, commands and dependencies."""
     WaitReady: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.WaitReadyRequest, _supervisor_service_pb2.WaitReadyResponse]
-    """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
-    one of them has failed for good.
+    """WaitReady returns once every service is healthy or completed, and none is left of an earlier configuration. Errors:
+    DEADLINE_EXCEEDED; FAILED_PRECONDITION if one of them has failed for good.
     """
     ApplyConfiguration: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.ApplyConfigurationRequest, _supervisor_service_pb2.ApplyConfigurationResponse]
     """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
 
-    It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
-    with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
-    then.
+    It returns once the changes are begun; WatchServices shows how they end, and WaitReady waits until they have. Errors:
+    FAILED_PRECONDITION with every problem if the file is not valid, if it changes something while an earlier change
+    goes on, or during shutdown; nothing has changed then.
     """
     Shutdown: _grpc.UnaryUnaryMultiCallable[_supervisor_service_pb2.ShutdownRequest, _supervisor_service_pb2.ShutdownResponse]
     """Shutdown begins the ordered stop of the whole mesh and returns at once."""
@@ -81,7 +83,9 @@ class SupervisorServiceAsyncStub(SupervisorServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListServices: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.ListServicesRequest, _supervisor_service_pb2.ListServicesResponse]  # type: ignore[assignment]
-    """ListServices returns every service of the plan, in start order."""
+    """ListServices returns every service of the plan, in start order, and last those that a changed configuration no
+    longer has as long as they have a process.
+    """
     GetService: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.GetServiceRequest, _supervisor_service_pb2.GetServiceResponse]  # type: ignore[assignment]
     """GetService returns one service. Errors: NOT_FOUND for an unknown name."""
     StartService: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.StartServiceRequest, _supervisor_service_pb2.StartServiceResponse]  # type: ignore[assignment]
@@ -109,15 +113,15 @@ class SupervisorServiceAsyncStub(SupervisorServiceStub):
     GetPlan: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.GetPlanRequest, _supervisor_service_pb2.GetPlanResponse]  # type: ignore[assignment]
     """GetPlan returns the start waves, commands and dependencies."""
     WaitReady: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.WaitReadyRequest, _supervisor_service_pb2.WaitReadyResponse]  # type: ignore[assignment]
-    """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
-    one of them has failed for good.
+    """WaitReady returns once every service is healthy or completed, and none is left of an earlier configuration. Errors:
+    DEADLINE_EXCEEDED; FAILED_PRECONDITION if one of them has failed for good.
     """
     ApplyConfiguration: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.ApplyConfigurationRequest, _supervisor_service_pb2.ApplyConfigurationResponse]  # type: ignore[assignment]
     """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
 
-    It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
-    with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
-    then.
+    It returns once the changes are begun; WatchServices shows how they end, and WaitReady waits until they have. Errors:
+    FAILED_PRECONDITION with every problem if the file is not valid, if it changes something while an earlier change
+    goes on, or during shutdown; nothing has changed then.
     """
     Shutdown: _aio.UnaryUnaryMultiCallable[_supervisor_service_pb2.ShutdownRequest, _supervisor_service_pb2.ShutdownResponse]  # type: ignore[assignment]
     """Shutdown begins the ordered stop of the whole mesh and returns at once."""
@@ -131,7 +135,9 @@ class SupervisorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _supervisor_service_pb2.ListServicesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_supervisor_service_pb2.ListServicesResponse, _abc.Awaitable[_supervisor_service_pb2.ListServicesResponse]]:
-        """ListServices returns every service of the plan, in start order."""
+        """ListServices returns every service of the plan, in start order, and last those that a changed configuration no
+        longer has as long as they have a process.
+        """
 
     @_abc_1.abstractmethod
     def GetService(
@@ -213,8 +219,8 @@ class SupervisorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _supervisor_service_pb2.WaitReadyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_supervisor_service_pb2.WaitReadyResponse, _abc.Awaitable[_supervisor_service_pb2.WaitReadyResponse]]:
-        """WaitReady returns once every service is healthy or completed. Errors: DEADLINE_EXCEEDED; FAILED_PRECONDITION if
-        one of them has failed for good.
+        """WaitReady returns once every service is healthy or completed, and none is left of an earlier configuration. Errors:
+        DEADLINE_EXCEEDED; FAILED_PRECONDITION if one of them has failed for good.
         """
 
     @_abc_1.abstractmethod
@@ -225,9 +231,9 @@ class SupervisorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_supervisor_service_pb2.ApplyConfigurationResponse, _abc.Awaitable[_supervisor_service_pb2.ApplyConfigurationResponse]]:
         """ApplyConfiguration compares a configuration file with what runs, and starts, stops and restarts only what differs.
 
-        It returns once the changes are begun; WatchServices and WaitReady show how they end. Errors: FAILED_PRECONDITION
-        with every problem if the file is not valid, while another change goes on, or during shutdown; nothing has changed
-        then.
+        It returns once the changes are begun; WatchServices shows how they end, and WaitReady waits until they have. Errors:
+        FAILED_PRECONDITION with every problem if the file is not valid, if it changes something while an earlier change
+        goes on, or during shutdown; nothing has changed then.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,34 @@
+"""Everything that follows from a configuration file, as plain values."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.supervisor.config import Settings
+from services.supervisor.plan.service_spec import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class MeshPlan:
+    """
+    The services that a configuration file wants, and how they are supervised.
+
+    `configuration` is the file's text as it was read; its copy in the run directory is what the services read, so that
+    an edit of the file has no effect on a mesh that runs before it is applied.
+    """
+
+    settings: Settings
+    services: tuple[ServiceSpec, ...]
+    configuration: str = field(default="", repr=False)
+
+    @property
+    def configuration_copy(self) -> Path:
+        """Return where the services read the configuration."""
+        return self.settings.run_dir.configuration
+
+    @property
+    def files(self) -> list[Path]:
+        """Return the files that a supervisor and its services leave in the run directory when they are killed."""
+        files = [self.settings.run_dir.socket("supervisor"), self.configuration_copy]
+        for spec in self.services:
+            files += [*spec.sockets, *spec.leftovers]
+        return files

@@ -1,0 +1,62 @@
+"""Everything the plan depends on, read once: the configuration's values and what the host offers."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from eth_keys.datatypes import PrivateKey
+
+from meshkit.configuration.solution import Configuration
+from meshkit.paths import DataDir, RunDir
+from services.supervisor.config import Settings
+from services.supervisor.errors import InvalidPlan
+
+NodeRuntime = Literal["chainlink", "embedded"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInput:
+    """The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own."""
+
+    configuration: Configuration
+    run_dir: RunDir
+    data_dir: DataDir
+    runtime: NodeRuntime
+    python: str
+    environment: Mapping[str, str]
+    faucet_address: str = ""
+    is_root: bool = False
+
+
+def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
+    """Look at the host and return the plan's input; raises InvalidPlan for a node program that is not there."""
+    solution = configuration.solution
+    devchain = solution.mesh.devchain.enabled
+    return PlanInput(
+        configuration=configuration,
+        run_dir=settings.run_dir,
+        data_dir=DataDir(solution.mesh.data_dir.absolute()),
+        runtime=choose_runtime(solution.mesh.runtime, environment.get("PATH")),
+        python=sys.executable,
+        environment=environment,
+        faucet_address=address_of(solution.faucet_private_key.get_secret_value()) if devchain else "",
+        is_root=os.geteuid() == 0,
+    )
+
+
+def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:
+    """Return the node program to run; raises InvalidPlan if chainlink is wanted and is not on the search path."""
+    if wanted == "embedded":
+        return "embedded"
+    found = shutil.which("chainlink", path=search_path) is not None
+    if wanted == "chainlink" and not found:
+        raise InvalidPlan("solution.mesh.runtime", wanted, "embedded or auto, as there is no chainlink on the PATH")
+    return "chainlink" if found else "embedded"
+
+
+def address_of(private_key: str) -> str:
+    """Return the account of a private key (64 hex digits, perhaps after 0x), with its checksum."""
+    return PrivateKey(bytes.fromhex(private_key.removeprefix("0x"))).public_key.to_checksum_address()

@@ -1,0 +1,38 @@
+"""The input of a plan."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from meshkit.configuration.load import load
+from meshkit.paths import DataDir, RunDir
+from services.supervisor.plan.plan_input import PlanInput
+
+SIGNED = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
+HOST = {"PATH": "/usr/bin", "HOME": "/root", "LOG_LEVEL": "debug", "DATABASE_URL": "x", "AWS_SECRET": "y"}
+
+
+@pytest.fixture(name="given")
+def _given(tmp_path: Path) -> PlanInput:
+    """Give the input of the signed deployment configuration with both simulators on."""
+    document = json.loads(SIGNED.read_text())
+    document["solution"]["mesh"] = {
+        "dataDir": str(tmp_path / "data"),
+        "runDir": str(tmp_path / "run"),
+        "feeds": ["BTC / USD"],
+        "devchain": {"enabled": True},
+        "market": {"enabled": True, "seed": 42},
+    }
+    path = tmp_path / "configuration.json"
+    path.write_text(json.dumps(document))
+    configuration = load(path)
+    return PlanInput(
+        configuration=configuration,
+        run_dir=RunDir(tmp_path / "run"),
+        data_dir=DataDir(tmp_path / "data"),
+        runtime="embedded",
+        python="python",
+        environment=HOST,
+        faucet_address="0xfaucet",
+    )

@@ -1,0 +1,227 @@
+"""The services of a configuration."""
+
+import signal
+from dataclasses import replace
+
+import pytest
+from pydantic import SecretStr
+
+from services.supervisor.config import settings
+from services.supervisor.errors import InvalidPlan
+from services.supervisor.plan.dependency_graph import DependencyGraph
+from services.supervisor.plan.plan_difference import ChangeKind, difference
+from services.supervisor.plan.plan_input import NodeRuntime, PlanInput
+from services.supervisor.plan.probe_spec import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
+from services.supervisor.plan.service_definitions import services_of
+from services.supervisor.plan.service_spec import Condition, Kind, ServiceSpec
+
+
+def specs(given: PlanInput) -> dict[str, ServiceSpec]:
+    """Return the plan's services by name, after the graph has accepted them."""
+    return dict(DependencyGraph(services_of(given)).specs)
+
+
+def needs(spec: ServiceSpec) -> dict[str, str]:
+    """Return what a service waits for."""
+    return {edge.name: edge.condition.name.lower() for edge in spec.needs}
+
+
+def test_embedded_waves(given: PlanInput) -> None:
+    """The database, the simulators and the services come before the bootstrap node, that before the oracles."""
+    assert (
+        ("dbinit", "devchain", "market", "process-metrics"),
+        ("operator", "postgres-bootstrap", "price-aggregator"),
+        ("postgres",),
+        ("postgres-init",),
+        ("chainlink-node-1",),
+        ("chainlink-node-2", "chainlink-node-3", "chainlink-node-4", "chainlink-node-5"),
+    ) == DependencyGraph(services_of(given)).waves
+
+
+def test_edges(given: PlanInput) -> None:
+    """Every service waits for exactly what it needs."""
+    found = {name: needs(spec) for name, spec in specs(given).items()}
+    node = {"postgres-init": "completed", "postgres": "healthy", "price-aggregator": "healthy", "operator": "healthy"}
+
+    assert {
+        "dbinit": {},
+        "devchain": {},
+        "market": {},
+        "process-metrics": {},
+        "operator": {"devchain": "healthy"},
+        "price-aggregator": {"market": "healthy"},
+        "postgres-bootstrap": {"dbinit": "healthy"},
+        "postgres": {"postgres-bootstrap": "completed"},
+        "postgres-init": {"postgres": "healthy", "dbinit": "healthy"},
+        "chainlink-node-1": node,
+        **{f"chainlink-node-{i}": {**node, "chainlink-node-1": "healthy"} for i in range(2, 6)},
+    } == found
+
+
+def test_commands(given: PlanInput) -> None:
+    """Each service is started as its program expects; no command carries a secret."""
+    found = {name: " ".join(spec.command) for name, spec in specs(given).items()}
+    data, run = given.data_dir.path, given.run_dir.path
+    node = (
+        f"--config {data}/nodes/2/config.toml --secrets {data}/nodes/2/secrets.toml --api {data}/nodes/2/apicredentials"
+    )
+    wei = given.configuration.solution.mesh.devchain.faucet_wei
+
+    assert "python -m services.dbinit" == found["dbinit"]
+    assert "python -m services.dbinit bootstrap" == found["postgres-bootstrap"]
+    assert "python -m services.dbinit postgres" == found["postgres"]
+    assert "python -m services.dbinit provision" == found["postgres-init"]
+    assert "python -m devkit.market --port 8600 --seed 42" == found["market"]
+    assert (
+        f"python -m devkit.chain --port 8545 --chain-id 5611 --block-time 1 --state-dir {data}/chain"
+        f" --fund 0xfaucet={wei}"
+    ) == found["devchain"]
+    assert "python -m services.aggregator" == found["price-aggregator"]
+    assert "python -m services.operator" == found["operator"]
+    assert "python -m services.metrics" == found["process-metrics"]
+    assert f"python -m services.oracle node {node} --run-dir {run} --name chainlink-node-2" == found["chainlink-node-2"]
+    solution = given.configuration.solution
+    secrets = (solution.pg_password, solution.chainlink_password, solution.faucet_private_key)
+    assert not any(secret.get_secret_value() in command for secret in secrets for command in found.values())
+
+
+def test_probes_ports_and_kinds(given: PlanInput) -> None:
+    """Readiness is asked where the service answers, and every TCP port is known before the start."""
+    found = specs(given)
+    run = given.run_dir
+    assert {
+        "dbinit": GrpcProbe(run.socket("dbinit")),
+        "postgres-bootstrap": None,
+        "postgres": PostgresProbe(5432, "feedmesh", "postgres", given.data_dir.postgres / "superuser-password"),
+        "postgres-init": None,
+        "market": HttpProbe(8600, "/healthz"),
+        "devchain": TcpProbe(8545),
+        "price-aggregator": GrpcProbe(run.socket("aggregator")),
+        "operator": GrpcProbe(run.socket("operator")),
+        "process-metrics": GrpcProbe(run.socket("metrics")),
+        **{f"chainlink-node-{i}": HttpProbe(6600 + i, "/readyz") for i in range(1, 6)},
+    } == {name: spec.probe for name, spec in found.items()}
+    assert {5432, 8600, 8545, 3000, 3003, *range(6601, 6606), *range(9901, 9906)} == {
+        port for spec in found.values() for port in spec.ports
+    }
+    assert {"postgres-bootstrap", "postgres-init"} == {n for n, spec in found.items() if spec.kind is Kind.ONESHOT}
+
+
+def test_environment_is_listed(given: PlanInput) -> None:
+    """Only known variables pass, and what a service of ours needs is added."""
+    assert {
+        "PATH": "/usr/bin",
+        "HOME": "/root",
+        "FEEDMESH_CONFIG": str(given.run_dir.configuration),
+        "FEEDMESH_RUN_DIR": str(given.run_dir.path),
+        "PYTHONUNBUFFERED": "1",
+        "GRPC_ENABLE_FORK_SUPPORT": "false",
+        "GRPC_VERBOSITY": "ERROR",
+    } == specs(given)["operator"].environment
+
+
+def test_chainlink_nodes(given: PlanInput) -> None:
+    """The real binary gets its own flags, a home of its own, nothing of ours, and time for its shutdown."""
+    node = specs(replace(given, runtime="chainlink"))["chainlink-node-3"]
+    directory = given.data_dir.node(3)
+
+    assert (
+        *("chainlink", "node", "-config", f"{directory}/config.toml", "-secrets", f"{directory}/secrets.toml"),
+        *("start", "-a", f"{directory}/apicredentials"),
+    ) == node.command
+    assert {"PATH": "/usr/bin", "HOME": str(directory)} == node.environment
+    assert [(signal.SIGTERM, 20.0)] == [(step.signal, step.timeout_s) for step in node.stop.steps]
+    assert HttpProbe(6603, "/readyz") == node.probe
+    assert () == node.sockets
+
+
+def test_production_has_no_simulators(given: PlanInput) -> None:
+    """Without the development parts nobody waits for them."""
+    solution = given.configuration.solution
+    mesh = solution.mesh.model_copy(
+        update={"devchain": type(solution.mesh.devchain)(), "market": type(solution.mesh.market)()}
+    )
+    configuration = given.configuration.model_copy(update={"solution": solution.model_copy(update={"mesh": mesh})})
+    found = specs(replace(given, configuration=configuration))
+
+    assert not {"devchain", "market"} & set(found)
+    assert ({}, {}) == (needs(found["operator"]), needs(found["price-aggregator"]))
+
+
+def test_more_bootstrap_nodes(given: PlanInput) -> None:
+    """Oracles wait for every bootstrap node, bootstrap nodes not for each other."""
+    solution = given.configuration.solution.model_copy(update={"total_nodes": 7, "bootstrap_nodes": 2})
+    found = specs(replace(given, configuration=given.configuration.model_copy(update={"solution": solution})))
+
+    assert "chainlink-node-1" not in needs(found["chainlink-node-2"])
+    assert {"chainlink-node-1", "chainlink-node-2"} <= set(needs(found["chainlink-node-7"]))
+
+
+def test_postgres_is_never_told_to_wait_for_its_clients(given: PlanInput) -> None:
+    """It is stopped by SIGINT, then SIGQUIT, never SIGTERM, and dies immediately with the supervisor."""
+    postgres = specs(given)["postgres"]
+
+    assert [signal.SIGINT, signal.SIGQUIT] == [step.signal for step in postgres.stop.steps]
+    assert signal.SIGQUIT is postgres.death_signal
+
+
+def test_the_budget_is_the_configured_one(given: PlanInput) -> None:
+    """`maxRestarts` holds for every service."""
+    assert {3} == {spec.policy.max_restarts for spec in specs(given).values()}
+
+
+def test_conditions_of_the_plan_can_be_met(given: PlanInput) -> None:
+    """No edge waits for a state that its target cannot reach; the graph has checked it for both runtimes."""
+    runtimes: tuple[NodeRuntime, ...] = ("embedded", "chainlink")
+    for runtime in runtimes:
+        graph = DependencyGraph(services_of(replace(given, runtime=runtime)))
+
+        assert 14 == len(graph.order)
+    assert Condition.COMPLETED in {edge.condition for spec in graph.specs.values() for edge in spec.needs}
+
+
+def changed(given: PlanInput, **fields: object) -> set[str]:
+    """Return the services that a change of some settings of the solution restarts."""
+    solution = given.configuration.solution.model_copy(update=fields)
+    new = replace(given, configuration=given.configuration.model_copy(update={"solution": solution}))
+    return {each.name for each in difference(specs(given), specs(new)) if each.kind is ChangeKind.RESTARTED}
+
+
+def test_a_setting_restarts_who_reads_it(given: PlanInput) -> None:
+    """The price aggregator's keys leave the database alone, a password of the nodes does not reach the aggregator."""
+    solution = given.configuration.solution
+    prices = solution.price_aggregator_config.model_copy(update={"port": 3999})
+    nodes = {f"chainlink-node-{number}" for number in range(1, 6)}
+
+    assert {"price-aggregator", "operator"} == changed(given, price_aggregator_config=prices)
+    assert {"operator", *nodes} == changed(given, chainlink_password=SecretStr("another password"))
+    assert {"operator"} == changed(given, faucet_min_wei=solution.faucet_min_wei + 1)
+    assert set() == changed(given, max_restarts=9)
+
+
+def test_users_need_root_and_the_real_nodes(given: PlanInput) -> None:
+    """Embedded nodes run our own files, which another user may not reach: the setting is refused."""
+    mesh = given.configuration.solution.mesh
+    users = mesh.model_copy(update={"supervisor": mesh.supervisor.model_copy(update={"node_uid_base": 70_000})})
+    solution = given.configuration.solution.model_copy(update={"mesh": users})
+    configuration = given.configuration.model_copy(update={"solution": solution})
+    with pytest.raises(InvalidPlan, match="nodeUidBase"):
+        services_of(replace(given, configuration=configuration, is_root=True))
+
+
+def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:
+    """Liveness takes any answer, and finds a process that hangs within the set time."""
+    for spec in specs(given).values():
+        schedule = spec.liveness_schedule
+
+        assert (spec.probe is None) == (spec.liveness is None)
+        assert (schedule.period_s + schedule.timeout_s) * schedule.failure_threshold <= 60
+        assert spec.liveness is None or getattr(spec.liveness, "any_answer", True)
+
+
+def test_settings(given: PlanInput) -> None:
+    """The run directory and the logs are where the configuration says."""
+    found = settings(given.configuration)
+
+    assert (given.run_dir, given.data_dir.logs) == (found.run_dir, found.logs.directory)
+    assert found.stop_deadline_s < 15
