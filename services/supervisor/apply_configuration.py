@@ -1,11 +1,11 @@
 """Change a running mesh to what a configuration file says now."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from meshkit import atomic_file
 from meshkit.errors import FailedPrecondition
 from services.supervisor.config import Settings
 from services.supervisor.errors import MeshStopping, SettingsFixed
@@ -78,8 +78,4 @@ class Applier:
 
 def write_configuration(plan: MeshPlan) -> None:
     """Leave the configuration where the services read it."""
-    path = plan.configuration_copy
-    new = path.with_name(f".{path.name}")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:  # noqa: PTH123
-        file.write(plan.configuration)
-    new.replace(path)
+    atomic_file.replace(plan.configuration_copy, plan.configuration, 0o600, durable=False)

@@ -1,9 +1,12 @@
 """The restart counters as files, which monitoring outside the mesh reads."""
 
 import shutil
-from pathlib import Path
 
+from meshkit import atomic_file
+from meshkit.log import get_logger
 from meshkit.paths import RunDir
+
+_log = get_logger(__name__)
 
 
 class RestartCounters:
@@ -17,11 +20,18 @@ class RestartCounters:
         self.write(name, 0, 0)
 
     def write(self, name: str, restarts: int, last_restart_ms: int) -> None:
-        """Replace both values; a reader sees the old or the new one, never half of it."""
+        """
+        Replace both values; a reader sees the old or the new one, never half of it.
+
+        A directory that does not take them (full, read-only) is logged: the mesh does not depend on them.
+        """
         directory = self._run_dir.service(name)
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-        _replace(directory / "restart-count", str(restarts))
-        _replace(directory / "last-restart", str(last_restart_ms // 1000))
+        try:
+            directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+            atomic_file.replace(directory / "restart-count", f"{restarts}\n", 0o640, durable=False)
+            atomic_file.replace(directory / "last-restart", f"{last_restart_ms // 1000}\n", 0o640, durable=False)
+        except OSError as error:
+            _log.warning("restart_counters_not_written", directory=str(directory), error=error.strerror)
 
     def forget(self, name: str) -> None:
         """Remove those of one service."""
@@ -30,9 +40,3 @@ class RestartCounters:
     def remove(self) -> None:
         """Remove every file and directory of them."""
         shutil.rmtree(self._run_dir.service("x").parent, ignore_errors=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}")
-    new.write_text(f"{text}\n")
-    new.replace(path)

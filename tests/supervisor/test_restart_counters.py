@@ -19,3 +19,11 @@ def test_values_and_removal(run_dir: Path) -> None:
     assert {"restart-count": "0\n", "last-restart": "0\n"} == before
     assert {"restart-count": "3\n", "last-restart": "1700000000\n"} == after
     assert [] == list(run_dir.iterdir())
+
+
+def test_a_directory_that_takes_nothing_ends_nobody(run_dir: Path) -> None:
+    """The values are for people who watch; without a place for them the mesh goes on."""
+    (run_dir / "service").touch()
+    RestartCounters(RunDir(run_dir)).write("a", 1, 0)
+
+    assert "" == (run_dir / "service").read_text()
