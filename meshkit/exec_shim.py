@@ -144,7 +144,8 @@ def main(arguments: list[str]) -> int:
             elif name == "own":
                 _give(value, int(given["uid"]), int(given["gid"]))
             elif name == "copy":
-                _copy(*value.split(":"), int(given["uid"]), int(given["gid"]))
+                source, target = value.split(":")
+                _copy(source, target, int(given["uid"]), int(given["gid"]))
             elif name == "link":
                 _link(*value.split(":"))
         if "oom" in given:
@@ -180,7 +181,7 @@ def _limit(name: str, wanted: str) -> None:
 
 def _place(path: str, mode: int, uid: int, gid: int) -> None:
     os.makedirs(path, mode=0o755, exist_ok=True)  # noqa: PTH103  # pathlib would double this program's imports
-    found = os.stat(path)
+    found = os.stat(path)  # noqa: PTH116  # as above
     # What is right stays untouched: changing what is another's takes a right that we may not have.
     if (found.st_uid, found.st_gid) != (uid, gid):
         os.chown(path, uid, gid)

@@ -43,6 +43,15 @@ class RunDir:
         """Return the Unix socket of a service: aggregator, supervisor, metrics, dbinit, operator, chainlink-node-1."""
         return self.path / f"{name}.sock"
 
+    def own(self, service: str) -> Path:
+        """Return the directory of what only this service's user may touch, where services have users of their own."""
+        return self.path / f"{service}.d"
+
+    @property
+    def postgres_launch(self) -> Path:
+        """Return the file that says how to start the PostgreSQL server."""
+        return self.own("postgres") / "launch.json"
+
     @property
     def lock(self) -> Path:
         """Return the file that the one supervisor of this directory holds locked."""
@@ -96,4 +105,13 @@ class DataDir:
 
     def node(self, index: int) -> Path:
         """Return the directory of one node: config.toml, secrets.toml, apicredentials and its key files."""
-        return self.path / "nodes" / str(index)
+        return self.nodes / str(index)
+
+    @property
+    def nodes(self) -> Path:
+        """Return the directory of all nodes' files."""
+        return self.path / "nodes"
+
+    def node_home(self, index: int) -> Path:
+        """Return the directory that a node may write in."""
+        return self.path / "node-homes" / str(index)

@@ -55,7 +55,7 @@ def _bootstrap(settings: Settings) -> Bootstrapped:
                 socket_directory=socket_directory,
                 identity=None if user is None else user.identity,
             ),
-            settings.run_dir.path,
+            settings.run_dir,
         )
     _log.info(
         "cluster_ready",

@@ -82,7 +82,7 @@ def make(programs: Programs, account: Account | None, place: Place) -> None:
         _initdb(programs, account, files, password_file)
         durable.sync_tree(files)
         # Before the cluster, since one without its password would be of no use.
-        atomic_file.replace(place.superuser_password, password + "\n", 0o600)
+        atomic_file.replace(place.superuser_password, password + "\n", place.secret_mode)
         files.rename(place.data)
         durable.sync(place.path)
     finally:

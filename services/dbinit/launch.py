@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from meshkit import atomic_file, exec_shim
-from meshkit.paths import default_run_dir
+from meshkit.paths import RunDir, default_run_dir
 from services.dbinit import preflight, run_as
 from services.dbinit.run_as import Identity
 
-_FILE = "postgres-launch.json"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 _PREDECESSOR_S = 5.0
 
@@ -36,14 +35,15 @@ class Launch:
     identity: Identity | None
 
 
-def write(launch: Launch, run_dir: Path) -> None:
+def write(launch: Launch, run_dir: RunDir) -> None:
     """Leave the decision where the `postgres` command finds it."""
-    atomic_file.replace(run_dir / _FILE, json.dumps(asdict(launch), default=str), 0o600)
+    run_dir.postgres_launch.parent.mkdir(mode=0o700, exist_ok=True)
+    atomic_file.replace(run_dir.postgres_launch, json.dumps(asdict(launch), default=str), 0o600)
 
 
-def read(run_dir: Path) -> Launch:
+def read(run_dir: RunDir) -> Launch:
     """Return what `write` has left. Raises OSError if there is nothing."""
-    document = json.loads((run_dir / _FILE).read_text())
+    document = json.loads(run_dir.postgres_launch.read_text())
     socket, identity = document["socket_directory"], document["identity"]
     return Launch(
         Path(document["program"]),
@@ -57,7 +57,7 @@ def read(run_dir: Path) -> Launch:
 def run() -> NoReturn:
     """Replace this process by the server, or exit with a line that says why not."""
     parent = os.getppid()
-    run_dir = default_run_dir()
+    run_dir = RunDir(default_run_dir())
     try:
         launch = read(run_dir)
     except OSError as error:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,11 @@ class Place:
     def superuser_password(self) -> Path:
         """Return the file with the superuser's password."""
         return self.path / "superuser-password"
+
+    @property
+    def secret_mode(self) -> int:
+        """Return the mode of a secret: ours alone, or also dbinit's group's where the directory hands that on."""
+        return 0o640 if self.path.stat().st_mode & stat.S_ISGID else 0o600
 
     @property
     def server_settings(self) -> Path:

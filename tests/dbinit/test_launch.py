@@ -11,6 +11,7 @@ import asyncpg
 import psutil
 import pytest
 
+from meshkit.paths import RunDir
 from services.dbinit import launch, run_as
 from services.dbinit.launch import Launch
 from services.dbinit.run_as import Identity
@@ -118,7 +119,7 @@ def test_committed_rows_survive_a_kill(spare: Server) -> None:
 
 def test_stale_files_do_not_stop_it(spare: Server) -> None:
     """A pid file and a socket's lock that name a living process of the server's user do not stop the start."""
-    identity = launch.read(spare.settings.run_dir.path).identity
+    identity = launch.read(spare.settings.run_dir).identity
     with subprocess.Popen(run_as.command(identity, ["/bin/sleep", "1000"])) as stranger:
         try:
             place = spare.settings.place
@@ -191,7 +192,7 @@ def test_start_imports_little() -> None:
 def test_file_round_trip(identity: Identity | None, socket_directory: Path | None, run_dir: Path) -> None:
     """What bootstrap writes is what the command reads, and nobody else can."""
     written = Launch(Path("/bin/postgres"), Path("/data"), Path("/conf"), socket_directory, identity)
-    launch.write(written, run_dir)
+    launch.write(written, RunDir(run_dir))
 
-    assert written == launch.read(run_dir)
-    assert 0o600 == (run_dir / "postgres-launch.json").stat().st_mode & 0o777
+    assert written == launch.read(RunDir(run_dir))
+    assert 0o600 == RunDir(run_dir).postgres_launch.stat().st_mode & 0o777

@@ -1,11 +1,12 @@
-"""One deployment's life in its container: start, rounds, kills, stop, start again, identities from the secrets alone."""
+"""One deployment's life in its container: start, rounds, kills, stop, start again, identities from secrets alone."""
 
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.image.mesh import FEEDS, Mesh, identities
+from tests.image import inspection
+from tests.image.mesh import FEEDS, SECRETS, Mesh, identities
 from tests.image.podman import Container, wait_until
 from tests.image.report import note
 
@@ -41,30 +42,39 @@ def test_it_starts_and_makes_rounds(living: Mesh) -> None:
 
 
 def test_every_process_has_the_user_it_should(living: Mesh) -> None:
-    """Only the first processes are root; each service has a user of its own."""
-    users = living.users()
+    """Only the first process is root; each service has a user of its own."""
+    users = inspection.users(living)
     note("users", ", ".join(f"{service} {user}" for service, user in sorted(users.items())))
-    assert {"root"} == {users[name] for name in users if name in {"supervisor", "feedmesh"}}
-    services = {name: user for name, user in users.items() if name not in {"supervisor", "feedmesh"}}
-    assert "root" not in services.values()
-    assert len(set(services.values())) == len(services)
+    assert "root" == users.pop("first process")
+    assert "root" not in users.values()
+    assert len(set(users.values())) == len(users)
 
 
 def test_nothing_listens_beyond_loopback(living: Mesh) -> None:
     """Every listening TCP socket of the container's network namespace is bound to the loopback address."""
-    assert living.listening_addresses() <= {"127.0.0.1"}
+    assert {"127.0.0.1"} == inspection.listening_addresses(living)
 
 
 def test_no_secret_is_seen(living: Mesh) -> None:
     """No secret stands in a command line, in an environment, or in what the container wrote."""
-    assert [] == living.secrets_in_processes()
-    assert [] == living.secrets_in(living.inside.log())
+    assert [] == inspection.secrets_in_processes(living)
+    assert [] == inspection.secrets_in(living.inside.log())
 
 
-def test_users_cannot_read_each_other(living: Mesh) -> None:
-    """No user of a service can read a file with a secret of another, or connect to a socket that is not its business."""
-    for user, readable in living.readable_secrets().items():
-        assert [] == readable, f"{user} can read {readable}"
+@pytest.mark.parametrize("node", [2, 5])
+def test_a_node_reaches_only_its_own(living: Mesh, node: int) -> None:
+    """A node's user reads no secret but those of its own files, and connects to no socket but its own."""
+    own = f"/run/feedmesh/chainlink-node-{node}"
+    found = inspection.readable(living, f"feedmesh-node-{node}", list(SECRETS.values()))
+    assert found
+    assert [] == [path for path in found if not path.startswith((f"{own}.d/", f"{own}.sock"))]
+
+
+@pytest.mark.parametrize("service", ["aggregator", "metrics", "dbinit"])
+def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
+    """A service that is no node reads no node's file."""
+    found = inspection.readable(living, f"feedmesh-{service}", ["crypto", *SECRETS.values()])
+    assert [] == [path for path in found if "node" in path]
 
 
 def test_no_core_file(living: Mesh) -> None:

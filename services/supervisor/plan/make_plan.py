@@ -18,10 +18,11 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
     """Read the file and make the plan; raises InvalidConfiguration or InvalidPlan. Nothing is started or written."""
     configuration = load(path)
     settings = config.settings(configuration)
-    graph = DependencyGraph(services_of(gather(configuration, settings, environment)))
+    given = gather(configuration, settings, environment)
+    graph = DependencyGraph(services_of(given))
     for spec in graph.specs.values():
         for socket in spec.sockets:
             if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
                 allowed = f"a directory whose sockets have at most {LONGEST_SOCKET_PATH} bytes in their path"
                 raise InvalidPlan("solution.mesh.runDir", str(settings.run_dir.path), allowed)
-    return MeshPlan(settings, tuple(graph.specs.values()), path.read_text())
+    return MeshPlan(settings, tuple(graph.specs.values()), path.read_text(), given.accounts.group)

@@ -13,12 +13,19 @@ class MeshPlan:
     The services that a configuration file wants, and how they are supervised.
 
     `configuration` is the file's text as it was read; its copy in the run directory is what the services read, so that
-    an edit of the file has no effect on a mesh that runs before it is applied.
+    an edit of the file has no effect on a mesh that runs before it is applied. `group` is the id of the group of the
+    services that may call the supervisor, where they have users of their own.
     """
 
     settings: Settings
     services: tuple[ServiceSpec, ...]
     configuration: str = field(default="", repr=False)
+    group: int | None = None
+
+    @property
+    def has_users(self) -> bool:
+        """Tell whether services run as users of their own, which must be able to enter the run directory."""
+        return any(spec.identity is not None for spec in self.services)
 
     @property
     def configuration_copy(self) -> Path:

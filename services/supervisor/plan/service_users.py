@@ -35,27 +35,36 @@ _SHARED, _CLOSED, _OPEN = 0o2750, 0o700, 0o755
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts of a host that services may run as: user and group id by user name, and our group's id."""
+    """Who services may run as: user and group id by the service's name, and the id of the group they share, if any."""
 
     users: Mapping[str, tuple[int, int]]
-    group: int
+    group: int | None
 
-    @classmethod
-    def names(cls, nodes: int) -> tuple[str, ...]:
-        """Return the names of all accounts that a mesh with so many nodes needs."""
-        return (*dict.fromkeys(_ACCOUNTS.values()), *(f"feedmesh-node-{index}" for index in range(1, nodes + 1)))
+
+NO_ACCOUNTS: Final = Accounts({}, None)
+
+
+def node_name(index: int) -> str:
+    """Return a node's service name."""
+    return f"{_NODE}{index}"
+
+
+def account_names(nodes: int) -> dict[str, str]:
+    """Return the account of each service of a mesh with so many nodes."""
+    return dict(_ACCOUNTS) | {node_name(index): f"feedmesh-node-{index}" for index in range(1, nodes + 1)}
 
 
 def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: DataDir) -> ServiceSpec:
-    """Return the service as one that runs as its own user; `accounts` has that user."""
+    """Return the service as one that runs as its own user; `accounts` has a user for it."""
     if spec.name.startswith(_NODE):
         return _node(spec, accounts, run_dir, data_dir)
-    uid, gid = accounts.users[_ACCOUNTS[spec.name]]
+    assert accounts.group is not None
+    uid, gid = accounts.users[spec.name]
     own = run_dir.own(spec.name)
     copy = own / "configuration.json"
     directories = [Directory(own, _SHARED, accounts.group)]
     owned: list[Path] = []
-    if spec.name in {"operator"}:
+    if spec.name == "operator":
         owned += [data_dir.operator, data_dir.nodes]
     elif spec.name == "process-metrics":
         directories.append(Directory(run_dir.verdict.parent, _OPEN, gid))
@@ -63,7 +72,7 @@ def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_d
         owned.append(data_dir.chain)
     elif spec.name in {"postgres-bootstrap", "postgres"}:
         # What is made there belongs to dbinit's group, so that dbinit can read the superuser's password.
-        directories.append(Directory(data_dir.postgres, 0o2751, accounts.users[_ACCOUNTS["dbinit"]][1]))
+        directories.append(Directory(data_dir.postgres, 0o2751, accounts.users["dbinit"][1]))
     return replace(
         spec,
         environment=_environment(spec, copy),
@@ -89,7 +98,7 @@ def _environment(spec: ServiceSpec, configuration: Path) -> dict[str, str]:
 
 def _node(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: DataDir) -> ServiceSpec:
     index = int(spec.name.removeprefix(_NODE))
-    uid, gid = accounts.users[f"feedmesh-node-{index}"]
+    uid, gid = accounts.users[spec.name]
     own, made, home = run_dir.own(spec.name), data_dir.node(index), data_dir.node_home(index)
     moved = {str(made / name): str(own / name) for name in _NODE_FILES}
     return replace(
