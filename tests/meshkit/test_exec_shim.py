@@ -107,12 +107,10 @@ def test_reach(run_dir: Path, closed: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_what_a_user_needs_is_made_for_it(tmp_path: Path) -> None:
+def test_what_a_user_needs_is_made_for_it(run_dir: Path) -> None:
     """Directories, copies and links are there before the user is; a second time changes nothing of what is right."""
-    tmp_path.chmod(0o711)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o711)
-    secret, own, link = tmp_path / "secret", tmp_path / "deep" / "own", tmp_path / "link"
+    run_dir.chmod(0o711)
+    secret, own, link = run_dir / "secret", run_dir / "deep" / "own", run_dir / "link"
     secret.write_text("one")
     secret.chmod(0o600)
     command = exec_shim.command(
