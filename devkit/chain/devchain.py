@@ -12,16 +12,16 @@ Anvil is stopped on every way out, and by the kernel if this process is killed.
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 from devkit.chain.anvil import Anvil, command_line
 from devkit.chain.config import ChainConfig
-from devkit.chain.errors import AnvilNotReady, PortTaken, RpcFailed, SnapshotUnreadable
+from devkit.chain.errors import AnvilNotReady, RpcFailed, SnapshotUnreadable
 from devkit.chain.journal import Journal
 from devkit.chain.rpc import Rpc
 from devkit.chain.schedule import Schedule
 from devkit.chain.snapshots import Snapshots, Unpacked
+from meshkit import ports
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 
@@ -186,19 +186,12 @@ class DevChain:
 
 
 async def _wait_free(port: int, clock: Clock) -> None:
-    """Raise `PortTaken` before anvil could answer for somebody else, or fail after a snapshot was blamed for it."""
+    """Raise PortInUse before anvil could answer for somebody else, or fail after a snapshot was blamed for it."""
     deadline_s = clock.monotonic() + PORT_FREE_WITHIN_S
-    while not _is_free(port):
-        if clock.monotonic() >= deadline_s:
-            raise PortTaken(port)
-        await clock.sleep(0.05)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    while True:
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+            return ports.check({port: "the chain (--port)"})
+        except ports.PortInUse:
+            if clock.monotonic() >= deadline_s:
+                raise
+        await clock.sleep(0.05)

@@ -6,7 +6,6 @@ MeshError
 │   └── AnvilMissing        there is no anvil binary on this machine
 ├── InvalidInput            a command-line value is not what it must be (meshkit's own)
 └── Unavailable
-    ├── PortTaken           something else listens on the chain's port
     ├── AnvilNotReady       anvil ended, or did not answer in time
     └── RpcFailed           anvil refused or did not answer a JSON-RPC call
 SnapshotUnreadable          a snapshot file is torn or not a chain state; the next one is tried
@@ -27,14 +26,6 @@ class AnvilMissing(FailedPrecondition):
             f"anvil was found neither at {looked_in} nor on the PATH: run `npm ci` in the checkout, "
             "or install Foundry 1.7 (https://getfoundry.sh) so that `anvil` is on the PATH"
         )
-
-
-class PortTaken(Unavailable):
-    """Something else listens on the chain's port."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} of 127.0.0.1 is already in use: stop its holder or choose another --port")
-        self.port = port
 
 
 class AnvilNotReady(Unavailable):

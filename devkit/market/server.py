@@ -1,15 +1,14 @@
 """Listen on the loopback interface until told to stop."""
 
 import asyncio
-import errno
 import signal
 
 from aiohttp import web
 
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
+from meshkit import ports
 from meshkit.clock import Clock
-from meshkit.errors import FailedPrecondition
 from meshkit.log import get_logger
 
 HOST = "127.0.0.1"
@@ -19,7 +18,7 @@ log = get_logger(__name__)
 
 
 async def serve(port: int, process: PriceProcess, clock: Clock) -> None:
-    """Serve the market on 127.0.0.1 until SIGTERM or SIGINT; raise FailedPrecondition if the port is taken."""
+    """Serve the market on 127.0.0.1 until SIGTERM or SIGINT; raise PortInUse if the port is taken."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -27,12 +26,8 @@ async def serve(port: int, process: PriceProcess, clock: Clock) -> None:
     runner = web.AppRunner(build_app(process, clock), access_log=None, shutdown_timeout=_DRAIN_S)
     await runner.setup()
     try:
-        try:
+        with ports.binding(port, "the market (--port)"):
             await web.TCPSite(runner, HOST, port).start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise FailedPrecondition(f"port {port} of {HOST} is in use by another process") from error
         log.info("market_listening", host=HOST, port=runner.addresses[0][1], seed=process.seed, tick_ms=process.tick_ms)
         await stop.wait()
         log.info("market_stopping")

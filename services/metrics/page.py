@@ -1,6 +1,5 @@
 """The HTTP page of the metrics."""
 
-import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
@@ -8,9 +7,9 @@ from typing import Final, TypeAlias
 import orjson
 from aiohttp import web
 
+from meshkit import ports
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE
-from services.metrics.errors import PortInUse
 
 HOST: Final = "127.0.0.1"
 
@@ -39,12 +38,8 @@ async def served(port: int, render_page: RenderPage) -> AsyncIterator[int]:
     runner = web.AppRunner(build(render_page), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        try:
+        with ports.binding(port, "process-metrics (solution.mesh.ports.metrics)"):
             await web.TCPSite(runner, HOST, port).start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise PortInUse(HOST, port) from error
         bound: int = runner.addresses[0][1]
         log.info("page_listening", host=HOST, port=bound)
         yield bound

@@ -2,8 +2,6 @@
 The operator's errors.
 
     MeshError
-    ├── InvalidInput
-    │   └── InvalidOcrConfig       the OCR settings would be refused by every node
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
     │   ├── UnreadableKeyFile      a key file does not decrypt, or is none
@@ -19,13 +17,7 @@ The operator's errors.
 
 from pathlib import Path
 
-from meshkit.errors import FailedPrecondition, InvalidInput, Unavailable
-
-
-class InvalidOcrConfig(InvalidInput):
-    """The OCR settings would be refused by every node."""
-
-    reason = "INVALID_OCR_CONFIG"
+from meshkit.errors import FailedPrecondition, Unavailable
 
 
 class UnreadableKeyFile(FailedPrecondition):

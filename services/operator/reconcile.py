@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
+from chainlink.ocr.contract_config import OcrConfig
 from services.operator.config import FeedTarget
 from services.operator.errors import UnusableContract
 from services.operator.nodes.job_specs import BRIDGE_NAME, JobSpec, is_ours
-from services.operator.ocr_config import FeedConfig
 
 
 class FeedPhase(IntEnum):
@@ -46,7 +46,7 @@ class ContractState:
     owner: str
     config_count: int
     config_digest: str
-    config: FeedConfig | None
+    config: OcrConfig | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ NodeChange = ImportBundle | SetBridge | DeleteJob | CreateJob
 
 
 def decide_feed(
-    feed: FeedTarget, contract: ContractState | None, wanted: FeedConfig, operator: str, *, may_deploy: bool
+    feed: FeedTarget, contract: ContractState | None, wanted: OcrConfig, operator: str, *, may_deploy: bool
 ) -> FeedDecision:
     """
     Decide what a feed's contract needs; `contract` is what stands at its known address, `operator` our own address.
@@ -144,7 +144,7 @@ def decide_feed(
     return FeedDecision(FeedAction.CONFIGURE, reason)
 
 
-def config_differences(wanted: FeedConfig, found: FeedConfig) -> tuple[str, ...]:
+def config_differences(wanted: OcrConfig, found: OcrConfig) -> tuple[str, ...]:
     """Return the names of the fields in which two configurations differ."""
     outer = [
         name for name in ("signers", "transmitters", "f", "version") if getattr(wanted, name) != getattr(found, name)

@@ -2,10 +2,11 @@
 
 import asyncio
 
+from chainlink.ocr.contract_config import ContractConfig
 from meshkit import log
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.jobs import BootstrapJob
-from services.oracle.ocr.config import ContractConfig, PublicConfig
+from services.oracle.ocr.config import PublicConfig
 from services.oracle.ocr.limits import peer_limits
 from services.oracle.status import FeedStatus
 from services.oracle.surroundings import Surroundings

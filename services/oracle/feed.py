@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+from chainlink.ocr.contract_config import ContractConfig
 from meshkit import log
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import JobNotStarted
 from services.oracle.jobs import OracleJob
-from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
+from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from chainlink.errors import InvalidOcrConfig
+from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.errors import ChainError
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.jobs import Timings
-from services.oracle.ocr.config import ContractConfig
-from services.oracle.ocr.errors import ConfigError
 from services.oracle.p2p.errors import P2pError
 from services.oracle.status import FeedStatus
 from services.oracle.store.contract_configs import ContractConfigStore
@@ -25,7 +25,7 @@ class ContractWatch:
     Run a session for the newest configuration of a contract.
 
     The last configuration is kept in the database, so that the session starts without the chain. A session that fails
-    is started again; one that refuses the configuration for good (ConfigError) is not, until there is another.
+    is started again; one that refuses the configuration for good (InvalidOcrConfig) is not, until there is another.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ContractWatch:
         while True:
             try:
                 await self._session(config)
-            except ConfigError as error:
+            except InvalidOcrConfig as error:
                 self._log.error("configuration_refused", error=str(error))
                 self._status.fail(f"configuration refused: {error}")
                 return

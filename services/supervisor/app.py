@@ -17,13 +17,12 @@ import orjson  # noqa: E402
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed  # noqa: E402
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E402
-from meshkit import log, runtime  # noqa: E402
+from meshkit import log, ports, runtime  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
 from meshkit.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402
-from services.supervisor.errors import PortInUse  # noqa: E402
 from services.supervisor.lifecycle.events_and_actions import Hurry, Shutdown  # noqa: E402
 from services.supervisor.lifecycle.service_states import State  # noqa: E402
 from services.supervisor.lifecycle.state_machine import StateMachine  # noqa: E402
@@ -33,7 +32,6 @@ from services.supervisor.plan.dependency_graph import DependencyGraph  # noqa: E
 from services.supervisor.plan.mesh_plan import MeshPlan  # noqa: E402
 from services.supervisor.process import planning_process  # noqa: E402
 from services.supervisor.process.orphan_reaper import OrphanReaper  # noqa: E402
-from services.supervisor.process.port_check import check_ports  # noqa: E402
 from services.supervisor.restart_counters import RestartCounters  # noqa: E402
 from services.supervisor.run_dir_lock import RunDirLock  # noqa: E402
 from services.supervisor.service import NAME, SupervisorService  # noqa: E402
@@ -76,7 +74,7 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     supervision = SupervisionLoop(machine, logs, counters, clock, owned)
     lock = RunDirLock(settings.run_dir, plan.files)
     with _signals(supervision), _log_through(logs), lock, OrphanReaper(owned):
-        await _check_ports(graph, _PREDECESSOR_S if lock.took_over else 0)
+        await _check_ports(plan, _PREDECESSOR_S if lock.took_over else 0)
         write_configuration(plan)
         server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
         applier = Applier(path, settings, supervision, lock, lambda file: make_plan(file, owned))
@@ -118,16 +116,16 @@ def _words(text: str) -> str:
     return str(said)[:500]
 
 
-async def _check_ports(graph: DependencyGraph, patience_s: float) -> None:
+async def _check_ports(plan: MeshPlan, patience_s: float) -> None:
     """Raise PortInUse if a port stays taken; the services of a killed predecessor need a moment to die with it."""
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(PortInUse),
+        retry=retry_if_exception_type(ports.PortInUse),
         stop=stop_after_delay(patience_s),
         wait=wait_fixed(0.1),
         reraise=True,
     ):
         with attempt:
-            check_ports(graph.specs.values())
+            ports.check(plan.ports)
 
 
 def _open_logs(graph: DependencyGraph, settings: Settings) -> LogCollector:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from meshkit import atomic_file
+from meshkit import atomic_file, ports
 from meshkit.errors import FailedPrecondition
 from services.supervisor.config import Settings
 from services.supervisor.errors import MeshStopping, SettingsFixed
@@ -13,7 +13,6 @@ from services.supervisor.lifecycle import events_and_actions as msg
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_difference import Change, ChangeKind, difference
-from services.supervisor.process.port_check import check_ports
 from services.supervisor.run_dir_lock import RunDirLock
 from services.supervisor.supervision_loop import SupervisionLoop
 
@@ -55,7 +54,7 @@ class Applier:
             graph, old = DependencyGraph(plan.services), machine.graph.specs
             changes = difference(old, graph.specs)
             held = {port for spec in old.values() for port in spec.ports}
-            check_ports(graph.specs.values(), held)
+            ports.check(plan.ports, held)
             if dry_run:
                 return changes
             if changes and machine.applying:

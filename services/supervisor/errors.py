@@ -7,7 +7,6 @@ The supervisor's errors.
     └── FailedPrecondition
         ├── PlanRefused          the configuration file is not valid, or has no plan
         ├── SettingsFixed        a new configuration differs in what holds for the supervisor's whole life
-        ├── PortInUse            a TCP port of the plan is taken
         ├── AlreadyRunning       another supervisor holds the run directory
         └── MeshStopping         the call came while the mesh stops
 """
@@ -37,18 +36,6 @@ class SettingsFixed(FailedPrecondition):
     def __init__(self, field: str) -> None:
         super().__init__(f"{field} cannot change while the mesh runs; stop it and start it again")
         self.field = field
-
-
-class PortInUse(FailedPrecondition):
-    """A TCP port of the plan cannot be bound; `holder` is `pid 12 (nginx: master)` or `unknown`."""
-
-    reason = "PORT_IN_USE"
-
-    def __init__(self, port: int, service: str, holder: str, problem: str) -> None:
-        super().__init__(f"port {port} on 127.0.0.1, wanted by {service}, {problem}; held by {holder}")
-        self.port = port
-        self.service = service
-        self.holder = holder
 
 
 class AlreadyRunning(FailedPrecondition):

@@ -14,8 +14,10 @@ import asyncpg
 from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 
+from chainlink.ocr.offchain_config import OffchainConfig
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from chainlink.rpc.answers import blob
-from services.operator import ocr_config
+from services.operator.onchain import ocr_config
 from services.oracle.chain.aggregator import LATEST_CONFIG_DETAILS, decode_config_details
 from services.oracle.ocr.schedule import leader, leader_key
 from tests.dbinit.server import Server
@@ -29,7 +31,7 @@ from tests.waiting import until
 
 _WITHIN_S = 60
 # As fast as a loaded machine bears; the oracles and what is made of their number come with the network.
-TIMINGS = ocr_config.OffchainConfig(
+TIMINGS = OffchainConfig(
     delta_progress_ns=3 * S,
     delta_resend_ns=500 * MS,
     delta_round_ns=600 * MS,
@@ -81,7 +83,7 @@ class Network:
         data = await self.aggregator.anvil.rpc.eth_call(self.aggregator.address, LATEST_CONFIG_DETAILS)
         return decode_config_details(data)[1]
 
-    async def configure(self, timings: ocr_config.OffchainConfig = TIMINGS, *, leaders: Sequence[int] = ()) -> None:
+    async def configure(self, timings: OffchainConfig = TIMINGS, *, leaders: Sequence[int] = ()) -> None:
         """Write a configuration as our operator encodes it; `leaders` are those of the first epochs."""
         keys = [oracle.ocr.keys for oracle in self.oracles]
         n = len(self.oracles)
@@ -94,7 +96,7 @@ class Network:
         secret = _secret_with(leaders, n)
         self.leader_key = leader_key(secret)
         config_keys = [key.config_public_key for key in keys]
-        encoded = ocr_config.encode_with(offchain, config_keys, secret, os.urandom(32))
+        encoded = offchain.encode(SharedSecretEncryptions.seal(secret, os.urandom(32), config_keys))
         addresses = [oracle.evm.address for oracle in self.oracles]
         await self.aggregator.configure([key.signing_address for key in keys], addresses, (n - 1) // 3, encoded)
 
@@ -150,7 +152,7 @@ async def running(
     *,
     bootstrap: str = "t",
     leaders: Sequence[int] = (),
-    timings: ocr_config.OffchainConfig = TIMINGS,
+    timings: OffchainConfig = TIMINGS,
 ) -> AsyncIterator[Network]:
     """Run a configured network; a letter stands for who runs a member: t for them, o for us."""
     async with AsyncExitStack() as stack:

@@ -146,8 +146,9 @@ async def test_port_in_use_is_named(run_dir: Path, tmp_path: Path) -> None:
             fatal = await until_event(process, "fatal")
 
             assert await asyncio.wait_for(process.wait(), 10) == 1
-    assert fatal["error"] == (
-        f"127.0.0.1:{port} (solution.mesh.ports.metrics) of process-metrics is in use by another process"
+    assert str(fatal["error"]).startswith(
+        f"port {port} on 127.0.0.1, wanted by process-metrics (solution.mesh.ports.metrics), is in use; "
+        f"held by pid {os.getpid()} ("
     )
 
 

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.operator import ocr_config, reconcile
+from services.operator import reconcile
 from services.operator.config import FeedTarget, OcrSettings
 from services.operator.errors import UnusableContract
 from services.operator.nodes import job_specs
 from services.operator.nodes.job_specs import JobSpec
+from services.operator.onchain import ocr_config
 from services.operator.reconcile import (
     ContractState,
     CreateJob,

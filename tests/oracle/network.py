@@ -15,7 +15,7 @@ import tomlkit
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
-from services.oracle.ocr.offchain_config import SharedSecretEncryptions
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from tests.oracle.anvil import CHAIN_ID, Aggregator
 from tests.oracle.ocr.committee import MS, S, demo_timings
 from tests.oracle.ports import eventually, free_port
@@ -205,15 +205,14 @@ async def configure(aggregator: Aggregator, oracles: list[NodeProcess], **change
         delta_stage_ns=1 * S,
         offchain_public_keys=tuple(key.offchain_public_key for key in keys),
         peer_ids=tuple(node.p2p.peer_id for node in oracles),
-        encryptions=SharedSecretEncryptions.seal(
-            os.urandom(16), os.urandom(32), [key.config_public_key for key in keys]
-        ),
     )
     offchain = replace(offchain, **changes)  # type: ignore[arg-type]
+    config_keys = [key.config_public_key for key in keys]
+    encoded = offchain.encode(SharedSecretEncryptions.seal(os.urandom(16), os.urandom(32), config_keys))
     for node in oracles:
         await aggregator.anvil.fund(node.evm.address)
     await aggregator.configure(
-        [key.signing_address for key in keys], [node.evm.address for node in oracles], 1, offchain.encode()
+        [key.signing_address for key in keys], [node.evm.address for node in oracles], 1, encoded
     )
 
 

@@ -1,7 +1,6 @@
 """The HTTP side, beside the cache, on 127.0.0.1 only."""
 
 import asyncio
-import errno
 import re
 
 import orjson
@@ -9,8 +8,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Histogram
 
+from meshkit import ports
 from meshkit.clock import Clock
-from meshkit.errors import FailedPrecondition, MeshError, RateLimited
+from meshkit.errors import MeshError, RateLimited
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE, Registry
 from services.aggregator import market_data
@@ -209,7 +209,7 @@ def _response(text: bytes, status: int) -> web.Response:
 
 async def listen(app: web.Application, port: int, answers: Answers | None = None) -> web.AppRunner:
     """
-    Listen on 127.0.0.1 and return the runner, whose `cleanup` stops it; FailedPrecondition if the port is taken.
+    Listen on 127.0.0.1 and return the runner, whose `cleanup` stops it; PortInUse if the port is taken.
 
     With `answers`, what they know is answered before the application sees it.
     """
@@ -223,10 +223,9 @@ async def listen(app: web.Application, port: int, answers: Answers | None = None
     await runner.setup()
     site = web.TCPSite(runner, HOST, port) if answers is None else FrontSite(runner, HOST, port, answers)
     try:
-        await site.start()
-    except OSError as error:
+        with ports.binding(port, "price-aggregator (solution.priceAggregatorConfig.port)"):
+            await site.start()
+    except BaseException:
         await runner.cleanup()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise FailedPrecondition(f"HTTP port {port} of {HOST} (priceAggregatorConfig.port) is in use") from error
+        raise
     return runner

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.operator import ocr_config
+from chainlink.errors import InvalidOcrConfig
+from chainlink.ocr.contract_config import ContractConfig, OcrConfig
 from services.operator.config import FeedTarget
-from services.operator.errors import ChainUnavailable, InvalidOcrConfig
+from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import OracleIdentity
-from services.operator.ocr_config import FeedConfig
+from services.operator.onchain import ocr_config
 from services.operator.onchain.chain import CallReverted, Chain
 from services.operator.onchain.transactions import Transaction
 from services.operator.reconcile import ContractState
@@ -46,7 +47,7 @@ def deployment(chain: Chain, feed: FeedTarget) -> Transaction:
 
 
 def configuration(
-    chain: Chain, feed: FeedTarget, address: str, config: FeedConfig, oracles: tuple[OracleIdentity, ...], payee: str
+    chain: Chain, feed: FeedTarget, address: str, config: OcrConfig, oracles: tuple[OracleIdentity, ...], payee: str
 ) -> tuple[Transaction, Transaction]:
     """Return the transactions that configure a contract, in the order it demands: payees first, then oracles."""
     encoded = ocr_config.encode(config.offchain, [oracle.ocr.config_public_key for oracle in oracles])
@@ -88,18 +89,26 @@ async def latest_answer(chain: Chain, address: str, decimals: int) -> Answer | N
     return Answer(round_id, price(answer, decimals), updated_s) if round_id else None
 
 
-async def _config(chain: Chain, address: str, block: int) -> FeedConfig | None:
+async def _config(chain: Chain, address: str, block: int) -> OcrConfig | None:
     """Return the last configuration set in a block: nodes go by that event, since there is no getter."""
     events = await chain.logs([address], "ConfigSet", block, block)
     if not events:
         raise ChainUnavailable("eth_getLogs", f"block {block} has no ConfigSet of {address}, but the contract says so")
     said = events[-1]["args"]
+    found = ContractConfig(
+        contract=address,
+        config_count=said["configCount"],
+        signers=tuple(said["signers"]),
+        transmitters=tuple(said["transmitters"]),
+        f=said["threshold"],
+        encoded_version=said["encodedConfigVersion"],
+        encoded=bytes(said["encoded"]),
+    )
     try:
-        return ocr_config.from_event(
-            said["signers"], said["transmitters"], said["threshold"], said["encodedConfigVersion"], said["encoded"]
-        )
+        config, _ = found.decode()
     except InvalidOcrConfig:
         return None
+    return config
 
 
 def _gas(rule: tuple[int, int], oracles: int) -> int:

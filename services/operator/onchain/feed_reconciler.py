@@ -5,12 +5,11 @@ import asyncio
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.operator import ocr_config
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import ChainUnavailable, TopupRequired
 from services.operator.nodes.identity import OracleIdentity
-from services.operator.onchain import contracts, funding
+from services.operator.onchain import contracts, funding, ocr_config
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.reconcile import FeedAction, decide_feed

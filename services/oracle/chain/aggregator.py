@@ -7,10 +7,10 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
+from chainlink.address import checksummed
+from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.answers import blob
 from chainlink.rpc.errors import Malformed
-from services.oracle.ocr.config import ContractConfig
-from services.oracle.ocr.crypto import checksummed
 from services.oracle.ocr.state import RoundRequested, TransmissionDetails
 
 CONFIG_SET = keccak(text="ConfigSet(uint32,uint64,address[],address[],uint8,uint64,bytes)")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
 from services.oracle.chain import aggregator
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.ocr.config import ContractConfig
 
 _NO_DIGEST = bytes(16)
 

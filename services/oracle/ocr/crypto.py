@@ -1,15 +1,11 @@
-"""Signatures of observations and reports, and the encryption of the shared secret."""
+"""Signatures of observations and reports."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from eth_keys.datatypes import PrivateKey, Signature
 from eth_keys.exceptions import BadSignature
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
@@ -49,45 +45,3 @@ def recover_signer(report: bytes, signature: bytes) -> str | None:
         return Signature(signature).recover_public_key_from_msg_hash(keccak(report)).to_checksum_address()
     except (BadSignature, ValidationError, ValueError):
         return None
-
-
-def shared_secret_hash(secret: bytes) -> bytes:
-    """Return keccak256 of the 16-byte secret, by which oracles check their decryption."""
-    return keccak(secret)
-
-
-def encrypt_shared_secret(secret: bytes, ephemeral: bytes, public_keys: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
-    """
-    Encrypt a 16-byte secret for the owners of X25519 public keys; return the Diffie-Hellman point and one block each.
-
-    `ephemeral` is 32 random bytes, used once. There is no mode and no MAC: one AES block under a key that is used once.
-    """
-    key = X25519PrivateKey.from_private_bytes(ephemeral)
-    blocks = []
-    for public_key in public_keys:
-        encryptor = _block_cipher(key, public_key).encryptor()
-        blocks.append(encryptor.update(secret))
-    return key.public_key().public_bytes_raw(), blocks
-
-
-def decrypt_shared_secret(secret_key: bytes, point: bytes, block: bytes) -> bytes:
-    """
-    Decrypt one 16-byte block with a 32-byte X25519 secret key; return 16 bytes that the caller compares by hash.
-
-    Raises:
-        ValueError: when the point is one of the few that give no shared key.
-    """
-    decryptor = _block_cipher(X25519PrivateKey.from_private_bytes(secret_key), point).decryptor()
-    return decryptor.update(block)
-
-
-def _block_cipher(key: X25519PrivateKey, point: bytes) -> Cipher[modes.ECB]:
-    shared = key.exchange(X25519PublicKey.from_public_bytes(point))
-    # One block under a key used once: here ECB is AES itself, which is what the encoding asks for.
-    return Cipher(algorithms.AES(keccak(shared)[:16]), modes.ECB())  # noqa: S305
-
-
-@lru_cache(maxsize=4096)
-def checksummed(address: str) -> str:
-    """Return an address with its checksum; a network has few addresses, and all its feeds share these texts."""
-    return to_checksum_address(address)

@@ -1,31 +1,20 @@
 """
 Errors of the protocol.
 
+InvalidOcrConfig          a configuration that no oracle must run: field, found, allowed (chainlink.errors)
+└── IdentityError         a configuration in which this oracle does not stand, or stands with other keys
 OcrError
-├── ConfigError           a configuration that an oracle must not run: field, found, allowed
-│   └── IdentityError     a configuration in which this oracle does not stand, or stands with other keys
 └── ProtocolError         a message that cannot be decoded: field, found
 """
 
+from chainlink.errors import InvalidOcrConfig
+
 
 class OcrError(Exception):
-    """Root of all errors of the protocol."""
+    """Root of the errors of the protocol."""
 
 
-class ConfigError(OcrError):
-    """Refuse a configuration; `field` is the name in the configuration, `found` and `allowed` are for humans."""
-
-    def __init__(self, field: str, found: object, allowed: str) -> None:
-        super().__init__(field, found, allowed)
-        self.field = field
-        self.found = found
-        self.allowed = allowed
-
-    def __str__(self) -> str:
-        return f"{self.field}: found {self.found}, allowed is {self.allowed}"
-
-
-class IdentityError(ConfigError):
+class IdentityError(InvalidOcrConfig):
     """Refuse a configuration because of who this oracle is."""
 
 

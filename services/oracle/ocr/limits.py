@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from chainlink.ocr.offchain_config import OffchainConfig
 from services.oracle.ocr.messages import MAX_MESSAGE_LENGTH
-from services.oracle.ocr.offchain_config import OffchainConfig
 from services.oracle.p2p.limits import StreamLimits
 
 _NS_PER_S = 1_000_000_000

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from chainlink.ocr.config_rules import MAX_ORACLES
 from feedmesh.ocr.v1 import messages_pb2 as pb
 from services.oracle.ocr.errors import ProtocolError
-from services.oracle.ocr.report import MAX_ORACLES, VALUE_LENGTH, AttributedObservation, encode_value
+from services.oracle.ocr.report import VALUE_LENGTH, AttributedObservation, encode_value
 
 MAX_MESSAGE_LENGTH = 10_000
 _OBSERVATION_SIGNATURE_LENGTH = 64

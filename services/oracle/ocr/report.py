@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainlink.ocr.config_rules import MAX_ORACLES
 from services.oracle.ocr.errors import ProtocolError
 
-MAX_ORACLES = 31
 VALUE_LENGTH = 24
 MIN_VALUE, MAX_VALUE = -(1 << 191), (1 << 191) - 1
 _WORD = 32

@@ -1,6 +1,6 @@
 """The last configuration of each contract, to start from while the chain cannot be reached."""
 
-from services.oracle.ocr.config import ContractConfig
+from chainlink.ocr.contract_config import ContractConfig
 from services.oracle.store.database import Database
 
 

@@ -33,6 +33,11 @@ class MeshPlan:
         return self.settings.run_dir.configuration
 
     @property
+    def ports(self) -> dict[int, str]:
+        """Return every TCP port with the service that listens on it."""
+        return {port: spec.name for spec in self.services for port in spec.ports}
+
+    @property
     def files(self) -> list[Path]:
         """Return the files that a supervisor and its services leave in the run directory when they are killed."""
         files = [self.settings.run_dir.socket("supervisor"), self.configuration_copy]

@@ -1,6 +1,7 @@
 """The command starts, serves, and stops."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -43,4 +44,5 @@ def test_port_in_use_is_a_clear_error() -> None:
         with started("--port", str(port)) as (process, event):
             assert 1 == process.wait(timeout=10)
 
-    assert f"port {port} of 127.0.0.1 is in use by another process" == event["error"]
+    expected = f"port {port} on 127.0.0.1, wanted by the market (--port), is in use; held by pid {os.getpid()} ("
+    assert str(event["error"]).startswith(expected)

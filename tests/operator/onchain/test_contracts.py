@@ -3,11 +3,10 @@ from decimal import Decimal
 import pytest
 
 from meshkit.errors import MeshError
-from services.operator import ocr_config
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.nodes.identity import OracleIdentity, oracles
 from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts
+from services.operator.onchain import contracts, ocr_config
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender
 from tests.operator.anvil import Anvil

@@ -7,12 +7,11 @@ import pytest
 
 from meshkit.clock import SystemClock
 from meshkit.errors import MeshError, Unavailable
-from services.operator import ocr_config
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import oracles
 from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts, rounds
+from services.operator.onchain import contracts, ocr_config, rounds
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender

@@ -6,8 +6,10 @@ from hashlib import sha256
 
 from chainlink.keys.ocr1 import OracleKeys
 from chainlink.keys.secp256k1 import address_of
-from services.oracle.ocr.config import ContractConfig, PublicConfig, SharedConfig
-from services.oracle.ocr.offchain_config import OffchainConfig, SharedSecretEncryptions
+from chainlink.ocr.contract_config import ContractConfig
+from chainlink.ocr.offchain_config import OffchainConfig
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
+from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.p2p.identity import PeerKey
 
 CHAIN_ID = 1337
@@ -47,7 +49,6 @@ def demo_timings(n: int) -> OffchainConfig:
         s=(1, 1, n - 2),
         offchain_public_keys=(),
         peer_ids=(),
-        encryptions=SharedSecretEncryptions(bytes(32), bytes(32), ()),
     )
 
 
@@ -60,11 +61,11 @@ def make_committee(n: int = 4, f: int = 1, secret: bytes = bytes(range(16)), **c
         demo_timings(n),
         offchain_public_keys=tuple(k.offchain_public_key for k in keys),
         peer_ids=tuple(p.peer_id for p in peers),
-        encryptions=SharedSecretEncryptions.seal(secret, b"\x11" * 32, [k.config_public_key for k in keys]),
     )
     offchain = dataclasses.replace(offchain, **changes)  # type: ignore[arg-type]
+    sealed = SharedSecretEncryptions.seal(secret, b"\x11" * 32, [k.config_public_key for k in keys])
     contract_config = ContractConfig(
-        CONTRACT, 1, tuple(k.signing_address for k in keys), tuple(transmitters), f, 1, offchain.encode()
+        CONTRACT, 1, tuple(k.signing_address for k in keys), tuple(transmitters), f, 1, offchain.encode(sealed)
     )
     public = PublicConfig.from_contract(contract_config, CHAIN_ID)
     shared = [SharedConfig.join(public, keys[i], peers[i].peer_id, transmitters[i]) for i in range(n)]

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from chainlink.errors import InvalidPeerId
+from chainlink.errors import InvalidOcrConfig, InvalidPeerId
 from chainlink.keys.peer_id import decode_peer_id
 from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import PublicConfig, SharedConfig
-from services.oracle.ocr.errors import ConfigError, ProtocolError
+from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.messages import (
     AttestedReportMany,
     AttestedReportOne,
@@ -92,7 +92,7 @@ def _attest(raw: bytes) -> None:
 DECODERS: dict[str, tuple[Callable[[bytes], object], type[Exception], list[bytes]]] = {
     "message": (_attest, ProtocolError, [encode_message(message) for message in MESSAGES]),
     "report": (_decode_report, ProtocolError, [REPORT]),
-    "config": (_configure, ConfigError, [COMMITTEE.contract_config.encoded]),
+    "config": (_configure, InvalidOcrConfig, [COMMITTEE.contract_config.encoded]),
     "frames": (_parse_frames, FrameRefused, [b"".join(frame.encode() for frame in FRAMES)]),
     "knock": (
         lambda raw: read_knock(raw, PEERS[0].public_key),

@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 from eth_abi.abi import encode
 
+from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.tracker import ConfigTracker
-from services.oracle.ocr.config import ContractConfig
 from tests.oracle.ocr.committee import CONTRACT, make_committee
 
 TRUE = make_committee().contract_config

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_utils.crypto import keccak
 
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from services.oracle.ocr import crypto, report, schedule
 from services.oracle.ocr.report import AttributedObservation
 
@@ -52,15 +53,12 @@ def test_no_stage_beyond_the_sizes() -> None:
 def test_shared_secret() -> None:
     """A secret encrypts to the known block and decrypts again."""
     vector = {name: bytes.fromhex(value) for name, value in VECTORS["config_encryption"].items()}
-    point, blocks = crypto.encrypt_shared_secret(
-        vector["shared_secret"], vector["ephemeral"], [vector["oracle_public_key"]]
-    )
-    decrypted = crypto.decrypt_shared_secret(vector["oracle_secret_key"], point, blocks[0])
+    sealed = SharedSecretEncryptions.seal(vector["shared_secret"], vector["ephemeral"], [vector["oracle_public_key"]])
 
-    assert vector["diffie_hellman_point"] == point
-    assert [vector["encryption"]] == blocks
-    assert vector["shared_secret_hash"] == crypto.shared_secret_hash(vector["shared_secret"])
-    assert vector["shared_secret"] == decrypted
+    assert vector["diffie_hellman_point"] == sealed.diffie_hellman_point
+    assert (vector["encryption"],) == sealed.encryptions
+    assert vector["shared_secret_hash"] == sealed.shared_secret_hash
+    assert vector["shared_secret"] == sealed.open(0, vector["oracle_secret_key"])
 
 
 def test_report_and_signature() -> None:

@@ -18,11 +18,11 @@ import pytest_asyncio
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
+from chainlink.ocr.contract_config import ContractConfig
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.client import channel
-from services.oracle.ocr.config import ContractConfig
-from services.oracle.ocr.offchain_config import SharedSecretEncryptions
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.database import Database
 from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
@@ -314,10 +314,12 @@ async def test_a_start_without_a_chain(api: Api, postgres: Server) -> None:
         demo_timings(4),
         offchain_public_keys=tuple(key.offchain_public_key for key in keys),
         peer_ids=tuple(p2p.peer_id for _, p2p, _ in members),
-        encryptions=SharedSecretEncryptions.seal(bytes(16), bytes(32), [key.config_public_key for key in keys]),
+    )
+    encoded = offchain.encode(
+        SharedSecretEncryptions.seal(bytes(16), bytes(32), [key.config_public_key for key in keys])
     )
     signers = tuple(key.signing_address for key in keys)
-    config = ContractConfig(CONTRACT, 1, signers, tuple(evm.address for evm, _, _ in members), 1, 1, offchain.encode())
+    config = ContractConfig(CONTRACT, 1, signers, tuple(evm.address for evm, _, _ in members), 1, 1, encoded)
     async with Database.connect(node_url(postgres, SPARE_OF_REST), max_connections=1, deadline_s=10) as database:
         await ContractConfigStore(database).save(1337, config, 5)
     await api.equip()

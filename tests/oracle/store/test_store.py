@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from chainlink.ocr.contract_config import ContractConfig
 from services.oracle.chain.flight import Attempt, Flight
 from services.oracle.chain.gas import Fees
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
-from services.oracle.ocr.config import ContractConfig
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.announcement import Announcement
