@@ -72,9 +72,13 @@ def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_d
         owned.append(data_dir.chain)
     elif spec.name in {"postgres-bootstrap", "postgres"}:
         # What is made there belongs to dbinit's group, so that dbinit can read the superuser's password.
+        # The one leaves for the other how the server is to be started.
+        directories.append(Directory(run_dir.postgres_launch.parent, _SHARED, accounts.group))
         directories.append(Directory(data_dir.postgres, 0o2751, accounts.users["dbinit"][1]))
     return replace(
         spec,
+        # dbinit could not make a cluster for another user, so whoever the server will run as makes it.
+        command=(*spec.command, "--here") if spec.name == "postgres-bootstrap" else spec.command,
         environment=_environment(spec, copy),
         identity=Identity(
             uid,
