@@ -9,20 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.report import FeedRecord, state_name
+from cli.service_table import duration, service_table
 from cli.watch import View
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
-
-_COLOURS = {
-    "healthy": "green",
-    "completed": "green",
-    "starting": "yellow",
-    "pending": "dim",
-    "backoff": "red",
-    "unhealthy": "red",
-    "failed": "bold red",
-    "skipped": "red",
-}
 
 
 class Lines:
@@ -55,23 +45,6 @@ def _short(node: str) -> str:
     return node.removeprefix("chainlink-")
 
 
-def service_table(services: list[supervisor_pb.Service], now_s: float) -> Table:
-    """Return the services as a table; `now_s` is Unix time, for the uptimes."""
-    table = Table("service", "state", "pid", "restarts", "uptime", "", box=None, pad_edge=False)
-    for service in services:
-        state = state_name(service.state)
-        uptime = duration(now_s - service.start_time.ToMilliseconds() / 1000) if service.pid else ""
-        table.add_row(
-            service.name,
-            Text(state, style=_COLOURS.get(state, "")),
-            str(service.pid or ""),
-            str(service.restarts),
-            uptime,
-            Text(service.message, style="dim"),
-        )
-    return table
-
-
 def feed_table(records: list[FeedRecord], latest: dict[str, operator_pb.Round], now_s: float) -> Table:
     """Return the feeds as a table; `now_s` is Unix time, for the ages."""
     table = Table("feed", "answer", "round", "age", "observers", "transmitter", box=None, pad_edge=False)
@@ -89,16 +62,6 @@ def feed_table(records: list[FeedRecord], latest: dict[str, operator_pb.Round], 
             _short(accepted.transmitter),
         )
     return table
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people read them: 7s, 3m 5s, 2h 10m."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60}s"
-    return f"{whole // 3600}h {whole % 3600 // 60}m"
 
 
 class LiveTable:
@@ -129,6 +92,13 @@ class LiveTable:
         self._latest[record.name] = accepted
 
     def _draw(self) -> Group:
+        # On a thread of the display's own, which an error would end, and every later drawing with it.
+        try:
+            return self._tables()
+        except Exception as error:
+            return Group(Text(f"the tables cannot be drawn now: {error!r}", style="red"))
+
+    def _tables(self) -> Group:
         now_s = time.time()
         return Group(
             Text(self._title, style="bold"),

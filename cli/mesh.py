@@ -7,8 +7,9 @@ Run a mesh in the foreground: `feedmesh run` and `feedmesh up` are both this, on
         │
     Watcher ── gRPC ──▶ View ──▶ LiveTable or Lines
 
-The run ends when the wanted rounds are there, a signal comes, the time is up or the supervisor ends. Whatever the
-cause, the supervisor is stopped and waited for before launch() returns, so nothing of the mesh is left.
+The run ends when the wanted rounds are there, a signal comes, the time is up or the supervisor ends; never because
+something cannot be shown. Whatever the cause, the supervisor is stopped and waited for before launch() returns, so
+nothing of the mesh is left.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 from rich.console import Console
 
@@ -27,6 +27,7 @@ from cli.display import Lines, LiveTable
 from cli.errors import CliError, MeshFailed
 from cli.report import FeedRecord, final_line
 from cli.supervised import Supervised
+from cli.tolerant_output import Display, say, write_line
 from cli.watch import View, Watcher, fetch_references
 from meshkit.configuration.load import load
 
@@ -54,25 +55,26 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
             title = f"feedmesh  data {solution.mesh.data_dir}  sockets {solution.mesh.run_dir}"
             display = stack.enter_context(LiveTable(view, console, title))
         else:
-            display = Lines(lambda text: print(text, file=sys.stderr if as_json else sys.stdout, flush=True), started_s)
-        view.on_service, view.on_round = display.service, display.round
+            stream = sys.stderr if as_json else sys.stdout
+            display = Lines(lambda text: write_line(text, stream), started_s)
+        view.on_service, view.on_round, view.on_problem = display.service, display.round, display.say
 
         await supervised.start()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _on_signal, interrupted, supervised)
         # It goes on during the stop, so that one sees what is still there.
-        following = asyncio.create_task(watcher.run(supervised.is_ours))
+        following = asyncio.create_task(_follow(watcher, supervised, display))
         try:
-            await _until_end(supervised, watcher.done, following, interrupted, timeout_s if rounds else 0, hint)
+            await _until_end(supervised, watcher.done, interrupted, timeout_s if rounds else 0, hint)
             if rounds and not interrupted.is_set():
                 await fetch_references(solution, list(view.feeds.values()))
         except CliError as failure:
             error = failure
-        except aiohttp.ClientError as failure:
-            error = MeshFailed(f"the market simulator gave no reference price: {failure}", hint)
+        except Exception as failure:  # whatever it is, what runs is stopped in order
+            error = MeshFailed(f"the market simulator gave no reference price: {failure!r}", hint)
         services = list(view.services.values())
         if supervised.exit_code is None:
-            display.say("stopping in reverse order")
+            say(display, "stopping in reverse order")
         exit_code = await supervised.stop()
         following.cancel()
         await asyncio.wait({following})
@@ -80,7 +82,7 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
             error = MeshFailed(supervised.last_error(), hint, exit_code)
         if error is None and interrupted.is_set() and rounds:
             error = MeshFailed("interrupted before the rounds were there", exit_code=130)
-        display.say("everything is stopped" if error is None else f"error: {error}")
+        say(display, "everything is stopped" if error is None else f"error: {error}")
 
     if as_json:
         report = final_line(
@@ -90,7 +92,7 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
             services=services,
             feeds=list(view.feeds.values()),
         )
-        print(orjson.dumps(report).decode(), flush=True)
+        write_line(orjson.dumps(report).decode(), sys.stdout)
     return 0 if error is None else error.exit_code
 
 
@@ -101,10 +103,17 @@ def _on_signal(interrupted: asyncio.Event, supervised: Supervised) -> None:
     interrupted.set()
 
 
+async def _follow(watcher: Watcher, supervised: Supervised, display: Display) -> None:
+    """Watch the mesh; if that fails, it is said, and the mesh goes on without being shown."""
+    try:
+        await watcher.run(supervised.is_ours)
+    except Exception as error:  # a defect of ours
+        say(display, f"the mesh is no longer shown, but goes on: {error!r}")
+
+
 async def _until_end(
     supervised: Supervised,
     done: asyncio.Event,
-    following: asyncio.Task[None],
     interrupted: asyncio.Event,
     timeout_s: float,
     hint: str,
@@ -117,15 +126,11 @@ async def _until_end(
         asyncio.create_task(interrupted.wait()),
     }
     try:
-        finished, _ = await asyncio.wait(
-            {following, *waits}, timeout=timeout_s or None, return_when=asyncio.FIRST_COMPLETED
-        )
+        finished, _ = await asyncio.wait(waits, timeout=timeout_s or None, return_when=asyncio.FIRST_COMPLETED)
         if not finished:
             raise MeshFailed(f"the rounds were not there after {timeout_s:.0f} s", hint)
         if ended in finished:
             raise MeshFailed(supervised.last_error(), hint, ended.result())
-        if following in finished:
-            raise MeshFailed(f"the mesh can no longer be watched: {following.exception()!r}", hint)
     finally:
         for task in waits:
             task.cancel()

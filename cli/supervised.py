@@ -11,10 +11,13 @@ import orjson
 import psutil
 
 from cli.errors import MeshFailed
+from cli.tolerant_output import write_line
 
 # The supervisor stops everything within 15 s by itself; this is for a supervisor that hangs.
 STOP_LIMIT_S = 20.0
 _KEPT_LINES = 200
+_READ_BYTES = 65_536
+_LONGEST_LINE_BYTES = 1 << 20
 
 
 class Supervised:
@@ -46,18 +49,27 @@ class Supervised:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             env=environment,
-            limit=1 << 20,
         )
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        async for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip("\n")
-            self._lines.append(line)
-            if self._pass_output:
-                print(line, flush=True)
+        rest = b""
+        while piece := await self._process.stdout.read(_READ_BYTES):
+            *whole, rest = (rest + piece).split(b"\n")
+            # A line without end, of which only the last part would ever be shown, must not fill the memory.
+            rest = rest[-_LONGEST_LINE_BYTES:]
+            for line in whole:
+                self._take(line)
+        if rest:
+            self._take(rest)
+
+    def _take(self, raw: bytes) -> None:
+        line = raw.decode(errors="replace")
+        self._lines.append(line)
+        if self._pass_output:
+            write_line(line, sys.stdout)
 
     def is_ours(self, pid: int) -> bool:
         """Tell whether the supervisor with this pid is the one we started, which stands below its guards."""

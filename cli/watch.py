@@ -10,7 +10,7 @@ import aiohttp
 import grpc
 import grpc.aio
 
-from cli import market_feeds
+from cli.embedded import feeds
 from cli.report import FeedRecord, enough
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
@@ -23,26 +23,41 @@ from meshkit.configuration.solution import Solution
 from meshkit.paths import RunDir
 
 _RECONNECT_S = 0.5
+_NODE = "chainlink-node-"
+_MOST_PROBLEMS = 20
+# What a server answers that is not there, is being restarted, or has more to do than there was time for.
+_EXPECTED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
 # Round starts older than this cannot belong to a report that is still to be accepted.
 _KEPT_STARTS = 200
 
 
 @dataclass(slots=True)
 class View:
-    """What is known of the mesh at this moment."""
+    """What is known of the mesh at this moment; feeds, services and nodes come and go with its configuration."""
 
     feeds: dict[str, FeedRecord]
     services: dict[str, supervisor_pb.Service] = field(default_factory=dict)
     startup_s: float | None = None
     first_round_s: float | None = None
     starts: dict[tuple[str, int, int], float] = field(default_factory=dict)
-    # One value is put for every change that a person may want to see.
+    # Called for what a person may want to see.
     on_service: Callable[[supervisor_pb.Service], None] = lambda service: None
     on_round: Callable[[operator_pb.Round, FeedRecord], None] = lambda accepted, record: None
+    on_problem: Callable[[str], None] = lambda text: None
 
 
 class Watcher:
-    """Keep a View up to date until cancelled. A broken stream is opened again: its server is being restarted."""
+    """
+    Keep a View up to date until cancelled, whatever the servers answer.
+
+    A broken stream is opened again: its server is being restarted. A follower that fails otherwise tells so once and
+    goes on: it is not the mesh that has failed.
+    """
 
     def __init__(self, solution: Solution, view: View, started_s: float, wanted_rounds: int) -> None:
         self._solution = solution
@@ -51,30 +66,47 @@ class Watcher:
         self._started_s = started_s
         self._wanted_rounds = wanted_rounds
         self._seen: set[tuple[str, str, int]] = set()
+        self._told: set[str] = set()
+        self._nodes: dict[str, asyncio.Task[None]] = {}
+        self._feeds_changed = asyncio.Event()
         self.done = asyncio.Event()
 
     async def run(self, is_ours: Callable[[int], bool]) -> None:
         """Follow everything, once a supervisor answers whose process id is ours."""
         await self._again(lambda: self._answers(is_ours))
-        first = self._solution.bootstrap_nodes + 1
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._again(self._services))
-            group.create_task(self._again(self._ready))
-            group.create_task(self._again(self._addresses))
-            group.create_task(self._again(self._rounds))
-            for node in range(first, self._solution.total_nodes + 1):
-                group.create_task(self._again(lambda node=node: self._starts(node)))  # type: ignore[misc]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for follow in (self._services, self._ready, self._feeds, self._rounds):
+                    group.create_task(self._again(follow))
+        finally:
+            for name in list(self._nodes):
+                self._forget_node(name)
 
     async def _again(self, follow: Callable[[], Awaitable[bool]]) -> None:
-        """Call `follow` until it returns True, each time its server is gone."""
+        """Call `follow` until it returns True, each time its server is gone or it failed."""
         while True:
             try:
                 if await follow():
                     return
             except grpc.aio.AioRpcError as error:
-                if error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT):
-                    raise
+                if error.code() not in _EXPECTED:
+                    self._tell(f"{error.code().name}: {error.details()}")
+            except Exception as error:  # a defect of ours: it must cost a line, not the mesh
+                self._tell(repr(error))
             await asyncio.sleep(_RECONNECT_S)
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self._told and len(self._told) < _MOST_PROBLEMS:
+            self._told.add(problem)
+            self._show(self._view.on_problem, f"a part of the mesh cannot be watched now: {problem}")
+
+    def _show(self, show: Callable[..., None], *news: object) -> None:
+        """Give somebody news; what they do with it is their own affair."""
+        try:
+            show(*news)
+        except Exception as error:  # a terminal that is gone, a defect of a table
+            if show is not self._view.on_problem:
+                self._tell(repr(error))
 
     async def _answers(self, is_ours: Callable[[int], bool]) -> bool:
         # Another mesh may hold these sockets; ours will find that out and say so.
@@ -86,13 +118,37 @@ class Watcher:
     async def _services(self) -> bool:
         async with channel(self._run.socket("supervisor")) as connection:
             stub = supervisor_grpc.SupervisorServiceStub(connection)
+            listed = await stub.ListServices(supervisor_pb.ListServicesRequest())
+            for gone in self._view.services.keys() - {service.name for service in listed.services}:
+                self._forget_service(gone)
             async for change in stub.WatchServices(supervisor_pb.WatchServicesRequest()):
-                service = change.service
-                earlier = self._view.services.get(service.name)
-                self._view.services[service.name] = service
-                if earlier is None or (earlier.state, earlier.pid) != (service.state, service.pid):
-                    self._view.on_service(service)
+                self._take_service(change)
         return False
+
+    def _take_service(self, change: supervisor_pb.WatchServicesResponse) -> None:
+        service = change.service
+        earlier = self._view.services.get(service.name)
+        self._view.services[service.name] = service
+        if earlier is None or (earlier.state, earlier.pid) != (service.state, service.pid):
+            if service.name == "operator":
+                self._feeds_changed.set()
+            self._show(self._view.on_service, service)
+        if change.removed:
+            self._forget_service(service.name)
+        elif service.name not in self._nodes and self._is_oracle(service.name):
+            self._nodes[service.name] = asyncio.create_task(self._again(lambda: self._starts(service.name)))
+
+    def _forget_service(self, name: str) -> None:
+        self._view.services.pop(name, None)
+        self._forget_node(name)
+
+    def _forget_node(self, name: str) -> None:
+        if (task := self._nodes.pop(name, None)) is not None:
+            task.cancel()
+
+    def _is_oracle(self, name: str) -> bool:
+        number = name.removeprefix(_NODE)
+        return name.startswith(_NODE) and number.isdecimal() and int(number) > self._solution.bootstrap_nodes
 
     async def _ready(self) -> bool:
         async with channel(self._run.socket("supervisor")) as connection:
@@ -101,12 +157,21 @@ class Watcher:
         self._view.startup_s = time.monotonic() - self._started_s
         return True
 
-    async def _addresses(self) -> bool:
+    async def _feeds(self) -> bool:
+        """Learn which feeds there are and where their contracts are, again whenever the operator is another."""
+        self._feeds_changed.clear()
         async with channel(self._run.socket("operator")) as connection:
             listed = await operator_grpc.OperatorServiceStub(connection).ListFeeds(operator_pb.ListFeedsRequest())
         for feed in listed.feeds:
-            self._view.feeds[feed.name].address = feed.address
-        return all(record.address for record in self._view.feeds.values())
+            self._record(feed.name).address = feed.address
+        for gone in self._view.feeds.keys() - {feed.name for feed in listed.feeds}:
+            del self._view.feeds[gone]
+        if all(record.address for record in self._view.feeds.values()):
+            await self._feeds_changed.wait()
+        return False
+
+    def _record(self, feed: str) -> FeedRecord:
+        return self._view.feeds.setdefault(feed, FeedRecord(feed))
 
     async def _rounds(self) -> bool:
         async with channel(self._run.socket("operator")) as connection:
@@ -116,7 +181,9 @@ class Watcher:
         return False
 
     def _accept(self, accepted: operator_pb.Round) -> None:
-        record = self._view.feeds[accepted.feed]
+        if accepted.feed not in self._view.feeds:
+            self._feeds_changed.set()
+        record = self._record(accepted.feed)
         identity = (accepted.feed, record.address, accepted.round_id)
         if identity in self._seen:
             return
@@ -126,12 +193,12 @@ class Watcher:
         record.add(accepted, now_s, None if start_s is None else (now_s - start_s) * 1000)
         if self._view.first_round_s is None:
             self._view.first_round_s = now_s - self._started_s
-        self._view.on_round(accepted, record)
         if self._wanted_rounds and enough(self._view.feeds.values(), self._wanted_rounds):
             self.done.set()
+        self._show(self._view.on_round, accepted, record)
 
-    async def _starts(self, node: int) -> bool:
-        async with channel(self._run.socket(f"chainlink-node-{node}")) as connection:
+    async def _starts(self, node: str) -> bool:
+        async with channel(self._run.socket(node)) as connection:
             stub = oracle_grpc.OracleServiceStub(connection)
             async for step in stub.WatchRounds(oracle_pb.WatchRoundsRequest()):
                 if step.stage == oracle_pb.ROUND_STAGE_STARTED:
@@ -153,7 +220,7 @@ async def fetch_references(solution: Solution, records: list[FeedRecord]) -> Non
     base = f"http://127.0.0.1:{solution.mesh.market.port}/reference"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         for record in records:
-            pair = market_feeds.reference(record.name)
+            pair = feeds.reference(record.name)
             if pair is None:
                 continue
             query = {"pairs": pair}

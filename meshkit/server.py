@@ -17,9 +17,10 @@ from meshkit import log
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.interceptors import CallInterceptor
 from meshkit.metrics import RPC_METRICS, Registry
+from meshkit.paths import LONGEST_SOCKET_PATH
 
-# The kernel's limit for the path of a Unix socket, without its terminating zero.
-LONGEST_SOCKET_PATH = 107
+# The health name under which a server says whether its process still does its work; one that does not is restarted.
+LIVENESS = "liveness"
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
 OPTIONS: tuple[tuple[str, int], ...] = (
     # Without it two servers may share a TCP port and steal each other's calls.
@@ -78,6 +79,11 @@ class MeshServer:
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(name, status)
 
+    async def set_alive(self, alive: bool) -> None:
+        """Say whether the process still does its work: if not, nothing of it serves, and it wants to be restarted."""
+        for name in ("", *self._names, LIVENESS):
+            await self.set_serving(name, alive)
+
     async def start(self, *, serving: bool = True) -> None:
         """
         Bind and begin to answer; `serving` is the health of all added services.
@@ -96,6 +102,7 @@ class MeshServer:
                     raise FailedPrecondition(f"cannot listen on {address}: {error}") from error
         for name in ("", *self._names):
             await self.set_serving(name, serving)
+        await self.set_serving(LIVENESS, True)
         await self._server.start()
         self._socket.chmod(0o660)
         self._log.info("listening", socket=str(self._socket), services=self._names)

@@ -1,4 +1,4 @@
-"""Compiled contracts for web3: `node contracts/compile.js` writes what this module reads."""
+"""Compiled contracts: `node contracts/compile.js` writes what this module reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class UnknownArtifact(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Hold one compiled contract: the ABI as web3 takes it, and the creation code as 0x-prefixed hex."""
+    """Hold one compiled contract: the ABI as its compiler gives it, and the creation code as 0x-prefixed hex."""
 
     name: str
     abi: list[dict[str, Any]]

@@ -6,9 +6,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-import orjson
 from eth_typing import ChecksumAddress
 
+from chainlink.rpc.errors import ChainError, RpcRefused
+from chainlink.rpc.http import FAILURES, Transport, in_words
 from devkit.chain.errors import RpcFailed
 from devkit.chain.journal import Block
 
@@ -19,6 +20,7 @@ class Rpc:
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
         self._session = aiohttp.ClientSession(trust_env=False)
+        self._transport = Transport(self._session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,13 +67,9 @@ class Rpc:
         return bytes.fromhex((await self._call("anvil_dumpState", timeout_s=timeout_s))[2:])
 
     async def _call(self, method: str, *params: object, timeout_s: float = 10) -> Any:
-        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._session.post(self._url, json=request, timeout=timeout) as response:
-                answer = orjson.loads(await response.read())
-        except (aiohttp.ClientError, TimeoutError, ConnectionError, orjson.JSONDecodeError) as error:
-            raise RpcFailed(method, str(error) or type(error).__name__) from error
-        if "error" in answer:
-            raise RpcFailed(method, str(answer["error"].get("message")))
-        return answer["result"]
+            return await self._transport.ask(self._url, method, params, timeout_s=timeout_s)
+        except RpcRefused as error:
+            raise RpcFailed(method, error.message) from error
+        except (*FAILURES, ChainError) as error:
+            raise RpcFailed(method, in_words(error)) from error

@@ -1,16 +1,18 @@
 """Read `configuration.json` and say clearly what is wrong with it."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from meshkit import feeds, log
+from meshkit import feeds
+from meshkit.censor import add_secret
+from meshkit.configuration.keys_by_service import ServiceKeys
 from meshkit.configuration.solution import SP_SECRETS_DIR, Configuration
-from meshkit.errors import FailedPrecondition
+from meshkit.errors import FailedPrecondition, InvalidInput
+from meshkit.paths import CONFIG_VARIABLE
 
 
 class InvalidConfiguration(FailedPrecondition):
@@ -24,6 +26,22 @@ class InvalidConfiguration(FailedPrecondition):
         self.problems = tuple(problems)
 
 
+def path_in(environment: Mapping[str, str]) -> Path:
+    """Return the path that FEEDMESH_CONFIG gives; raise InvalidInput, which names the variable, if it gives none."""
+    if not environment.get(CONFIG_VARIABLE):
+        raise InvalidInput(CONFIG_VARIABLE, environment.get(CONFIG_VARIABLE), "the path of a configuration.json")
+    return Path(environment[CONFIG_VARIABLE])
+
+
+def load_from_environment(environment: Mapping[str, str], keys: ServiceKeys) -> Configuration:
+    """
+    Return the configuration that FEEDMESH_CONFIG names, of which a service can read its own keys and nothing else.
+
+    Raises as `path_in` and `load`.
+    """
+    return keys.view(load(path_in(environment)))
+
+
 def load(path: Path) -> Configuration:
     """
     Read and validate the configuration and register its secrets with the log.
@@ -31,6 +49,20 @@ def load(path: Path) -> Configuration:
     A value that is a path below `spSecretsDir` stands for what that file holds, without white space around it.
     Raises InvalidConfiguration, which names every faulty key, never a value.
     """
+    document = read_document(path)
+    try:
+        configuration = Configuration.model_validate(document)
+    except ValidationError as error:
+        raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
+    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
+        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
+    for secret in secrets_of(configuration):
+        add_secret(secret)
+    return configuration
+
+
+def read_document(path: Path) -> Any:
+    """Return the file's JSON with what the files of secrets that it names hold; raise InvalidConfiguration."""
     try:
         document = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -41,15 +73,7 @@ def load(path: Path) -> Configuration:
     document = _filled(document, _secrets_dir(document), "", problems)
     if problems:
         raise InvalidConfiguration(path, problems)
-    try:
-        configuration = Configuration.model_validate(document)
-    except ValidationError as error:
-        raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
-    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
-        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
-    for secret in secrets_of(configuration):
-        log.add_secret(secret)
-    return configuration
+    return document
 
 
 def secrets_of(section: BaseModel) -> Iterator[str]:
@@ -96,6 +120,8 @@ def _describe(fault: Any) -> str:
     path = ".".join(location) or "the file"
     if fault["type"] != "extra_forbidden":
         return f"{path}: {fault['msg']}"
+    import difflib
+
     nearest = difflib.get_close_matches(location[-1], _known_names(location[:-1]), n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return f"{path}: unknown key{hint}"

@@ -81,6 +81,20 @@ class Solution(Section):
             raise ValueError(f"totalNodes - bootstrapNodes must be at most 31 oracles, found {oracles}")
         return self
 
+    @model_validator(mode="after")
+    def _endpoints_differ(self) -> "Solution":
+        # Nodes refuse to start with two endpoints of one name or address.
+        endpoints = self.mesh.rpc_endpoints
+        for name, values in (
+            ("name", [self.chainlink_node_name, *(endpoint.name for endpoint in endpoints)]),
+            ("httpUrl", [self.chainlink_rpc_http_url, *(endpoint.http_url for endpoint in endpoints)]),
+            ("wsUrl", [self.chainlink_rpc_ws_url, *(endpoint.ws_url for endpoint in endpoints)]),
+        ):
+            for position, value in enumerate(values[1:]):
+                if value in values[: position + 1]:
+                    raise ValueError(f"mesh.rpcEndpoints[{position}].{name} is that of another endpoint")
+        return self
+
 
 class Configuration(Section):
     """The file."""

@@ -21,9 +21,9 @@ def main() -> None:
     if arguments.here and command != "bootstrap":
         parser.error(f"--here: found with {command or 'the service'}, allowed with bootstrap")
     if command is None:
-        from services.dbinit import daemon
+        from services.dbinit import app
 
-        daemon.run()
+        app.run()
     elif command == "postgres":
         from services.dbinit import launch
 

@@ -1,7 +1,7 @@
 """What the operator can do, joined: preparing nodes, reconciling, and reading feeds, rounds and balances."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,16 +9,17 @@ from meshkit.clock import Clock
 from services.operator import reconcile_loop
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
+from services.operator.feed_phase import FeedPhase
 from services.operator.nodes.identity import oracles
-from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts
+from services.operator.nodes.prepare_nodes import Preparation
+from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.contracts import Answer
+from services.operator.onchain.feed_contract import Answer
+from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
-from services.operator.reconcile import FeedPhase
+from services.operator.pass_watch import PassWatch, longest_pass_s
 from services.operator.reconciler import Reconciler
-from services.operator.saved_state import FeedStore
 
 _TRANSACTION_DEADLINE_S = 60.0
 STATE_FILE = "feeds.json"
@@ -52,32 +53,40 @@ class Operator:
         self._config = config
         self._clock = clock
         self._oracles = oracles(prepared.identities)
-        self._chain = Chain(config.chain.http_url, config.chain.chain_id)
+        self._chain = Chain(config.chain.endpoints, config.chain.chain_id)
         self._sender = Sender(
             self._chain,
             config.credentials.faucet_private_key,
             config.chain.gas_price_wei,
             clock,
             _TRANSACTION_DEADLINE_S,
+            most_gas_price_wei=config.chain.most_gas_price_wei,
         )
-        store = FeedStore(config.data.operator / STATE_FILE, config.chain.chain_id)
-        self.reconciler = Reconciler(config, prepared, self._chain, self._sender, store, clock)
+        known = KnownContracts(config.data.operator / STATE_FILE, config.chain.chain_id)
+        self.reconciler = Reconciler(config, prepared, self._chain, self._sender, known, clock)
         nodes = [oracle.node for oracle in self._oracles]
         names = NodeNames(
             by_transmitter={node.transmitter_address.lower(): node.name for node in nodes},
             by_index=[node.name for node in nodes],
         )
-        self.rounds = RoundFollower(self._chain, names, self._followed, clock)
+        longest_s = longest_pass_s(len(config.feeds), config.transaction_batch, _TRANSACTION_DEADLINE_S)
+        self._passes = PassWatch(clock, longest_s)
+        self.rounds = RoundFollower(self._chain, names, self._followed, clock, self._passes)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[asyncio.Future[list[None]]]:
-        """Reconcile and follow rounds in the background while the body runs; give what ends only with an error."""
+    async def running(self, report: Callable[[bool], Awaitable[None]]) -> AsyncIterator[asyncio.Future[list[None]]]:
+        """
+        Reconcile and follow rounds in the background while the body runs; give what ends only with an error.
+
+        `report` is told when a pass never ends, with False, and when all is well again, with True.
+        """
+        reconciling = reconcile_loop.run(
+            self.reconciler.parts, lambda: self.reconciler.all_running, self._clock, self._passes
+        )
         tasks = [
             asyncio.create_task(self.rounds.run(), name="rounds"),
-            asyncio.create_task(
-                reconcile_loop.run(self.reconciler.parts, lambda: self.reconciler.all_running, self._clock),
-                name="reconcile",
-            ),
+            asyncio.create_task(reconciling, name="reconcile"),
+            asyncio.create_task(self._passes.run(report), name="watch passes"),
         ]
         try:
             yield asyncio.gather(*tasks)
@@ -116,7 +125,7 @@ class Operator:
         # Before the first pass the phase is PENDING, and the recorded address may be of a chain that is gone.
         if phase is FeedPhase.PENDING or record is None:
             return FeedStatus(feed.name, feed.decimals, FeedPhase.PENDING)
-        answer = await contracts.latest_answer(self._chain, record.address, feed.decimals)
+        answer = await feed_contract.latest_answer(self._chain, record.address, feed.decimals)
         return FeedStatus(feed.name, feed.decimals, phase, record.address, record.config_digest, answer)
 
     def _followed(self) -> dict[str, FollowedFeed]:

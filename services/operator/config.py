@@ -1,13 +1,17 @@
 """What the operator takes from the mesh's configuration."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from eth_utils.address import to_checksum_address
 
+from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.paths import DataDir
+
+# The PriceMax of deployments: a thousand gwei.
+_MOST_GAS_PRICE_WEI = 1000 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,26 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
-    """Hold where the chain is and what its gas costs, in wei."""
+    """Hold where the chain is and what its gas costs, in wei; `others` stand in for the first endpoint."""
 
     chain_id: int
     http_url: str
     ws_url: str
     name: str
     gas_price_wei: int
+    others: tuple[Endpoint, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return all endpoints, best first."""
+        first = Endpoint(self.name, self.http_url, self.ws_url)
+        # The lower its order, the sooner a node prefers an endpoint.
+        return tuple(replace(endpoint, order=1 + i) for i, endpoint in enumerate((first, *self.others)))
+
+    @property
+    def most_gas_price_wei(self) -> int:
+        """Return the most that a transaction may offer where the chain wants more than is configured."""
+        return max(_MOST_GAS_PRICE_WEI, self.gas_price_wei)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +163,7 @@ class OperatorConfig:
                 ws_url=solution.chainlink_rpc_ws_url,
                 name=solution.chainlink_node_name,
                 gas_price_wei=solution.chainlink_gas_price,
+                others=tuple(Endpoint(other.name, other.http_url, other.ws_url) for other in mesh.rpc_endpoints),
             ),
             funding=FundingSettings(
                 minimum_wei=solution.faucet_min_wei,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 
@@ -9,7 +10,9 @@ from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.operator.errors import TopupRequired
-from services.operator.reconciler import Outcome, Part
+from services.operator.outcome import Outcome
+from services.operator.pass_watch import PassWatch
+from services.operator.reconciler import Part
 
 STARTING_S = 0.5
 # A start that takes longer than this many passes waits for something that haste does not bring.
@@ -63,9 +66,11 @@ class Milestone:
             self._log.info("all_feeds_running" if self._running else "feeds_not_all_running")
 
 
-async def run(parts: Sequence[Part], all_running: Callable[[], bool], clock: Clock) -> None:
+async def run(
+    parts: Sequence[Part], all_running: Callable[[], bool], clock: Clock, passes: PassWatch | None = None
+) -> None:
     """
-    Reconcile every part, each in a task of its own, until cancelled.
+    Reconcile every part, each in a task of its own, until cancelled; `passes` is told of each pass.
 
     Raises:
         TopupRequired: when a part may not go on without a top-up that cannot be paid.
@@ -74,19 +79,23 @@ async def run(parts: Sequence[Part], all_running: Callable[[], bool], clock: Clo
     try:
         async with asyncio.TaskGroup() as group:
             for part in parts:
-                group.create_task(_keep(part, milestone, clock), name=f"reconcile {part.name}")
+                keeping = _keep(part, milestone, clock, passes.watching if passes else nullcontext)
+                group.create_task(keeping, name=f"reconcile {part.name}")
     except* TopupRequired as errors:
         ending = errors.exceptions[0]
     if ending is not None:
         raise ending
 
 
-async def _keep(part: Part, milestone: Milestone, clock: Clock) -> None:
+async def _keep(
+    part: Part, milestone: Milestone, clock: Clock, watching: Callable[[str], AbstractContextManager[object]]
+) -> None:
     journal, was_settled, passes = Journal(), False, 0
     logger = log.get_logger("services.operator.reconcile_loop")
     while True:
         try:
-            outcome = await part.run()
+            with watching(part.name):
+                outcome = await part.run()
         except TopupRequired:
             raise
         except Exception:

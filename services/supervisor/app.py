@@ -77,7 +77,7 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         await _check_ports(plan, _PREDECESSOR_S if lock.took_over else 0)
         write_configuration(plan)
         server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
-        applier = Applier(path, settings, supervision, lock, lambda file: make_plan(file, owned))
+        applier = Applier(path, plan, supervision, lock, lambda file: make_plan(file, owned))
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
             _open_to_services(plan)

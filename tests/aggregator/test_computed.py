@@ -23,8 +23,8 @@ def crossed(**changes: object) -> AggregatorConfig:
 async def test_a_cross_feed_is_the_quotient_of_two_medians() -> None:
     """101 over 1010 is a tenth, with the sources of both legs; a second request costs nothing."""
     async with bench(crossed()) as b:
-        quote = await b.ask(b.engine.quote(CROSS))
-        await b.engine.quote(Pair("btc", "eth"))
+        quote = await b.ask(b.engine.answers.quote(CROSS))
+        await b.engine.answers.quote(Pair("btc", "eth"))
 
         assert isinstance(quote, Quote)
         assert (Decimal("0.1"), QuoteStatus.FRESH) == (quote.price, quote.status)
@@ -36,11 +36,11 @@ async def test_a_cross_feed_without_a_leg_has_no_price() -> None:
     """The error is that of the leg, and a leg that is degraded degrades the quotient."""
     async with bench(crossed()) as b:
         b.sources[0].prices[ETH] = "0"
-        assert QuoteStatus.DEGRADED is (await b.ask(b.engine.quote(CROSS))).status  # type: ignore[union-attr]
+        assert QuoteStatus.DEGRADED is (await b.ask(b.engine.answers.quote(CROSS))).status  # type: ignore[union-attr]
         b.sources[1].prices[ETH] = "0"
         await b.run(12)
         with pytest.raises(TooFewSources) as caught:
-            await b.ask(b.engine.quote(CROSS))
+            await b.ask(b.engine.answers.quote(CROSS))
 
         assert ETH == caught.value.pair
 
@@ -85,7 +85,7 @@ async def test_a_stablecoin_is_a_dollar_only_by_setting(converts: bool, expected
         b.sources[1].prices.update({BTC: "100", USDT_USD: "0.98"})
         b.sources[2].prices[USDT_USD] = "0.98"
 
-        assert Decimal(expected) == (await b.ask(b.engine.quote(BTC))).price
+        assert Decimal(expected) == (await b.ask(b.engine.answers.quote(BTC))).price
 
 
 async def test_without_the_coins_price_nothing_is_converted() -> None:
@@ -93,4 +93,4 @@ async def test_without_the_coins_price_nothing_is_converted() -> None:
     async with bench(converting(converts=True)) as b:
         b.sources[0].prices[BTC_USDT] = "100"
         with pytest.raises(TooFewSources, match="USDT/USD"):
-            await b.ask(b.engine.quote(BTC))
+            await b.ask(b.engine.answers.quote(BTC))

@@ -4,11 +4,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from meshkit.configuration.solution import Configuration
-from meshkit.errors import InvalidInput
-from services.aggregator.config import LONGEST_WAIT_MS, path, read
+from services.aggregator.config import LONGEST_WAIT_MS, read
 from services.aggregator.prices.pair import Pair
 
 SECRETS = {
@@ -94,13 +91,6 @@ def test_a_caller_never_waits_as_long_as_a_job() -> None:
 def test_clean_up_can_be_off() -> None:
     """Pairs are then kept for ever."""
     assert read(configuration({"pairCleanup": {"enabled": False}})).inactive_timeout_ms is None
-
-
-def test_the_path_of_the_configuration_is_required() -> None:
-    """The error names the variable."""
-    assert Path("/x/c.json") == path({"FEEDMESH_CONFIG": "/x/c.json"})
-    with pytest.raises(InvalidInput, match="FEEDMESH_CONFIG"):
-        path({})
 
 
 def test_rates_are_exact_and_null_is_no_bound() -> None:

@@ -45,13 +45,13 @@ async def test_a_success_ends_the_count_of_failures() -> None:
 async def test_a_source_that_is_down_degrades_and_comes_back_by_itself() -> None:
     """The quote goes on with two sources and is whole again within five seconds of the recovery."""
     async with bench() as b:
-        await b.ask(b.engine.quote(BTC))
+        await b.ask(b.engine.answers.quote(BTC))
         b.sources[0].failure = ProviderFault("binance", "down")
         await b.run(12)
-        degraded = await b.ask(b.engine.quote(BTC))
+        degraded = await b.ask(b.engine.answers.quote(BTC))
         b.sources[0].failure = None
         await b.run(5.2)
-        whole = await b.ask(b.engine.quote(BTC))
+        whole = await b.ask(b.engine.answers.quote(BTC))
 
         assert isinstance(degraded, Quote)
         assert isinstance(whole, Quote)
@@ -65,7 +65,7 @@ async def test_one_source_left_is_no_price() -> None:
         for source in b.sources[:2]:
             source.failure = ProviderFault(source.DECLARATION.name, "down")
         with pytest.raises(TooFewSources) as caught:
-            await b.ask(b.engine.quote(BTC))
+            await b.ask(b.engine.answers.quote(BTC))
 
         assert (1, 2) == (caught.value.fresh, caught.value.required)
 
@@ -75,21 +75,21 @@ async def test_a_refused_price_is_never_served(price: str) -> None:
     """A bad price counts as none: the median goes without it, and the source's own route is an error."""
     async with bench() as b:
         b.sources[2].prices[BTC] = price
-        quote = await b.ask(b.engine.quote(BTC))
+        quote = await b.ask(b.engine.answers.quote(BTC))
 
         assert isinstance(quote, Quote)
         assert ["binance", "coinbase"] == [used.source for used in quote.sources]
         with pytest.raises(PriceRefused):
-            await b.ask(b.engine.source_quote("kraken", BTC))
+            await b.ask(b.engine.answers.source_quote("kraken", BTC))
 
 
 async def test_a_slow_source_does_not_hold_up_the_others() -> None:
     """With enough prices, a source that hangs is waited for a quarter of a second, and the next caller not at all."""
     async with bench() as b:
         b.sources[0].gate.clear()
-        quote = await b.ask(b.engine.quote(BTC))
+        quote = await b.ask(b.engine.answers.quote(BTC))
         await b.run(0.3)
-        again = await asyncio.wait_for(b.engine.quote(BTC), 0.1)
+        again = await asyncio.wait_for(b.engine.answers.quote(BTC), 0.1)
 
         assert isinstance(quote, Quote)
         assert [QuoteStatus.DEGRADED] * 2 == [quote.status, again.status]
@@ -100,18 +100,18 @@ async def test_a_late_fetch_fills_the_cache() -> None:
     async with bench() as b:
         b.sources[2].gate.clear()
         with pytest.raises(QuoteTimeout):
-            await b.ask(b.engine.source_quote("kraken", BTC, timeout_s=0.05))
+            await b.ask(b.engine.answers.source_quote("kraken", BTC, timeout_s=0.05))
         b.sources[2].gate.set()
         await b.run(0.1)
 
-        assert Decimal(103) == (await b.engine.source_quote("kraken", BTC)).price
+        assert Decimal(103) == (await b.engine.answers.source_quote("kraken", BTC)).price
         assert 1 == len(b.sources[2].calls)
 
 
 async def test_a_limit_silences_the_source_and_keeps_the_pair() -> None:
     """After a limit answer no call is made for as long as it asked; then the pair is refreshed without a request."""
     async with bench() as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         b.sources[2].failure = SourceRateLimited("kraken", 20_000)
         await b.run(9)
         calls = len(b.sources[2].calls)
@@ -120,13 +120,13 @@ async def test_a_limit_silences_the_source_and_keeps_the_pair() -> None:
 
         assert calls == len(b.sources[2].calls)
         with pytest.raises(SourceRateLimited):
-            await b.ask(b.engine.source_quote("kraken", BTC))
+            await b.ask(b.engine.answers.source_quote("kraken", BTC))
         with pytest.raises(SourceRateLimited):
-            await b.ask(b.engine.source_quote("kraken", ETH))
+            await b.ask(b.engine.answers.source_quote("kraken", ETH))
 
         await b.run(3)
 
-        assert Decimal(103) == (await b.ask(b.engine.source_quote("kraken", BTC))).price
+        assert Decimal(103) == (await b.ask(b.engine.answers.source_quote("kraken", BTC))).price
 
 
 async def test_an_unknown_pair_is_remembered_as_such() -> None:
@@ -134,16 +134,16 @@ async def test_an_unknown_pair_is_remembered_as_such() -> None:
     async with bench() as b:
         for _ in range(5):
             with pytest.raises(UnknownPair):
-                await b.ask(b.engine.source_quote("kraken", Pair("NEW", "USD")))
+                await b.ask(b.engine.answers.source_quote("kraken", Pair("NEW", "USD")))
             await b.run(5)
 
         assert 1 == len(b.sources[2].calls)
-        assert [] == b.engine.pairs()
+        assert [] == b.engine.status.pairs()
 
         b.sources[2].prices[Pair("NEW", "USD")] = "5"
         await b.run(36)
 
-        assert Decimal(5) == (await b.ask(b.engine.source_quote("kraken", Pair("NEW", "USD")))).price
+        assert Decimal(5) == (await b.ask(b.engine.answers.source_quote("kraken", Pair("NEW", "USD")))).price
 
 
 async def test_closing_ends_every_wait() -> None:
@@ -151,7 +151,7 @@ async def test_closing_ends_every_wait() -> None:
     made = Bench(settings("kraken"))
     made.sources[0].gate.clear()
     await made.engine.start()
-    waiting = asyncio.create_task(made.engine.source_quote("kraken", BTC))
+    waiting = asyncio.create_task(made.engine.answers.source_quote("kraken", BTC))
     await made.run(0.1)
     await until(lambda: bool(made.sources[0].calls))
     await made.engine.close()
@@ -170,9 +170,9 @@ async def test_a_source_tells_its_limits_and_its_circuit() -> None:
         b.sources[0].failure = SourceRateLimited("binance", 20_000)
         b.sources[1].failure = ProviderFault("coinbase", "down")
         b.sources[2].gate.clear()
-        task = asyncio.create_task(b.engine.quote(BTC))
+        task = asyncio.create_task(b.engine.answers.quote(BTC))
         await b.run(8)
-        binance, coinbase, kraken = b.engine.source_states()
+        binance, coinbase, kraken = b.engine.status.sources()
 
         assert (b.clock.time_ms() + 12_000) == pytest.approx(binance.silent_until_ms, abs=200)
         assert CircuitState.CLOSED is binance.circuit
@@ -196,7 +196,7 @@ def only_on_request(**changes: object) -> AggregatorConfig:
 async def test_a_failed_pair_waits_for_a_request_where_it_is_set_to(changes: dict[str, object], tries: int) -> None:
     """After so many failures in a row there are no more calls; a request is one, and refreshes go on after it."""
     async with bench(only_on_request(**changes)) as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         source = b.sources[0]
         source.failure = ProviderFault("kraken", "down")
         source.calls.clear()
@@ -208,11 +208,11 @@ async def test_a_failed_pair_waits_for_a_request_where_it_is_set_to(changes: dic
         await b.run(30, 0.25)
 
         assert tries == len(source.calls)
-        assert Decimal(103) == (await b.ask(b.engine.source_quote("kraken", BTC))).price
+        assert Decimal(103) == (await b.ask(b.engine.answers.source_quote("kraken", BTC))).price
 
         await b.run(30, 0.25)
 
-        assert 1 == b.engine.source_state("kraken").fresh_pairs
+        assert 1 == b.engine.status.source("kraken").fresh_pairs
 
 
 @pytest.mark.parametrize("changes", [{"retries": False}, {"most_failures": 1}])
@@ -225,14 +225,14 @@ async def test_configured_feeds_are_always_tried_again(changes: dict[str, object
         b.sources[0].failure = None
         await b.run(6)
 
-        assert 1 == b.engine.source_state("kraken").fresh_pairs
+        assert 1 == b.engine.status.source("kraken").fresh_pairs
 
 
 @pytest.mark.parametrize(("longest_ms", "fewest", "most"), [(1_000, 50, 75), (5_000, 12, 25), (30_000, 7, 11)])
 async def test_the_time_between_two_tries_has_a_setting(longest_ms: int, fewest: int, most: int) -> None:
     """Tries begin a quarter of a second apart and end the set time apart; who asks waits for five seconds at most."""
     async with bench(only_on_request(longest_retry_ms=longest_ms)) as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         source = b.sources[0]
         source.prices[BTC] = "0"
         source.calls.clear()
@@ -243,4 +243,4 @@ async def test_the_time_between_two_tries_has_a_setting(longest_ms: int, fewest:
         source.prices[BTC] = "103"
         await b.run(5.1)
 
-        assert Decimal(103) == (await b.ask(b.engine.source_quote("kraken", BTC))).price
+        assert Decimal(103) == (await b.ask(b.engine.answers.source_quote("kraken", BTC))).price

@@ -69,7 +69,7 @@ async def test_following_an_unknown_pair_is_an_error() -> None:
     """The stream does not wait for a pair that no source has."""
     async with bench() as b:
         with pytest.raises(UnknownPair):
-            await anext(b.engine.follow([SOL], 0))
+            await anext(b.engine.answers.follow([SOL], 0))
 
 
 async def test_following_resumes_refreshes() -> None:
@@ -77,7 +77,7 @@ async def test_following_resumes_refreshes() -> None:
     config = settings("kraken")
     config = replace(config, sources={"kraken": replace(config.sources["kraken"], refetch=False)})
     async with bench(config) as b:
-        await b.ask(b.engine.quote(BTC))
+        await b.ask(b.engine.answers.quote(BTC))
         await b.run(9.5)
         seen: list[object] = []
         task = asyncio.create_task(b.follow(seen))

@@ -13,19 +13,21 @@ from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from meshkit.clock import SystemClock
-from services.aggregator.config import SourceConfig
-from services.aggregator.derived_metrics import Gauges
-from services.aggregator.engine import Engine
-from services.aggregator.market_data import MarketData, MarketDataConfig
+from services.aggregator.config import MarketDataConfig
+from services.aggregator.engine.engine import Engine
+from services.aggregator.engine.market_data import MarketData
+from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import METRICS, open_registry
 from services.aggregator.prices.errors import ProviderFault
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.factory import open_sources
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
-from services.aggregator.web.app import HttpApi, listen
+from services.aggregator.web.routes import HttpApi
+from services.aggregator.web.server import listen
 from tests.aggregator.bench import bench
 from tests.aggregator.fakes import BTC, ETH, settings
 from tests.aggregator.processes import Running
@@ -111,16 +113,18 @@ async def _watched(market: str, session: aiohttp.ClientSession) -> AsyncIterator
     sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=3_000) for name in ("binance", "kraken")}
     config = replace(
         settings("binance", "kraken"),
-        sources=sources | {"binance": replace(sources["binance"], stream=stream)},
+        sources=sources,
+        streams={"binance": stream},
         feeds={BTC: {"binance": Pair("BTC", "USDT"), "kraken": BTC}},
         pinned=(BTC,),
     )
     clock, metrics = SystemClock(), open_registry()
-    made = open_sources(session, config, clock)
-    engine = Engine(config, made, clock, metrics, open_streams(session, config, clock, metrics))
+    made = open_sources(session, config.sources.values(), clock)
+    engine = Engine(config, made, clock, metrics, open_streams(session, config.streams, clock, metrics))
     figures = MarketData(session, MarketDataConfig(base_url=f"{market}/coingecko"), clock, metrics)
+    StatusMetrics(engine.status, figures, clock, metrics)
     api = HttpApi(engine, clock, metrics, figures)
-    runner = await listen(api.build(), 0, api.answers())
+    runner = await listen(api.build(), 0, api.fast_answers())
     await engine.start()
     figures.start()
     yield Watched(market, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
@@ -208,9 +212,8 @@ async def test_shares_and_ages_are_those_of_the_moment() -> None:
     """A rate of refreshes counts failed ones, ages follow the clock, and what is gone has no age."""
     config = settings("kraken", pinned=(BTC, ETH))
     async with bench(config) as b:
-        b.metrics.before_render(Gauges(b.engine, None, b.clock, b.metrics).look)
         await b.run(0.1)
-        received_ms = min(state.quote.received_ms for state in b.engine.pairs() if state.quote is not None)
+        received_ms = min(state.quote.received_ms for state in b.engine.status.pairs() if state.quote is not None)
         await b.run(2)
 
         assert (b.clock.time_ms() - received_ms) / 1000 == b.counted('quote_age_seconds{source="kraken"}')
@@ -236,14 +239,13 @@ async def test_shares_and_ages_are_those_of_the_moment() -> None:
 async def test_an_age_is_that_of_the_price_not_of_its_arrival() -> None:
     """A source that answers with an old price again and again has a growing age, as its own time says."""
     async with bench(settings("kraken")) as b:
-        b.metrics.before_render(Gauges(b.engine, None, b.clock, b.metrics).look)
         taken_ms = b.clock.time_ms() - 60_000
 
         async def fetch(pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
             return dict.fromkeys(pairs, Tick("103", taken_ms))
 
         b.sources[0].fetch = fetch  # type: ignore[method-assign]
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         for _ in range(3):
             await b.run(10)
 

@@ -21,11 +21,11 @@ async def test_registered_pairs_never_miss_after_the_first_time(ttl_ms: int) -> 
     """For a minute of asking every 50 ms, every answer comes from the cache, with the newest price in time."""
     config = settings(pair_ttls=(PairTtl(BTC, None, ttl_ms),))
     async with bench(config) as b:
-        await b.ask(b.engine.quote(BTC))
+        await b.ask(b.engine.answers.quote(BTC))
         for tenth in range(200):
             await b.run(0.3)
             b.sources[1].prices[BTC] = str(101 + tenth / Decimal(1000))
-            task = asyncio.create_task(b.engine.quote(BTC))
+            task = asyncio.create_task(b.engine.answers.quote(BTC))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
@@ -38,28 +38,28 @@ async def test_registered_pairs_never_miss_after_the_first_time(ttl_ms: int) -> 
 async def test_nothing_stale_is_served() -> None:
     """With every source down, the price is there until its time to live ends, and an error from then on."""
     async with bench() as b:
-        await b.ask(b.engine.quote(BTC))
+        await b.ask(b.engine.answers.quote(BTC))
         for source in b.sources:
             source.failure = ProviderFault(source.DECLARATION.name, "down")
         await b.run(9.8)
 
-        assert isinstance(await b.ask(b.engine.quote(BTC)), Quote)
+        assert isinstance(await b.ask(b.engine.answers.quote(BTC)), Quote)
 
         await b.run(0.3)
         with pytest.raises(TooFewSources):
-            await b.ask(b.engine.quote(BTC))
+            await b.ask(b.engine.answers.quote(BTC))
         with pytest.raises(ProviderFault):
-            await b.ask(b.engine.source_quote("kraken", BTC))
+            await b.ask(b.engine.answers.source_quote("kraken", BTC))
 
 
 async def test_expiry_does_not_depend_on_the_refresh_loop() -> None:
     """Even if nothing withdrew it, an expired price is fetched anew and not served."""
     made = Bench(settings())
-    await made.ask(made.engine.quote(BTC))
+    await made.ask(made.engine.answers.quote(BTC))
     made.sources[1].prices[BTC] = "102"
     made.clock.advance(10)
 
-    assert Decimal(102) == (await made.ask(made.engine.quote(BTC))).price
+    assert Decimal(102) == (await made.ask(made.engine.answers.quote(BTC))).price
 
     await made.engine.close()
 
@@ -68,7 +68,7 @@ async def test_a_price_that_expires_while_another_is_awaited_is_not_used() -> No
     """The first source's price is a second old when the second source answers after two."""
     made = Bench(settings("binance", "kraken", pair_ttls=(PairTtl(BTC, None, 1_000),)))
     made.sources[1].gate.clear()
-    asked = asyncio.create_task(made.engine.quote(BTC))
+    asked = asyncio.create_task(made.engine.answers.quote(BTC))
     await made.run(2)
     made.sources[1].gate.set()
     with pytest.raises(TooFewSources) as caught:
@@ -90,7 +90,7 @@ async def test_configured_feeds_are_fetched_without_a_request() -> None:
 
         await b.run(60)
 
-        assert 6 == sum(state.fresh_pairs for state in b.engine.source_states())
+        assert 6 == sum(state.fresh_pairs for state in b.engine.status.sources())
         assert 0 == b.engine.clear_inactive(1)
 
 
@@ -105,9 +105,9 @@ async def test_the_warm_up_ends_with_its_time() -> None:
 async def test_batches_are_filled_with_the_pairs_fetched_longest_ago() -> None:
     """One miss refreshes its source's other registered pairs with the same call."""
     async with bench() as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         await b.run(3)
-        await b.ask(b.engine.source_quote("kraken", ETH))
+        await b.ask(b.engine.answers.source_quote("kraken", ETH))
 
         assert [[BTC], [ETH, BTC]] == b.sources[2].calls
 
@@ -117,7 +117,7 @@ async def test_many_pairs_cost_as_many_calls_as_batches_need() -> None:
     pairs = [Pair(f"A{number}", "USD") for number in range(50)]
     async with bench(settings("kraken")) as b:
         b.sources[0].prices = dict.fromkeys(pairs, "1")
-        tasks = [asyncio.create_task(b.engine.source_quote("kraken", pair)) for pair in pairs]
+        tasks = [asyncio.create_task(b.engine.answers.source_quote("kraken", pair)) for pair in pairs]
         await b.run(0.1)
         await asyncio.gather(*tasks)
 
@@ -125,5 +125,5 @@ async def test_many_pairs_cost_as_many_calls_as_batches_need() -> None:
 
         await b.run(70)
 
-        assert 50 == b.engine.source_state("kraken").fresh_pairs
+        assert 50 == b.engine.status.source("kraken").fresh_pairs
         assert len(b.sources[0].calls) <= 5 * 12

@@ -13,9 +13,10 @@ from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
 from meshkit import push
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import PriceAggregatorConfig
-from meshkit.configuration.mesh import Aggregation
-from services.aggregator import config, market_data
+from services.aggregator import config
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.settings import StreamConfig
 from tests.aggregator.test_config import configuration
 
@@ -105,7 +106,7 @@ def views(document: dict[str, Any]) -> object:
     """Return all that the service takes from a configuration."""
     whole = configuration(document)
     section = whole.solution.price_aggregator_config.metrics_push
-    return config.read(whole), market_data.read(whole), push.read(section, "metricsPush", "POST")
+    return config.read(whole), config.read_market_data(whole), push.read(section, "metricsPush", "POST")
 
 
 SETTINGS = dict(leaves(PriceAggregatorConfig))
@@ -157,7 +158,7 @@ def test_what_is_read_is_used() -> None:
             used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     read = {
         field.name
-        for view in (config.AggregatorConfig, config.SourceConfig, StreamConfig, market_data.MarketDataConfig)
+        for view in (config.AggregatorConfig, SourceConfig, StreamConfig, config.MarketDataConfig)
         for field in dataclasses.fields(view)
     }
 

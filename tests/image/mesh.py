@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli import profile
+from cli.embedded import profile
 from tests.image.podman import Container, run, wait_until
 
 PRODUCT, DEVELOPMENT = "localhost/feedmesh:test", "localhost/feedmesh:dev"

@@ -17,7 +17,8 @@ from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from meshkit.client import channel, error_info
 from meshkit.errors import FailedPrecondition, InvalidInput
-from meshkit.server import LONGEST_SOCKET_PATH, MeshServer
+from meshkit.paths import LONGEST_SOCKET_PATH
+from meshkit.server import MeshServer
 
 NAME = "feedmesh.dbinit.v1.DatabaseService"
 ORACLE = "feedmesh.oracle.v1.OracleService"

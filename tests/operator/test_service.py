@@ -20,10 +20,10 @@ from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import client
 from meshkit.paths import DataDir
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_files
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes import prepare_nodes
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
-from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
 from tests.operator.reports import transmit
 from tests.operator.running_nodes import fake_nodes, free_base
 from tests.waiting import until
@@ -148,6 +148,27 @@ async def _is_pending(stub: "OperatorServiceAsyncStub") -> bool:
     return await _phases(stub) == [pb.FEED_PHASE_PENDING] * 3
 
 
+async def test_a_chain_that_comes_later(setting: Setting, config: OperatorConfig) -> None:
+    """With the chain away at the start, passes fail again and again; once it is there, all feeds become RUNNING."""
+    port = free_port()
+    _write(setting, f"http://127.0.0.1:{port}")
+    async with _operator(setting) as process, client.channel(setting.socket) as channel:
+        await until(lambda: _is_serving(channel), "SERVING", 60)
+        stub = OperatorServiceStub(channel)
+        prepared = await _own_view(setting, config)
+        async with fake_nodes(prepared, setting.api_base):
+            await until(lambda: _is_pending(stub), "the operator knows its feeds", 60)
+            for _ in range(5):
+                # Each of these is a whole pass, beside those that the operator makes by itself.
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await stub.Reconcile(pb.ReconcileRequest(), timeout=60)
+                assert grpc.StatusCode.UNAVAILABLE is caught.value.code()
+            with start(port) as anvil:
+                await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))
+                await until(lambda: _runs(stub), "all feeds RUNNING", 110)
+        assert process.returncode is None
+
+
 async def test_a_wrong_password_is_a_clear_exit(setting: Setting, config: OperatorConfig) -> None:
     """With another keystore password the process exits 1 and its log names the key file, not the password."""
     await _own_view(setting, config)
@@ -234,4 +255,4 @@ async def _runs(stub: "OperatorServiceAsyncStub") -> bool:
 
 async def _own_view(setting: Setting, config: OperatorConfig) -> Preparation:
     """Read the keys that the process made: preparing again changes nothing."""
-    return await node_files.prepare(replace(config, data=DataDir(setting.data_dir)))
+    return await prepare_nodes.prepare(replace(config, data=DataDir(setting.data_dir)))

@@ -10,8 +10,11 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus, Result, SourceQuote
 
 DIGITS = Context(prec=30, rounding=ROUND_HALF_EVEN)
+ONE = Decimal(1)
 _HUNDREDTH = Decimal("0.01")
-_ONE = Decimal(1)
+# A price's text has 64 digits at most, so the mean of two is exact and lies between them; and the largest price is so
+# many times the smallest that hundredths of a basis point between them have forty digits.
+_WIDE = Context(prec=100, rounding=ROUND_HALF_EVEN)
 # Of a normal distribution, the standard deviation is so many times the median absolute deviation.
 _DEVIATIONS_IN_MAD = Decimal("1.4826")
 # Two prices have no majority, so neither of them can be told to be the wrong one, or to be worth more.
@@ -45,7 +48,7 @@ def required(mapped: int, minimum: int) -> int:
 
 def median(prices: Sequence[Decimal]) -> Decimal:
     """Return the middle price, or the mean of the two middle ones for an even count; ValueError for none."""
-    return weighted_median([(price, _ONE) for price in prices])
+    return weighted_median([(price, ONE) for price in prices])
 
 
 def weighted_median(prices: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
@@ -63,14 +66,14 @@ def weighted_median(prices: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
         if left < 0:
             return price
         if left == 0:
-            return DIGITS.divide(DIGITS.add(price, ordered[index + 1][0]), Decimal(2))
+            return _WIDE.divide(_WIDE.add(price, ordered[index + 1][0]), Decimal(2))
     return ordered[-1][0]
 
 
 def spread_of(highest: Decimal, lowest: Decimal, price: Decimal) -> Decimal:
     """Return the distance of two prices in basis points of a price, to a hundredth of a point."""
     distance = DIGITS.divide(DIGITS.multiply(DIGITS.subtract(highest, lowest), Decimal(10_000)), price)
-    return distance.quantize(_HUNDREDTH, ROUND_HALF_EVEN)
+    return distance.quantize(_HUNDREDTH, context=_WIDE)
 
 
 def spread_bps(prices: Sequence[Decimal], price: Decimal) -> Decimal:
@@ -89,7 +92,7 @@ def divide_outliers(quotes: Sequence[SourceQuote], rules: Rules) -> tuple[list[S
         return list(quotes), []
     centre = _middle(quotes, rules)
     distances = [
-        (DIGITS.abs(DIGITS.subtract(quote.price, centre)), rules.weights.get(quote.source, _ONE)) for quote in quotes
+        (DIGITS.abs(DIGITS.subtract(quote.price, centre)), rules.weights.get(quote.source, ONE)) for quote in quotes
     ]
     deviation = DIGITS.multiply(weighted_median(distances), _DEVIATIONS_IN_MAD)
     bound = max(
@@ -160,4 +163,4 @@ def shortage(pair: Pair, fresh: int, needed: int, failures: Mapping[str, MeshErr
 def _middle(quotes: Sequence[SourceQuote], rules: Rules) -> Decimal:
     if len(quotes) < _FEWEST_WITH_MAJORITY:
         return median([quote.price for quote in quotes])
-    return weighted_median([(quote.price, rules.weights.get(quote.source, _ONE)) for quote in quotes])
+    return weighted_median([(quote.price, rules.weights.get(quote.source, ONE)) for quote in quotes])

@@ -1,23 +1,21 @@
-"""The chain's RPC: what is read from it, and every failure of it as one error."""
+"""What the operator reads from the chain and hands to it, and every failure of that as one error."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import aiohttp
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
-from eth_typing import BlockNumber, ChecksumAddress, HexStr
-from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.address import to_checksum_address
-from hexbytes import HexBytes
-from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception
-from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import EventData, LogReceipt, RPCEndpoint, TxParams, TxReceipt, Wei
 
 from chainlink.contract import artifact
+from chainlink.contract.abi_codec import AbiCodec
+from chainlink.rpc.answers import blob, quantity
+from chainlink.rpc.client import RpcClient, Submission
+from chainlink.rpc.endpoints import Endpoint
+from chainlink.rpc.errors import Malformed, RpcRefused, RpcUnavailable
+from chainlink.rpc.reverts import revert_reason
 from services.operator.errors import ChainUnavailable
 
 CONTRACT = "OffchainAggregator"
@@ -35,11 +33,22 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class _Getter:
-    """Hold how to call a function without arguments, and what it answers."""
+class Receipt:
+    """Hold what a block did with a transaction; `contract` is the address of what it deployed, else None."""
 
-    selector: bytes
-    outputs: tuple[str, ...]
+    ok: bool
+    block: int
+    contract: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Hold an event of a contract: who emitted it, where it stands in the chain, and its fields by name."""
+
+    contract: str
+    block: int
+    index: int
+    fields: dict[str, Any]
 
 
 class CallReverted(Exception):
@@ -47,159 +56,141 @@ class CallReverted(Exception):
 
 
 class Chain:
-    """Read from one chain over HTTP; every method raises ChainUnavailable if that fails."""
+    """Read from one chain, over whichever endpoint answers; every method raises ChainUnavailable if that fails."""
 
-    def __init__(self, url: str, chain_id: int) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], chain_id: int) -> None:
         self.chain_id = chain_id
-        self._provider = AsyncHTTPProvider(
-            url,
-            request_kwargs={"timeout": aiohttp.ClientTimeout(total=_TIMEOUT_S)},
-            # Whoever calls repeats the whole step, so that what it decides on is never stale.
-            exception_retry_configuration=None,
-        )
-        self._w3: AsyncWeb3[AsyncHTTPProvider] = AsyncWeb3(self._provider)
-        # BNB chains put signatures into the extra data of their blocks.
-        self._w3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-        compiled = artifact.load(CONTRACT)
-        self._bytecode = HexBytes(compiled.bytecode)
-        self._abi: Sequence[Any] = compiled.abi
-        self._getters = {
-            item["name"]: _Getter(
-                function_signature_to_4byte_selector(f"{item['name']}()"),
-                tuple(output["type"] for output in item["outputs"]),
-            )
-            for item in self._abi
-            if item["type"] == "function" and not item["inputs"]
-        }
-        self._unbound = self._w3.eth.contract(abi=self._abi, bytecode=self._bytecode)
+        self._session = aiohttp.ClientSession()
+        self._rpc = RpcClient(self._session, endpoints, chain_id, timeout_s=_TIMEOUT_S)
+
+    @cached_property
+    def abi(self) -> AbiCodec:
+        """Return the ABI of the feeds' contracts."""
+        return AbiCodec(artifact.load(CONTRACT))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._provider.disconnect()
+        await self._session.close()
 
     async def check(self) -> None:
-        """Raise ChainUnavailable unless the chain answers and is the configured one."""
+        """Look at every endpoint, and raise ChainUnavailable unless one answers and is of the configured chain."""
+        await self._rpc.inspect()
         with _guard("eth_chainId"):
-            found = await self._w3.eth.chain_id
-        if found != self.chain_id:
-            raise ChainUnavailable("eth_chainId", f"found chain {found}, configured is {self.chain_id}")
+            await self._rpc.number("eth_chainId")
 
     async def head(self) -> Block:
         """Return the latest block."""
-        return await self._block("latest")
+        with _guard("eth_getBlockByNumber"):
+            found = await self._rpc.call("eth_getBlockByNumber", "latest", False)
+            return _block(found)
 
     async def block(self, number: int) -> Block | None:
         """Return a block by its number, or None if the chain has none."""
-        if number > (await self.head()).number:
-            return None
-        return await self._block(BlockNumber(number))
+        with _guard("eth_getBlockByNumber"):
+            found = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
+            return None if found is None else _block(found)
 
     async def has_code(self, address: str) -> bool:
         """Tell whether there is a contract at an address."""
         with _guard("eth_getCode"):
-            return bool(await self._w3.eth.get_code(_checksum(address)))
+            return bool(blob(await self._rpc.call("eth_getCode", address, "latest")))
 
     async def balance_wei(self, address: str) -> int:
         """Return the balance of an account."""
         with _guard("eth_getBalance"):
-            return await self._w3.eth.get_balance(_checksum(address))
+            return await self._rpc.number("eth_getBalance", address, "latest")
 
     async def next_nonce(self, address: str) -> int:
         """Return the nonce of an account's next transaction, behind those that wait."""
         with _guard("eth_getTransactionCount"):
-            return await self._w3.eth.get_transaction_count(_checksum(address), "pending")
+            return await self._rpc.number("eth_getTransactionCount", address, "pending")
 
     async def mined_nonce(self, address: str) -> int:
         """Return the nonce of an account's next transaction by the latest block, as if nothing waited."""
         with _guard("eth_getTransactionCount"):
-            return await self._w3.eth.get_transaction_count(_checksum(address), "latest")
+            return await self._rpc.number("eth_getTransactionCount", address, "latest")
 
     async def estimate_gas(self, sender: str, to: str | None, data: bytes, value_wei: int) -> int:
         """Return the gas a transaction would take now; raises CallReverted if it would be undone."""
         with _guard("eth_estimateGas"):
-            return await self._w3.eth.estimate_gas(_params(sender, to, data, value_wei))
+            return await self._rpc.number("eth_estimateGas", _call(sender, to, data, value_wei))
 
-    async def send(self, raw: bytes) -> bytes:
-        """Submit a signed transaction and return its hash."""
-        with _guard("eth_sendRawTransaction"):
-            return bytes(await self._w3.eth.send_raw_transaction(raw))
+    async def submit(self, raw: bytes) -> Submission:
+        """Hand a signed transaction to every endpoint, and return how they took it; never raises."""
+        return await self._rpc.submit(raw)
 
-    async def receipt(self, transaction_hash: bytes) -> TxReceipt | None:
+    async def receipt(self, transaction_hash: bytes) -> Receipt | None:
         """Return a transaction's receipt, or None while no block has it."""
+        text = "0x" + transaction_hash.hex()
         with _guard("eth_getTransactionReceipt"):
-            try:
-                return await self._w3.eth.get_transaction_receipt(HexStr("0x" + transaction_hash.hex()))
-            except TransactionNotFound:
-                return None
+            found = await self._rpc.call("eth_getTransactionReceipt", text)
+            return None if found is None else _receipt(found, text)
 
     async def revert_reason(self, sender: str, to: str | None, data: bytes, value_wei: int, block: int) -> str:
         """Repeat a failed transaction as a call on the state before its block and return why it is undone."""
         try:
             with _guard("eth_call"):
-                await self._w3.eth.call(_params(sender, to, data, value_wei), BlockNumber(max(block - 1, 0)))
+                await self._rpc.call("eth_call", _call(sender, to, data, value_wei), hex(max(block - 1, 0)))
         except CallReverted as error:
             return str(error)
         return "no reason (it would succeed on the state before its block)"
 
-    async def read(self, address: str, function: str) -> Any:
-        """Return what a contract's getter without arguments answers; raises CallReverted if it refuses."""
-        getter = self._getters[function]
-        call = {"to": _checksum(address), "data": "0x" + getter.selector.hex()}
+    async def read(self, address: str, function: str, *arguments: object) -> Any:
+        """Return what a function of a feed's contract answers; raises CallReverted if it refuses."""
         with _guard(f"{function}()"):
-            # Not by web3's contracts: they look each call up in the whole ABI, which takes ten times as long.
-            answer = await self._provider.make_request(RPCEndpoint("eth_call"), [call, "latest"])
-            error: Any = answer.get("error")
-            if error is not None:
-                message = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-                if "revert" in message:
-                    raise ContractLogicError(message)
-                raise Web3Exception(message)
-            values = [
-                to_checksum_address(value) if kind == "address" else value
-                for kind, value in zip(getter.outputs, decode(getter.outputs, HexBytes(answer["result"])), strict=True)
-            ]
-        return values[0] if len(values) == 1 else values
+            return self.abi.result(function, await self._rpc.eth_call(address, self.abi.call(function, *arguments)))
 
-    async def logs(self, addresses: Sequence[str], event: str, first: int, last: int) -> list[EventData]:
+    async def logs(self, addresses: Sequence[str], event: str, first: int, last: int) -> list[Event]:
         """Return the decoded events of one kind that contracts emitted in a range of blocks, in chain order."""
         if not addresses or last < first:
             return []
-        decoder = self._unbound.events[event]()
         with _guard("eth_getLogs"):
-            raw: list[LogReceipt] = await self._w3.eth.get_logs(
-                {
-                    "fromBlock": BlockNumber(first),
-                    "toBlock": BlockNumber(last),
-                    "address": [_checksum(address) for address in addresses],
-                    "topics": [decoder.topic],
-                }
-            )
-            decoded: list[EventData] = [decoder.process_log(log) for log in raw]
-        return sorted(decoded, key=lambda event: (event["blockNumber"], event["logIndex"]))
+            found = await self._rpc.logs(addresses, self.abi.topic(event), first, last)
+            return [
+                Event(
+                    to_checksum_address(log["address"]),
+                    quantity(log["blockNumber"]),
+                    quantity(log["logIndex"]),
+                    self.abi.event(event, log),
+                )
+                for log in found
+            ]
 
     def deployment(self, *arguments: Any) -> bytes:
         """Return the creation code of a feed's contract with its constructor's arguments."""
-        return bytes(HexBytes(self._unbound.constructor(*arguments).data_in_transaction))
+        return self.abi.deployment(*arguments)
 
     def call_data(self, function: str, *arguments: Any) -> bytes:
         """Return the data of a transaction that calls a function of a feed's contract."""
-        return bytes(HexBytes(self._unbound.encode_abi(function, args=list(arguments))))
-
-    async def _block(self, identifier: Any) -> Block:
-        with _guard("eth_getBlockByNumber"):
-            block = await self._w3.eth.get_block(identifier)
-            return Block(block["number"], bytes(block["hash"]), bytes(block["parentHash"]), block["timestamp"])
+        return self.abi.call(function, *arguments)
 
 
-def _params(sender: str, to: str | None, data: bytes, value_wei: int) -> TxParams:
-    params: TxParams = {"from": _checksum(sender), "data": data, "value": Wei(value_wei)}
-    if to is not None:
-        params["to"] = _checksum(to)
-    return params
+def _block(found: object) -> Block:
+    if not isinstance(found, dict):
+        raise Malformed(f"a block that is {type(found).__name__}")
+    return Block(
+        quantity(found.get("number")),
+        blob(found.get("hash")),
+        blob(found.get("parentHash")),
+        quantity(found.get("timestamp")),
+    )
 
 
-def _checksum(address: str) -> ChecksumAddress:
-    return to_checksum_address(address)
+def _receipt(found: object, transaction_hash: str) -> Receipt | None:
+    if not isinstance(found, dict):
+        raise Malformed(f"a receipt that is {type(found).__name__}")
+    if str(found.get("transactionHash")).lower() != transaction_hash:
+        raise Malformed(f"a receipt of {found.get('transactionHash')}, asked was {transaction_hash}")
+    if found.get("blockNumber") is None:
+        return None
+    made = found.get("contractAddress")
+    contract = None if made is None else to_checksum_address(str(made))
+    return Receipt(quantity(found.get("status")) == 1, quantity(found["blockNumber"]), contract)
+
+
+def _call(sender: str, to: str | None, data: bytes, value_wei: int) -> dict[str, str]:
+    call = {"from": sender, "data": "0x" + data.hex(), "value": hex(value_wei)}
+    return call if to is None else call | {"to": to}
 
 
 @contextmanager
@@ -207,11 +198,9 @@ def _guard(request: str) -> Iterator[None]:
     """Turn whatever the client raises into ChainUnavailable, and a revert into CallReverted."""
     try:
         yield
-    except ContractLogicError as error:
-        text = (error.message or "").removeprefix("execution reverted").lstrip(": ")
-        raise CallReverted(text or "no reason given") from error
-    except aiohttp.ClientError as error:
-        # Its text may hold the whole URL, and a provider's URL the access key.
-        raise ChainUnavailable(request, f"no connection ({type(error).__name__})") from None
-    except (Web3Exception, DecodingError, OSError, TimeoutError, ValueError) as error:
-        raise ChainUnavailable(request, f"{type(error).__name__}: {error}") from error
+    except RpcRefused as error:
+        if (reason := revert_reason(error)) is not None:
+            raise CallReverted(reason) from error
+        raise ChainUnavailable(request, f"{error.message} (code {error.code})") from error
+    except (RpcUnavailable, Malformed, ValueError) as error:
+        raise ChainUnavailable(request, str(error)) from error

@@ -3,20 +3,21 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
-from services.operator.onchain.contracts import price
+from services.operator.onchain.feed_contract import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.operator.onchain.chain import Block, Chain
+    from services.operator.onchain.chain import Block, Chain, Event
+    from services.operator.pass_watch import PassWatch
 
 _POLL_S = 0.5
 _LONGEST_RANGE = 1000
@@ -71,9 +72,9 @@ class NodeNames:
         return self.by_index[index] if index < len(self.by_index) else f"oracle-{index}"
 
 
-def decode(event: Mapping[str, Any], feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
+def decode(event: "Event", feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
     """Return the round of a NewTransmission event; bytes 27 to 30 of its context are the epoch, byte 31 the round."""
-    said = event["args"]
+    said = event.fields
     context = bytes(said["rawReportContext"])
     return Round(
         feed=feed.name,
@@ -84,7 +85,7 @@ def decode(event: Mapping[str, Any], feed: FollowedFeed, names: NodeNames, block
         transmitter=names.transmitter(said["transmitter"]),
         observers=tuple(names.observer(index) for index in bytes(said["observers"])),
         observations=tuple(price(value, feed.decimals) for value in said["observations"]),
-        block_number=event["blockNumber"],
+        block_number=event.block,
         block_time_s=block_time_s,
     )
 
@@ -98,13 +99,19 @@ class RoundFollower:
     """
 
     def __init__(
-        self, chain: "Chain", names: NodeNames, feeds: Callable[[], Mapping[str, FollowedFeed]], clock: Clock
+        self,
+        chain: "Chain",
+        names: NodeNames,
+        feeds: Callable[[], Mapping[str, FollowedFeed]],
+        clock: Clock,
+        passes: "PassWatch | None" = None,
     ) -> None:
         self._chain = chain
         self._names = names
         # Contract addresses, in lower case, to feeds: asked at each poll, since contracts come and go.
         self._feeds = feeds
         self._clock = clock
+        self._watching: Callable[[str], AbstractContextManager[object]] = passes.watching if passes else nullcontext
         self._heads: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED_HEADS)
         self._sent: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._subscribers: set[asyncio.Queue[Round | None]] = set()
@@ -115,7 +122,8 @@ class RoundFollower:
         down = False
         while True:
             try:
-                await self.poll()
+                with self._watching("rounds"):
+                    await self.poll()
                 if down:
                     self._log.info("chain_back")
                 down = False
@@ -160,14 +168,14 @@ class RoundFollower:
         times: dict[int, int] = {}
         published: list[Round] = []
         for event in events:
-            number = event["blockNumber"]
+            number = event.block
             if number not in times:
                 block = await self._chain.block(number)
                 if block is None:
                     raise Unavailable(f"block {number} went away while it was read")
                 times[number] = block.time_s
-            address = str(event["address"]).lower()
-            key = (address, bytes(event["args"]["rawReportContext"]))
+            address = event.contract.lower()
+            key = (address, bytes(event.fields["rawReportContext"]))
             if key in self._sent:
                 continue
             accepted = decode(event, addresses[address], self._names, times[number])

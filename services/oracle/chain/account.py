@@ -17,6 +17,7 @@ from chainlink.keys.evm import EvmKey
 from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.errors import ChainError, RpcRefused, RpcUnavailable
+from chainlink.rpc.transaction import UnsignedTransaction, transaction_hash
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.errors import Unfunded
@@ -25,7 +26,6 @@ from services.oracle.chain.gas import Fees, bumped, first_fees
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.market import PriceSource
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.chain.transaction import UnsignedTransaction, transaction_hash
 from services.oracle.errors import DatabaseUnavailable
 from services.oracle.store.transactions import TransactionState, TransactionStore
 
@@ -181,7 +181,10 @@ class Account:
 
     def _signed(self, flight: Flight, fees: Fees) -> Flight:
         """Return the transaction with one more attempt."""
-        unsigned = UnsignedTransaction(self._chain.number, flight.nonce, fees, flight.gas_limit, flight.to, flight.data)
+        number, limit = self._chain.number, flight.gas_limit
+        unsigned = UnsignedTransaction(
+            number, flight.nonce, fees.cap_wei, limit, flight.to, flight.data, tip_wei=fees.tip_wei
+        )
         raw = unsigned.sign(self._key.private_key)
         attempt = Attempt(transaction_hash(raw), fees, raw)
         return replace(

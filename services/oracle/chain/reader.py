@@ -1,9 +1,9 @@
 """What an oracle reads from its feed's contract."""
 
+from chainlink.contract import aggregator
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.rpc.client import RpcClient
-from services.oracle.chain import aggregator
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.ocr.state import RoundRequested, TransmissionDetails
 
 # How far back a request for a round still counts at the start; afterwards each block is looked at once.
 _LOOK_BACK_BLOCKS = 1000
@@ -22,7 +22,7 @@ class AggregatorReader:
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """Return what the contract's function of that name returns at the latest block."""
-        data = await self._rpc.eth_call(self._contract, aggregator.LATEST_TRANSMISSION_DETAILS)
+        data = await self._rpc.eth_call(self._contract, aggregator.LATEST_TRANSMISSION_DETAILS.selector)
         return aggregator.decode_transmission_details(data)
 
     async def latest_round_requested(self) -> RoundRequested | None:
@@ -32,7 +32,7 @@ class AggregatorReader:
         head = self._heads.latest or await self._heads.poll()
         if head > self._scanned:
             first = max(self._scanned + 1, head - _LOOK_BACK_BLOCKS, 0)
-            logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED, first, head)
+            logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, head)
             if logs:
                 self._requested = aggregator.decode_round_requested(logs[-1])
             self._scanned = max(self._scanned, head)

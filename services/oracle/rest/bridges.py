@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
-from services.oracle.spawner import JobSpawner
 from services.oracle.store.bridges import Bridge, BridgeStore
 
 _NAME = re.compile(r"[a-zA-Z0-9\-_]+")

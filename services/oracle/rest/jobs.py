@@ -6,11 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from meshkit.errors import NotFound
-from services.oracle.jobs import ORACLE_TYPE, OracleJob
+from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
 from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
-from services.oracle.spawner import ActiveJob, JobSpawner
 from services.oracle.store.jobs import JobError
-from services.oracle.units import format_duration
 
 _PAGE_SIZE = 1000
 
@@ -81,44 +79,21 @@ async def _toml(request: web.Request) -> str:
 
 
 def _resource(active: ActiveJob, errors: Sequence[JobError]) -> dict[str, Any]:
-    job, timings = active.job, active.job.timings
-    oracle = job if isinstance(job, OracleJob) else None
     created = timestamp(active.stored.created_at)
+    attributes = active.job.spec.attributes()
+    attributes["offChainReportingOracleSpec"] |= {"createdAt": created, "updatedAt": created}
     return resource(
         "jobs",
         str(active.id),
         {
-            "name": job.name or "",
-            "type": ORACLE_TYPE,
-            "schemaVersion": 1,
-            "gasLimit": oracle.gas_limit if oracle else None,
+            **attributes,
             "forwardingAllowed": False,
-            "maxTaskDuration": format_duration(oracle.max_task_s if oracle else 0),
-            "externalJobID": str(job.external_job_id),
-            "offChainReportingOracleSpec": {
-                "contractAddress": job.contract,
-                "p2pv2Bootstrappers": list(job.bootstrappers),
-                "isBootstrapPeer": oracle is None,
-                "keyBundleID": oracle.key_bundle_id if oracle else None,
-                "transmitterAddress": oracle.transmitter if oracle else None,
-                "observationTimeout": format_duration(timings.observation_s),
-                "blockchainTimeout": format_duration(timings.blockchain_s),
-                "contractConfigTrackerSubscribeInterval": format_duration(timings.config_subscribe_s),
-                "contractConfigTrackerPollInterval": format_duration(timings.config_poll_s),
-                "contractConfigConfirmations": timings.config_confirmations,
-                "evmChainID": str(job.chain_id),
-                "databaseTimeout": format_duration(timings.database_s),
-                "observationGracePeriod": format_duration(timings.observation_grace_s),
-                "contractTransmitterTransmitTimeout": format_duration(timings.transmit_s),
-                "createdAt": created,
-                "updatedAt": created,
-            },
             "offChainReporting2OracleSpec": None,
             "bootstrapSpec": None,
             "pipelineSpec": {
                 "id": active.id,
                 "jobID": active.id,
-                "dotDagSource": oracle.pipeline.source if oracle else "",
+                "dotDagSource": active.job.spec.observation_source or "",
             },
             "errors": [
                 {

@@ -1,5 +1,6 @@
 """Everything that follows from a configuration file, as plain values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +14,21 @@ class MeshPlan:
     The services that a configuration file wants, and how they are supervised.
 
     `configuration` is the file's text as it was read; its copy in the run directory is what the services read, so that
-    an edit of the file has no effect on a mesh that runs before it is applied. `group` is the id of the group of the
-    services that may call the supervisor, where they have users of their own.
+    an edit of the file has no effect on a mesh that runs before it is applied. `keys` has a digest of each value in it.
+    `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
+    such a feed gets one. `group` is the id of the group of the services that may call the supervisor, where they
+    have users of their own; then `masked` has for each such service the configuration with the secrets that it does not
+    read masked.
     """
 
     settings: Settings
     services: tuple[ServiceSpec, ...]
     configuration: str = field(default="", repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    feeds: Mapping[str, str] = field(default_factory=dict)
+    may_deploy: bool = False
     group: int | None = None
+    masked: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def has_users(self) -> bool:
@@ -41,6 +49,7 @@ class MeshPlan:
     def files(self) -> list[Path]:
         """Return the files that a supervisor and its services leave in the run directory when they are killed."""
         files = [self.settings.run_dir.socket("supervisor"), self.configuration_copy]
+        files += [self.settings.run_dir.masked(service) for service in self.masked]
         for spec in self.services:
             files += [*spec.sockets, *spec.leftovers]
         return files

@@ -44,7 +44,8 @@ class GrpcProbe:
     """
     Ready when the health service on a Unix socket says SERVING for the server as a whole.
 
-    With `any_answer` it is enough that the server says something.
+    With `any_answer` it is enough that the server says something, unless it says that its process does not do its work
+    any more (the health of `liveness`).
     """
 
     socket: Path

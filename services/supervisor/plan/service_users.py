@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from meshkit.paths import DataDir, RunDir
+from meshkit.configuration.keys_by_service import AGGREGATOR, DBINIT, METRICS, OPERATOR, POSTGRES, ServiceKeys
+from meshkit.paths import CONFIG_VARIABLE, DataDir, RunDir
 from services.supervisor.plan.service_spec import Copy, Directory, Identity, Link, ServiceSpec
 
 GROUP: Final = "feedmesh"
@@ -26,6 +27,15 @@ _ACCOUNTS: Final = {
     "postgres": "postgres",
     "market": "feedmesh-devkit",
     "devchain": "feedmesh-devkit",
+}
+# Who reads the configuration, and which keys of it. The server itself is started with what bootstrap has left for it.
+CONFIGURATION_READERS: Final[Mapping[str, ServiceKeys]] = {
+    "price-aggregator": AGGREGATOR,
+    "operator": OPERATOR,
+    "process-metrics": METRICS,
+    "dbinit": DBINIT,
+    "postgres-init": DBINIT,
+    "postgres-bootstrap": POSTGRES,
 }
 _NODE: Final = "chainlink-node-"
 # A node's files, as the operator writes them.
@@ -86,7 +96,7 @@ def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_d
             groups=(accounts.group,),
             directories=tuple(directories),
             owned=tuple(owned),
-            copies=(Copy(run_dir.configuration, copy),) if "FEEDMESH_CONFIG" in spec.environment else (),
+            copies=(Copy(run_dir.masked(spec.name), copy),) if spec.name in CONFIGURATION_READERS else (),
             links=tuple(Link(socket, f"{own.name}/{socket.name}") for socket in spec.sockets),
         ),
         leftovers=(*spec.leftovers, copy, *(own / socket.name for socket in spec.sockets)),
@@ -95,9 +105,9 @@ def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_d
 
 def _environment(spec: ServiceSpec, configuration: Path) -> dict[str, str]:
     """Return the environment with the own copy of the configuration in the place of the common one."""
-    if "FEEDMESH_CONFIG" not in spec.environment:
-        return dict(spec.environment)
-    return {**spec.environment, "FEEDMESH_CONFIG": str(configuration)}
+    if spec.name not in CONFIGURATION_READERS:
+        return {name: value for name, value in spec.environment.items() if name != CONFIG_VARIABLE}
+    return {**spec.environment, CONFIG_VARIABLE: str(configuration)}
 
 
 def _node(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: DataDir) -> ServiceSpec:
@@ -108,7 +118,7 @@ def _node(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: Data
     return replace(
         spec,
         command=tuple(moved.get(word, word) for word in spec.command),
-        environment={name: value for name, value in spec.environment.items() if name != "FEEDMESH_CONFIG"},
+        environment={name: value for name, value in spec.environment.items() if name != CONFIG_VARIABLE},
         identity=Identity(
             uid,
             gid,

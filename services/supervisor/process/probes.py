@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from meshkit.server import LIVENESS
 from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 
 _READY_STATUS = "200"
@@ -79,14 +80,14 @@ async def _ask_health(probe: GrpcProbe, stub: Any) -> None:
     if not probe.socket.exists():
         raise NotReady(f"{probe.socket.name} does not exist yet")
     try:
-        answer = await stub.Check(health_pb2.HealthCheckRequest())
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=LIVENESS if probe.any_answer else ""))
     except grpc.aio.AioRpcError as error:
         if probe.any_answer and error.code() is not grpc.StatusCode.UNAVAILABLE:
             return
         raise NotReady(f"{probe.socket.name}: {error.code().name} {error.details()}") from error
-    if not probe.any_answer and answer.status != health_pb2.HealthCheckResponse.SERVING:
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
         name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-        raise NotReady(f"{probe.socket.name} says {name}")
+        raise NotReady(f"{probe.socket.name} says {name}{' of its liveness' if probe.any_answer else ''}")
 
 
 async def _log_in(probe: PostgresProbe) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.configuration.mesh import Aggregation
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.errors import MeshError
 from services.aggregator.prices.errors import (
     ProviderFault,
@@ -60,8 +60,12 @@ def test_a_minority_of_liars_stays_between_honest_prices(honest: list[Decimal]) 
     assert min(honest) <= median([*honest, *liars]) <= max(honest)
 
 
-def test_the_mean_of_two_has_thirty_digits() -> None:
-    """An even count keeps digits that the default context of 28 would lose."""
+def test_the_mean_of_two_keeps_all_digits() -> None:
+    """An even count keeps digits that the default context of 28 would lose, so the mean of two equal ones is theirs."""
+    long = Decimal("764167697797790.5732400321650673")
+
+    assert long == median([long, long])
+
     low, high = Decimal("1000000000.12345678901234567890"), Decimal("1000000000.12345678901234567892")
 
     assert Decimal("1000000000.12345678901234567891") == median([low, high])
@@ -76,6 +80,13 @@ def test_no_prices_have_no_median() -> None:
 def test_spread_is_in_basis_points() -> None:
     """101 against 100 with a price of 100.5 is 99.5 basis points."""
     assert Decimal("99.50") == spread_bps([Decimal(101), Decimal(100)], Decimal("100.5"))
+
+
+def test_the_largest_spread_is_no_error() -> None:
+    """From the smallest price to the largest there are forty digits of hundredths of a basis point."""
+    spread = spread_bps([Decimal("1E15"), Decimal("1E-18")], Decimal("1E-18"))
+
+    assert Decimal("1E37") == spread + 10_000
 
 
 @pytest.mark.parametrize(("mapped", "needed"), [(1, 1), (2, 2), (3, 2), (13, 2)])

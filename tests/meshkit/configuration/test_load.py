@@ -1,14 +1,20 @@
 """Reading configuration.json."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from cli.profile import document_for
+from cli.embedded.profile import document_for
 from meshkit import log
-from meshkit.configuration.load import InvalidConfiguration, load
+from meshkit.configuration.keys_by_service import AGGREGATOR
+from meshkit.configuration.load import InvalidConfiguration, load, load_from_environment
+from meshkit.errors import InvalidInput
 
 VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 
@@ -141,6 +147,24 @@ def test_impossible_networks_are_refused(tmp_path: Path, document: dict[str, Any
         load(write(tmp_path, document))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("name", "primary"), ("httpUrl", "http://127.0.0.1:1"), ("wsUrl", "ws://127.0.0.1:1")],
+)
+def test_endpoints_that_are_the_same_are_refused(
+    tmp_path: Path, document: dict[str, Any], name: str, value: str
+) -> None:
+    """Two endpoints of one name or address, which nodes would not start with, are refused by their place."""
+    first = {"chainlinkRpcHttpUrl": "http://127.0.0.1:1", "chainlinkRpcWsUrl": "ws://127.0.0.1:1"}
+    other = {"name": "second", "httpUrl": "http://127.0.0.1:2", "wsUrl": "ws://127.0.0.1:2"}
+    document["solution"] |= first | {"chainlinkNodeName": "primary", "mesh": {"rpcEndpoints": [other]}}
+    assert "second" == load(write(tmp_path, document)).solution.mesh.rpc_endpoints[0].name
+    third = {"name": "third", "httpUrl": "http://127.0.0.1:3", "wsUrl": "ws://127.0.0.1:3", name: value}
+    document["solution"]["mesh"] = {"rpcEndpoints": [other, third]}
+    with pytest.raises(InvalidConfiguration, match=rf"mesh\.rpcEndpoints\[1\]\.{name} is that of another endpoint"):
+        load(write(tmp_path, document))
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_what_is_no_configuration_is_refused(tmp_path: Path, content: bytes) -> None:
     """A file that is not JSON or not an object is refused with its path."""
@@ -169,3 +193,31 @@ def test_embedded_profile_is_a_valid_configuration(tmp_path: Path) -> None:
     solution = load(write(tmp_path, {"solution": document})).solution
 
     assert (solution.total_nodes, solution.mesh.feeds, solution.mesh.ports.metrics) == (7, ("BTC / USD",), 3103)
+
+
+def test_the_environment_names_the_file() -> None:
+    """FEEDMESH_CONFIG is the path of the file that is read."""
+    found = load_from_environment({"FEEDMESH_CONFIG": str(VECTOR)}, AGGREGATOR)
+    assert load(VECTOR).solution.price_aggregator_config.port == found.solution.price_aggregator_config.port
+
+
+@pytest.mark.parametrize("environment", [{}, {"FEEDMESH_CONFIG": ""}])
+def test_an_environment_without_the_file_is_refused(environment: dict[str, str]) -> None:
+    """The error names the variable, and what it is to be."""
+    with pytest.raises(InvalidInput, match=r"^FEEDMESH_CONFIG: .*the path of a configuration\.json"):
+        load_from_environment(environment, AGGREGATOR)
+
+
+def test_every_service_says_alike_that_the_variable_is_missing() -> None:
+    """Each process that reads the configuration ends with 1 and the same line."""
+    environment = {name: value for name, value in os.environ.items() if name != "FEEDMESH_CONFIG"}
+    errors = set()
+    for service in ("aggregator", "dbinit", "metrics", "operator"):
+        ended = subprocess.run(
+            [sys.executable, "-m", f"services.{service}"], env=environment, capture_output=True, timeout=60, check=False
+        )
+        assert (1, b"") == (ended.returncode, ended.stderr)
+        errors.add(json.loads(ended.stdout.splitlines()[-1])["error"])
+
+    assert 1 == len(errors)
+    assert errors.pop().startswith("FEEDMESH_CONFIG: ")

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
 from meshkit.errors import MeshError, Unavailable
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import oracles
-from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts, ocr_config, rounds
+from services.operator.nodes.prepare_nodes import Preparation
+from services.operator.onchain import feed_contract, ocr_config, rounds
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
@@ -35,10 +36,10 @@ class Stage:
 async def _stage(anvil: Anvil, chain: Chain, sender: Sender, config: OperatorConfig, prepared: Preparation) -> Stage:
     made, feeds = oracles(prepared.identities), config.feeds[:2]
     wanted = ocr_config.desired(made, config.ocr, 1337)
-    receipts = await sender.send_all([contracts.deployment(chain, feed) for feed in feeds])
-    addresses = [str(receipt["contractAddress"]) for receipt in receipts if not isinstance(receipt, MeshError)]
+    receipts = await sender.send_all([feed_contract.deployment(chain, feed) for feed in feeds])
+    addresses = [str(receipt.contract) for receipt in receipts if not isinstance(receipt, MeshError)]
     for feed, address in zip(feeds, addresses, strict=True):
-        await sender.send_all(contracts.configuration(chain, feed, address, wanted, made, sender.address))
+        await sender.send_all(feed_contract.configuration(chain, feed, address, wanted, made, sender.address))
     followed = {
         address.lower(): FollowedFeed(feed.name, feed.decimals) for feed, address in zip(feeds, addresses, strict=True)
     }
@@ -123,7 +124,7 @@ async def test_an_outage_loses_nothing(config: OperatorConfig, prepared: Prepara
     await stage.follower.poll()
     await stage.transmit(0, 1, 1, [1, 2, 3])
     working = stage.follower._chain
-    stage.follower._chain = Chain(f"http://127.0.0.1:{free_port()}", CHAIN_ID)
+    stage.follower._chain = Chain([Endpoint("chain", f"http://127.0.0.1:{free_port()}")], CHAIN_ID)
     with pytest.raises(ChainUnavailable):
         await stage.follower.poll()
     await stage.follower._chain.close()
@@ -135,7 +136,7 @@ async def test_an_outage_loses_nothing(config: OperatorConfig, prepared: Prepara
 async def test_running_survives_a_dead_chain(config: OperatorConfig, prepared: Preparation) -> None:
     """The follower's task does not end when the chain goes away, and goes on when it is back."""
     port = free_port()
-    chain = Chain(f"http://127.0.0.1:{port}", CHAIN_ID)
+    chain = Chain([Endpoint("chain", f"http://127.0.0.1:{port}")], CHAIN_ID)
     follower = RoundFollower(chain, NodeNames({}, []), dict, SystemClock())
     task = asyncio.create_task(follower.run())
     try:

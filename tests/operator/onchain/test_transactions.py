@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 
+from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
 from meshkit.errors import DeadlineExceeded, MeshError
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable, TransactionReverted
-from services.operator.onchain import contracts, transactions
+from services.operator.onchain import feed_contract, transactions
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender, Transaction
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
@@ -73,15 +74,15 @@ async def test_one_block_takes_a_batch(anvil: Anvil, chain: Chain, sender: Sende
     finally:
         await anvil.call("evm_setAutomine", True)
 
-    assert 1 == len({outcome["blockNumber"] for outcome in outcomes if not isinstance(outcome, MeshError)})
+    assert 1 == len({outcome.block for outcome in outcomes if not isinstance(outcome, MeshError)})
     assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
 
 
 async def test_a_revert_is_explained(chain: Chain, sender: Sender) -> None:
     """A transaction that the chain undoes is an error with the contract's own words; its neighbours arrive."""
-    (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
+    (receipt,) = await sender.send_all([feed_contract.deployment(chain, _FEED)])
     assert not isinstance(receipt, MeshError)
-    contract, friend = str(receipt["contractAddress"]), _address()
+    contract, friend = str(receipt.contract), _address()
     data = chain.call_data("setConfig", [_address()] * 4, [_address()] * 4, 1, 1, b"")
     first, second = await sender.send_all(
         [Transaction("setConfig", contract, data, gas=900_000), Transaction("gift", friend, value_wei=5)]
@@ -95,12 +96,12 @@ async def test_a_revert_is_explained(chain: Chain, sender: Sender) -> None:
 
 async def test_what_would_revert_is_not_sent(chain: Chain, sender: Sender) -> None:
     """If the estimate already shows the revert, nothing is sent, and nothing after it either."""
-    (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
+    (receipt,) = await sender.send_all([feed_contract.deployment(chain, _FEED)])
     assert not isinstance(receipt, MeshError)
     data = chain.call_data("setPayees", [_address()], [])
     nonce = await chain.next_nonce(sender.address)
     outcomes = await sender.send_all(
-        [Transaction("setPayees", str(receipt["contractAddress"]), data), Transaction("gift", _address(), value_wei=1)]
+        [Transaction("setPayees", str(receipt.contract), data), Transaction("gift", _address(), value_wei=1)]
     )
 
     assert [True, True] == [isinstance(outcome, TransactionReverted) for outcome in outcomes]
@@ -164,7 +165,7 @@ async def test_an_empty_account_cannot_send(chain: Chain) -> None:
 
 async def test_a_dead_chain_is_unavailable() -> None:
     """Nobody listening gives ChainUnavailable without the URL, which may hold an access key."""
-    chain = Chain(f"http://127.0.0.1:{free_port()}/v2/an-access-key", CHAIN_ID)
+    chain = Chain([Endpoint("chain", f"http://127.0.0.1:{free_port()}/v2/an-access-key")], CHAIN_ID)
     try:
         with pytest.raises(ChainUnavailable) as caught:
             await chain.check()
@@ -176,7 +177,7 @@ async def test_a_dead_chain_is_unavailable() -> None:
 
 async def test_another_chain_is_refused(anvil: Anvil) -> None:
     """A chain with another id than the configured one is not used."""
-    chain = Chain(anvil.url, CHAIN_ID + 1)
+    chain = Chain([Endpoint("chain", anvil.url)], CHAIN_ID + 1)
     try:
         with pytest.raises(ChainUnavailable, match="found chain 1337, configured is 1338"):
             await chain.check()

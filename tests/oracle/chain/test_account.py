@@ -10,12 +10,11 @@ from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcUnavailable
+from chainlink.rpc.transaction import UnsignedTransaction
 from meshkit.clock import SystemClock
 from services.oracle.chain.account import Account
 from services.oracle.chain.errors import Superseded, Unfunded
-from services.oracle.chain.gas import Fees
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.transaction import UnsignedTransaction
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.store.transactions import TransactionState, TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
@@ -205,7 +204,7 @@ async def test_dynamic_fees_and_the_limit(
 
 async def steal(anvil: Anvil, key: EvmKey, nonce: int) -> None:
     """Send a dear transaction with the account's key, as another program would."""
-    raw = UnsignedTransaction(CHAIN_ID, nonce, Fees(50 * GWEI), 30_000, SINK, b"").sign(key.private_key)
+    raw = UnsignedTransaction(CHAIN_ID, nonce, 50 * GWEI, 30_000, SINK).sign(key.private_key)
     await anvil.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
 
 

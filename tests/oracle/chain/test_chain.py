@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from chainlink.contract import aggregator as calls
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
-from services.oracle.chain import aggregator as calls
 from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
@@ -70,7 +70,8 @@ async def test_reader(anvil: Anvil, aggregator: Aggregator) -> None:
     reader = AggregatorReader(anvil.rpc, heads, aggregator.address)
     await configure(aggregator)
     details = await reader.latest_transmission_details()
-    digest = calls.decode_config_details(await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS))[1]
+    told = await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS.selector)
+    digest = calls.decode_config_details(told).config_digest
     assert (digest, 0, 0, 0, 0) == (
         details.config_digest,
         details.epoch,

@@ -270,8 +270,8 @@ async def test_runs(api: Api, postgres: Server) -> None:
     job = (await api.call("GET", "/v2/jobs"))[1]["data"][0]
     number = int(job["id"])
     task = TaskRun("quote", "bridge", 1_000, 1_500, None, "no answer")
-    good = PipelineRun(number, 1_000, 2_000, {"jobRun": {"meta": {}}}, "65", None, ())
-    bad = PipelineRun(number, 3_000, 4_000, {}, None, "quote: no answer", (task,))
+    good = PipelineRun(number, 1_000, 2_000, '{"jobRun": {"meta": {}}}', ("65",), (None,), ())
+    bad = PipelineRun(number, 3_000, 4_000, "{}", (None,), ("quote: no answer",), (task,))
     async with Database.connect(node_url(postgres, SPARE_OF_REST), max_connections=1, deadline_s=10) as database:
         runs = RunStore(database, 1)
         for run in (good, good, bad):

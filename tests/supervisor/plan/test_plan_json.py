@@ -15,7 +15,9 @@ def test_a_plan_survives_its_way_through_a_pipe(given: PlanInput) -> None:
     accounts = Accounts(dict.fromkeys((*account_names(5), "market", "devchain"), (7000, 8000)), 9000)
     for runtime in ("embedded", "chainlink"):
         services = services_of(replace(given, runtime=runtime, is_root=True, accounts=accounts))
-        plan = MeshPlan(settings(given.configuration), tuple(services), '{"a": "b"}', 9000)
+        plan = MeshPlan(
+            settings(given.configuration), tuple(services), '{"a": "b"}', group=9000, masked={"operator": "{}"}
+        )
 
         assert plan == plan_json.read(plan_json.write(plan))
         assert plan.has_users

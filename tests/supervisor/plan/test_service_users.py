@@ -35,7 +35,7 @@ def test_a_service_of_the_mesh(services: dict[str, ServiceSpec], given: PlanInpu
     assert spec.identity is not None
     assert str(own / "configuration.json") == spec.environment["FEEDMESH_CONFIG"]
     assert (Directory(own, 0o2750, 9000),) == spec.identity.directories
-    assert (Copy(run / "configuration.json", own / "configuration.json"),) == spec.identity.copies
+    assert (Copy(run / "configurations" / "price-aggregator.json", own / "configuration.json"),) == spec.identity.copies
     assert (Link(run / "aggregator.sock", "price-aggregator.d/aggregator.sock"),) == spec.identity.links
 
 

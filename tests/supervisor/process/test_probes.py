@@ -62,7 +62,7 @@ async def test_http(answer: bytes, ready: bool) -> None:
 
 
 async def test_grpc(run_dir: Path) -> None:
-    """The health service decides; a missing or stale socket is not ready."""
+    """The health service decides, for the process's life its own word; a missing or stale socket is not ready."""
     path = run_dir / "s.sock"
     with pytest.raises(NotReady, match="does not exist"):
         await ask(GrpcProbe(path))
@@ -72,6 +72,12 @@ async def test_grpc(run_dir: Path) -> None:
     await server.set_serving("", False)
     with pytest.raises(NotReady, match="NOT_SERVING"):
         await ask(GrpcProbe(path))
+    await ask(GrpcProbe(path, any_answer=True))
+    await server.set_alive(False)
+    with pytest.raises(NotReady, match="NOT_SERVING of its liveness"):
+        await ask(GrpcProbe(path, any_answer=True))
+    await server.set_alive(True)
+    await ask(GrpcProbe(path))
     await ask(GrpcProbe(path, any_answer=True))
     await server.stop()
     path.touch()
