@@ -32,8 +32,8 @@ def _secrets(value: object, place: tuple[str, ...]) -> Iterator[tuple[tuple[str,
     if isinstance(value, SecretStr):
         yield place, value.get_secret_value()
     elif isinstance(value, BaseModel):
-        for name, field in type(value).model_fields.items():
-            yield from _secrets(getattr(value, name), (*place, field.alias or name))
+        for name, below in value:
+            yield from _secrets(below, (*place, type(value).model_fields[name].alias or name))
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _secrets(item, (*place, str(name)))

@@ -23,10 +23,6 @@ def test_a_service_sees_its_own_secrets_only(tmp_path: Path, keys: ServiceKeys) 
     for name in hidden:
         assert document["solution"][name] not in text
         assert len(document["solution"][name]) == len(orjson.loads(text)["solution"][name])
-    own = keys.view(whole).solution
-    assert all(
-        getattr(own, name) == getattr(seen.solution, name) for name in ("total_nodes",) if keys.has("totalNodes")
-    )
     assert document == read_document(VECTOR), "the document itself has changed"
     assert len(list(secrets_of(whole))) == len(list(secrets_of(seen)))
 
