@@ -1,7 +1,6 @@
 """An OCR1 job: the TOML that a node takes, the attributes that it answers, and the rules that both keep to."""
 
 import re
-import tomllib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 import tomlkit
 
+from chainlink import toml_reader
 from chainlink.address import is_checksummed
 from chainlink.errors import SpecInvalid, SpecMalformed
 from chainlink.units import NS_PER_MS, NS_PER_S, format_duration_ns, parse_duration_ns
@@ -17,6 +17,8 @@ OCR1_TYPE = "offchainreporting"
 SCHEMA_VERSION = 1
 _ATTRIBUTES = "offChainReportingOracleSpec"
 _LOCATOR = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}@[^\s/@]+:[0-9]{1,5}(?:/[^\s/@]+:[0-9]{1,5})*")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+_LONGEST_NAME = 255
 _MOST_CONFIRMATIONS = 100
 _MOST_GAS = 2**32 - 1
 _ANY_NS = 2**63 - 1
@@ -116,8 +118,8 @@ class JobSpec:
         """
         if document.get("type") != OCR1_TYPE:
             raise SpecMalformed("type", document.get("type"), OCR1_TYPE)
-        version = document.get("schemaVersion")
-        if version != SCHEMA_VERSION or isinstance(version, bool):
+        version = _optional(document, "schemaVersion", int)
+        if version != SCHEMA_VERSION:
             raise SpecMalformed("schemaVersion", version, str(SCHEMA_VERSION))
         is_bootstrap: bool = _needed("isBootstrapPeer", _optional(document, "isBootstrapPeer", bool), "true or false")
         return cls(
@@ -126,7 +128,7 @@ class JobSpec:
             is_bootstrap=is_bootstrap,
             bootstrappers=_bootstrappers(document),
             external_job_id=_external_job_id(document),
-            name=_optional(document, "name", str),
+            name=_name(document),
             key_bundle_id=_optional(document, "keyBundleID", str) or None,
             transmitter_address=_address(document, "transmitterAddress"),
             observation_source=_source(document, is_bootstrap=is_bootstrap),
@@ -187,11 +189,7 @@ def document_of(toml: str) -> Mapping[str, Any]:
     """Return the table of a job's text; SpecMalformed if it is no TOML, or has what nodes refuse anywhere in it."""
     if "<{}>" in toml:
         raise SpecMalformed("toml", "<{}>", "text without it")
-    try:
-        return tomllib.loads(toml)
-    except (ValueError, RecursionError) as error:
-        # Not only TOMLDecodeError: a number of thousands of digits is a plain ValueError.
-        raise SpecMalformed("toml", str(error), "TOML") from error
+    return toml_reader.read(toml)
 
 
 def contract_of(attributes: Mapping[str, Any]) -> tuple[int, str] | None:
@@ -234,10 +232,18 @@ def _chain_id(document: Mapping[str, Any]) -> int:
 
 def _external_job_id(document: Mapping[str, Any]) -> str | None:
     text = _optional(document, "externalJobID", str)
-    try:
-        return str(uuid.UUID(text)) if text else None
-    except ValueError as error:
-        raise SpecMalformed("externalJobID", text, "a UUID") from error
+    if not text:
+        return None
+    if not _UUID.fullmatch(text):
+        raise SpecMalformed("externalJobID", text, "a UUID")
+    return str(uuid.UUID(text))
+
+
+def _name(document: Mapping[str, Any]) -> str | None:
+    name: str | None = _optional(document, "name", str)
+    if name is not None and len(name) > _LONGEST_NAME:
+        raise SpecInvalid("name", f"{len(name)} characters", f"at most {_LONGEST_NAME}")
+    return name
 
 
 def _bootstrappers(document: Mapping[str, Any]) -> tuple[str, ...]:

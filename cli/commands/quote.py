@@ -30,9 +30,11 @@ async def quote(run_dir: Path, text: str, source: str, as_json: bool) -> None:
         return
     answer = response.quote
     status_name = quote_pb.QuoteStatus.Name(answer.status).removeprefix("QUOTE_STATUS_").lower()
-    print(f"{text}  {answer.price}  {status_name}, spread {answer.spread_bps} bps")
-    table = Table("source", "pair", "price", "age", box=None, pad_edge=False)
-    for part in answer.sources:
+    notes = "".join(f", {note.replace('_', ' ')}" for note in answer.notes)
+    print(f"{text}  {answer.price}  {status_name}, spread {answer.spread_bps} bps{notes}")
+    table = Table("source", "pair", "price", "age", "verdict", box=None, pad_edge=False)
+    judged = [(part, "used") for part in answer.sources] + [(left.quote, left.verdict) for left in answer.left_out]
+    for part, verdict in judged:
         age = duration(time.time() - part.received_time.ToMilliseconds() / 1000)
-        table.add_row(part.source, f"{part.pair.base}/{part.pair.quote}", part.price, age)
+        table.add_row(part.source, f"{part.pair.base}/{part.pair.quote}", part.price, age, verdict)
     Console().print(table)

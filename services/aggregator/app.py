@@ -14,6 +14,7 @@ from meshkit.paths import RunDir
 from meshkit.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import AggregatorConfig, read_market_data
+from services.aggregator.engine.chain_references import ChainReferences
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.market_data import FEED as MARKET_CAP_FEED
 from services.aggregator.engine.market_data import MarketData
@@ -50,6 +51,16 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         api = HttpApi(engine, clock, metrics, market)
         runner = await http_server.listen(api.build(), settings.http_port, api.fast_answers())
         stack.push_async_callback(runner.cleanup)
+        references = ChainReferences(
+            run_dir.socket("operator"),
+            clock,
+            wait_s=settings.reference_wait_ms / 1000,
+            configured=settings.reference_prices,
+            refer=engine.refer,
+            hold=engine.wait_for_references,
+        )
+        stack.push_async_callback(references.close)
+        references.start()
         await engine.start()
         market.start()
         if receiver is not None:

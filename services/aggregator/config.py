@@ -6,9 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from meshkit import feeds
+from meshkit.configuration.aggregation import Aggregation, JumpGuard, MaxSpread, SingleSourceMove
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
+from services.aggregator.prices.asset_class import AssetClass, asset_class
+from services.aggregator.prices.feed_guard import Limits
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig, read_source
 from services.aggregator.streams.settings import StreamConfig, read_stream
@@ -19,6 +22,8 @@ _log = get_logger(__name__)
 LONGEST_WAIT_MS = 9_000
 # Two sources that agree are the least that can show a wrong one; a feed with a single source has to trust it.
 MINIMUM_SOURCES = 2
+# Basis points by the class of the asset, or the same for all.
+BpsByClass = Mapping[AssetClass, int] | int
 # Beside the configured feeds: 260 known feeds with up to 13 sources, and room for as many typing errors again.
 MOST_PAIRS = 5_000
 
@@ -42,8 +47,7 @@ class MarketDataConfig:
     timeout_ms: int = 10_000
     api_key: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
-    jump_guard_bps: int | None = 1_000
-    jump_confirmations: int = 3
+    limits: Limits = field(default_factory=lambda: Limits(first_hold_s=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,19 @@ class AggregatorConfig:
         longest_retry_ms: The longest time between two tries.
         inactive_timeout_ms: How long an unpinned pair may go unasked; None to keep it for ever.
         pairs_file: Pairs to register at the start.
-        outlier_floor_bps: A source this near to the median is never left out.
-        outlier_factor: How many standard deviations from the median a source may be.
-        max_spread_bps: How far apart the sources of a price may be; None for any distance.
-        jump_guard_bps: How far a source's price may be from its last one; None for any distance.
-        jump_confirmations: How many agreeing prices confirm a jump.
+        outlier_floor_bps: A source this near to the price is never an outlier.
+        outlier_factor: How many standard deviations from the price a source may be.
+        max_spread_bps: How far apart prices that agree may be; None for any distance.
+        older_yields_ms: By how much a price has to be older than the newest to yield where prices disagree.
+        jump_guard_bps: How far a price may be from the last one without proof; None for any distance.
+        single_source_move_bps: How far the price of a single source may move in a minute.
+        move_hold_ms: How long a further move has to last that less than a majority of every kind agrees on.
+        first_price_hold_ms: How long the first price has to last that nothing can be compared with.
+        reference_wait_ms: How long first prices wait for the last answers on chain.
+        reference_prices: Feeds' prices that are known to be right.
+        asset_classes: Feeds that have another class than their assets say.
         converts_stablecoins: Whether prices in stablecoins are converted by the coins' own prices.
+        stablecoin_deviation_bps: How far from one a stablecoin may be whose own price is not known.
     """
 
     sources: Mapping[str, SourceConfig]
@@ -92,10 +103,37 @@ class AggregatorConfig:
     pairs_file: Path | None = None
     outlier_floor_bps: int = 200
     outlier_factor: Decimal = Decimal(3)
-    max_spread_bps: int | None = 1_000
-    jump_guard_bps: int | None = 1_000
-    jump_confirmations: int = 3
-    converts_stablecoins: bool = False
+    max_spread_bps: BpsByClass | None = field(default_factory=lambda: _by_class(Aggregation().max_spread_bps))
+    older_yields_ms: int = 60_000
+    jump_guard_bps: BpsByClass | None = field(default_factory=lambda: _by_class(Aggregation().jump_guard_bps))
+    single_source_move_bps: BpsByClass = field(
+        default_factory=lambda: _by_class(Aggregation().single_source_move_bps) or 0
+    )
+    move_hold_ms: int = 60_000
+    first_price_hold_ms: int = 2_000
+    reference_wait_ms: int = 5_000
+    reference_prices: Mapping[Pair, Decimal] = field(default_factory=dict)
+    asset_classes: Mapping[Pair, AssetClass] = field(default_factory=dict)
+    converts_stablecoins: bool = True
+    stablecoin_deviation_bps: int = 100
+
+    def spread_bps(self, pair: Pair) -> int | None:
+        """Return how far apart prices of a feed's pair may be that agree; None for any distance."""
+        return self._bps(self.max_spread_bps, pair)
+
+    def limits(self, pair: Pair) -> Limits:
+        """Return how the price of a feed's pair may move."""
+        return Limits(
+            guard_bps=self._bps(self.jump_guard_bps, pair),
+            rate_bps=self._bps(self.single_source_move_bps, pair) or 0,
+            move_hold_s=self.move_hold_ms / 1000,
+            first_hold_s=self.first_price_hold_ms / 1000,
+        )
+
+    def _bps(self, setting: BpsByClass | None, pair: Pair) -> int | None:
+        if setting is None or isinstance(setting, int):
+            return setting
+        return setting[self.asset_classes.get(pair) or asset_class(pair)]
 
     def ttl_ms(self, source: str, pair: Pair) -> int:
         """Return the time to live of a pair: the first override that fits, else the source's own."""
@@ -109,7 +147,8 @@ def read(configuration: Configuration) -> AggregatorConfig:
     """Return the aggregator's view of a configuration; raises UnknownFeed for a feed that is not known."""
     given = configuration.solution.price_aggregator_config
     rules = configuration.solution.mesh.aggregator
-    if vain := dict(set_without_effect(given, "solution.priceAggregatorConfig")):
+    vain = dict(set_without_effect(given, "solution.priceAggregatorConfig"))
+    if vain := vain | dict(set_without_effect(rules, "solution.mesh.aggregator")):
         _log.warning("settings_without_effect", settings=vain)
     # The market's capitalisation is no pair: /market-data/global answers it.
     priced = {(feed.base, feed.quote): feed.sources for feed in feeds.load().values() if feed.kind != "market_cap"}
@@ -150,11 +189,33 @@ def read(configuration: Configuration) -> AggregatorConfig:
         minimum_sources=rules.minimum_sources,
         outlier_floor_bps=rules.outlier_deviation_bps,
         outlier_factor=Decimal(str(rules.outlier_mad_factor)),
-        max_spread_bps=rules.max_spread_bps,
-        jump_guard_bps=rules.jump_guard_bps,
-        jump_confirmations=rules.jump_confirmations,
+        max_spread_bps=_by_class(rules.max_spread_bps),
+        older_yields_ms=rules.older_yields_ms,
+        jump_guard_bps=_by_class(rules.jump_guard_bps),
+        single_source_move_bps=_by_class(rules.single_source_move_bps) or 0,
+        move_hold_ms=rules.move_hold_ms,
+        first_price_hold_ms=rules.first_price_hold_ms,
+        reference_wait_ms=rules.reference_wait_ms,
+        reference_prices={_feed_pair(name): Decimal(text) for name, text in rules.reference_prices.items()},
+        asset_classes={_feed_pair(name): AssetClass(each) for name, each in rules.asset_classes.items()},
         converts_stablecoins=rules.stablecoins == "converted",
+        stablecoin_deviation_bps=rules.stablecoin_deviation_bps,
     )
+
+
+def _by_class(section: MaxSpread | JumpGuard | SingleSourceMove | None) -> Mapping[AssetClass, int] | None:
+    if section is None:
+        return None
+    return {
+        AssetClass.STABLECOINS: section.stablecoins,
+        AssetClass.MAJORS: section.majors,
+        AssetClass.OTHERS: section.others,
+    }
+
+
+def _feed_pair(name: str) -> Pair:
+    feed = feeds.get(name)
+    return Pair(feed.base, feed.quote)
 
 
 def read_market_data(configuration: Configuration) -> MarketDataConfig:
@@ -164,6 +225,7 @@ def read_market_data(configuration: Configuration) -> MarketDataConfig:
     A configuration that does not name CoinGecko among its sources, even as switched off, never has it asked.
     """
     given = configuration.solution.price_aggregator_config
+    rules = configuration.solution.mesh.aggregator
     settings = given.market_data.coingecko_global
     source = given.sources.get("coingecko")
     key = None if source is None or source.api_key is None else source.api_key.get_secret_value()
@@ -174,6 +236,9 @@ def read_market_data(configuration: Configuration) -> MarketDataConfig:
         timeout_ms=10_000 if source is None else source.timeout_ms,
         api_key=key or None,
         proxy=given.proxy if settings.use_proxy else None,
-        jump_guard_bps=configuration.solution.mesh.aggregator.jump_guard_bps,
-        jump_confirmations=configuration.solution.mesh.aggregator.jump_confirmations,
+        limits=Limits(
+            guard_bps=None if rules.jump_guard_bps is None else rules.jump_guard_bps.others,
+            rate_bps=rules.single_source_move_bps.others,
+            first_hold_s=0,
+        ),
     )

@@ -36,6 +36,18 @@ METRICS = (
     Metric("source_retries_total", "counter", "Calls of a source that were repeated after a fault.", _SOURCE),
     Metric("source_circuit_state", "gauge", "0 if the source is called as usual, 1 on trial, 2 not.", _SOURCE),
     Metric("refused_prices_total", "counter", "Prices that failed validation, by rule.", ("source", "reason")),
+    Metric(
+        "source_verdicts_total",
+        "counter",
+        "Changes of what becomes of a source's price in its feeds: used, outlier, older, unit or apart.",
+        ("source", "verdict"),
+    ),
+    Metric(
+        "feed_refusals_total",
+        "counter",
+        "Times that a feed's price began not to be believed: disagree, first, jump, rate or unit.",
+        ("reason",),
+    ),
     Metric("websocket_connections", "gauge", "Stream connections that are up.", _SOURCE),
     Metric("websocket_reconnects_total", "counter", "New stream connections in place of others.", ("source", "reason")),
     # Fixed by the specification, so without the ending of a counter.

@@ -148,6 +148,8 @@ def _quote(quote: Quote, asked: Pair) -> pb.Quote:
         sources=[_source_quote(used) for used in quote.sources],
         spread_bps=plain_text(quote.spread_bps),
         quote_time=_time(quote.received_ms),
+        left_out=[pb.LeftOutQuote(quote=_source_quote(each.quote), verdict=each.verdict) for each in quote.left_out],
+        notes=quote.notes,
     )
 
 

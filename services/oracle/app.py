@@ -139,8 +139,8 @@ class Node:
                 Jobs(spawner),
                 Runs(runs, spawner),
             )
-            sessions = Sessions(users, config.web_server)
-            api = application.create(sessions, controllers, config.web_server, clock)
+            sessions = Sessions(users, config.web_server, clock)
+            api = application.create(sessions, controllers, config.web_server)
             await stack.enter_async_context(self._web_server(api))
             health.ready = True
             _log.info("booted", seconds=round(clock.monotonic() - started_s, 2), peer_id=host.peer_id)

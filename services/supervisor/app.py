@@ -38,6 +38,7 @@ from services.supervisor.service import NAME, SupervisorService  # noqa: E402
 from services.supervisor.supervision_loop import SupervisionLoop  # noqa: E402
 
 _PREDECESSOR_S = 5.0
+_AGGREGATOR = "solution.priceAggregatorConfig."
 
 _log = log.get_logger(__name__)
 
@@ -67,6 +68,9 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     clock = SystemClock()
     owned: set[int] = set()
     plan = await make_plan(path, owned)
+    # The aggregator says this of its own settings by itself.
+    if vain := {place: why for place, why in plan.without_effect.items() if not place.startswith(_AGGREGATOR)}:
+        _log.warning("settings_without_effect", settings=vain)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
     counters = RestartCounters(settings.run_dir)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.prices.errors import ProviderFault, TooFewSources
+from services.aggregator.prices.errors import ConversionMissing, ProviderFault, TooFewSources
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus
 from tests.aggregator.bench import bench
@@ -79,7 +79,7 @@ def converting(*, converts: bool) -> AggregatorConfig:
 
 @pytest.mark.parametrize(("converts", "expected"), [(False, "100"), (True, "99")])
 async def test_a_stablecoin_is_a_dollar_only_by_setting(converts: bool, expected: str) -> None:
-    """The mapping of 100 USDT says so by default; else the coin's own price of 0.98 makes it 98, between it and 100."""
+    """The coin's own price of 0.98 makes 100 USDT 98, between it and 100; only by setting they count as 100."""
     async with bench(converting(converts=converts)) as b:
         b.sources[0].prices[BTC_USDT] = "100"
         b.sources[1].prices.update({BTC: "100", USDT_USD: "0.98"})
@@ -88,9 +88,22 @@ async def test_a_stablecoin_is_a_dollar_only_by_setting(converts: bool, expected
         assert Decimal(expected) == (await b.ask(b.engine.answers.quote(BTC))).price
 
 
-async def test_without_the_coins_price_nothing_is_converted() -> None:
-    """The source counts as missing, and the error says why."""
+async def test_without_the_coins_price_it_is_checked_by_prices_in_dollars() -> None:
+    """Near them the coin is worth a dollar; else the source counts as missing, and the error says why."""
     async with bench(converting(converts=True)) as b:
-        b.sources[0].prices[BTC_USDT] = "100"
+        b.sources[0].prices[BTC_USDT] = "101.9"
+
+        assert Decimal("101.45") == (await b.ask(b.engine.answers.quote(BTC))).price
+
+        b.sources[0].prices[BTC_USDT] = "103"
+        await b.run(11)
         with pytest.raises(TooFewSources, match="USDT/USD"):
+            await b.ask(b.engine.answers.quote(BTC))
+
+
+async def test_a_lone_price_in_a_coin_of_unknown_worth_is_none() -> None:
+    """Nothing shows what it is worth."""
+    async with bench(settings("binance", feeds={BTC: {"binance": BTC_USDT}}, converts_stablecoins=True)) as b:
+        b.sources[0].prices[BTC_USDT] = "100"
+        with pytest.raises(ConversionMissing, match="USDT/USD"):
             await b.ask(b.engine.answers.quote(BTC))

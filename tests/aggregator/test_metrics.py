@@ -117,6 +117,8 @@ async def _watched(market: str, session: aiohttp.ClientSession) -> AsyncIterator
         streams={"binance": stream},
         feeds={BTC: {"binance": Pair("BTC", "USDT"), "kraken": BTC}},
         pinned=(BTC,),
+        max_spread_bps=200,
+        converts_stablecoins=False,
     )
     clock, metrics = SystemClock(), open_registry()
     made = open_sources(session, config.sources.values(), clock)
@@ -134,7 +136,7 @@ async def _watched(market: str, session: aiohttp.ClientSession) -> AsyncIterator
 
 
 async def test_every_specified_metric_is_there_with_its_labels_and_values(watched: Watched) -> None:
-    """After requests, refreshes, an unknown pair, a refused price and a disconnect, each says what happened."""
+    """After requests, refreshes, an unknown pair, odd prices and a disconnect, each says what happened."""
     first = await watched.page()
     await until(lambda: _is_200(watched, "/quote/binance/BTC/USDT"))
     await until(lambda: _has(watched, "market_data_age_seconds", 0, source="coingecko"))
@@ -165,6 +167,8 @@ async def test_every_specified_metric_is_there_with_its_labels_and_values(watche
     await until(lambda: _has(watched, "websocket_connections", 1, source="binance"))
     await until(lambda: _has(watched, "websocket_messages_received", 3, source="binance"))
     await until(lambda: _has(watched, "refetch_operations_total", 1, source="kraken", status="success"))
+    await watched.control("kraken", factor=1.04)
+    await until(lambda: _has(watched, "feed_refusals_total", 1, reason="disagree"))
     await watched.control("binance/disconnect")
     await watched.control("kraken", number="negative")
     await until(lambda: _has(watched, "refused_prices_total", 1, source="kraken", reason="range"))

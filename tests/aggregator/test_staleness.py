@@ -121,6 +121,10 @@ class TalkingStream:
     def want(self, pairs: Collection[Pair]) -> None:
         """Stream everything anyway."""
 
+    def count_crash(self) -> None:
+        """Fail: no price may break anything here."""
+        raise AssertionError("a price of a stream was lost by a defect")
+
     async def close(self) -> None:
         """Have nothing to close."""
 
@@ -134,7 +138,7 @@ class Prices(RuleBasedStateMachine):
         self.asked: list[asyncio.Task[None]] = []
         self.slow: AsyncIterator[QuoteChange] | None = None
         # Gathering waits on the real clock, which stands still here.
-        self.patch = patch("services.aggregator.streams.streams.TURN_S", 0)
+        self.patch = patch("services.aggregator.streams.turn.TURN_S", 0)
         self.patch.start()
 
     @initialize(

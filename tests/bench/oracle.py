@@ -17,12 +17,13 @@ from dataclasses import dataclass
 import aiohttp
 
 from chainlink.contract import aggregator as calls
+from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.limits import LocalLimits, peer_limits
 from services.oracle.ocr.ports import Network, Ports
-from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
+from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host

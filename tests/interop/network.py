@@ -14,6 +14,7 @@ import asyncpg
 
 from chainlink.contract.aggregator import LATEST_CONFIG_DETAILS, NEW_TRANSMISSION, decode_config_details
 from chainlink.ocr.offchain_config import OffchainConfig
+from chainlink.ocr.report_context import read_context_tag
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from services.operator.onchain import ocr_config
 from services.oracle.ocr.schedule import leader, leader_key
@@ -105,14 +106,14 @@ class Network:
         found = []
         for log in logs:
             said = NEW_TRANSMISSION.decode(log)
-            context = said["rawReportContext"]
-            if context[11:27] != digest:
+            context = read_context_tag(said["rawReportContext"])
+            if context.config_digest != digest:
                 continue
-            epoch = int.from_bytes(context[27:31], "big")
+            epoch = context.epoch
             leads = leader(epoch, self.leader_key, len(self.oracles))
             index = transmitters.index(said["transmitter"])
             observers = tuple(said["observers"])
-            found.append(Accepted(digest, epoch, context[31], leads, index, observers, said["answer"]))
+            found.append(Accepted(digest, epoch, context.round, leads, index, observers, said["answer"]))
         return found
 
     async def until_accepted(

@@ -18,7 +18,7 @@ from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.source_fetcher import SourceFetcher
-from services.aggregator.prices.errors import UnknownPair
+from services.aggregator.prices.errors import PriceRefused, UnknownPair
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote
@@ -69,6 +69,8 @@ class PriceIngest:
         outcome = self._outcome(fetcher.name, pair, tick, received_ms, received_at)
         for feed in self._keep(fetcher, pair, outcome, received_at):
             self._feed_quotes.renew(feed)
+        if isinstance(outcome, SourceQuote):
+            self._hear_again(outcome)
         return outcome
 
     def streamed(self, fetcher: SourceFetcher, pair: Pair, tick: TickOutcome) -> None:
@@ -83,10 +85,12 @@ class PriceIngest:
             return
         received_at, received_ms = self._clock.monotonic(), self._clock.time_ms()
         outcome = self._outcome(source, pair, tick, received_ms, received_at)
+        # Most feeds have a price of each of their sources in a turn, and are made of them once.
         if isinstance(outcome, SourceQuote):
-            # Most feeds have a price of each of their sources in a turn, and are made of them once.
             self._streamed.update(dict.fromkeys(self._keep(fetcher, pair, outcome, received_at)))
-        elif not entry.stream_is_refused:
+        elif isinstance(outcome, PriceRefused) and outcome.is_doubt:
+            self._streamed.update(dict.fromkeys(self._feeds.users(source, pair)))
+        if not isinstance(outcome, SourceQuote) and not entry.stream_is_refused:
             _log.warning("stream_price_refused", source=source, pair=str(pair), error=str(outcome))
         entry.stream_is_refused = not isinstance(outcome, SourceQuote)
 
@@ -105,7 +109,8 @@ class PriceIngest:
             tick,
             received_ms=received_ms,
             received_at=received_at,
-            others=lambda: self._feed_quotes.others_median(source, pair),
+            is_alone=self._feed_quotes.is_alone(source, pair),
+            standing=self._feed_quotes.standing,
         )
 
     def _keep(self, fetcher: SourceFetcher, pair: Pair, outcome: SourceOutcome, received_at: float) -> Iterable[Pair]:
@@ -121,9 +126,18 @@ class PriceIngest:
         if not isinstance(outcome, SourceQuote):
             if self._retention.is_refreshed(entry) and self._retention.is_retried(entry):
                 self._refreshes.set((source, pair), next_at)
-            return ()
+            is_doubt = isinstance(outcome, PriceRefused) and outcome.is_doubt
+            return self._feeds.users(source, pair) if is_doubt else ()
         kept = self._cached.put(outcome)
+        self._feed_quotes.accepted(source, pair)
         if self._retention.is_refreshed(entry):
             # A price that came too late does not prolong the one that is served.
             self._refreshes.set((source, pair), min(next_at, kept.expires_at))
         return self._feeds.users(source, pair)
+
+    def _hear_again(self, quote: SourceQuote) -> None:
+        """Have a pair fetched again when its kept price ends, if that is sooner than it was to be."""
+        kept, entry = self._cached.get(quote.source, quote.pair), self._registry.get(quote.source, quote.pair)
+        is_shorter = kept is not None and kept.expires_at < quote.expires_at
+        if kept is not None and is_shorter and entry is not None and self._retention.is_refreshed(entry):
+            self._refreshes.set((quote.source, quote.pair), kept.expires_at)

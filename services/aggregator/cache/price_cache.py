@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from meshkit.clock import Clock
 from meshkit.metrics import Registry
 from services.aggregator.cache.current_quotes import CurrentQuotes
+from services.aggregator.cache.feed_beliefs import FeedBeliefs
 from services.aggregator.cache.feed_quotes import FeedQuotes
 from services.aggregator.cache.ingest import PriceIngest
 from services.aggregator.cache.pair_registry import PairRegistry
@@ -24,10 +25,10 @@ from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
 from services.aggregator.fetching.source_fetcher import SourceFetcher
+from services.aggregator.fetching.source_guard import SourceGuard
 from services.aggregator.prices.feeds import FeedMap
-from services.aggregator.prices.median import Rules
 from services.aggregator.prices.pair import Pair
-from services.aggregator.sources.source import Declaration, Source
+from services.aggregator.sources.source import Source
 from services.aggregator.streams.source_stream import SourceStream
 from services.aggregator.streams.streams import Streams
 
@@ -46,7 +47,6 @@ class PriceCache:
         asked = {source.DECLARATION.name: source for source in sources}
         declared = [source.DECLARATION for source in asked.values()]
         folds = {each.name: each.fold for each in declared}
-        acceptances = {each.name: Acceptance(each, config, clock, metrics) for each in declared}
         refreshes: Schedule[tuple[str, Pair]] = Schedule()
         self.feeds = FeedMap(config.feeds, folds, config.crosses, convert=config.converts_stablecoins)
         self.failures = RecentFailures(clock)
@@ -55,8 +55,17 @@ class PriceCache:
         # Room for a price of every registered pair, and for those that come with a batch before they are registered.
         self.quotes = QuoteCache(clock, 2 * config.most_pairs)
         self.current = CurrentQuotes(clock)
+        guard = SourceGuard(clock, lambda source, pair: config.limits(next(iter(self.feeds.users(source, pair)), pair)))
+        acceptances = {each.name: Acceptance(each, config, guard, metrics) for each in declared}
+        self.beliefs = FeedBeliefs(config, declared, self.feeds, clock, metrics, cached=self.quotes, guard=guard)
         self.feed_quotes = FeedQuotes(
-            self.feeds, rules(config, declared), clock, cached=self.quotes, failures=self.failures, current=self.current
+            self.feeds,
+            self.beliefs,
+            clock,
+            cached=self.quotes,
+            failures=self.failures,
+            current=self.current,
+            stablecoin_deviation_bps=config.stablecoin_deviation_bps,
         )
         self.retention = Retention(
             config,
@@ -66,7 +75,7 @@ class PriceCache:
             current=self.current,
             cached=self.quotes,
             failures=self.failures,
-            acceptances=acceptances,
+            guard=guard,
             refreshes=refreshes,
         )
         self.ingest = PriceIngest(
@@ -120,14 +129,3 @@ class PriceCache:
         await self.streams.close()
         for fetcher in self.fetchers.values():
             await fetcher.close()
-
-
-def rules(config: AggregatorConfig, declared: Iterable[Declaration]) -> Rules:
-    """Return how the prices of these sources become one."""
-    return Rules(
-        minimum=config.minimum_sources,
-        outlier_floor_bps=config.outlier_floor_bps,
-        outlier_factor=config.outlier_factor,
-        max_spread_bps=config.max_spread_bps,
-        weights={each.name: config.sources[each.config_key].weight for each in declared},
-    )

@@ -1,14 +1,14 @@
 """Which registered pairs are kept fresh, which are tried again after a failure, and which are forgotten."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from services.aggregator.cache.current_quotes import CurrentQuotes
 from services.aggregator.cache.pair_registry import PairRegistry, Registration
 from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
+from services.aggregator.fetching.source_guard import SourceGuard
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.source import Declaration
@@ -33,7 +33,7 @@ class Retention:
         current: CurrentQuotes,
         cached: QuoteCache,
         failures: RecentFailures,
-        acceptances: Mapping[str, Acceptance],
+        guard: SourceGuard,
         refreshes: Schedule[tuple[str, Pair]],
     ) -> None:
         self._config = config
@@ -42,7 +42,7 @@ class Retention:
         self._current = current
         self._cached = cached
         self._failures = failures
-        self._acceptances = acceptances
+        self._guard = guard
         self._refreshes = refreshes
         self._refetched = {each.name for each in declarations if config.sources[each.config_key].refetch}
 
@@ -71,7 +71,7 @@ class Retention:
         self._registry.remove(source, pair)
         self._refreshes.drop((source, pair))
         self._cached.drop(source, pair)
-        self._acceptances[source].forget(pair)
+        self._guard.forget(source, pair)
 
     def forget_inactive(self, idle_s: float) -> int:
         """Forget the unpinned pairs that nobody asked for or follows during this time, and return their number."""

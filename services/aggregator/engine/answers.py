@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 from services.aggregator.cache.current_quotes import CurrentQuotes, QuoteChange
-from services.aggregator.cache.feed_quotes import FeedQuotes, cross
+from services.aggregator.cache.feed_quotes import FeedQuotes
 from services.aggregator.cache.read_through import ReadThroughCache
 from services.aggregator.cache.refresher import Refresher
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.engine.pending_prices import outcome_of, wait_for_prices
+from services.aggregator.engine.pending_prices import GRACE_S, outcome_of, wait_for_prices
 from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.fetching.single_flight import PendingFetch
-from services.aggregator.prices.errors import UnknownPair
+from services.aggregator.prices.errors import PriceUnconfirmed, UnknownPair
+from services.aggregator.prices.feed_price import quote_of, required
 from services.aggregator.prices.feeds import FeedMap
-from services.aggregator.prices.median import quote_of, required
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, Result, SourceQuote
 
@@ -68,7 +68,7 @@ class QuoteAnswers:
         legs = self._feeds.cross(feed)
         if legs is not None:
             numerator, denominator = await asyncio.gather(*(self._result(leg, sources, timeout_s) for leg in legs))
-            result = cross(feed, numerator, denominator)
+            result = self._feed_quotes.cross(feed, numerator, denominator)
         else:
             result = await self._aggregate(feed, self._mapped(feed, sources), timeout_s)
         if sources is None:
@@ -142,16 +142,29 @@ class QuoteAnswers:
             return error
 
     async def _aggregate(self, feed: Pair, mapped: Mapping[str, Pair], timeout_s: float | None) -> Result:
+        """Return the price of a feed; if it has to last before it is believed, wait for that and ask again."""
+        deadline = self._clock.monotonic() + self._wait_s(timeout_s)
+        while True:
+            left_s = deadline - self._clock.monotonic()
+            result = await self._aggregate_once(feed, mapped, left_s)
+            wait_s = result.wait_s if isinstance(result, PriceUnconfirmed) else None
+            if wait_s is None or self._clock.monotonic() + wait_s >= deadline:
+                return result
+            await self._clock.sleep(wait_s)
+
+    async def _aggregate_once(self, feed: Pair, mapped: Mapping[str, Pair], wait_s: float) -> Result:
         found = {source: self._cache.look_up(source, pair) for source, pair in mapped.items()}
-        wait_s = self._wait_s(timeout_s)
         fetches = [item for item in found.values() if isinstance(item, PendingFetch)]
         fresh = sum(isinstance(item, SourceQuote) for item in found.values())
-        waiting = wait_for_prices(fetches, fresh, required(len(mapped), self._minimum), wait_s, self._clock)
-        rates = self._feeds.legs(feed)
-        if rates:
-            await asyncio.gather(waiting, *(self._result(rate, None, timeout_s) for rate in rates))
-        else:
-            await waiting
+        rates = [asyncio.create_task(self._result(rate, None, wait_s)) for rate in self._feeds.legs(feed)]
+        try:
+            await wait_for_prices(fetches, fresh, required(len(mapped), self._minimum), wait_s, self._clock)
+            if rates:
+                # A coin's price that is slow to come costs its users no more than a slow source does.
+                await asyncio.wait(rates, timeout=GRACE_S)
+        finally:
+            for task in rates:
+                task.cancel()
         now = self._clock.monotonic()
         quotes: list[SourceQuote] = []
         failures: dict[str, MeshError] = {}
@@ -161,7 +174,7 @@ class QuoteAnswers:
                 failures[source] = outcome
             elif outcome.expires_at > now:  # the first price may have expired while a slower source was awaited
                 quotes.append(outcome)
-        return self._feed_quotes.price(feed, quotes, failures, len(mapped))
+        return self._feed_quotes.price(feed, quotes, failures, mapped)
 
     def _mapped(self, feed: Pair, sources: Collection[str] | None) -> Mapping[str, Pair]:
         mapped = self._feeds.sources(feed)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from decimal import Decimal
 
 from meshkit.clock import Clock
 from meshkit.log import get_logger
@@ -14,6 +15,7 @@ from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.engine.status import EngineStatus
 from services.aggregator.prices.errors import TooManyPairs
+from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote
 from services.aggregator.sources.source import Source
 from services.aggregator.streams.source_stream import SourceStream
@@ -80,6 +82,14 @@ class Engine:
             requests=cache.requests,
             feed_quotes=cache.feed_quotes,
         )
+
+    def refer(self, feed: Pair, price: Decimal) -> None:
+        """Take a price that a feed is known to have had, such as the last answer on chain, as its predecessor."""
+        self._cache.feed_quotes.refer(feed, price)
+
+    def wait_for_references(self, waits: bool) -> None:
+        """Let no feed have its first price without a reference from now on, or again."""
+        self._cache.feed_quotes.wait_for_references(waits)
 
     async def start(self) -> None:
         """Begin to fetch the configured feeds and to keep all registered pairs fresh."""

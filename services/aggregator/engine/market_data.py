@@ -2,8 +2,8 @@
 The value of all coins together, which CoinGecko publishes and the feed `Total Marketcap / USD` reports.
 
 One task asks every `refreshIntervalMs`; requests are answered with the last figures, and with an error once these are
-older than `LONGEST_AGE_MS`: an error costs a feed one observation, an old figure its truth. A value far from the one
-before is doubted until further answers confirm it, as a price is.
+older than `LONGEST_AGE_MS`: an error costs a feed one observation, an old figure its truth. The value moves at most as
+fast as the price of a feed with a single source.
 """
 
 import asyncio
@@ -19,11 +19,10 @@ from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.config import MarketDataConfig
+from services.aggregator.fetching.source_guard import SourceGuard, Standing
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
-from services.aggregator.prices.jump_guard import JumpGuard
-from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, SourceQuote
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coingecko import CoinGeckoSource
@@ -71,7 +70,7 @@ class MarketData:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._jump_guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)
+        self._guard = SourceGuard(clock, lambda _source, _pair: config.limits)
         self._refused = metrics.counter("refused_prices_total")
         client = SourceClient(
             session,
@@ -129,10 +128,14 @@ class MarketData:
         if self._figures is not None and figures.updated_at < self._figures.updated_at:
             return
         value = figures.total_market_cap["usd"]
-        if not self._jump_guard.passes(PAIR, value, lambda: None):
-            self._refused.labels(SOURCE, "jump").inc()
-            raise PriceRefused(SOURCE, PAIR, plain_text(value), "it is far from the last value", rule="jump")
-        self._figures, self._received_ms = figures, self._clock.time_ms()
+        received_ms = self._clock.time_ms()
+        quote = SourceQuote(SOURCE, PAIR, value, received_ms, self._clock.monotonic(), figures.updated_at * 1000)
+        try:
+            self._guard.check(quote, is_alone=True, standing=Standing)
+        except PriceRefused as refused:
+            self._refused.labels(SOURCE, refused.rule).inc()
+            raise
+        self._figures, self._received_ms = figures, received_ms
 
     def figures(self) -> GlobalFigures:
         """Return the last figures, if they may be served. Raises NoMarketData and MarketDataTooOld."""

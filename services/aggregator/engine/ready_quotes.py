@@ -64,7 +64,7 @@ class ReadyQuotes:
     def _until(self, feed: Pair, quote: Quote, now: float) -> float:
         if quote.status is QuoteStatus.FRESH:
             return quote.expires_at
-        present = {used.source for used in (*quote.sources, *quote.outliers)}
+        present = {used.source for used in (*quote.sources, *(left.quote for left in quote.left_out))}
         mapped = self._feeds.sources(feed)
         if not mapped:
             return now

@@ -1,14 +1,12 @@
-"""Which of a source's prices are believed: plausible ones of a fresh time that are no jump which nothing confirms."""
+"""Which of a source's prices are accepted: plausible ones of a fresh time that are no jump which nobody confirms."""
 
 from collections.abc import Callable
-from decimal import Decimal
 
-from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
+from services.aggregator.fetching.source_guard import SourceGuard, Standing
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused
-from services.aggregator.prices.jump_guard import JumpGuard
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote
 from services.aggregator.prices.validate import accept
@@ -16,14 +14,19 @@ from services.aggregator.sources.source import Declaration, TickOutcome
 
 
 class Acceptance:
-    """Judge the prices of one source, and remember what was believed last."""
+    """
+    Judge the prices of one source.
 
-    def __init__(self, declared: Declaration, config: AggregatorConfig, clock: Clock, metrics: Registry) -> None:
+    Args:
+        guard: What remembers the prices that were accepted last, of all sources.
+    """
+
+    def __init__(self, declared: Declaration, config: AggregatorConfig, guard: SourceGuard, metrics: Registry) -> None:
         self._source = declared.name
         self._settings = config.sources[declared.config_key]
         self._max_age_ms = self._settings.max_age_ms or declared.max_age_ms
         self._config = config
-        self._jump_guard = JumpGuard(clock, config.jump_guard_bps, config.jump_confirmations)
+        self._guard = guard
         self._refused = metrics.counter("refused_prices_total")
 
     def outcome(
@@ -33,7 +36,8 @@ class Acceptance:
         *,
         received_ms: int,
         received_at: float,
-        others: Callable[[], Decimal | None],
+        is_alone: bool,
+        standing: Callable[[SourceQuote], Standing],
     ) -> SourceOutcome:
         """
         Return the quote of what the source said about a pair, or the error that it said, or PriceRefused.
@@ -43,7 +47,8 @@ class Acceptance:
             tick: What it said; None if its answer lacks the pair.
             received_ms: When it said so, Unix milliseconds.
             received_at: The same moment on the monotonic clock.
-            others: Return the median of the other sources' fresh prices, if there are any.
+            is_alone: Whether no other source is configured for what the pair prices.
+            standing: Return what is known of a price beside its source's own last one.
         """
         if tick is None:
             return MalformedAnswer(self._source, f"an answer without {pair}")
@@ -61,17 +66,8 @@ class Acceptance:
                 ttl_ms=self._config.ttl_ms(self._settings.name, pair),
                 max_age_ms=self._max_age_ms,
             )
-            self._check_jump(quote, others)
+            self._guard.check(quote, is_alone=is_alone, standing=lambda: standing(quote))
         except PriceRefused as refused:
             self._refused.labels(self._source, refused.rule).inc()
             return refused
         return quote
-
-    def forget(self, pair: Pair) -> None:
-        """Forget the last price of a pair that nobody asks for."""
-        self._jump_guard.forget(pair)
-
-    def _check_jump(self, quote: SourceQuote, others: Callable[[], Decimal | None]) -> None:
-        if not self._jump_guard.passes(quote.pair, quote.price, others):
-            why = "it is far from the last price and from the other sources"
-            raise PriceRefused(self._source, quote.pair, str(quote.price), why, rule="jump")

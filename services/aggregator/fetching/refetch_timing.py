@@ -2,13 +2,13 @@
 
 from meshkit.errors import MeshError, RateLimited
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
-from services.aggregator.prices.jump_guard import CONFIRMATION_GAP_S
 
 # An unknown pair may be listed some day; a fault may be over in a moment.
 UNKNOWN_RETRY_S = 60.0
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 5.0
-# So many fetches a second apart may confirm a jump; a source that contradicts itself is asked less often then.
+# A leap that other sources follow is seen so soon after them; one that none follows is asked for less often then.
+CONFIRMATION_GAP_S = 1.0
 _CONFIRMING_TRIES = 5
 # A refresh begins in the last part of the time to live, as late as the source's answer times allow.
 SHORTEST_LEAD_S = 0.25
@@ -33,7 +33,6 @@ def retry_delay_s(error: MeshError, count: int, longest_s: float = LONGEST_RETRY
     if isinstance(error, UnknownPair):
         return UNKNOWN_RETRY_S
     delay_s = min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), longest_s)
-    if isinstance(error, PriceRefused) and error.rule == "jump":
-        # A real jump is confirmed while the price of before it is still fresh.
+    if isinstance(error, PriceRefused) and error.is_doubt:
         return max(CONFIRMATION_GAP_S, delay_s) if count > _CONFIRMING_TRIES else CONFIRMATION_GAP_S
     return delay_s

@@ -29,7 +29,6 @@ def quotient(feed: Pair, numerator: Quote, denominator: Quote) -> Quote:
         status=QuoteStatus.FRESH if both_fresh else QuoteStatus.DEGRADED,
         sources=numerator.sources + denominator.sources,
         spread_bps=spread_of(highest, lowest, price),
-        outliers=numerator.outliers + denominator.outliers,
         left_out=numerator.left_out + denominator.left_out,
         notes=tuple(dict.fromkeys(numerator.notes + denominator.notes)),
     )

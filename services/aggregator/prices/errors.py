@@ -132,10 +132,7 @@ class SourcesDisagree(Unavailable):
 
     reason = "SOURCES_DISAGREE"
 
-    def __init__(
-        self, pair: Pair, spread_bps: Decimal, bound_bps: int | None, prices: Mapping[str, Decimal] | None = None
-    ) -> None:
-        prices = prices or {}
+    def __init__(self, pair: Pair, spread_bps: Decimal, bound_bps: int | None, prices: Mapping[str, Decimal]) -> None:
         said = ", ".join(f"{source} {plain_text(price)}" for source, price in sorted(prices.items()))
         allowed = f", a majority may be {bound_bps} apart" if bound_bps is not None else ""
         super().__init__(f"the sources of {pair} are {spread_bps} basis points apart{allowed} ({said})")
@@ -145,16 +142,24 @@ class SourcesDisagree(Unavailable):
 
 
 class PriceUnconfirmed(Unavailable):
-    """The sources agree, but the price is too far from the last one to be believed yet."""
+    """
+    The sources agree, but the price is too far from the last one to be believed yet.
+
+    Attributes:
+        wait_s: How soon it may be believed if the sources say it again; None if nobody can tell.
+    """
 
     reason = "PRICE_UNCONFIRMED"
 
-    def __init__(self, pair: Pair, price: Decimal, last: Decimal | None, rule: str, why: str) -> None:
+    def __init__(
+        self, pair: Pair, price: Decimal, last: Decimal | None, rule: str, why: str, wait_s: float | None = None
+    ) -> None:
         before = "" if last is None else f", after {plain_text(last)}"
         super().__init__(f"the price of {pair} is not believed yet: {plain_text(price)}{before}: {why}")
         self.pair = pair
         self.price = price
         self.rule = rule
+        self.wait_s = wait_s
 
 
 class ConversionMissing(Unavailable):
@@ -196,6 +201,10 @@ class MalformedAnswer(_OfSource):
     reason = "MALFORMED_ANSWER"
 
 
+# Of these rules a price may fall foul and yet be right.
+_DOUBTS = frozenset({"first", "jump", "rate", "unit"})
+
+
 class PriceRefused(_OfSource):
     """The source's price failed validation."""
 
@@ -206,6 +215,11 @@ class PriceRefused(_OfSource):
         self.pair = pair
         self.rule = rule
         self.found = found
+
+    @property
+    def is_doubt(self) -> bool:
+        """Tell whether the price is plausible in itself, and other sources may confirm it."""
+        return self.rule in _DOUBTS
 
 
 class MarketHalted(PriceRefused):

@@ -18,7 +18,7 @@ from services.aggregator.prices.errors import (
     UnknownPair,
 )
 from services.aggregator.prices.feed_guard import Candidate, Limits, Refusal, Ruling, State, judge, unheld
-from services.aggregator.prices.median import spread_bps
+from services.aggregator.prices.median import median, spread_bps
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import LeftOut, Quote, QuoteStatus, Result, SourceQuote, Verdict
 from services.aggregator.prices.unit_error import ratio, unit_error
@@ -62,9 +62,17 @@ def required(mapped: int, minimum: int) -> int:
     return min(mapped, minimum)
 
 
-def quote_of(pair: Pair, quote: SourceQuote) -> Quote:
-    """Return one source's price as a quote of its own."""
-    return Quote(pair, quote.price, QuoteStatus.FRESH, (quote,), spread_bps([quote.price], quote.price))
+def quote_of(pair: Pair, quotes: Sequence[SourceQuote], mapped: int) -> Quote:
+    """Return the median of one or more accepted prices; fresh if they are as many as the sources mapped to the pair."""
+    prices = [quote.price for quote in quotes]
+    price = median(prices)
+    return Quote(
+        pair=pair,
+        price=price,
+        status=QuoteStatus.FRESH if len(quotes) == mapped else QuoteStatus.DEGRADED,
+        sources=tuple(sorted(quotes, key=lambda quote: quote.source)),
+        spread_bps=spread_bps(prices, price),
+    )
 
 
 def believe(
@@ -109,7 +117,8 @@ def believe(
     majority = candidate.price if candidate.is_majority else None
     if ruling.refusal is not None:
         why = _why(ruling, candidate, limits)
-        unconfirmed = PriceUnconfirmed(pair, candidate.price, state.anchor, ruling.refusal, why)
+        wait_s = limits.first_hold_s if ruling.refusal is Refusal.FIRST and not candidate.apart else None
+        unconfirmed = PriceUnconfirmed(pair, candidate.price, state.anchor, ruling.refusal, why, wait_s)
         return Belief(unconfirmed, after, verdicts, majority)
     return Belief(_quote(pair, found, left_out, sources, candidate), after, verdicts, majority)
 

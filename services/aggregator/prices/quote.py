@@ -113,7 +113,6 @@ class Quote:
     status: QuoteStatus
     sources: tuple[SourceQuote, ...]
     spread_bps: Decimal
-    outliers: tuple[SourceQuote, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 

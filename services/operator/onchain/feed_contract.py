@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from chainlink.contract import aggregator
 from chainlink.errors import InvalidOcrConfig
+from chainlink.ocr import config_rules
 from chainlink.ocr.contract_config import OcrConfig
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable
@@ -77,7 +78,7 @@ async def state(chain: Chain, address: str) -> ContractState | None:
         count, block, digest = await chain.read(address, "latestConfigDetails")
     except CallReverted:
         return None
-    config = await _config(chain, address, block) if count else None
+    config = await _config(chain, address, block, digest) if count else None
     return ContractState(address, description, decimals, owner, count, bytes(digest).hex() if count else "", config)
 
 
@@ -90,14 +91,21 @@ async def latest_answer(chain: Chain, address: str, decimals: int) -> Answer | N
     return Answer(round_id, price(answer, decimals), updated_s) if round_id else None
 
 
-async def _config(chain: Chain, address: str, block: int) -> OcrConfig | None:
-    """Return the last configuration set in a block: nodes go by that event, since there is no getter."""
+async def _config(chain: Chain, address: str, block: int, digest: bytes) -> OcrConfig | None:
+    """
+    Return the last configuration set in a block, None if no oracle would run with it.
+
+    Nodes go by that event, since there is no getter, and believe it only if its digest is the contract's.
+    """
     events = await chain.logs([address], "ConfigSet", block, block)
     if not events:
         raise ChainUnavailable("eth_getLogs", f"block {block} has no ConfigSet of {address}, but the contract says so")
     found = aggregator.config_of(address, events[-1].fields)
+    if found.digest() != digest:
+        raise ChainUnavailable("eth_getLogs", f"the ConfigSet of {address} in block {block} has another digest")
     try:
-        config, _ = found.decode()
+        config, sealed = found.decode()
+        config_rules.check(config, sealed)
     except InvalidOcrConfig:
         return None
     return config

@@ -1,6 +1,7 @@
 """The running jobs of a node: started from the database at its start, and from the REST API after it."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,7 +23,9 @@ from services.oracle.store.jobs import JobError, JobStore, StoredJob
 _log = log.get_logger(__name__)
 # A source that is down fails every round of every feed; the database need not hear of each.
 _RECORD_EVERY_S = 15.0
-_LARGEST_ID = 2**31 - 1
+LARGEST_JOB_ID = 2**31 - 1
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(slots=True)
@@ -109,8 +112,10 @@ class JobSpawner:
 
     def find(self, key: str) -> ActiveJob:
         """Return the job of a number or an external id; NotFound if there is none, ValueError if it is neither."""
-        if key.isascii() and key.isdigit():
-            found = self._jobs.get(int(key)) if len(key) <= len(str(_LARGEST_ID)) else None
+        if _NUMBER.fullmatch(key):
+            found = self._jobs.get(int(key))
+        elif not _UUID.fullmatch(key):
+            raise ValueError(key)
         else:
             wanted = UUID(key)
             found = next((active for active in self._jobs.values() if active.job.external_job_id == wanted), None)

@@ -7,6 +7,7 @@ fall-back.
 """
 
 from chainlink.contract.aggregator import TransmissionDetails
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.actions import (
     Action,
     Complete,
@@ -19,7 +20,7 @@ from services.oracle.ocr.actions import (
 )
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.events import ContractWasRead, ReadPurpose, Timer, TimerKind, TransmitEnded
-from services.oracle.ocr.report import context_tag, encode_report, median, transmit_arguments
+from services.oracle.ocr.report import encode_report, median, transmit_arguments
 from services.oracle.ocr.reporting import deviates
 from services.oracle.ocr.state import PendingTransmission, Trace, TraceKind
 

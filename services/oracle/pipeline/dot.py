@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from services.oracle.pipeline.errors import SpecificationError
 
 # What one job may be made of; the largest known has some two hundred tasks.
-_MOST_NODES = 5_000
-_MOST_EDGES = 50_000
+_MOST_NODES = 1_000
+_MOST_EDGES = 20_000
 _DEEPEST = 50
 _TOKEN = re.compile(
     r"""

@@ -6,10 +6,8 @@ from typing import Protocol
 from aiohttp import web
 
 from meshkit import log
-from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.oracle.rest.jsonapi import Refused, failure
-from services.oracle.rest.request_limits import RequestLimit
+from services.oracle.rest.jsonapi import Refused, failure, shortened
 from services.oracle.rest.sessions import Sessions
 from services.oracle.settings import WebServerSettings
 
@@ -25,22 +23,19 @@ class Controller(Protocol):
         ...
 
 
-def create(
-    sessions: Sessions, controllers: Iterable[Controller], settings: WebServerSettings, clock: Clock
-) -> web.Application:
+def create(sessions: Sessions, controllers: Iterable[Controller], settings: WebServerSettings) -> web.Application:
     """Return the application; all paths below /v2/ need a session."""
-    rates = settings.rate_limit
-    every = RequestLimit(rates.authenticated, rates.authenticated_period_s, clock)
-    logins = RequestLimit(rates.unauthenticated, rates.unauthenticated_period_s, clock)
 
     @web.middleware
     async def errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except Refused as error:
+            if error.status == 429:
+                return web.Response(status=429, text=error.detail)
             return failure(error.status, error.detail)
         except MeshError as error:
-            return failure(error.http_status, str(error))
+            return failure(error.http_status, shortened(str(error)))
         except web.HTTPException as error:
             return failure(error.status, error.reason)
         except Exception:
@@ -49,10 +44,7 @@ def create(
 
     @web.middleware
     async def limits(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        client = request.remote or ""
-        login = request.method == "POST" and request.path == "/sessions"
-        if request.path != "/metrics" and (not every.allow(client) or (login and not logins.allow(client))):
-            return web.Response(status=429, text="Limit exceeded")
+        sessions.limit(request)
         return await handler(request)
 
     @web.middleware

@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 
 from meshkit.errors import NotFound
-from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
-from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
+from services.oracle.jobs.job_spawner import LARGEST_JOB_ID, ActiveJob, JobSpawner
+from services.oracle.rest.jsonapi import Refused, body, many, natural, one, resource, timestamp
 from services.oracle.store.jobs import JobError
 
 _PAGE_SIZE = 1000
@@ -37,9 +37,11 @@ class Jobs:
         try:
             active = self._spawner.find(request.match_info["id"])
         except NotFound as error:
-            raise Refused(404, "JobSpec not found") from error
+            raise Refused(404, "job not found") from error
         except ValueError as error:
-            raise Refused(422, "invalid job id: neither a number nor a UUID") from error
+            raise Refused(
+                422, f'strconv.ParseInt: parsing "{request.match_info["id"][:40]}": invalid syntax'
+            ) from error
         return one(_resource(active, await self._spawner.errors(active.id)))
 
     async def _create(self, request: web.Request) -> web.Response:
@@ -66,9 +68,10 @@ class Jobs:
 def job_number(request: web.Request) -> int:
     """Return the number of the job in the path; 422 if it is none."""
     text = request.match_info["id"]
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise Refused(422, f"invalid job id: {text!r} is no number")
-    return int(text)
+    number = natural(text, LARGEST_JOB_ID)
+    if number is None:
+        raise Refused(422, f'strconv.ParseInt: parsing "{text[:40]}": invalid syntax')
+    return number
 
 
 async def _toml(request: web.Request) -> str:

@@ -17,7 +17,7 @@ from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit.errors import AlreadyExists, NotFound
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.keys.ring import Keyring
-from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, one, resource
+from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, natural, one, resource
 
 _WEI_PER_ETHER = 10**18
 
@@ -140,11 +140,12 @@ class Keys:
         text = request.query.get("evmChainID", "")
         if not text:
             raise Refused(500, "chainID is empty")
-        if not (text.isascii() and text.isdigit()):
+        number = natural(text, 2**63 - 1)
+        if number is None:
             raise Refused(400, f"evmChainID: found {text!r}, allowed: a number")
-        if int(text) not in self._chains:
+        if number not in self._chains:
             raise Refused(404, f"chain {text} not found")
-        return int(text)
+        return number
 
     async def _evm(self, key: EvmKey, chain_id: int) -> dict[str, Any]:
         return resource(

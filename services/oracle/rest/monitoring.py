@@ -50,7 +50,9 @@ class Monitoring:
 
     async def _get_metrics(self, request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "")
-        if self._token is not None and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        if self._token is not None and not hmac.compare_digest(
+            given.encode("utf-8", "replace"), f"Bearer {self._token}".encode()
+        ):
             raise Refused(401, "Unauthorized")
         return web.Response(body=self._registry.render(), headers={"Content-Type": CONTENT_TYPE})
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.jobs.specification import OracleJob
 from services.oracle.rest.jobs import job_number
-from services.oracle.rest.jsonapi import Refused, one, page, resource, window
+from services.oracle.rest.jsonapi import Refused, natural, one, page, resource, window
 from services.oracle.store.runs import PipelineRun, RunStore
 
 _PAGE_SIZE = 1000
@@ -95,9 +95,10 @@ class Runs:
 
 def _number(request: web.Request, name: str) -> int:
     text = request.match_info[name]
-    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_ID:
-        raise Refused(422, f"{name}: {text!r} is no number")
-    return int(text)
+    number = natural(text, _LARGEST_ID)
+    if number is None:
+        raise Refused(422, f"{name}: {text[:40]!r} is no number")
+    return number
 
 
 def _time(milliseconds: int) -> str:

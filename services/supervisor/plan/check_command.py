@@ -40,10 +40,12 @@ def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
         return 1
     nodes, oracles, feeds = solution.total_nodes, solution.total_nodes - solution.bootstrap_nodes, solution.mesh.feeds
     if as_json:
-        _write(orjson.dumps(_shown(plan) | {"nodes": nodes, "oracles": oracles, "feeds": feeds}))
+        counts = {"nodes": nodes, "oracles": oracles, "feeds": feeds}
+        _write(orjson.dumps(_shown(plan) | counts | {"without_effect": dict(plan.without_effect)}))
     else:
         head = f"{path} is valid: {nodes} nodes ({oracles} oracles), {len(feeds)} feeds"
-        sys.stdout.write("\n".join([head, *_lines(plan)]) + "\n")
+        vain = [f"without effect: {place}: {reason}" for place, reason in plan.without_effect.items()]
+        sys.stdout.write("\n".join([head, *vain, *_lines(plan)]) + "\n")
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.load import load, read_document
 from meshkit.configuration.masked import masked
+from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.paths import LONGEST_SOCKET_PATH
 from services.supervisor import config
@@ -40,6 +41,7 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
         keys=digests(whole),
         feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
         may_deploy=mesh.contracts.deploy,
+        without_effect=dict(set_without_effect(whole.solution, "solution")),
         group=given.accounts.group,
         masked={} if given.accounts.group is None else _masked(path, whole),
     )

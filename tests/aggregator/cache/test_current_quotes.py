@@ -5,7 +5,7 @@ from decimal import Decimal
 from meshkit.clock import ManualClock
 from services.aggregator.cache.current_quotes import CurrentQuotes, QuoteChange
 from services.aggregator.prices.errors import TooFewSources
-from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.fakes import BTC, ETH

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from services.aggregator.cache.price_cache import rules
+from services.aggregator.prices.agreement import Rules
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, ProviderFault, UnknownPair
-from services.aggregator.prices.median import aggregate
+from services.aggregator.prices.feed_guard import Limits, State
+from services.aggregator.prices.feed_price import Sources, believe
 from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.cache.making import MadeCache
 from tests.aggregator.fakes import BTC, ETH, NAMES, settings
@@ -125,21 +126,65 @@ def test_a_refused_price_of_a_stream_changes_nothing_and_is_told_once(price: obj
     assert made.refused("kraken", "number") or made.refused("kraken", "range")
 
 
-def test_a_jump_passes_where_the_other_sources_agree() -> None:
-    """A price far from the last one is doubted alone, and believed beside the others' median."""
-    made = MadeCache(settings(jump_guard_bps=1_000))
+def test_a_jump_passes_with_a_majority_and_not_by_repetition() -> None:
+    """A price far from the last one is doubted however often it is said; with the second source both are believed."""
+    made = MadeCache(settings(jump_guard_bps=1_000, max_spread_bps=500))
     made.pin(BTC)
     for source in NAMES:
         made.fetched(source, "100")
-    doubted = made.fetched("kraken", "150")
-    for source in ("binance", "coinbase"):
-        # Each is the third of its kind, a second apart.
-        for _ in range(3):
-            made.clock.advance(1)
-            made.fetched(source, "150")
+    for _ in range(5):
+        made.clock.advance(1)
 
-    assert isinstance(doubted, PriceRefused)
-    assert isinstance(made.fetched("kraken", "151"), SourceQuote)
+        assert isinstance(made.fetched("kraken", "150"), PriceRefused)
+        assert "100" == made.current()
+
+    assert isinstance(made.fetched("binance", "150.5"), SourceQuote)
+    assert ("150.5", "150", "150") == (made.cached("binance"), made.cached("kraken"), made.current())
+
+
+def test_a_source_that_a_majority_contradicts_is_doubted_though_it_was_first() -> None:
+    """Its first price had nobody beside it; when two others agree on another one, it is not served any more."""
+    made = MadeCache(settings(jump_guard_bps=1_000, max_spread_bps=500))
+    made.pin(BTC)
+
+    assert isinstance(made.fetched("kraken", "700"), SourceQuote)
+
+    for source in ("binance", "coinbase"):
+        made.fetched(source, "100")
+
+    assert (None, "100", "100") == (made.cached("kraken"), made.cached("binance"), made.current())
+    assert isinstance(made.fetched("kraken", "700"), PriceRefused)
+    assert isinstance(made.fetched("kraken", "100"), SourceQuote)
+
+
+def test_two_first_prices_that_contradict_each_other_are_both_doubted() -> None:
+    """Nobody can tell which is wrong, so neither is served by its own source's route."""
+    made = MadeCache(settings("binance", "kraken", jump_guard_bps=1_000, max_spread_bps=500))
+    made.pin(BTC)
+    made.fetched("kraken", "10000")
+    outcome = made.fetched("binance", "100")
+
+    assert isinstance(outcome, PriceRefused)
+    assert ("first", None, None, None) == (
+        outcome.rule,
+        made.cached("kraken"),
+        made.cached("binance"),
+        made.current(),
+    )
+
+
+def test_a_first_price_that_has_to_last_is_asked_for_again_then() -> None:
+    """It is kept for two seconds, fetched again when they are over, and believed if it is said again."""
+    made = MadeCache(settings("kraken", jump_guard_bps=1_000))
+    made.pin(BTC)
+    made.fetched("kraken", "100")
+
+    assert (None, 2.0) == (made.current(), made.cache.refresher.step())
+
+    made.clock.advance(2)
+    made.fetched("kraken", "100.1")
+
+    assert "100.1" == made.current()
 
 
 STEPS = st.lists(
@@ -161,7 +206,7 @@ def test_the_current_quote_is_always_that_of_the_cached_prices(steps: list[tuple
     """Whatever comes, and whatever expires, once all is settled the feed's quote is what its fresh prices make."""
     made = MadeCache(replace(settings(), refetch=False, max_spread_bps=1_000))
     made.pin(BTC)
-    combined = rules(made.config, [source.DECLARATION for source in made.sources.values()])
+    sources, rules, limits = Sources(frozenset(NAMES), frozenset(NAMES)), Rules(max_spread_bps=1_000), Limits(None)
     for step in steps:
         match step:
             case ("wait", float() as seconds):
@@ -174,9 +219,11 @@ def test_the_current_quote_is_always_that_of_the_cached_prices(steps: list[tuple
             pass
         made.cache.refresher.step()
         fresh = [quote for name in NAMES if (quote := made.cache.quotes.get(name, BTC)) is not None]
-        expected = aggregate(BTC, fresh, {}, mapped=3, rules=combined)
+        expected = believe(BTC, fresh, {}, sources, rules, limits, State(), 0.0).result
         found = made.cache.feed_quotes.fresh(BTC)
         if isinstance(expected, Quote):
-            assert expected == found
+            assert isinstance(found, Quote)
+            # Who was left out has no say, and its end is none of the quote's.
+            assert replace(expected, left_out=()) == replace(found, left_out=())
         else:
             assert not isinstance(found, Quote) or found.expires_at > made.clock.monotonic()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
 from services.aggregator.cache.request_counts import RequestCount, RequestCounts
-from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.fakes import BTC, ETH

@@ -89,25 +89,29 @@ async def test_a_bridge_gets_the_value_of_its_feed(market: str) -> None:
     assert (404, "UNKNOWN_PAIR") == (elsewhere, told["error"]["name"])
 
 
-async def test_a_jump_is_not_served_unconfirmed(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
-    """A value ten times as high is refused and counted until it is the third of its kind; a small change passes."""
+async def test_a_jump_is_not_served_however_often_it_is_said(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """A value far off is refused and counted until its rate allows it; one ten times as high is for good."""
     clock, metrics = ManualClock(_NOW_MS), open_registry()
     market = MarketData(session, MarketDataConfig(base_url=exchange.url), clock, metrics)
     exchange.say(_PATH, _said(total_market_cap={"usd": 4e12}), _said(total_market_cap={"usd": 4.1e12}))
     for _ in range(2):
         await market.refresh()
-    exchange.say(_PATH, _said(total_market_cap={"usd": 41e12}))
-    for _ in range(2):
-        clock.advance(10)
-        with pytest.raises(PriceRefused, match="far from the last value"):
-            await market.refresh()
+    for value, expected in ((41e12, "another unit"), (6e12, "far from the last price")):
+        exchange.say(_PATH, _said(total_market_cap={"usd": value}))
+        for _ in range(3):
+            clock.advance(60)
+            with pytest.raises(PriceRefused, match=expected):
+                await market.refresh()
 
-        assert Decimal("4.1E12") == market.quote().price
-    clock.advance(10)
+            assert Decimal("4.1E12") == market.quote().price
+    clock.advance(5 * 60)
     await market.refresh()
 
-    assert Decimal("41E12") == market.quote().price
-    assert b'refused_prices_total{reason="jump",source="coingecko"} 2.0' in metrics.render()
+    assert Decimal("6E12") == market.quote().price
+    assert b'refused_prices_total{reason="unit",source="coingecko"} 3.0' in metrics.render()
+    assert b'refused_prices_total{reason="rate",source="coingecko"} 3.0' in metrics.render()
 
 
 async def test_the_value_as_a_price_ends_with_the_figures(

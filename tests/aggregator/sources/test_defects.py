@@ -40,7 +40,7 @@ async def engine_of(
 ) -> AsyncIterator[Engine]:
     """Give an engine of one source."""
     source = SourceConfig(name, base_url=url, api_key=KEY, **settings)
-    config = AggregatorConfig({name: source}, feeds or {})
+    config = AggregatorConfig({name: source}, feeds or {}, first_price_hold_ms=0)
     clock = SystemClock()
     engine = Engine(config, open_sources(session, config.sources.values(), clock), clock, open_registry())
     await engine.start()

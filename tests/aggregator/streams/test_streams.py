@@ -12,6 +12,7 @@ from services.aggregator.sources.source import TickOutcome
 from services.aggregator.streams.source_stream import Deliver, SourceStream
 from services.aggregator.streams.streams import Streams
 from services.aggregator.streams.turn import TOGETHER
+from tests import simulated_time
 from tests.waiting import until
 
 
@@ -158,3 +159,29 @@ async def test_a_claim_of_the_future_holds_up_nothing() -> None:
     await streams.close()
 
     assert ["true"] == seen
+
+
+def test_pairs_that_are_registered_together_share_a_message() -> None:
+    """A stream hears of other pairs a tenth of a second after the first change, of all of them at once."""
+    registered: list[Pair] = []
+    wanted: list[tuple[float, list[Pair]]] = []
+
+    class Listening(Tap):
+        def want(self, pairs: Iterable[Pair]) -> None:
+            wanted.append((asyncio.get_running_loop().time(), list(pairs)))
+
+    async def register() -> None:
+        streams = Streams(
+            [cast(SourceStream, Listening())], pairs=lambda _source: registered, deliver=lambda *_outcome: None
+        )
+        for wait_s in (0.0, 0.04, 0.05, 0.5):
+            await asyncio.sleep(wait_s)
+            registered.append(Pair(f"A{len(registered)}", "USD"))
+            streams.change("kraken")
+            streams.change("a source without a stream")
+        await asyncio.sleep(1)
+        await streams.close()
+
+    simulated_time.run(register())
+
+    assert [(0.1, registered[:3]), (0.69, registered)] == [(round(at, 6), pairs) for at, pairs in wanted]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from meshkit.configuration.solution import Configuration
 
@@ -19,6 +20,16 @@ def leaves(section: BaseModel, place: str = "") -> Iterator[tuple[str, Attribute
             yield from ((found, (name, *below)) for found, below in leaves(value, here))
         else:
             yield here, (name,)
+
+
+def fields(section: Any, place: str) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield each key that is no section: its place in the file, and its declaration."""
+    for field in section.model_fields.values():
+        here = f"{place}.{field.alias}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, here)
+        else:
+            yield here, field
 
 
 def read(configuration: Any, attributes: Attributes) -> object:

@@ -1,14 +1,18 @@
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
+from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import OracleIdentity, oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import feed_contract, ocr_config
-from services.operator.onchain.chain import Chain
-from services.operator.onchain.transactions import Sender
+from services.operator.onchain.chain import Chain, Event
+from services.operator.onchain.transactions import Sender, Transaction
 from tests.operator.anvil import Anvil
 from tests.operator.made import made_oracles
 from tests.operator.reports import transmit
@@ -56,6 +60,45 @@ async def test_a_configured_contract_reads_as_configured(
         assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
         assert state is not None
         assert (count, wanted, 32) == (state.config_count, state.config, len(state.config_digest))
+
+
+async def test_a_configuration_that_no_oracle_runs_with_is_none(
+    config: OperatorConfig, chain: Chain, sender: Sender, made: tuple[OracleIdentity, ...]
+) -> None:
+    """What the contract takes but oracles refuse, here a secret for three of four, reads as no configuration."""
+    address = await _deploy(chain, sender)
+    wanted = ocr_config.desired(made, config.ocr, 1337)
+    payees, _ = feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address)
+    keys = [oracle.ocr.config_public_key for oracle in made[:3]]
+    encoded = wanted.offchain.encode(SharedSecretEncryptions.seal(bytes(16), b"\1" * 32, keys))
+    data = chain.call_data("setConfig", wanted.signers, wanted.transmitters, wanted.f, wanted.version, encoded)
+    outcomes = await sender.send_all([payees, Transaction("setConfig", address, data, gas=2_000_000)])
+    state = await feed_contract.state(chain, address)
+
+    assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
+    assert state is not None
+    assert (1, None) == (state.config_count, state.config)
+
+
+async def test_an_event_of_another_digest_is_not_believed(
+    config: OperatorConfig,
+    chain: Chain,
+    sender: Sender,
+    made: tuple[OracleIdentity, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An endpoint that tells a configuration with another digest than the contract's is not believed."""
+    address = await _deploy(chain, sender)
+    wanted = ocr_config.desired(made, config.ocr, 1337)
+    await sender.send_all(feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address))
+    logs = chain.logs
+
+    async def other_logs(addresses: Sequence[str], event: str, first: int, last: int) -> list[Event]:
+        return [replace(one, fields=one.fields | {"threshold": 2}) for one in await logs(addresses, event, first, last)]
+
+    monkeypatch.setattr(chain, "logs", other_logs)
+    with pytest.raises(ChainUnavailable, match="another digest"):
+        await feed_contract.state(chain, address)
 
 
 async def test_the_largest_set_fits_its_gas(config: OperatorConfig, chain: Chain, sender: Sender) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from chainlink.contract import aggregator as calls
 from chainlink.keys.evm import EvmKey
+from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
 from services.oracle.chain.account import Account
@@ -15,7 +16,7 @@ from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.ocr.crypto import sign_report
-from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
+from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
 from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
 from tests.oracle.ocr.committee import Committee, make_committee
 from tests.waiting import until

@@ -100,7 +100,7 @@ def test_a_quoted_name_is_another_node() -> None:
         ("/* for ever", "allowed: DOT"),
         ("a [x=<€>]", "allowed: DOT"),
         ("{" * 51 + "}" * 51, "deeper subgraphs"),
-        (" ".join(f"a{i}" for i in range(5001)), "more tasks"),
+        (" ".join(f"a{i}" for i in range(1001)), "more tasks"),
         ("{" + " ".join(f"a{i}" for i in range(300)) + "} -> {" + " ".join(f"b{i}" for i in range(300)) + "}", "edges"),
     ],
 )

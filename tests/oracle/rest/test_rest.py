@@ -240,7 +240,7 @@ async def test_jobs(api: Api) -> None:
     assert number == (await api.call("GET", f"/v2/jobs/{external}"))[1]["data"]["id"]
     assert 422 == (await api.call("DELETE", f"/v2/jobs/{external}"))[0]
     assert 422 == (await api.call("GET", "/v2/jobs/x"))[0]
-    assert (404, "JobSpec not found") == await api.detail("GET", "/v2/jobs/4711")
+    assert (404, "job not found") == await api.detail("GET", "/v2/jobs/4711")
     status, replaced = await api.call("PUT", f"/v2/jobs/{number}", {"toml": toml.replace("BTC / USD", "renamed")})
     assert (200, number, "renamed") == (status, replaced["data"]["id"], replaced["data"]["attributes"]["name"])
     status, _ = await api.call("DELETE", f"/v2/jobs/{number}")
