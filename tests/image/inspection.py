@@ -66,7 +66,7 @@ class Process:
 
 def processes(mesh: Mesh) -> list[Process]:
     """Return every process of the container but the one that looks."""
-    ran = mesh.inside.exec("python3", "-c", _PROCESSES)
+    ran = mesh.inside.exec("python3", "-c", _PROCESSES, privileged=True)
     return [Process(**found) for found in json.loads(ran.stdout) if _PROCESSES not in found["words"]]
 
 

@@ -64,10 +64,11 @@ class Container:
     name: str
 
     def exec(
-        self, *command: str, user: str = "0", check: bool = True, timeout_s: float = 60
+        self, *command: str, user: str = "0", privileged: bool = False, check: bool = True, timeout_s: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside."""
-        return podman("exec", "--user", user, self.name, *command, check=check, timeout_s=timeout_s)
+        """Run a command inside; with `privileged` one that may look into every process."""
+        rights = ("--privileged",) if privileged else ()
+        return podman("exec", *rights, "--user", user, self.name, *command, check=check, timeout_s=timeout_s)
 
     def json(self, *command: str) -> Any:
         """Run a feedmesh command with --json inside and return what it says."""

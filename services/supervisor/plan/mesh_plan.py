@@ -17,8 +17,8 @@ class MeshPlan:
     an edit of the file has no effect on a mesh that runs before it is applied. `keys` has a digest of each value in it.
     `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
     such a feed gets one. `without_effect` has the reason for each key in it that changes nothing, by its place.
-    `group` is the id of the group of the services that may call the supervisor, where they have users of their own; then
-    `masked` has for each such service the configuration with the secrets that it does not read masked.
+    `group` is the id of the group of the services that may call the supervisor, where they have users of their own;
+    then `masked` has for each such service the configuration with the secrets that it does not read masked.
     """
 
     settings: Settings
