@@ -25,29 +25,38 @@ for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
     found.append({"pid": pid, "parent": parent, "user": user, "words": words, "environ": environ})
 json.dump(found, sys.stdout)
 """
-# Run inside as one user: the files that it can read and that have one of the marks, and the sockets it may connect to.
-_READABLE = """
-import json, os, socket, stat, sys
+# Run inside as root: every file that has one of the marks, and every socket.
+_MARKED = """
+import json, os, stat, sys
 marks = [mark.encode() for mark in json.loads(sys.argv[1])]
 found = []
-for top in ("/sp", "/run", "/tmp", "/var", "/etc", "/opt/feedmesh/etc"):
+for top in ("/sp", "/run", "/tmp", "/var", "/etc"):
     for directory, _, names in os.walk(top):
         for name in names:
             path = os.path.join(directory, name)
             try:
-                mode = os.stat(path).st_mode
-                if stat.S_ISSOCK(mode):
-                    with socket.socket(socket.AF_UNIX) as client:
-                        client.settimeout(2)
-                        client.connect(path)
+                mode = os.lstat(path).st_mode
+                if stat.S_ISSOCK(mode) or stat.S_ISREG(mode) and any(mark in open(path, "rb").read() for mark in marks):
                     found.append(path)
-                elif stat.S_ISREG(mode):
-                    with open(path, "rb") as file:
-                        content = file.read()
-                    if any(mark in content for mark in marks):
-                        found.append(path)
-            except OSError:
+            except FileNotFoundError:
                 continue
+json.dump(found, sys.stdout)
+"""
+# Run inside as one user: those of the paths that it can read or connect to.
+_REACHED = """
+import json, os, socket, stat, sys
+found = []
+for path in json.loads(sys.argv[1]):
+    try:
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(2)
+                client.connect(path)
+        else:
+            open(path, "rb").close()
+    except OSError:
+        continue
+    found.append(path)
 json.dump(found, sys.stdout)
 """
 _LISTENING = "0A"  # the state LISTEN in /proc/net/tcp
@@ -103,8 +112,9 @@ def secrets_in_processes(mesh: Mesh) -> list[str]:
     ]
 
 
-def readable(mesh: Mesh, user: str, marks: Sequence[str]) -> list[str]:
+def reached(mesh: Mesh, user: str, marks: Sequence[str]) -> list[str]:
     """Return the files with one of the marks that a user can read, and the sockets it can connect to."""
-    ran = mesh.inside.exec("python3", "-c", _READABLE, json.dumps(list(marks)), user=user)
-    found: list[str] = json.loads(ran.stdout)
+    marked = mesh.inside.exec("python3", "-c", _MARKED, json.dumps(list(marks)), privileged=True).stdout
+    assert json.loads(marked), "nothing has a mark, so nothing was tried"
+    found: list[str] = json.loads(mesh.inside.exec("python3", "-c", _REACHED, marked, user=user).stdout)
     return found

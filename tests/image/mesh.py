@@ -82,7 +82,9 @@ class Mesh:
         solution["mesh"] |= changes
         directory = self.sp / "configurations"
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "configuration.json").write_text(json.dumps({"solution": solution}))
+        file = directory / "configuration.json"
+        file.write_text(json.dumps({"solution": solution}))
+        file.chmod(0o600)
 
     def start(self, *options: str, image: str = PRODUCT) -> float:
         """Start the container and return the moment of it."""
