@@ -71,7 +71,7 @@ def run(
     profile.check_arguments(nodes, names)
     data = (data_dir or default_data_dir(profile_name)).absolute()
     config = profile.write(data, (run_dir or default_run_dir()).absolute(), nodes, names, port_offset)
-    from cli.mesh import launch
+    from cli.foreground.launch import launch
 
     _run(launch(config, rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 
@@ -88,7 +88,7 @@ def up(
     if os.getpid() == 1 and not rounds and not as_json:
         command = [sys.executable, "-m", "services.supervisor", "--config", str(config.absolute())]
         os.execv(command[0], command)  # noqa: S606  # there is no shell, and nothing of ours is to stay above it
-    from cli.mesh import launch
+    from cli.foreground.launch import launch
 
     _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 
-from meshkit.configuration.load import load
 from meshkit.errors import MeshError
 from services.supervisor.plan import plan_json
 from services.supervisor.plan.dependency_graph import DependencyGraph
@@ -31,14 +30,13 @@ def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
     """Write the plan for people or, without environments, for programs; return the exit code."""
     try:
         plan = make_plan(path, environment)
-        solution = load(path).solution
     except MeshError as error:
         if as_json:
             _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
         else:
             sys.stderr.write(f"error: {error}\n")
         return 1
-    nodes, oracles, feeds = solution.total_nodes, solution.total_nodes - solution.bootstrap_nodes, solution.mesh.feeds
+    nodes, oracles, feeds = plan.nodes, plan.nodes - plan.bootstrap_nodes, list(plan.feeds)
     if as_json:
         counts = {"nodes": nodes, "oracles": oracles, "feeds": feeds}
         _write(orjson.dumps(_shown(plan) | counts | {"without_effect": dict(plan.without_effect)}))

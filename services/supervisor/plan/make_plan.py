@@ -41,6 +41,8 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
         keys=digests(whole),
         feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
         may_deploy=mesh.contracts.deploy,
+        nodes=configuration.solution.total_nodes,
+        bootstrap_nodes=configuration.solution.bootstrap_nodes,
         without_effect=dict(set_without_effect(whole.solution, "solution")),
         group=given.accounts.group,
         masked={} if given.accounts.group is None else _masked(path, whole),

@@ -16,7 +16,8 @@ class MeshPlan:
     `configuration` is the file's text as it was read; its copy in the run directory is what the services read, so that
     an edit of the file has no effect on a mesh that runs before it is applied. `keys` has a digest of each value in it.
     `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
-    such a feed gets one. `without_effect` has the reason for each key in it that changes nothing, by its place.
+    such a feed gets one. `nodes` counts the bootstrap nodes too. `without_effect` has the reason for each given key
+    that changes nothing, by its place.
     `group` is the id of the group of the services that may call the supervisor, where they have users of their own;
     then `masked` has for each such service the configuration with the secrets that it does not read masked.
     """
@@ -27,6 +28,8 @@ class MeshPlan:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     feeds: Mapping[str, str] = field(default_factory=dict)
     may_deploy: bool = False
+    nodes: int = 0
+    bootstrap_nodes: int = 0
     without_effect: Mapping[str, str] = field(default_factory=dict)
     group: int | None = None
     masked: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -57,14 +57,14 @@ def test_a_path_below_the_directory_of_secrets_is_read(tmp_path: Path, document:
     (secrets / "pg").write_text("a-password-of-a-file\n")
     (secrets / "key").write_text("a-key-of-a-file")
     document["solution"] |= {"spSecretsDir": str(secrets), "pgPassword": str(secrets / "pg")}
-    document["solution"] |= {"chainlinkFeedTemplatesDir": str(tmp_path / "secrets-of-others")}
+    document["solution"] |= {"chainlinkNodeName": str(tmp_path / "secrets-of-others")}
     document["solution"]["priceAggregatorConfig"]["sources"]["finnhub"]["apiKey"] = str(secrets / "key")
     solution = load(write(tmp_path, document)).solution
 
     api_key = solution.price_aggregator_config.sources["finnhub"].api_key
     assert "a-password-of-a-file" == solution.pg_password.get_secret_value()
     assert "a-key-of-a-file" == (api_key and api_key.get_secret_value())
-    assert str(tmp_path / "secrets-of-others") == solution.chainlink_feed_templates_dir
+    assert str(tmp_path / "secrets-of-others") == solution.chainlink_node_name
     assert log.censor("a-key-of-a-file") == log.CENSORED
 
 

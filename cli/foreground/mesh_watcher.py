@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from cli.embedded import feeds
-from cli.report import FeedRecord, enough
+from cli.foreground.run_report import FeedRecord, enough
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
 from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb

@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.report import FeedRecord, deviation_bps, enough, final_line, service_json
+from cli.foreground.run_report import FeedRecord, deviation_bps, enough, final_line, service_json
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 

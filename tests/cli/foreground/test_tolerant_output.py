@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from cli.tolerant_output import say, write_line
+from cli.foreground.tolerant_output import say, write_line
 
 
 def test_a_closed_pipe_ends_nobody() -> None:
     """The program goes on after its reader has left, and ends with its own code and without a complaint."""
     script = """
 import sys
-from cli.tolerant_output import write_line
+from cli.foreground.tolerant_output import write_line
 sys.stdin.readline()
 for number in range(3):
     write_line(f"line {number}", sys.stdout)

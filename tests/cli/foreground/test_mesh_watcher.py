@@ -10,8 +10,8 @@ from typing import Any
 import grpc
 import pytest
 
-from cli.report import FeedRecord
-from cli.watch import View, Watcher
+from cli.foreground.mesh_watcher import View, Watcher
+from cli.foreground.run_report import FeedRecord
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
 from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Protocol, TextIO
 
-from cli.report import FeedRecord
+from cli.foreground.run_report import FeedRecord
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 

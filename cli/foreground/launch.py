@@ -23,12 +23,12 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from cli.display import Lines, LiveTable
 from cli.errors import CliError, MeshFailed
-from cli.report import FeedRecord, final_line
-from cli.supervised import Supervised
-from cli.tolerant_output import Display, say, write_line
-from cli.watch import View, Watcher, fetch_references
+from cli.foreground.mesh_watcher import View, Watcher, fetch_references
+from cli.foreground.run_display import Lines, LiveTable
+from cli.foreground.run_report import FeedRecord, final_line
+from cli.foreground.supervisor_process import Supervised
+from cli.foreground.tolerant_output import Display, say, write_line
 from meshkit.configuration.load import load
 
 

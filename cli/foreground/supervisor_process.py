@@ -11,7 +11,7 @@ import orjson
 import psutil
 
 from cli.errors import MeshFailed
-from cli.tolerant_output import write_line
+from cli.foreground.tolerant_output import write_line
 
 # The supervisor stops everything within 15 s by itself; this is for a supervisor that hangs.
 STOP_LIMIT_S = 20.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import mesh
-from cli.watch import Watcher
+from cli.foreground import launch
+from cli.foreground.mesh_watcher import Watcher
 
 VECTOR = Path(__file__).parents[1] / "vectors/configuration.signed.json"
 
@@ -58,9 +58,9 @@ async def test_a_watcher_that_breaks_does_not_end_the_mesh(
             broken.set()
             raise KeyError("EUR / USD")
 
-    monkeypatch.setattr(mesh, "Supervised", Running)
-    monkeypatch.setattr(mesh, "Watcher", Broken)
-    launched = asyncio.create_task(mesh.launch(VECTOR, rounds=0, as_json=False, pass_logs=False, timeout_s=0))
+    monkeypatch.setattr(launch, "Supervised", Running)
+    monkeypatch.setattr(launch, "Watcher", Broken)
+    launched = asyncio.create_task(launch.launch(VECTOR, rounds=0, as_json=False, pass_logs=False, timeout_s=0))
     await broken.wait()
     # The loop turns often enough for a failure to reach whoever waits for it.
     for _ in range(20):
@@ -93,10 +93,10 @@ async def test_references_that_cannot_be_had_stop_the_mesh_in_order(
     async def fail(*_: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr(mesh, "Supervised", Kept)
-    monkeypatch.setattr(mesh, "Watcher", Done)
-    monkeypatch.setattr(mesh, "fetch_references", fail)
-    code = await mesh.launch(VECTOR, rounds=1, as_json=False, pass_logs=False, timeout_s=30)
+    monkeypatch.setattr(launch, "Supervised", Kept)
+    monkeypatch.setattr(launch, "Watcher", Done)
+    monkeypatch.setattr(launch, "fetch_references", fail)
+    code = await launch.launch(VECTOR, rounds=1, as_json=False, pass_logs=False, timeout_s=30)
 
     assert (1, 0) == (code, supervisors[0].exit_code)
     assert "error: the market simulator gave no reference price: TimeoutError()" in capsys.readouterr().out
