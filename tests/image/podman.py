@@ -70,6 +70,10 @@ class Container:
         rights = ("--privileged",) if privileged else ()
         return podman("exec", *rights, "--user", user, self.name, *command, check=check, timeout_s=timeout_s)
 
+    def kill(self, pid: int, signal: str) -> None:
+        """Send a signal to a process inside; the image has no kill program, but every shell has one built in."""
+        self.exec("sh", "-c", f"kill -{signal} {pid}")
+
     def json(self, *command: str) -> Any:
         """Run a feedmesh command with --json inside and return what it says."""
         return json.loads(self.exec("feedmesh", *command, "--json").stdout)

@@ -80,7 +80,7 @@ def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
 def test_no_core_file(living: Mesh) -> None:
     """A process that is killed by a fault leaves no core file."""
     pid = living.pid("chainlink-node-4")
-    living.inside.exec("kill", "-SEGV", str(pid))
+    living.inside.kill(pid, "SEGV")
     living.until_replaced("chainlink-node-4", pid)
     assert "" == living.inside.exec("find", "/", "-xdev", "-name", "core*", "-type", "f", "-size", "+1M").stdout
 
@@ -89,7 +89,7 @@ def test_no_core_file(living: Mesh) -> None:
 def test_a_killed_service_is_back(living: Mesh, service: str) -> None:
     """Kill -9 of any process is mended, and rounds go on."""
     pid = living.pid(service)
-    living.inside.exec("kill", "-9", str(pid))
+    living.inside.kill(pid, "KILL")
     living.until_replaced(service, pid)
     living.until_healthy()
     living.until_rounds(1)
@@ -123,8 +123,8 @@ def test_too_many_kills_end_the_container(living: Mesh) -> None:
     """A service that dies more often than allowed ends the container with the code of its death, and is named."""
     for _ in range(3):
         pid = living.pid("chainlink-node-5")
-        living.inside.exec("kill", "-9", str(pid))
+        living.inside.kill(pid, "KILL")
         living.until_replaced("chainlink-node-5", pid)
-    living.inside.exec("kill", "-9", str(living.pid("chainlink-node-5")))
+    living.inside.kill(living.pid("chainlink-node-5"), "KILL")
     assert 137 == living.inside.wait(60)
     assert "chainlink-node-5" in living.inside.log().splitlines()[-1]
