@@ -25,9 +25,9 @@ def main() -> None:
 
         app.run()
     elif command == "postgres":
-        from services.dbinit import launch
+        from services.dbinit.cluster import server_launch
 
-        launch.run()
+        server_launch.run()
     else:
         from services.dbinit import oneshot
 

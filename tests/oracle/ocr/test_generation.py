@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chainlink.contract.aggregator import TransmissionDetails
 from chainlink.ocr.report_context import context_tag
-from services.oracle.ocr.actions import (
+from services.oracle.ocr.crypto import sign_observation, sign_report
+from services.oracle.ocr.protocol.actions import (
     Action,
     Broadcast,
     ChangeLeader,
@@ -19,12 +20,11 @@ from services.oracle.ocr.actions import (
     SetTimer,
     Tell,
 )
-from services.oracle.ocr.actions import Observe as AskDataSource
-from services.oracle.ocr.crypto import sign_observation, sign_report
-from services.oracle.ocr.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved
-from services.oracle.ocr.follower import Follower
-from services.oracle.ocr.leader import GRACE, ROUND, Leader
-from services.oracle.ocr.messages import (
+from services.oracle.ocr.protocol.actions import Observe as AskDataSource
+from services.oracle.ocr.protocol.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved
+from services.oracle.ocr.protocol.follower import Follower
+from services.oracle.ocr.protocol.leader import GRACE, ROUND, Leader
+from services.oracle.ocr.protocol.messages import (
     AttestedReportMany,
     AttestedReportOne,
     AttributedSignedObservation,

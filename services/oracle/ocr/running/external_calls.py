@@ -1,0 +1,145 @@
+"""The calls to the outside world: each within its timeout, each ending as an event or a counted failure."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import tenacity
+from structlog.stdlib import BoundLogger
+
+from chainlink.contract.aggregator import TransmissionDetails
+from services.oracle.ocr.errors import OcrError
+from services.oracle.ocr.protocol.actions import DeletePending, SavePacemaker, SavePending, Transmit
+from services.oracle.ocr.protocol.events import (
+    ContractWasRead,
+    Observed,
+    ReadPurpose,
+    SignedRoundSaved,
+    Started,
+    TransmitEnded,
+)
+from services.oracle.ocr.running.interfaces import Ports
+from services.oracle.ocr.running.limits import LocalLimits
+from services.oracle.ocr.state import Override, SignedRound
+
+_T = TypeVar("_T")
+
+
+class _CallFailed(OcrError):
+    """A call failed or was too slow; it is counted and logged already."""
+
+
+class Outside:
+    """Make the outside calls of one oracle; a failure is counted as `<call>_failed`, logged, and never raised."""
+
+    def __init__(
+        self,
+        config_digest: bytes,
+        ports: Ports,
+        limits: LocalLimits,
+        counters: Counter[str],
+        log: BoundLogger,
+    ) -> None:
+        self._digest = config_digest
+        self._ports = ports
+        self._limits = limits
+        self._counters = counters
+        self._log = log
+
+    async def restore(self) -> Started:
+        """Load what an earlier run left; waits for the signed round for as long as it takes, for nothing else."""
+        database_s = self._limits.database_s
+        signed = await self._load_signed_round()
+        pacemaker, pending, contract = await asyncio.gather(
+            self._try("load_pacemaker", self._ports.store.load_pacemaker(self._digest), database_s),
+            self._try("load_pending", self._ports.store.load_pending(self._digest), database_s),
+            self._details(),
+        )
+        return Started(pacemaker, signed, tuple(pending or ()), contract)
+
+    async def observe(self, epoch: int, round_number: int) -> Observed:
+        """Ask the data source; without an answer the oracle is silent in this round."""
+        timeout_s = self._limits.observation_s + self._limits.observation_grace_s
+        value = await self._try("observe", self._ports.data_source.observe(epoch, round_number), timeout_s)
+        return Observed(epoch, round_number, value)
+
+    async def read(self, purpose: ReadPurpose, epoch: int, round_number: int) -> ContractWasRead:
+        """Read the contract's latest transmission, and to decide about a report its latest request too."""
+        if purpose is not ReadPurpose.SHOULD_REPORT:
+            return ContractWasRead(purpose, epoch, round_number, await self._details())
+        call = self._call(
+            "latest_round_requested", self._ports.reader.latest_round_requested(), self._limits.blockchain_s
+        )
+        details, requested, override = await asyncio.gather(
+            self._details(), asyncio.gather(call, return_exceptions=True), self._override()
+        )
+        if isinstance(requested[0], BaseException):
+            # One unreadable half is as good as both: the oracle then reports anyway.
+            return ContractWasRead(purpose, epoch, round_number, None, None, override)
+        return ContractWasRead(purpose, epoch, round_number, details, requested[0], override)
+
+    async def save_signed_round(self, signed: SignedRound) -> SignedRoundSaved:
+        """Save durably that a round is signed."""
+        try:
+            await self._call(
+                "save_signed_round", self._ports.store.save_signed_round(self._digest, signed), self._limits.database_s
+            )
+        except _CallFailed:
+            return SignedRoundSaved(signed, ok=False)
+        return SignedRoundSaved(signed, ok=True)
+
+    async def transmit(self, action: Transmit) -> TransmitEnded:
+        """Hand a report to the chain."""
+        pending = action.pending
+        try:
+            call = self._ports.transmitter.transmit(pending.report, pending.rs, pending.ss, pending.raw_vs)
+            await self._call("transmit", call, self._limits.transmit_s)
+        except _CallFailed as failure:
+            return TransmitEnded(pending.epoch, pending.round, str(failure.__cause__) or repr(failure.__cause__))
+        return TransmitEnded(pending.epoch, pending.round)
+
+    async def write(self, action: SavePending | DeletePending | SavePacemaker) -> None:
+        """Write to the store what may get lost."""
+        limit_s = self._limits.database_s
+        match action:
+            case SavePacemaker(state):
+                await self._try("save_pacemaker", self._ports.store.save_pacemaker(self._digest, state), limit_s)
+            case SavePending(pending):
+                await self._try("save_pending", self._ports.store.save_pending(self._digest, pending), limit_s)
+            case DeletePending(epoch, round_number):
+                delete = self._ports.store.delete_pending(self._digest, epoch, round_number)
+                await self._try("delete_pending", delete, limit_s)
+
+    async def _load_signed_round(self) -> SignedRound | None:
+        # Without knowing it the oracle could sign a round again, so there is no going on without the store.
+        waits = tenacity.wait_exponential(multiplier=0.5, max=10)
+        async for attempt in tenacity.AsyncRetrying(retry=tenacity.retry_if_exception_type(_CallFailed), wait=waits):
+            with attempt:
+                load = self._ports.store.load_signed_round(self._digest)
+                return await self._call("load_signed_round", load, self._limits.database_s)
+        raise AssertionError("retries without end have ended")
+
+    async def _details(self) -> TransmissionDetails | None:
+        call = self._ports.reader.latest_transmission_details()
+        return await self._try("latest_transmission_details", call, self._limits.blockchain_s)
+
+    async def _override(self) -> Override | None:
+        if self._ports.overrider is None:
+            return None
+        return await self._try("override", self._ports.overrider.override(), self._limits.blockchain_s)
+
+    async def _try(self, name: str, call: Awaitable[_T], timeout_s: float) -> _T | None:
+        try:
+            return await self._call(name, call, timeout_s)
+        except _CallFailed:
+            return None
+
+    async def _call(self, name: str, call: Awaitable[_T], timeout_s: float) -> _T:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await call
+        except Exception as error:
+            self._counters[f"{name}_failed"] += 1
+            self._log.warning("outside_call_failed", call=name, error=f"{type(error).__name__}: {error}")
+            raise _CallFailed(name) from error
