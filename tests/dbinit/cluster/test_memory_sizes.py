@@ -26,14 +26,14 @@ def found(memberships: str, mounts: str, files: Mapping[str, str]) -> list[int]:
 
 def test_container_of_version_2() -> None:
     """Where a container sees its own group as the mount, the mount's file is the limit."""
-    assert [GB] == found("0::/\n", V2, {"/sys/fs/cgroup/memory_sizes.max": f"{GB}\n"})
+    assert [GB] == found("0::/\n", V2, {"/sys/fs/cgroup/memory.max": f"{GB}\n"})
 
 
 def test_groups_above_count_as_well() -> None:
     """On a host the limit of a group above ours is found, and `max` is none."""
     files = {
-        "/sys/fs/cgroup/system.slice/mesh.service/memory_sizes.max": "max\n",
-        "/sys/fs/cgroup/system.slice/memory_sizes.max": f"{2 * GB}\n",
+        "/sys/fs/cgroup/system.slice/mesh.service/memory.max": "max\n",
+        "/sys/fs/cgroup/system.slice/memory.max": f"{2 * GB}\n",
     }
 
     assert [2 * GB] == found("0::/system.slice/mesh.service\n", V2, files)
@@ -42,10 +42,10 @@ def test_groups_above_count_as_well() -> None:
 def test_version_1_on_a_host() -> None:
     """Version 1 has the limit in the memory controller's own tree, at our group and above."""
     files = {
-        "/sys/fs/cgroup/memory/a/b/memory_sizes.limit_in_bytes": f"{3 * GB}\n",
-        "/sys/fs/cgroup/memory/a/memory_sizes.limit_in_bytes": f"{2 * GB}\n",
-        "/sys/fs/cgroup/memory/memory_sizes.limit_in_bytes": "9223372036854771712\n",
-        "/sys/fs/cgroup/cpu/a/b/memory_sizes.limit_in_bytes": "1\n",
+        "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes": f"{3 * GB}\n",
+        "/sys/fs/cgroup/memory/a/memory.limit_in_bytes": f"{2 * GB}\n",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        "/sys/fs/cgroup/cpu/a/b/memory.limit_in_bytes": "1\n",
     }
 
     assert [3 * GB, 2 * GB, 9223372036854771712] == found(
@@ -56,7 +56,7 @@ def test_version_1_on_a_host() -> None:
 @pytest.mark.parametrize(("root", "group"), [("/docker/1", "/docker/1"), ("/", "/docker/1"), ("/x", "/../other")])
 def test_version_1_in_a_container(root: str, group: str) -> None:
     """In a container the mount is our group, however much of the host's path is shown."""
-    files = {"/sys/fs/cgroup/memory/memory_sizes.limit_in_bytes": f"{GB}\n"}
+    files = {"/sys/fs/cgroup/memory/memory.limit_in_bytes": f"{GB}\n"}
 
     assert [GB] == found(f"4:memory:{group}\n", V1.format(root=root), files)
 
