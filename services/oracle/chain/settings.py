@@ -95,7 +95,7 @@ class EvmNodeSettings(Table):
 class EvmSettings(Table):
     """Hold one chain."""
 
-    chain_id: str = Field(pattern=r"^\d+$")
+    chain_id: str = Field(pattern=r"^[0-9]{1,20}$")
     enabled: bool = True
     log_poll_interval_s: Duration = 15.0
     gas_estimator: GasEstimatorSettings = GasEstimatorSettings()
