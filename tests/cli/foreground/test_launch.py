@@ -10,7 +10,7 @@ import pytest
 from cli.foreground import launch
 from cli.foreground.mesh_watcher import Watcher
 
-VECTOR = Path(__file__).parents[1] / "vectors/configuration.signed.json"
+VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 
 
 class Running:

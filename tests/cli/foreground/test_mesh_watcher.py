@@ -23,7 +23,7 @@ from meshkit.configuration.solution import Solution
 from meshkit.server import MeshServer
 from tests.waiting import until
 
-VECTOR = Path(__file__).parents[1] / "vectors/configuration.signed.json"
+VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 
 
 def service(name: str, pid: int = 1) -> supervisor_pb.Service:
