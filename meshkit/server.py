@@ -22,11 +22,17 @@ from meshkit.paths import LONGEST_SOCKET_PATH
 # The health name under which a server says whether its process still does its work; one that does not is restarted.
 LIVENESS = "liveness"
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
+# A client speaks at once; who has not after this long holds a connection for nothing.
+HANDSHAKE_LIMIT_MS = 10_000
+# A client whose connection was closed for its silence makes another when it needs one. A stream is not silence.
+IDLE_LIMIT_MS = 300_000
 OPTIONS: tuple[tuple[str, int], ...] = (
     # Without it two servers may share a TCP port and steal each other's calls.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.max_concurrent_streams", 1024),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_LIMIT_MS),
+    ("grpc.max_connection_idle_ms", IDLE_LIMIT_MS),
 )
 _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
 
