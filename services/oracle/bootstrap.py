@@ -27,7 +27,7 @@ class BootstrapFeed:
         self._watch = ContractWatch(
             job.chain_id,
             job.contract,
-            ConfigTracker(chain.rpc, chain.heads, job.contract, job.timings.config_confirmations),
+            ConfigTracker(chain.rpc, chain.heads, job.contract, job.timings.config_confirmations, around.clock),
             around.contract_configs,
             self._session,
             timings=job.timings,

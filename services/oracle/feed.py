@@ -39,9 +39,10 @@ class OracleFeed:
         self._source = PipelineSource(
             job_id, job, around.fetcher, around.answers, around.runs, around.clock, self.status, self._metrics
         )
-        self._reader = AggregatorReader(self._chain.rpc, self._chain.heads, job.contract)
+        self._reader = AggregatorReader(self._chain.rpc, self._chain.heads, job.contract, around.clock)
         self._transmitter = FeedTransmitter(account, job.contract, job.gas_limit)
-        tracker = ConfigTracker(self._chain.rpc, self._chain.heads, job.contract, job.timings.config_confirmations)
+        confirmations = job.timings.config_confirmations
+        tracker = ConfigTracker(self._chain.rpc, self._chain.heads, job.contract, confirmations, around.clock)
         self._watch = ContractWatch(
             job.chain_id,
             job.contract,

@@ -37,6 +37,12 @@ def decode_config_details(data: bytes) -> tuple[int, bytes]:
     return block, digest
 
 
+def decode_config_count(data: bytes) -> int:
+    """Return how many configurations the answer of `latestConfigDetails()` counts; Malformed if it is none."""
+    count: int = _decode(("uint32", "uint32", "bytes16"), data)[0]
+    return count
+
+
 def decode_config_set(log: Mapping[str, Any]) -> ContractConfig:
     """Return the configuration of a ConfigSet log; Malformed if it is none."""
     types = ("uint32", "uint64", "address[]", "address[]", "uint8", "uint64", "bytes")
