@@ -4,7 +4,9 @@ Errors of what Chainlink defined: a text that has not the form it must have, or 
     MeshError
     ├── InvalidInput
     │   ├── InvalidPeerId          the text is no peer id
-    │   └── InvalidOcrConfig       an OCR configuration that nodes or the contract refuse
+    │   ├── InvalidOcrConfig       an OCR configuration that nodes or the contract refuse
+    │   ├── SpecMalformed          a job specification that cannot be read at all (422)
+    │   └── SpecInvalid            a job specification that breaks a rule (400)
     └── FailedPrecondition
         └── KeyUnreadable          a key export has another form, is another key, or its password is wrong
 """
@@ -22,6 +24,22 @@ class InvalidOcrConfig(InvalidInput):
     """An OCR configuration that nodes or the contract refuse."""
 
     reason = "INVALID_OCR_CONFIG"
+
+
+class SpecMalformed(InvalidInput):
+    """A job specification cannot be read: TOML syntax, type, version or pipeline."""
+
+    reason = "SPEC_MALFORMED"
+    http_status = 422
+
+    def __str__(self) -> str:
+        return f"failed to parse TOML: {super().__str__()}"
+
+
+class SpecInvalid(InvalidInput):
+    """A job specification can be read, but breaks a rule."""
+
+    reason = "SPEC_INVALID"
 
 
 class KeyUnreadable(FailedPrecondition):

@@ -1,6 +1,10 @@
-"""The `feedmesh` command."""
+"""
+The `feedmesh` command: its options, and which module does what they ask for.
 
-import asyncio
+Each command imports its module when it is called: gRPC and its like take most of a second, which neither `--help` nor a
+command that asks no server should cost.
+"""
+
 import os
 import sys
 import time
@@ -8,17 +12,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
-import grpc
-import grpc.aio
-import orjson
 import typer
-import uvloop
 
-from cli import db, feeds_lint, inspect_mesh, market_feeds, plan, profile
 from cli.errors import CliError, UsageError
-from cli.logs import LogSelection, since_ms
-from cli.mesh import launch
-from cli.rounds import rounds as follow_rounds
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 
@@ -43,8 +39,9 @@ ServiceArgument = Annotated[str, typer.Argument(help="A service's name, for exam
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        raise typer.Exit(runner.run(work) or 0)
+    from cli import event_loop
+
+    raise typer.Exit(event_loop.run(work))
 
 
 @app.command()
@@ -67,10 +64,15 @@ def run(
     """Run a whole network here: dev chain, simulated market, PostgreSQL, nodes, services."""
     if profile_name != "embedded":
         raise UsageError(f"--profile: found {profile_name!r}, allowed: embedded (with a file of yours: feedmesh up)")
-    names = market_feeds.parse(feeds)
+    from cli.embedded import feeds as simulated
+    from cli.embedded import profile
+
+    names = simulated.parse(feeds)
     profile.check_arguments(nodes, names)
     data = (data_dir or default_data_dir(profile_name)).absolute()
     config = profile.write(data, (run_dir or default_run_dir()).absolute(), nodes, names, port_offset)
+    from cli.foreground.launch import launch
+
     _run(launch(config, rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 
 
@@ -86,13 +88,17 @@ def up(
     if os.getpid() == 1 and not rounds and not as_json:
         command = [sys.executable, "-m", "services.supervisor", "--config", str(config.absolute())]
         os.execv(command[0], command)  # noqa: S606  # there is no shell, and nothing of ours is to stay above it
+    from cli.foreground.launch import launch
+
     _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 
 
 @app.command()
 def check(config: ConfigOption, as_json: JsonOption = False) -> None:
     """Check a configuration file and show its plan, without starting anything."""
-    plan.check(config, as_json)
+    from cli.commands import check as command
+
+    command.check(config, as_json)
 
 
 @app.command()
@@ -103,13 +109,17 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Change the running mesh to a configuration file; only what differs is restarted."""
-    _run(plan.apply(config, run_dir, dry_run, as_json))
+    from cli.commands import apply as command
+
+    _run(command.apply(config, run_dir, dry_run, as_json))
 
 
 @app.command()
 def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Show every service with state, pid, restarts and uptime."""
-    _run(inspect_mesh.status(run_dir or default_run_dir(), as_json))
+    from cli.commands import services
+
+    _run(services.status(run_dir or default_run_dir(), as_json))
 
 
 @app.command()
@@ -123,26 +133,34 @@ def logs(
     as_json: JsonOption = False,
 ) -> None:
     """Show log lines of services."""
-    selection = LogSelection(services or [], lines, follow, since_ms(since, time.time()), grep)
-    _run(inspect_mesh.logs(run_dir or default_run_dir(), selection, as_json))
+    from cli.commands import logs as command
+
+    selection = command.LogSelection(services or [], lines, follow, command.since_ms(since, time.time()), grep)
+    _run(command.show(run_dir or default_run_dir(), selection, as_json))
 
 
 @app.command()
 def start(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Start a stopped service."""
-    _run(inspect_mesh.control(run_dir or default_run_dir(), "StartService", service, as_json))
+    from cli.commands import services
+
+    _run(services.control(run_dir or default_run_dir(), "StartService", service, as_json))
 
 
 @app.command()
 def stop(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Stop a service; it stays down until it is started."""
-    _run(inspect_mesh.control(run_dir or default_run_dir(), "StopService", service, as_json))
+    from cli.commands import services
+
+    _run(services.control(run_dir or default_run_dir(), "StopService", service, as_json))
 
 
 @app.command()
 def restart(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Stop and start a service."""
-    _run(inspect_mesh.control(run_dir or default_run_dir(), "RestartService", service, as_json))
+    from cli.commands import services
+
+    _run(services.control(run_dir or default_run_dir(), "RestartService", service, as_json))
 
 
 @app.command()
@@ -153,7 +171,9 @@ def quote(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the aggregator for a price."""
-    _run(inspect_mesh.quote(run_dir or default_run_dir(), pair, source, as_json))
+    from cli.commands import quote as command
+
+    _run(command.quote(run_dir or default_run_dir(), pair, source, as_json))
 
 
 @app.command()
@@ -164,7 +184,9 @@ def rounds(
     as_json: JsonOption = False,
 ) -> None:
     """Show the rounds of the oracles live: when each node observed, signed, had the report and sent it (UTC)."""
-    _run(follow_rounds(run_dir or default_run_dir(), feeds or [], count, as_json))
+    from cli.commands import rounds as command
+
+    _run(command.rounds(run_dir or default_run_dir(), feeds or [], count, as_json))
 
 
 feeds_app = typer.Typer()
@@ -184,9 +206,13 @@ def feeds(
     if context.invoked_subcommand is not None:
         return
     if known:
-        inspect_mesh.known_feeds(as_json)
+        from cli.commands import known_feeds
+
+        known_feeds.show(as_json)
     else:
-        _run(inspect_mesh.feeds(run_dir or default_run_dir(), as_json))
+        from cli.commands import feeds as command
+
+        _run(command.feeds(run_dir or default_run_dir(), as_json))
 
 
 @feeds_app.command()
@@ -198,6 +224,8 @@ def lint(
     as_json: JsonOption = False,
 ) -> None:
     """Look for known feeds that are priced by too little or by something else; fail if one is."""
+    from cli.commands import feeds_lint
+
     raise typer.Exit(feeds_lint.show(config, offline, as_json))
 
 
@@ -208,7 +236,9 @@ app.add_typer(db_app, name="db")
 @db_app.command("status")
 def db_status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Show every node's database, try that none is open to another node, and fail if something is wrong."""
-    _run(db.status(run_dir or default_run_dir(), as_json))
+    from cli.commands import database
+
+    _run(database.status(run_dir or default_run_dir(), as_json))
 
 
 @db_app.command("psql")
@@ -218,23 +248,32 @@ def db_psql(
     run_dir: RunDirOption = None,
 ) -> None:
     """Open psql on a node's database."""
-    _run(db.psql(run_dir or default_run_dir(), node, arguments or []))
+    from cli.commands import database
+
+    _run(database.psql(run_dir or default_run_dir(), node, arguments or []))
 
 
 def main() -> None:
     """Run the command and end with its exit code; every expected failure is one line on standard error."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except CliError as error:
         _fail(str(error), error.exit_code)
     except MeshError as error:
         _fail(str(error), 1)
-    except grpc.aio.AioRpcError as error:
-        _fail(inspect_mesh.explain(error), 1)
+    except typer.TyperException as error:
+        # Without a command typer has shown the help already, and has nothing more to say.
+        if not (message := error.format_message().strip()):
+            sys.exit(error.exit_code)
+        _fail(message, error.exit_code)
+    except typer.Abort:
+        sys.exit(1)
 
 
 def _fail(message: str, exit_code: int) -> None:
     print(f"feedmesh: error: {message}", file=sys.stderr)
     if "--json" in sys.argv:
-        print(orjson.dumps({"ok": False, "error": message}).decode())
+        from cli.json_output import print_json
+
+        print_json({"ok": False, "error": message})
     sys.exit(exit_code)

@@ -13,12 +13,26 @@ The errors that may cross a process boundary, and the one table of how they do.
     └── Internal             a defect of ours
 
 A package derives its own errors from these. The class decides the gRPC and the HTTP status; `reason` and `metadata`
-travel in `google.rpc.ErrorInfo`.
+travel in `google.rpc.ErrorInfo`. gRPC is imported only where an error crosses: who speaks with nobody can fail too.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import grpc
+if TYPE_CHECKING:
+    import grpc
+
+StatusName = Literal[
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "FAILED_PRECONDITION",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+]
 
 DOMAIN = "feedmesh"
 
@@ -27,8 +41,15 @@ class MeshError(Exception):
     """The root of all errors that a caller in another process may see."""
 
     reason: ClassVar[str] = "INTERNAL"
-    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+    status_name: ClassVar[StatusName] = "INTERNAL"
     http_status: ClassVar[int] = 500
+
+    @property
+    def status(self) -> "grpc.StatusCode":
+        """Return the gRPC status of the class."""
+        import grpc
+
+        return grpc.StatusCode[self.status_name]
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -51,7 +72,7 @@ class InvalidInput(MeshError):
     """A field has a value that is not allowed."""
 
     reason = "INVALID_INPUT"
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status_name: ClassVar[StatusName] = "INVALID_ARGUMENT"
     http_status = 400
 
     def __init__(self, field: str, found: object, allowed: str) -> None:
@@ -68,7 +89,7 @@ class NotFound(MeshError):
     """A named thing does not exist."""
 
     reason = "NOT_FOUND"
-    status = grpc.StatusCode.NOT_FOUND
+    status_name: ClassVar[StatusName] = "NOT_FOUND"
     http_status = 404
 
     def __init__(self, kind: str, name: str) -> None:
@@ -84,7 +105,7 @@ class AlreadyExists(MeshError):
     """A named thing exists already."""
 
     reason = "ALREADY_EXISTS"
-    status = grpc.StatusCode.ALREADY_EXISTS
+    status_name: ClassVar[StatusName] = "ALREADY_EXISTS"
     http_status = 409
 
     def __init__(self, kind: str, name: str) -> None:
@@ -100,7 +121,7 @@ class FailedPrecondition(_Message):
     """The system's state does not allow it now, and retrying alone will not help."""
 
     reason = "FAILED_PRECONDITION"
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status_name: ClassVar[StatusName] = "FAILED_PRECONDITION"
     http_status = 409
 
 
@@ -108,7 +129,7 @@ class PermissionDenied(_Message):
     """The caller may not do it."""
 
     reason = "PERMISSION_DENIED"
-    status = grpc.StatusCode.PERMISSION_DENIED
+    status_name: ClassVar[StatusName] = "PERMISSION_DENIED"
     http_status = 403
 
 
@@ -116,7 +137,7 @@ class RateLimited(MeshError):
     """Too much was asked for."""
 
     reason = "RATE_LIMITED"
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    status_name: ClassVar[StatusName] = "RESOURCE_EXHAUSTED"
     http_status = 429
 
     def __init__(self, retry_after_ms: int) -> None:
@@ -131,7 +152,7 @@ class Unavailable(_Message):
     """It does not work now; a retry may."""
 
     reason = "UNAVAILABLE"
-    status = grpc.StatusCode.UNAVAILABLE
+    status_name: ClassVar[StatusName] = "UNAVAILABLE"
     http_status = 503
 
 
@@ -139,7 +160,7 @@ class DeadlineExceeded(_Message):
     """It took longer than allowed."""
 
     reason = "DEADLINE_EXCEEDED"
-    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    status_name: ClassVar[StatusName] = "DEADLINE_EXCEEDED"
     http_status = 504
 
 

@@ -9,7 +9,6 @@ half of its feeds; of those it has, the defaults below are the most common. A fe
 (`heartbeatMs`, `deviationPpb`) has them instead.
 """
 
-import difflib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -131,6 +130,8 @@ def _pair(texts: list[str]) -> CanonicalPair:
 
 def unknown(name: str) -> str:
     """Return the sentence that says a feed is unknown and which known one is nearest."""
+    import difflib
+
     # People forget case and spaces; the comparison does too, the feeds do not.
     folded = {known.casefold().replace(" ", ""): known for known in load()}
     nearest = difflib.get_close_matches(name.casefold().replace(" ", ""), folded, n=1, cutoff=0.5)

@@ -1,17 +1,17 @@
-"""
-Structured logging: one JSON object a line on standard output, secrets censored by value.
-
-A secret is registered once, where it is read (`add_secret`); from then on its text is replaced in every event,
-wherever it turns up: in a URL, in an exception, in a nested value.
-"""
+"""Structured logging: one JSON object a line on standard output, secrets censored by value."""
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import orjson
+
+from meshkit.censor import CENSORED as CENSORED
+from meshkit.censor import add_secret as add_secret
+from meshkit.censor import censor as censor
+from meshkit.censor import knows_secrets
 
 
 @contextmanager
@@ -31,37 +31,9 @@ with _without("rich"):
     import structlog
     from structlog.typing import EventDict, WrappedLogger
 
-CENSORED = "***"
-# Shorter texts would censor ordinary words; such a value is too weak to be a secret anyway.
-_SHORTEST_SECRET = 8
-
-_secrets: set[str] = set()
-
-
-def add_secret(value: str) -> None:
-    """Replace this text by `***` in every event from now on; texts under 8 characters are ignored."""
-    if len(value) >= _SHORTEST_SECRET:
-        _secrets.add(value)
-
-
-def censor(value: object) -> object:
-    """Return the value with every registered secret in its texts replaced, also within mappings and lists."""
-    if isinstance(value, str):
-        for secret in _secrets:
-            if secret in value:
-                value = value.replace(secret, CENSORED)
-        return value
-    if isinstance(value, Mapping):
-        return {key: censor(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [censor(item) for item in value]
-    if isinstance(value, int | float | bool | None):
-        return value
-    return censor(str(value))
-
 
 def _censor_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {key: censor(value) for key, value in event.items()} if _secrets else event
+    return {key: censor(value) for key, value in event.items()} if knows_secrets() else event
 
 
 def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

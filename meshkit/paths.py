@@ -5,19 +5,36 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshkit import own_directory
+
 RUN_DIR_VARIABLE = "FEEDMESH_RUN_DIR"
 CONFIG_VARIABLE = "FEEDMESH_CONFIG"
+# The kernel's limit for the path of a Unix socket, without its terminating zero.
+LONGEST_SOCKET_PATH = 107
 
 
 def default_run_dir() -> Path:
-    """Return the run directory of this user: short, since a Unix socket's path has at most 107 bytes."""
+    """
+    Return the run directory of this user: short, since a Unix socket's path has at most 107 bytes.
+
+    Raises DirectoryNotOurs if nobody has named it and what is there is not ours alone: whoever answers on its sockets
+    tells us what to run.
+    """
     if configured := os.environ.get(RUN_DIR_VARIABLE):
         return Path(configured)
-    if os.geteuid() == 0:
+    user = os.geteuid()
+    if user == 0:
         return Path("/run/feedmesh")
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(runtime) / "feedmesh"
-    return Path(tempfile.gettempdir()) / f"feedmesh-{os.geteuid()}"
+    # It is what the variable names after a login; without it, as in a cron job, the directory may be there.
+    session = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{user}")
+    if "XDG_RUNTIME_DIR" in os.environ or own_directory.is_ours(session):
+        path = session / "feedmesh"
+    else:
+        # Everybody may make a directory of that name there, so it is looked at before it is trusted.
+        path = Path(tempfile.gettempdir()) / f"feedmesh-{user}"
+    if path.exists() or path.is_symlink():
+        own_directory.check(path)
+    return path
 
 
 def default_data_dir(profile: str) -> Path:

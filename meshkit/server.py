@@ -17,9 +17,8 @@ from meshkit import log
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.interceptors import CallInterceptor
 from meshkit.metrics import RPC_METRICS, Registry
+from meshkit.paths import LONGEST_SOCKET_PATH
 
-# The kernel's limit for the path of a Unix socket, without its terminating zero.
-LONGEST_SOCKET_PATH = 107
 # The health name under which a server says whether its process still does its work; one that does not is restarted.
 LIVENESS = "liveness"
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024

@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2
 from metrics_page import metrics_page
 from pydantic import BaseModel, SecretStr
 
+from meshkit.configuration.keys_by_service import DECLARED
 from meshkit.configuration.solution import Configuration
 from services.aggregator.sources.catalog import DECLARATIONS
 
@@ -97,6 +98,11 @@ def settings_page() -> str:
             describe(inner, place)
 
     describe(Configuration.model_fields["solution"].annotation, "solution")  # type: ignore[arg-type]
+    lines.append(
+        "\n## Who reads what\n\nA service can read nothing but its keys and what is below them. `feedmesh apply` "
+        "restarts a service when one of them differs; only the supervisor goes on.\n\n| service | keys |\n| --- | --- |"
+    )
+    lines += [f"| {each.service} | {', '.join(f'`{place}`' for place in each.places)} |" for each in DECLARED]
     lines.append(
         "\n## Defaults by source\n\n| source | baseUrl | rps | maxConcurrent | maxBatchSize |\n"
         "| --- | --- | --- | --- | --- |"

@@ -1,40 +1,81 @@
-"""The calls, answers and events of a compiled contract, as bytes, by its ABI."""
+"""The calls, answers and events of a contract, as bytes, in the ABI's encoding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from chainlink.address import checksummed
 from chainlink.contract.artifact import Artifact
 from chainlink.rpc.answers import blob
 from chainlink.rpc.errors import Malformed
 
 
+@dataclass(frozen=True)
+class Function:
+    """Hold a function's name and the types of its arguments and results."""
+
+    name: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    @cached_property
+    def selector(self) -> bytes:
+        """Return the 4 bytes that call data begins with."""
+        return keccak(text=f"{self.name}({','.join(self.inputs)})")[:4]
+
+    def call_data(self, *arguments: Any) -> bytes:
+        """Return the data of a call, canonically and tightly encoded; ValueError if the arguments do not fit."""
+        return self.selector + _encode(self.inputs, arguments)
+
+    def decode(self, data: bytes) -> tuple[Any, ...]:
+        """Return the results of a call, addresses checksummed; Malformed if the bytes are none."""
+        return _decode(f"{self.name}()", self.outputs, data)
+
+
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """Hold an event's topic, and its fields by name: those in topics and those in data, in order."""
+class Field:
+    """Hold a field of an event; an indexed one stands in the log's topics."""
 
-    topic: bytes
-    indexed: tuple[tuple[str, str], ...]
-    plain: tuple[tuple[str, str], ...]
+    name: str
+    type: str
+    indexed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Function:
-    """Hold a function's selector and the types of what it takes and gives."""
+@dataclass(frozen=True)
+class Event:
+    """Hold an event's name and fields."""
 
-    selector: bytes
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    name: str
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def topic(self) -> bytes:
+        """Return the 32 bytes that stand first among a log's topics."""
+        return keccak(text=f"{self.name}({','.join(field.type for field in self.fields)})")
+
+    def decode(self, log: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a log by name, addresses checksummed; Malformed if it is no log of this event."""
+        topics = log.get("topics")
+        indexed = [field for field in self.fields if field.indexed]
+        if not isinstance(topics, list | tuple) or len(topics) != 1 + len(indexed) or blob(topics[0]) != self.topic:
+            raise Malformed(f"{self.name}: found a log with the topics {topics!r}")
+        values = {
+            field.name: _decode(self.name, (field.type,), blob(topic))[0]
+            for field, topic in zip(indexed, topics[1:], strict=True)
+        }
+        plain = [field for field in self.fields if not field.indexed]
+        found = _decode(self.name, tuple(field.type for field in plain), blob(log.get("data")))
+        return values | {field.name: value for field, value in zip(plain, found, strict=True)}
 
 
 class AbiCodec:
     """
-    Encode and decode by one contract's ABI; addresses are 0x text, checksummed where they come out, lists are tuples.
+    Encode and decode by a compiled contract's ABI; addresses come out checksummed, lists as tuples.
 
     Names are the contract's own, none of which is overloaded; a name that it lacks is a KeyError.
     """
@@ -43,12 +84,12 @@ class AbiCodec:
         self._bytecode = bytes.fromhex(artifact.bytecode.removeprefix("0x"))
         items = artifact.abi
         self._constructor = next((_types(item["inputs"]) for item in items if item["type"] == "constructor"), ())
-        self._functions = {
-            item["name"]: _Function(_signature(item)[:4], _types(item["inputs"]), _types(item["outputs"]))
+        self.functions = {
+            item["name"]: Function(item["name"], _types(item["inputs"]), _types(item["outputs"]))
             for item in items
             if item["type"] == "function"
         }
-        self._events = {item["name"]: _event(item) for item in items if item["type"] == "event"}
+        self.events = {item["name"]: _event(item) for item in items if item["type"] == "event"}
 
     def deployment(self, *arguments: object) -> bytes:
         """Return the creation code with the constructor's arguments; ValueError if these do not fit."""
@@ -56,44 +97,28 @@ class AbiCodec:
 
     def call(self, function: str, *arguments: object) -> bytes:
         """Return the data of a call; ValueError if the arguments do not fit."""
-        found = self._functions[function]
-        return found.selector + _encode(found.inputs, arguments)
+        return self.functions[function].call_data(*arguments)
 
     def result(self, function: str, data: bytes) -> Any:
         """Return what a function gives: its one value, or a tuple of them; Malformed if the bytes are no such thing."""
-        types = self._functions[function].outputs
-        values = _decode(types, data)
+        values = self.functions[function].decode(data)
         return values[0] if len(values) == 1 else values
 
     def topic(self, event: str) -> bytes:
         """Return the 32 bytes that mark an event's logs."""
-        return self._events[event].topic
+        return self.events[event].topic
 
     def event(self, event: str, log: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of an event's log by name; Malformed if it is none."""
-        found, topics = self._events[event], log.get("topics")
-        if not isinstance(topics, list) or len(topics) != 1 + len(found.indexed) or blob(topics[0]) != found.topic:
-            raise Malformed(f"a log that is no {event}")
-        fields = {
-            name: _decode((kind,), blob(topic))[0]
-            for (name, kind), topic in zip(found.indexed, topics[1:], strict=True)
-        }
-        names, types = [name for name, _ in found.plain], [kind for _, kind in found.plain]
-        return fields | dict(zip(names, _decode(types, blob(log.get("data"))), strict=True))
+        return self.events[event].decode(log)
 
 
 def _types(fields: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(field["type"] for field in fields)
 
 
-def _signature(item: Mapping[str, Any]) -> bytes:
-    return keccak(text=f"{item['name']}({','.join(_types(item['inputs']))})")
-
-
-def _event(item: Mapping[str, Any]) -> _Event:
-    indexed = tuple((field["name"], field["type"]) for field in item["inputs"] if field["indexed"])
-    plain = tuple((field["name"], field["type"]) for field in item["inputs"] if not field["indexed"])
-    return _Event(_signature(item), indexed, plain)
+def _event(item: Mapping[str, Any]) -> Event:
+    return Event(item["name"], tuple(Field(field["name"], field["type"], field["indexed"]) for field in item["inputs"]))
 
 
 def _encode(types: Sequence[str], values: Sequence[object]) -> bytes:
@@ -103,15 +128,15 @@ def _encode(types: Sequence[str], values: Sequence[object]) -> bytes:
         raise ValueError(f"({', '.join(types)}): {error}") from error
 
 
-def _decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
+def _decode(what: str, types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
     try:
         values = decode(types, data)
     except (DecodingError, ValueError, OverflowError) as error:
-        raise Malformed(f"not the encoding of ({','.join(types)}): {error}") from error
-    return tuple(_readable(kind, value) for kind, value in zip(types, values, strict=True))
+        raise Malformed(f"{what}: not the encoding of ({','.join(types)}): {error}") from error
+    return tuple(_spelled(kind, value) for kind, value in zip(types, values, strict=True))
 
 
-def _readable(kind: str, value: Any) -> Any:
+def _spelled(kind: str, value: Any) -> Any:
     if kind == "address":
-        return to_checksum_address(value)
-    return tuple(map(to_checksum_address, value)) if kind == "address[]" else value
+        return checksummed(value)
+    return tuple(map(checksummed, value)) if kind == "address[]" else value

@@ -1,7 +1,7 @@
 """Faults on command: what a source does wrong until told otherwise."""
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Annotated, Final, TypeVar
 
@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from meshkit.errors import InvalidInput
 
 _HUGE: Final = Decimal("123456789E+40")
+_FEWEST_DIGITS: Final = 4
+_SHORT: Final = Context(prec=8)
 
 
 class Wrong(StrEnum):
@@ -37,8 +39,9 @@ class Fault(BaseModel):
     several. `status` and `body` replace the answer; a text body is sent as it stands (so it may be malformed), anything
     else as JSON. `malformed` cuts every answer and every pushed message in half.
 
-    `number` and `factor` change last, bid and ask, `shift_ms` moves the times that the source tells (below 0: stale);
-    with `pairs` (BASE/QUOTE) only those markets are wrong.
+    `number`, `factor` and `inverted` (one divided by the price) change last, bid and ask, `shift_ms` moves the times
+    that the source tells (below 0: stale); with `pairs` (BASE/QUOTE) only those markets are wrong. `currency` is named
+    in the place of the one that prices are in, by a source that names it.
 
     Of streams: `silence` sends no prices any more, heartbeats and acknowledgements go on; `half_open` accepts
     connections and messages and never sends anything; `lifetime_ms` closes a connection at that age.
@@ -53,6 +56,8 @@ class Fault(BaseModel):
     malformed: bool = False
     number: Annotated[Wrong, Field(strict=False)] | None = None
     factor: Annotated[Decimal, Field(gt=0, le=1_000_000)] | None = None
+    inverted: bool = False
+    currency: str | None = None
     shift_ms: Annotated[int, Field(ge=-(10**11), le=10**11)] = 0
     pairs: tuple[str, ...] | None = None
     silence: bool = False
@@ -69,9 +74,15 @@ class Fault(BaseModel):
         return self.pairs is None or pair in self.pairs
 
     def wrong(self, price: Decimal) -> Decimal:
-        """Return what the source says in the place of a price; outliers keep the price's digits after the point."""
+        """
+        Return what the source says in the place of a price.
+
+        Outliers keep the price's digits after the point, as long as these say more than the first of the number.
+        """
         if self.factor is not None:
-            price = (price * self.factor).quantize(price)
+            price = _rounded(price * self.factor, price)
+        if self.inverted:
+            price = _rounded(1 / price, price)
         match self.number:
             case Wrong.ZERO:
                 return Decimal(0)
@@ -85,6 +96,11 @@ class Fault(BaseModel):
                 return Exponential(price)
             case None:
                 return price
+
+
+def _rounded(number: Decimal, like: Decimal) -> Decimal:
+    kept = number.quantize(like)
+    return kept if len(kept.as_tuple().digits) >= _FEWEST_DIGITS else _SHORT.create_decimal(number)
 
 
 class Disconnection(BaseModel):

@@ -1,16 +1,18 @@
 """Read `configuration.json` and say clearly what is wrong with it."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from meshkit import feeds, log
+from meshkit import feeds
+from meshkit.censor import add_secret
+from meshkit.configuration.keys_by_service import ServiceKeys
 from meshkit.configuration.solution import SP_SECRETS_DIR, Configuration
-from meshkit.errors import FailedPrecondition
+from meshkit.errors import FailedPrecondition, InvalidInput
+from meshkit.paths import CONFIG_VARIABLE
 
 
 class InvalidConfiguration(FailedPrecondition):
@@ -22,6 +24,22 @@ class InvalidConfiguration(FailedPrecondition):
         super().__init__(f"{path}: " + "; ".join(problems))
         self.path = path
         self.problems = tuple(problems)
+
+
+def path_in(environment: Mapping[str, str]) -> Path:
+    """Return the path that FEEDMESH_CONFIG gives; raise InvalidInput, which names the variable, if it gives none."""
+    if not environment.get(CONFIG_VARIABLE):
+        raise InvalidInput(CONFIG_VARIABLE, environment.get(CONFIG_VARIABLE), "the path of a configuration.json")
+    return Path(environment[CONFIG_VARIABLE])
+
+
+def load_from_environment(environment: Mapping[str, str], keys: ServiceKeys) -> Configuration:
+    """
+    Return the configuration that FEEDMESH_CONFIG names, of which a service can read its own keys and nothing else.
+
+    Raises as `path_in` and `load`.
+    """
+    return keys.view(load(path_in(environment)))
 
 
 def load(path: Path) -> Configuration:
@@ -48,7 +66,7 @@ def load(path: Path) -> Configuration:
     if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
         raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
     for secret in secrets_of(configuration):
-        log.add_secret(secret)
+        add_secret(secret)
     return configuration
 
 
@@ -96,6 +114,8 @@ def _describe(fault: Any) -> str:
     path = ".".join(location) or "the file"
     if fault["type"] != "extra_forbidden":
         return f"{path}: {fault['msg']}"
+    import difflib
+
     nearest = difflib.get_close_matches(location[-1], _known_names(location[:-1]), n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return f"{path}: unknown key{hint}"

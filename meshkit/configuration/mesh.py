@@ -1,11 +1,11 @@
 """`solution.mesh`: the settings of our own, each with a default."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from meshkit.configuration.aggregator import SourceName
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
@@ -124,56 +124,6 @@ class Supervisor(Section):
         ge=1,
         le=2_000_000_000,
         description="Node i runs as user and group id base + i. Only for root and the chainlink runtime.",
-    )
-
-
-class Aggregation(Section):
-    """Which prices are believed, and how those of several sources become one."""
-
-    minimum_sources: int = Field(
-        2, ge=1, le=13, description="Fresh sources that a price needs; all of them where fewer are mapped to the feed."
-    )
-    outlier_deviation_bps: int = Field(
-        200, ge=1, le=10_000, description="A source this near to the median is never left out, in basis points."
-    )
-    outlier_mad_factor: float = Field(
-        3,
-        gt=0,
-        le=100,
-        description="Beyond that, a source is left out if it is so many standard deviations from the median, estimated "
-        "as 1.4826 times the median absolute deviation. Only where there are three sources or more.",
-    )
-    max_spread_bps: int | None = Field(
-        1_000,
-        ge=1,
-        description="If the remaining sources are further apart, in basis points, there is no price; null to allow it.",
-    )
-    jump_guard_bps: int | None = Field(
-        1_000,
-        ge=1,
-        description="A source's price that is further from its last one, in basis points, is refused until the other "
-        "sources or its own next prices confirm it; null to accept any.",
-    )
-    jump_confirmations: int = Field(
-        3, ge=2, le=100, description="Agreeing prices of a source, a second apart, that confirm a jump."
-    )
-    max_age_ms: dict[SourceName, Annotated[int, Field(ge=1000)]] = Field(
-        {}, description="Oldest price by the exchange's clock, by source; absent for the source's own."
-    )
-    weights: dict[SourceName, Annotated[float, Field(gt=0, le=1000)]] = Field(
-        {}, description="How much a source counts in a median of three or more, by source; absent for 1 or copyWeight."
-    )
-    copy_weight: float = Field(
-        0.6,
-        gt=0,
-        le=1000,
-        description="How much a source counts that repeats or averages others: coingecko, cryptocompare, finnhub. With "
-        "0.6 as many exchanges outweigh them, and two of them outweigh a single exchange.",
-    )
-    stablecoins: Literal["mapped", "converted"] = Field(
-        "mapped",
-        description="A price in USDT and the like counts as one in USD where the feed's mapping says so, or is "
-        "converted by the coin's own live price.",
     )
 
 

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model
 
 from meshkit.configuration.aggregator import PriceAggregatorConfig, ProcessMetricsPush
 from meshkit.configuration.mesh import MOST_NODES, Mesh
-from meshkit.configuration.model import Section
+from meshkit.configuration.model import Section, without_effect
 
 Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 SP_SECRETS_DIR = "/sp/secrets"
@@ -27,10 +27,8 @@ class Solution(Section):
 
     pg_user: str = Field("chainlink", min_length=1, description="Group role that owns nothing and joins the nodes.")
     pg_password: SecretStr = Field(min_length=8, description="Secret the nodes' database passwords are derived from.")
-    pg_database: str = Field(
-        "chainlink_node",
-        min_length=1,
-        description="Kept for existing files; the databases are chainlink_node_1 and so on.",
+    pg_database: str = without_effect(
+        "chainlink_node", "each node has a database of its own: chainlink_node_1 and so on.", min_length=1
     )
     pg_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port on 127.0.0.1.")
     chainlink_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Login of the nodes' API.")
@@ -41,8 +39,12 @@ class Solution(Section):
     chainlink_rpc_ws_url: str = Field(pattern=r"^wss?://", description="WebSocket RPC.")
     chainlink_rpc_http_url: str = Field(pattern=r"^https?://", description="HTTP RPC.")
     chainlink_gas_price: Wei = Field(1_000_000_000, description="Gas price of every transaction, in wei.")
-    chainlink_node_sc_address: Address | None = Field(None, description="Node registry contract.")
-    chainlink_feed_templates_dir: str | None = Field(None, description="Directory of job templates.")
+    chainlink_node_sc_address: Address | None = without_effect(
+        None, "nodes are not registered in a contract; each feed's contract knows its oracles."
+    )
+    chainlink_feed_templates_dir: str | None = without_effect(
+        None, "jobs are made from the list of known feeds (`feedmesh feeds --known`), not from templates."
+    )
     max_restarts: int = Field(3, ge=0, description="Crashes of one service after which the mesh stops.")
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
     sp_secrets_dir: str = Field(
@@ -53,10 +55,14 @@ class Solution(Section):
     total_nodes: int = Field(5, ge=5, le=MOST_NODES, description="Number of nodes: bootstrap and oracles.")
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")
     nodes_list: NodeList = Field((), description="Numbers of the nodes; absent for 1 to totalNodes.")
-    primary_nodes: NodeList = Field((), description="Kept for existing files.")
-    link_ca: Address | None = Field(None, description="LINK token.")
-    admin_contract_address: Address | None = Field(None, description="Admin helper contract.")
-    diamond_contract_address: Address | None = Field(None, description="Diamond contract.")
+    primary_nodes: NodeList = without_effect((), "no oracle is before the others: the protocol chooses among them.")
+    link_ca: Address | None = without_effect(None, "oracles are not paid, so a feed's contract has no LINK token.")
+    admin_contract_address: Address | None = without_effect(
+        None, "the operator's account owns the feeds' contracts itself, without a helper contract."
+    )
+    diamond_contract_address: Address | None = without_effect(
+        None, "each feed has a contract of its own; nothing is routed through a common one."
+    )
     faucet_private_key: PrivateKey = Field(description="Key of the account that funds the transmitters.")
     balance_topup_check_interval_ms: int = Field(3_600_000, ge=1000, description="Time between balance checks.")
     faucet_min_wei: Wei = Field(20_000_000_000_000, description="Balance below which a transmitter is topped up.")

@@ -1,9 +1,10 @@
-"""Run the price aggregator: python -m services.aggregator."""
+"""Run the price aggregator: python -m services.aggregator, with FEEDMESH_CONFIG and FEEDMESH_RUN_DIR."""
 
 import os
 
 from meshkit import log
-from meshkit.configuration.load import load
+from meshkit.configuration.keys_by_service import AGGREGATOR
+from meshkit.configuration.load import load_from_environment
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.runtime import run
 from services.aggregator import app, config
@@ -12,7 +13,7 @@ from services.aggregator import app, config
 async def main() -> None:
     """Read the configuration and serve until SIGTERM or SIGINT."""
     log.configure("price-aggregator")
-    configuration = load(config.path(os.environ))
+    configuration = load_from_environment(os.environ, AGGREGATOR)
     settings = config.read(configuration)
     log.configure("price-aggregator", settings.log_level)
     await app.serve(configuration, settings, RunDir(default_run_dir()))

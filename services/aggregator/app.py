@@ -12,15 +12,20 @@ from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.paths import RunDir
 from meshkit.server import MeshServer
-from services.aggregator import market_data, service
-from services.aggregator.config import AggregatorConfig
-from services.aggregator.engine import Engine
+from services.aggregator import service
+from services.aggregator.config import AggregatorConfig, read_market_data
+from services.aggregator.engine.chain_references import ChainReferences
+from services.aggregator.engine.engine import Engine
+from services.aggregator.engine.market_data import FEED as MARKET_CAP_FEED
+from services.aggregator.engine.market_data import MarketData
+from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
 from services.aggregator.sources import client, factory
 from services.aggregator.streams.catalog import open_streams
-from services.aggregator.web import app
+from services.aggregator.web import server as http_server
+from services.aggregator.web.routes import HttpApi
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 async def serve(configuration: Configuration, settings: AggregatorConfig, run_dir: RunDir) -> None:
@@ -29,21 +34,33 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
     section = configuration.solution.price_aggregator_config.metrics_push
     # POST, as importers of samples take it and deployments are used to.
     receiver = push.read(section, "solution.priceAggregatorConfig.metricsPush", "POST")
-    figures = market_data.read(configuration)
-    if not figures.enabled and market_data.FEED in configuration.solution.mesh.feeds:
-        log.warning("feed_without_source", feed=market_data.FEED)
+    figures = read_market_data(configuration)
+    if not figures.enabled and MARKET_CAP_FEED in configuration.solution.mesh.feeds:
+        _log.warning("feed_without_source", feed=MARKET_CAP_FEED)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(client.open_session())
-        streams = open_streams(session, settings, clock, metrics)
-        engine = Engine(settings, factory.open_sources(session, settings, clock), clock, metrics, streams)
+        streams = open_streams(session, settings.streams, clock, metrics)
+        sources = factory.open_sources(session, settings.sources.values(), clock)
+        engine = Engine(settings, sources, clock, metrics, streams)
         stack.push_async_callback(engine.close)
-        market = market_data.MarketData(session, figures, clock, metrics)
+        market = MarketData(session, figures, clock, metrics)
         stack.push_async_callback(market.close)
+        StatusMetrics(engine.status, market, clock, metrics)
         server = MeshServer("price-aggregator", run_dir.socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
-        api = app.HttpApi(engine, clock, metrics, market)
-        runner = await app.listen(api.build(), settings.http_port, api.answers())
+        api = HttpApi(engine, clock, metrics, market)
+        runner = await http_server.listen(api.build(), settings.http_port, api.fast_answers())
         stack.push_async_callback(runner.cleanup)
+        references = ChainReferences(
+            run_dir.socket("operator"),
+            clock,
+            wait_s=settings.reference_wait_ms / 1000,
+            but=settings.reference_prices,
+            refer=engine.refer,
+            hold=engine.wait_for_references,
+        )
+        stack.push_async_callback(references.close)
+        references.start()
         await engine.start()
         market.start()
         if receiver is not None:
@@ -84,4 +101,4 @@ async def pushing(receiver: push.PushConfig, metrics: Registry, clock: Clock) ->
 
 def _note_end(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("push_ended", exc_info=error)
+        _log.error("push_ended", exc_info=error)

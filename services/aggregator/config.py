@@ -3,66 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 
 from meshkit import feeds
-from meshkit.configuration.aggregator import Source, SourceName
-from meshkit.configuration.mesh import Aggregation
+from meshkit.configuration.aggregation import Aggregation, JumpGuard, MaxSpread, SingleSourceMove
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
-from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
-from meshkit.paths import CONFIG_VARIABLE
+from services.aggregator.prices.asset_class import AssetClass, asset_class
+from services.aggregator.prices.feed_guard import Limits
 from services.aggregator.prices.pair import Pair
-from services.aggregator.sources.catalog import DECLARATIONS
+from services.aggregator.sources.settings import SourceConfig, read_source
 from services.aggregator.streams.settings import StreamConfig, read_stream
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 # Jobs observe for 10 s at most. An answer that comes later than this is lost, whatever the configuration says.
 LONGEST_WAIT_MS = 9_000
 # Two sources that agree are the least that can show a wrong one; a feed with a single source has to trust it.
 MINIMUM_SOURCES = 2
+# Basis points by the class of the asset, or the same for all.
+BpsByClass = Mapping[AssetClass, int] | int
 # Beside the configured feeds: 260 known feeds with up to 13 sources, and room for as many typing errors again.
 MOST_PAIRS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """
-    Configure one source.
-
-    Attributes:
-        base_url: Address of its API; None for the source's own.
-        stale_trigger_ms: How long before expiry a refresh begins; shortened to half the time to live where needed.
-        refetch: Whether pairs that were only requested, not configured as feeds, are refreshed too.
-        max_batch: How many pairs one call may carry, at most what the source declares.
-        api_key: Our key, if we have one.
-        proxy: The HTTP proxy it is reached through, a URL; None to reach it directly.
-        rps: Calls a second; None for no bound.
-        max_retries: How often a call is repeated after a fault.
-        weight: How much the source counts in a median.
-        max_age_ms: How old a price may be by the exchange's clock; None for what the source declares.
-        stream: Its WebSocket; None where there is to be none.
-    """
-
-    name: str
-    enabled: bool = True
-    base_url: str | None = None
-    ttl_ms: int = 5_000
-    timeout_ms: int = 10_000
-    max_concurrent: int = 10
-    refetch: bool = True
-    stale_trigger_ms: int = 3_000
-    max_batch: int = 1_000
-    api_key: str | None = field(default=None, repr=False)
-    proxy: str | None = field(default=None, repr=False)
-    rps: Fraction | None = None
-    max_retries: int = 3
-    weight: Decimal = Decimal(1)
-    max_age_ms: int | None = None
-    stream: StreamConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +38,25 @@ class PairTtl:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketDataConfig:
+    """Say whether, where, and how often in milliseconds the figures of the whole market are asked for."""
+
+    enabled: bool = True
+    interval_ms: int = 60_000
+    base_url: str | None = None
+    timeout_ms: int = 10_000
+    api_key: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    limits: Limits = field(default_factory=lambda: Limits(first_hold_s=0))
+
+
+@dataclass(frozen=True, slots=True)
 class AggregatorConfig:
     """
     Configure the service.
 
     Attributes:
+        streams: The WebSockets there are to be, by the source's name in the configuration.
         feeds: The pairs of all known feeds, each with the pair every source prices it by.
         crosses: The pairs of feeds that are the quotient of two others, numerator first.
         pinned: The pairs of the configured feeds, kept fresh from the start and never removed.
@@ -91,16 +68,24 @@ class AggregatorConfig:
         longest_retry_ms: The longest time between two tries.
         inactive_timeout_ms: How long an unpinned pair may go unasked; None to keep it for ever.
         pairs_file: Pairs to register at the start.
-        outlier_floor_bps: A source this near to the median is never left out.
-        outlier_factor: How many standard deviations from the median a source may be.
-        max_spread_bps: How far apart the sources of a price may be; None for any distance.
-        jump_guard_bps: How far a source's price may be from its last one; None for any distance.
-        jump_confirmations: How many agreeing prices confirm a jump.
+        outlier_floor_bps: A source this near to the price is never an outlier.
+        outlier_factor: How many standard deviations from the price a source may be.
+        max_spread_bps: How far apart prices that agree may be; None for any distance.
+        older_yields_ms: By how much a price has to be older than the newest to yield where prices disagree.
+        jump_guard_bps: How far a price may be from the last one without proof; None for any distance.
+        single_source_move_bps: How far the price of a single source may move in a minute.
+        move_hold_ms: How long a further move has to last that less than a majority of every kind agrees on.
+        first_price_hold_ms: How long the first price has to last that nothing can be compared with.
+        reference_wait_ms: How long first prices wait for the last answers on chain.
+        reference_prices: Feeds' prices that are known to be right.
+        asset_classes: Feeds that have another class than their assets say.
         converts_stablecoins: Whether prices in stablecoins are converted by the coins' own prices.
+        stablecoin_deviation_bps: How far from one a stablecoin may be whose own price is not known.
     """
 
     sources: Mapping[str, SourceConfig]
     feeds: Mapping[Pair, Mapping[str, Pair]]
+    streams: Mapping[str, StreamConfig] = field(default_factory=dict)
     pinned: tuple[Pair, ...] = ()
     http_port: int = 3000
     log_level: str = "info"
@@ -118,10 +103,37 @@ class AggregatorConfig:
     pairs_file: Path | None = None
     outlier_floor_bps: int = 200
     outlier_factor: Decimal = Decimal(3)
-    max_spread_bps: int | None = 1_000
-    jump_guard_bps: int | None = 1_000
-    jump_confirmations: int = 3
-    converts_stablecoins: bool = False
+    max_spread_bps: BpsByClass | None = field(default_factory=lambda: _by_class(Aggregation().max_spread_bps))
+    older_yields_ms: int = 60_000
+    jump_guard_bps: BpsByClass | None = field(default_factory=lambda: _by_class(Aggregation().jump_guard_bps))
+    single_source_move_bps: BpsByClass = field(
+        default_factory=lambda: _by_class(Aggregation().single_source_move_bps) or 0
+    )
+    move_hold_ms: int = 60_000
+    first_price_hold_ms: int = 2_000
+    reference_wait_ms: int = 5_000
+    reference_prices: Mapping[Pair, Decimal] = field(default_factory=dict)
+    asset_classes: Mapping[Pair, AssetClass] = field(default_factory=dict)
+    converts_stablecoins: bool = True
+    stablecoin_deviation_bps: int = 100
+
+    def spread_bps(self, pair: Pair) -> int | None:
+        """Return how far apart prices of a feed's pair may be that agree; None for any distance."""
+        return self._bps(self.max_spread_bps, pair)
+
+    def limits(self, pair: Pair) -> Limits:
+        """Return how the price of a feed's pair may move."""
+        return Limits(
+            guard_bps=self._bps(self.jump_guard_bps, pair),
+            rate_bps=self._bps(self.single_source_move_bps, pair) or 0,
+            move_hold_s=self.move_hold_ms / 1000,
+            first_hold_s=self.first_price_hold_ms / 1000,
+        )
+
+    def _bps(self, setting: BpsByClass | None, pair: Pair) -> int | None:
+        if setting is None or isinstance(setting, int):
+            return setting
+        return setting[self.asset_classes.get(pair) or asset_class(pair)]
 
     def ttl_ms(self, source: str, pair: Pair) -> int:
         """Return the time to live of a pair: the first override that fits, else the source's own."""
@@ -131,19 +143,13 @@ class AggregatorConfig:
         return self.sources[source].ttl_ms
 
 
-def path(environment: Mapping[str, str]) -> Path:
-    """Return where the configuration is; raise InvalidInput if the environment does not say."""
-    if not environment.get(CONFIG_VARIABLE):
-        raise InvalidInput(CONFIG_VARIABLE, environment.get(CONFIG_VARIABLE), "the path of a configuration.json")
-    return Path(environment[CONFIG_VARIABLE])
-
-
 def read(configuration: Configuration) -> AggregatorConfig:
     """Return the aggregator's view of a configuration; raises UnknownFeed for a feed that is not known."""
     given = configuration.solution.price_aggregator_config
     rules = configuration.solution.mesh.aggregator
-    if vain := dict(set_without_effect(given, "solution.priceAggregatorConfig")):
-        log.warning("settings_without_effect", settings=vain)
+    vain = dict(set_without_effect(given, "solution.priceAggregatorConfig"))
+    if vain := vain | dict(set_without_effect(rules, "solution.mesh.aggregator")):
+        _log.warning("settings_without_effect", settings=vain)
     # The market's capitalisation is no pair: /market-data/global answers it.
     priced = {(feed.base, feed.quote): feed.sources for feed in feeds.load().values() if feed.kind != "market_cap"}
     known = {
@@ -156,11 +162,16 @@ def read(configuration: Configuration) -> AggregatorConfig:
         if feed.cross is not None
     }
     pinned = [feeds.get(name) for name in configuration.solution.mesh.feeds]
+    sources: dict[str, SourceConfig] = {
+        name: read_source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
+        for name, source in given.sources.items()
+    }
+    streams = {
+        name: read_stream(source, given.proxy) for name, source in given.sources.items() if sources[name].enabled
+    }
     return AggregatorConfig(
-        sources={
-            name: _source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
-            for name, source in given.sources.items()
-        },
+        sources=sources,
+        streams={name: stream for name, stream in streams.items() if stream is not None},
         feeds=known,
         pinned=tuple(Pair(feed.base, feed.quote) for feed in pinned if feed.kind != "market_cap"),
         http_port=given.port,
@@ -178,42 +189,56 @@ def read(configuration: Configuration) -> AggregatorConfig:
         minimum_sources=rules.minimum_sources,
         outlier_floor_bps=rules.outlier_deviation_bps,
         outlier_factor=Decimal(str(rules.outlier_mad_factor)),
-        max_spread_bps=rules.max_spread_bps,
-        jump_guard_bps=rules.jump_guard_bps,
-        jump_confirmations=rules.jump_confirmations,
+        max_spread_bps=_by_class(rules.max_spread_bps),
+        older_yields_ms=rules.older_yields_ms,
+        jump_guard_bps=_by_class(rules.jump_guard_bps),
+        single_source_move_bps=_by_class(rules.single_source_move_bps) or 0,
+        move_hold_ms=rules.move_hold_ms,
+        first_price_hold_ms=rules.first_price_hold_ms,
+        reference_wait_ms=rules.reference_wait_ms,
+        reference_prices={_feed_pair(name): Decimal(text) for name, text in rules.reference_prices.items()},
+        asset_classes={_feed_pair(name): AssetClass(each) for name, each in rules.asset_classes.items()},
         converts_stablecoins=rules.stablecoins == "converted",
+        stablecoin_deviation_bps=rules.stablecoin_deviation_bps,
     )
 
 
-def _source(
-    name: SourceName, given: Source, stale_trigger_ms: int, proxy: str | None, rules: Aggregation
-) -> SourceConfig:
-    lacks_proxy = given.enabled and given.use_proxy is True and proxy is None
-    if lacks_proxy:
-        log.warning(
-            "source_off", source=name, reason="its useProxy asks for priceAggregatorConfig.proxy, which is not set"
-        )
-    declared = DECLARATIONS[name]
-    return SourceConfig(
-        name=name,
-        enabled=given.enabled and not lacks_proxy,
-        base_url=given.base_url,
-        ttl_ms=given.ttl,
-        timeout_ms=given.timeout_ms,
-        max_concurrent=given.max_concurrent,
-        refetch=given.refetch,
-        stale_trigger_ms=given.stale_trigger_before_expiry or stale_trigger_ms,
-        max_batch=given.max_batch_size or declared.max_batch,
-        api_key=given.api_key.get_secret_value() if given.api_key is not None else None,
-        proxy=proxy if given.use_proxy is True else given.use_proxy or None,
-        rps=_rps(given.rps) if "rps" in given.model_fields_set else declared.rps,
-        max_retries=given.max_retries,
-        weight=Decimal(str(rules.weights.get(name, rules.copy_weight if declared.is_aggregate else 1))),
-        max_age_ms=rules.max_age_ms.get(name),
-        stream=read_stream(given, proxy),
+def _by_class(section: MaxSpread | JumpGuard | SingleSourceMove | None) -> Mapping[AssetClass, int] | None:
+    if section is None:
+        return None
+    return {
+        AssetClass.STABLECOINS: section.stablecoins,
+        AssetClass.MAJORS: section.majors,
+        AssetClass.OTHERS: section.others,
+    }
+
+
+def _feed_pair(name: str) -> Pair:
+    feed = feeds.get(name)
+    return Pair(feed.base, feed.quote)
+
+
+def read_market_data(configuration: Configuration) -> MarketDataConfig:
+    """
+    Return the market data's view of a configuration: address, key and time-out are those of the source CoinGecko.
+
+    A configuration that does not name CoinGecko among its sources, even as switched off, never has it asked.
+    """
+    given = configuration.solution.price_aggregator_config
+    rules = configuration.solution.mesh.aggregator
+    settings = given.market_data.coingecko_global
+    source = given.sources.get("coingecko")
+    key = None if source is None or source.api_key is None else source.api_key.get_secret_value()
+    return MarketDataConfig(
+        enabled=settings.enabled and source is not None,
+        interval_ms=settings.refresh_interval_ms,
+        base_url=None if source is None else source.base_url,
+        timeout_ms=10_000 if source is None else source.timeout_ms,
+        api_key=key or None,
+        proxy=given.proxy if settings.use_proxy else None,
+        limits=Limits(
+            guard_bps=None if rules.jump_guard_bps is None else rules.jump_guard_bps.others,
+            rate_bps=rules.single_source_move_bps.others,
+            first_hold_s=0,
+        ),
     )
-
-
-def _rps(given: float | None) -> Fraction | None:
-    """Return the exact rate that was written: 2.8 is 14/5, not the binary number next to it; null is no bound."""
-    return None if given is None else Fraction(str(given))

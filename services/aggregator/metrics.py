@@ -17,8 +17,8 @@ METRICS = (
         _SECONDS,
     ),
     Metric("http_requests_in_flight", "gauge", "HTTP requests being answered, the one that reads this among them."),
-    Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE),
-    Metric("cache_misses_total", "counter", "Source prices that had to be fetched.", _SOURCE),
+    Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE, derived=True),
+    Metric("cache_misses_total", "counter", "Source prices that had to be fetched.", _SOURCE, derived=True),
     Metric("cache_hit_ratio", "gauge", "Hits per look into the cache since the start; absent before one.", _SOURCE),
     # Fixed by the specification, so with the ending of a counter.
     Metric("cache_entries_total", "gauge", "Fresh source prices in the cache.", _SOURCE),
@@ -36,11 +36,24 @@ METRICS = (
     Metric("source_retries_total", "counter", "Calls of a source that were repeated after a fault.", _SOURCE),
     Metric("source_circuit_state", "gauge", "0 if the source is called as usual, 1 on trial, 2 not.", _SOURCE),
     Metric("refused_prices_total", "counter", "Prices that failed validation, by rule.", ("source", "reason")),
+    Metric(
+        "source_verdicts_total",
+        "counter",
+        "Changes of what becomes of a source's price in its feeds: used, outlier, older, unit or apart.",
+        ("source", "verdict"),
+    ),
+    Metric(
+        "feed_refusals_total",
+        "counter",
+        "Times that a feed's price began not to be believed: disagree, first, jump, rate or unit.",
+        ("reason",),
+    ),
     Metric("websocket_connections", "gauge", "Stream connections that are up.", _SOURCE),
     Metric("websocket_reconnects_total", "counter", "New stream connections in place of others.", ("source", "reason")),
     # Fixed by the specification, so without the ending of a counter.
     Metric("websocket_messages_received", "gauge", "Messages of streams so far.", _SOURCE),
     Metric("websocket_odd_messages_total", "counter", "Messages of streams that could not be read.", _SOURCE),
+    Metric("websocket_crashes_total", "counter", "Prices of streams that were lost by a defect of ours.", _SOURCE),
     Metric(
         "refetch_operations_total",
         "counter",

@@ -10,14 +10,14 @@ from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.server import MeshServer
-from services.aggregator.engine import Engine
+from services.aggregator.engine.answers import MOST_PAIRS
+from services.aggregator.engine.engine import Engine
+from services.aggregator.engine.status import PairStatus, SourceStatus
 from services.aggregator.fetching.circuit_breaker import CircuitState
 from services.aggregator.prices.errors import UnknownSource
 from services.aggregator.prices.pair import Pair, pair_of
 from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, QuoteStatus, Result, SourceQuote
-from services.aggregator.source_state import PairState, SourceState
-from services.aggregator.web.parameters import MOST_PAIRS
 
 NAME = pb.DESCRIPTOR.services_by_name["QuoteService"].full_name
 _STATUSES = {
@@ -41,6 +41,7 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._answers = engine.answers
 
     async def GetQuote(
         self, request: pb.GetQuoteRequest, context: "Context[pb.GetQuoteRequest, pb.GetQuoteResponse]"
@@ -49,9 +50,9 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         pair = _pair(request.pair, "pair")
         timeout_s = context.time_remaining()
         if not request.source:
-            return pb.GetQuoteResponse(quote=_quote(await self._engine.quote(pair, timeout_s=timeout_s), pair))
+            return pb.GetQuoteResponse(quote=_quote(await self._answers.quote(pair, timeout_s=timeout_s), pair))
         try:
-            quote = await self._engine.mapped_quote(request.source, pair, timeout_s=timeout_s)
+            quote = await self._answers.mapped_quote(request.source, pair, timeout_s=timeout_s)
         except UnknownSource as error:
             raise InvalidInput("source", request.source, error.known) from None
         return pb.GetQuoteResponse(quote=_quote(quote, pair))
@@ -62,7 +63,7 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         context: "Context[pb.BatchGetQuotesRequest, pb.BatchGetQuotesResponse]",
     ) -> pb.BatchGetQuotesResponse:
         """Return a quote or an error for each pair."""
-        results = await self._engine.quotes(_pairs(request.pairs), timeout_s=context.time_remaining())
+        results = await self._answers.quotes(_pairs(request.pairs), timeout_s=context.time_remaining())
         return pb.BatchGetQuotesResponse(results=[_result(pair, result) for pair, result in results])
 
     async def StreamQuotes(
@@ -71,26 +72,26 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         context: "Context[pb.StreamQuotesRequest, pb.StreamQuotesResponse]",
     ) -> AsyncIterator[pb.StreamQuotesResponse]:
         """Send the changes of the pairs."""
-        async for entry in self._engine.follow(_pairs(request.pairs), request.after_sequence):
-            yield pb.StreamQuotesResponse(sequence=entry.sequence, result=_result(entry.pair, entry.result))
+        async for change in self._answers.follow(_pairs(request.pairs), request.after_sequence):
+            yield pb.StreamQuotesResponse(sequence=change.sequence, result=_result(change.pair, change.result))
 
     async def ListPairs(
         self, request: pb.ListPairsRequest, context: "Context[pb.ListPairsRequest, pb.ListPairsResponse]"
     ) -> pb.ListPairsResponse:
         """Return the registered pairs."""
-        return pb.ListPairsResponse(pairs=[_registered(state) for state in self._engine.pairs(request.source)])
+        return pb.ListPairsResponse(pairs=[_registered(pair) for pair in self._engine.status.pairs(request.source)])
 
     async def ListSources(
         self, request: pb.ListSourcesRequest, context: "Context[pb.ListSourcesRequest, pb.ListSourcesResponse]"
     ) -> pb.ListSourcesResponse:
         """Return every configured source."""
-        return pb.ListSourcesResponse(sources=[_source(state) for state in self._engine.source_states()])
+        return pb.ListSourcesResponse(sources=[_source(status) for status in self._engine.status.sources()])
 
     async def GetSource(
         self, request: pb.GetSourceRequest, context: "Context[pb.GetSourceRequest, pb.GetSourceResponse]"
     ) -> pb.GetSourceResponse:
         """Return one source."""
-        return pb.GetSourceResponse(source=_source(self._engine.source_state(request.name)))
+        return pb.GetSourceResponse(source=_source(self._engine.status.source(request.name)))
 
     async def ClearInactivePairs(
         self,
@@ -147,6 +148,8 @@ def _quote(quote: Quote, asked: Pair) -> pb.Quote:
         sources=[_source_quote(used) for used in quote.sources],
         spread_bps=plain_text(quote.spread_bps),
         quote_time=_time(quote.received_ms),
+        left_out=[pb.LeftOutQuote(quote=_source_quote(each.quote), verdict=each.verdict) for each in quote.left_out],
+        notes=quote.notes,
     )
 
 
@@ -156,25 +159,25 @@ def _result(pair: Pair, result: Result) -> pb.QuoteResult:
     return pb.QuoteResult(pair=_pair_message(pair), quote=_quote(result, pair))
 
 
-def _registered(state: PairState) -> pb.RegisteredPair:
+def _registered(status: PairStatus) -> pb.RegisteredPair:
     return pb.RegisteredPair(
-        source=state.source,
-        pair=_pair_message(state.pair),
-        last_request_time=_time(state.last_request_ms) if state.last_request_ms else None,
-        quote=None if state.quote is None else _source_quote(state.quote),
+        source=status.source,
+        pair=_pair_message(status.pair),
+        last_request_time=_time(status.last_request_ms) if status.last_request_ms else None,
+        quote=None if status.quote is None else _source_quote(status.quote),
     )
 
 
-def _source(state: SourceState) -> pb.SourceState:
+def _source(status: SourceStatus) -> pb.SourceState:
     return pb.SourceState(
-        name=state.name,
-        enabled=state.enabled,
-        available=state.available,
-        registered_pairs=state.registered_pairs,
-        fresh_pairs=state.fresh_pairs,
-        last_success_time=None if state.last_success_ms is None else _time(state.last_success_ms),
-        last_error=state.last_error,
-        circuit=_CIRCUITS[state.circuit],
-        stream_connected=state.stream_connected,
-        last_stream_time=None if state.last_stream_ms is None else _time(state.last_stream_ms),
+        name=status.name,
+        enabled=status.enabled,
+        available=status.available,
+        registered_pairs=status.registered_pairs,
+        fresh_pairs=status.fresh_pairs,
+        last_success_time=None if status.last_success_ms is None else _time(status.last_success_ms),
+        last_error=status.last_error,
+        circuit=_CIRCUITS[status.circuit],
+        stream_connected=status.stream_connected,
+        last_stream_time=None if status.last_stream_ms is None else _time(status.last_stream_ms),
     )

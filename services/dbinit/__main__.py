@@ -17,9 +17,9 @@ def main() -> None:
     parser.add_argument("command", nargs="?", choices=("bootstrap", "postgres", "provision"))
     command = parser.parse_args().command
     if command is None:
-        from services.dbinit import daemon
+        from services.dbinit import app
 
-        daemon.run()
+        app.run()
     elif command == "postgres":
         from services.dbinit import launch
 

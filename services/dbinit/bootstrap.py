@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshkit import atomic_file, log
+from meshkit import atomic_file
+from meshkit.log import get_logger
 from services.dbinit import account, binaries, cluster, launch, memory, place, preflight, server_files
 from services.dbinit.config import Settings
 from services.dbinit.errors import from_obstacle, from_os_error
 
-_log = log.get_logger("services.dbinit.bootstrap")
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

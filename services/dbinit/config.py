@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meshkit.configuration.load import load
+from meshkit.configuration.keys_by_service import DBINIT
+from meshkit.configuration.load import load_from_environment
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.errors import InvalidInput
 from meshkit.log import add_secret
-from meshkit.paths import CONFIG_VARIABLE, DataDir, RunDir, default_run_dir
+from meshkit.paths import DataDir, RunDir, default_run_dir
 from services.dbinit.cluster import SUPERUSER
 from services.dbinit.place import Place
 
@@ -80,10 +81,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
     Raises InvalidInput if the variable is not set, InvalidConfiguration if the file is not what it should be.
     """
-    path = environment.get(CONFIG_VARIABLE)
-    if not path:
-        raise InvalidInput(CONFIG_VARIABLE, path, "the path of the configuration file")
-    return from_configuration(load(Path(path)), default_run_dir())
+    return from_configuration(load_from_environment(environment, DBINIT), default_run_dir())
 
 
 def _check_group_role(name: str) -> None:

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshkit.paths import LONGEST_SOCKET_PATH
 from services.dbinit.cluster import SUPERUSER
 from services.dbinit.memory import Sizes
-
-# The kernel's limit for the path of a Unix socket, without its terminating zero.
-_LONGEST_SOCKET_PATH = 107
 
 Value = str | int | bool
 
@@ -33,7 +31,7 @@ class ServerSettings:
 def fitting_socket_directory(directory: Path, port: int) -> Path | None:
     """Return the directory, or None if the socket's path in it would be longer than the kernel takes."""
     socket = directory / f".s.PGSQL.{port}"
-    return directory if len(bytes(socket)) <= _LONGEST_SOCKET_PATH else None
+    return directory if len(bytes(socket)) <= LONGEST_SOCKET_PATH else None
 
 
 def settings_text(settings: ServerSettings) -> str:

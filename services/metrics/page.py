@@ -15,7 +15,7 @@ HOST: Final = "127.0.0.1"
 
 RenderPage: TypeAlias = Callable[[], Awaitable[bytes]]
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def build(render_page: RenderPage) -> web.Application:
@@ -41,7 +41,7 @@ async def served(port: int, render_page: RenderPage) -> AsyncIterator[int]:
         with ports.binding(port, "process-metrics (solution.mesh.ports.metrics)"):
             await web.TCPSite(runner, HOST, port).start()
         bound: int = runner.addresses[0][1]
-        log.info("page_listening", host=HOST, port=bound)
+        _log.info("page_listening", host=HOST, port=bound)
         yield bound
     finally:
         await runner.cleanup()

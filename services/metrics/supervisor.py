@@ -15,7 +15,7 @@ from services.metrics.snapshot import Plan, ServiceSample
 
 TIMEOUT_S = 1.0
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class SupervisorLink:
@@ -32,11 +32,11 @@ class SupervisorLink:
             response = await self._stub.ListServices(pb.ListServicesRequest(), timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             if self._up is not False:
-                log.warning("supervisor_unreachable", code=error.code().name, error=error.details())
+                _log.warning("supervisor_unreachable", code=error.code().name, error=error.details())
             self._up = False
             return None
         if not self._up:
-            log.info("supervisor_reached", pid=response.supervisor_pid)
+            _log.info("supervisor_reached", pid=response.supervisor_pid)
         self._up = True
         return Plan(response.supervisor_pid, tuple(_sample(service) for service in response.services))
 

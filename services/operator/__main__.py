@@ -3,28 +3,28 @@
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
 from meshkit import log, runtime
 from meshkit.clock import SystemClock
-from meshkit.configuration.load import load
-from meshkit.paths import CONFIG_VARIABLE, RUN_DIR_VARIABLE, RunDir
+from meshkit.configuration.keys_by_service import OPERATOR
+from meshkit.configuration.load import load_from_environment
+from meshkit.paths import RunDir, default_run_dir
 from meshkit.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_files
+from services.operator.nodes import prepare_nodes
 from services.operator.service import NAME, OperatorService
 
 
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     log.configure("operator")
-    config = OperatorConfig.of(load(Path(os.environ[CONFIG_VARIABLE])))
-    prepared = await node_files.prepare(config)
+    config = OperatorConfig.of(load_from_environment(os.environ, OPERATOR))
+    prepared = await prepare_nodes.prepare(config)
     service = OperatorService(config, prepared)
-    server = MeshServer("operator", RunDir(Path(os.environ[RUN_DIR_VARIABLE])).socket("operator"))
+    server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"))
     server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
     await server.start()
     service.operator = Operator(config, prepared, SystemClock())

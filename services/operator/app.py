@@ -9,17 +9,17 @@ from meshkit.clock import Clock
 from services.operator import reconcile_loop
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
+from services.operator.feed_phase import FeedPhase
 from services.operator.nodes.identity import oracles
-from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts
+from services.operator.nodes.prepare_nodes import Preparation
+from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.contracts import Answer
+from services.operator.onchain.feed_contract import Answer
+from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
 from services.operator.pass_watch import PassWatch, longest_pass_s
-from services.operator.reconcile import FeedPhase
 from services.operator.reconciler import Reconciler
-from services.operator.saved_state import FeedStore
 
 _TRANSACTION_DEADLINE_S = 60.0
 STATE_FILE = "feeds.json"
@@ -62,8 +62,8 @@ class Operator:
             _TRANSACTION_DEADLINE_S,
             most_gas_price_wei=config.chain.most_gas_price_wei,
         )
-        store = FeedStore(config.data.operator / STATE_FILE, config.chain.chain_id)
-        self.reconciler = Reconciler(config, prepared, self._chain, self._sender, store, clock)
+        known = KnownContracts(config.data.operator / STATE_FILE, config.chain.chain_id)
+        self.reconciler = Reconciler(config, prepared, self._chain, self._sender, known, clock)
         nodes = [oracle.node for oracle in self._oracles]
         names = NodeNames(
             by_transmitter={node.transmitter_address.lower(): node.name for node in nodes},
@@ -125,7 +125,7 @@ class Operator:
         # Before the first pass the phase is PENDING, and the recorded address may be of a chain that is gone.
         if phase is FeedPhase.PENDING or record is None:
             return FeedStatus(feed.name, feed.decimals, FeedPhase.PENDING)
-        answer = await contracts.latest_answer(self._chain, record.address, feed.decimals)
+        answer = await feed_contract.latest_answer(self._chain, record.address, feed.decimals)
         return FeedStatus(feed.name, feed.decimals, phase, record.address, record.config_digest, answer)
 
     def _followed(self) -> dict[str, FollowedFeed]:

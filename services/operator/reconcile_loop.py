@@ -10,8 +10,9 @@ from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.operator.errors import TopupRequired
+from services.operator.outcome import Outcome
 from services.operator.pass_watch import PassWatch
-from services.operator.reconciler import Outcome, Part
+from services.operator.reconciler import Part
 
 STARTING_S = 0.5
 # A start that takes longer than this many passes waits for something that haste does not bring.

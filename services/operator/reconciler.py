@@ -7,29 +7,18 @@ from functools import partial
 from types import MappingProxyType
 
 from meshkit.clock import Clock
-from meshkit.errors import MeshError
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
+from services.operator.feed_phase import FeedPhase, phase
 from services.operator.nodes.identity import bootstrappers, oracles
-from services.operator.nodes.node_files import Preparation
-from services.operator.nodes.node_reconciler import NodeReconciler
+from services.operator.nodes.node_setup import NodeSetup
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.feed_reconciler import FeedReconciler
+from services.operator.onchain.contract_setup import ContractSetup
+from services.operator.onchain.faucet import Faucet
+from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 from services.operator.onchain.transactions import Sender
-from services.operator.reconcile import FeedPhase, phase
-from services.operator.saved_state import FeedRecord, FeedStore
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """
-    Hold what one pass changed, in words and in order, and what it could not do.
-
-    The errors stand under the part that has them: `chain`, `faucet`, a feed's name or a node's.
-    """
-
-    changes: tuple[str, ...]
-    errors: Mapping[str, MeshError]
+from services.operator.outcome import Outcome, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +44,15 @@ class Reconciler:
         prepared: Preparation,
         chain: Chain,
         sender: Sender,
-        store: FeedStore,
+        known: KnownContracts,
         clock: Clock,
     ) -> None:
         self._config = config
-        self._feeds = FeedReconciler(config, oracles(prepared.identities), chain, sender, store, clock)
+        able = oracles(prepared.identities)
+        self._contracts = ContractSetup(config, able, chain, sender, known)
+        self._faucet = Faucet(config, able, chain, sender, clock)
         locators = bootstrappers(prepared.identities, config.ports.node_p2p_base)
-        self._nodes = tuple(NodeReconciler(config, node, locators) for node in prepared.nodes)
+        self._nodes = tuple(NodeSetup(config, node, locators) for node in prepared.nodes)
         self._chain_pass = asyncio.Lock()
         self._node_passes = {node.name: asyncio.Lock() for node in self._nodes}
 
@@ -78,9 +69,9 @@ class Reconciler:
         return (Part("chain", self._run_chain, self._is_configured), *nodes)
 
     @property
-    def records(self) -> Mapping[str, FeedRecord]:
+    def records(self) -> Mapping[str, KnownContract]:
         """Return the feeds' contracts as far as they are known, by feed name."""
-        known = {feed.name: self._feeds.record(feed) for feed in self._config.feeds}
+        known = {feed.name: self._contracts.record(feed) for feed in self._config.feeds}
         return MappingProxyType({name: record for name, record in known.items() if record is not None})
 
     def phase(self, feed: str) -> FeedPhase:
@@ -88,8 +79,8 @@ class Reconciler:
         record = self.records.get(feed)
         address = None if record is None else record.address
         return phase(
-            deployed=self._feeds.is_deployed(feed),
-            configured=self._feeds.is_configured(feed),
+            deployed=self._contracts.is_deployed(feed),
+            configured=self._contracts.is_configured(feed),
             jobs_missing=sum(node.job_contracts.get(feed) != address for node in self._nodes),
         )
 
@@ -102,28 +93,17 @@ class Reconciler:
         """Make one pass over all parts, the nodes at once; what it cannot do is in the outcome, not raised."""
         outcomes = [await self._run_chain()]
         outcomes += await asyncio.gather(*(self._run_node(node) for node in self._nodes))
-        return Outcome(
-            tuple(change for outcome in outcomes for change in outcome.changes),
-            MappingProxyType({part: error for outcome in outcomes for part, error in outcome.errors.items()}),
-        )
+        return joined(outcomes)
 
     async def _run_chain(self) -> Outcome:
         async with self._chain_pass:
-            changes: list[str] = []
-            errors: dict[str, MeshError] = {}
-            await together(
-                (self._feeds.reconcile_contracts(changes, errors), self._feeds.reconcile_funds(changes, errors))
-            )
-            return Outcome(tuple(changes), MappingProxyType(errors))
+            return joined(await together((self._contracts.run(), self._faucet.run())))
 
-    async def _run_node(self, node: NodeReconciler) -> Outcome:
-        # Until the chain was looked at, the recorded contracts may be those of a dev chain that is gone.
-        await self._feeds.looked.wait()
+    async def _run_node(self, node: NodeSetup) -> Outcome:
+        # Until the chain was looked at, the known contracts may be those of a dev chain that is gone.
+        await self._contracts.looked.wait()
         async with self._node_passes[node.name]:
-            changes: list[str] = []
-            errors: dict[str, MeshError] = {}
-            await node.reconcile(self._job_contracts(), changes, errors)
-            return Outcome(tuple(changes), MappingProxyType(errors))
+            return await node.run(self._job_contracts())
 
     def _job_contracts(self) -> dict[FeedTarget, str]:
         """Return the contracts that get jobs: configured ones, since a node seldom looks for a new configuration."""
@@ -135,8 +115,8 @@ class Reconciler:
         }
 
     def _is_configured(self) -> bool:
-        return all(self._feeds.is_configured(feed.name) for feed in self._config.feeds)
+        return all(self._contracts.is_configured(feed.name) for feed in self._config.feeds)
 
-    def _has_all_jobs(self, node: NodeReconciler) -> bool:
+    def _has_all_jobs(self, node: NodeSetup) -> bool:
         known = {name: record.address for name, record in self.records.items()}
         return len(known) == len(self._config.feeds) and dict(node.job_contracts) == known

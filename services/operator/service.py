@@ -12,9 +12,9 @@ from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, Unavailable
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_files
+from services.operator.nodes import prepare_nodes
 from services.operator.nodes.identity import NodeIdentity, oracles
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 
 if TYPE_CHECKING:
     from services.operator.app import FeedStatus, Operator
@@ -36,7 +36,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def PrepareNodes(self, request: pb.PrepareNodesRequest, context: Context) -> pb.PrepareNodesResponse:
         """Make the missing keys of every node and write its files."""
         async with self._preparing:
-            prepared = await node_files.prepare(self._config)
+            prepared = await prepare_nodes.prepare(self._config)
         return pb.PrepareNodesResponse(nodes=_nodes(prepared.identities), created_keys=prepared.created_keys)
 
     async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:

@@ -9,7 +9,7 @@ from meshkit.clock import SystemClock
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.runtime import run
 from services.oracle import settings
-from services.oracle.node import Node
+from services.oracle.app import Node
 
 
 def _arguments() -> argparse.Namespace:

@@ -3,9 +3,7 @@ Errors of the node that a caller may see.
 
 MeshError
 ├── InvalidInput
-│   ├── SettingInvalid        a field of config.toml, secrets.toml or apicredentials
-│   ├── SpecMalformed         a job specification that cannot be read at all (422)
-│   └── SpecInvalid           a job specification that breaks a rule (400)
+│   └── SettingInvalid        a field of config.toml, secrets.toml or apicredentials
 ├── Internal
 │   ├── JobRefused            a job that the database refused: nothing was stored (500)
 │   └── JobNotStarted         a job that is stored, but whose services did not start (500)
@@ -16,10 +14,6 @@ MeshError
     └── DatabaseUnavailable   PostgreSQL did not answer before the deadline
 """
 
-from typing import ClassVar
-
-import grpc
-
 from meshkit.errors import FailedPrecondition, Internal, InvalidInput, Unavailable
 
 
@@ -27,22 +21,6 @@ class SettingInvalid(InvalidInput):
     """A field of one of the node's files has a value that is not allowed, or is missing."""
 
     reason = "SETTING_INVALID"
-
-
-class SpecMalformed(InvalidInput):
-    """A job specification cannot be read: TOML syntax, type, version or pipeline."""
-
-    reason = "SPEC_MALFORMED"
-    http_status = 422
-
-    def __str__(self) -> str:
-        return f"failed to parse TOML: {super().__str__()}"
-
-
-class SpecInvalid(InvalidInput):
-    """A job specification can be read, but breaks a rule."""
-
-    reason = "SPEC_INVALID"
 
 
 class JobRefused(Internal):
@@ -61,7 +39,7 @@ class FeatureDisabled(FailedPrecondition):
     """A feature is off in config.toml."""
 
     reason = "FEATURE_DISABLED"
-    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNIMPLEMENTED
+    status_name = "UNIMPLEMENTED"
     http_status = 501
 
 

@@ -1,15 +1,13 @@
 """The checks behind /health and /readyz."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from meshkit import log
+from meshkit.metrics import Registry
+from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.errors import DatabaseUnavailable
-from services.oracle.spawner import JobSpawner
+from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.store.database import Database
-from services.oracle.surroundings import Surroundings
-
-_log = log.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +26,21 @@ class Check:
 class Health:
     """Check the parts of the node; `ready` is set once all services have started."""
 
-    def __init__(self, around: Surroundings, spawner: JobSpawner, database: Database) -> None:
-        self._around = around
+    def __init__(
+        self, chains: Mapping[int, EvmChain], spawner: JobSpawner, database: Database, registry: Registry
+    ) -> None:
+        self._chains = chains
         self._spawner = spawner
         self._database = database
+        self._gauge = registry.gauge("health")
         self.ready = False
 
     async def checks(self) -> Sequence[Check]:
         """Return all checks by name, and note them in the metrics."""
         checks = [await self._database_check(), Check("SingletonPeerWrapper"), Check("PipelineRunner")]
-        for chain_id, chain in self._around.chains.items():
+        for chain_id, chain in self._chains.items():
             head = "" if chain.heads.connected else "Listener connected = false, receiving heads = false"
-            troubles = [
-                f"{account.address}: {account.trouble}" for account in chain.accounts.values() if account.trouble
-            ]
+            troubles = [f"{account.address}: {account.trouble}" for account in chain.accounts() if account.trouble]
             checks += [
                 Check(f"EVM.{chain_id}"),
                 Check(f"EVM.{chain_id}.HeadTracker.HeadListener", head),
@@ -49,9 +48,8 @@ class Health:
             ]
         broken = [active.job.label for active in self._spawner.all() if active.task is None or active.task.done()]
         checks.append(Check("JobSpawner", f"not running: {', '.join(broken)}" if broken else ""))
-        gauge = self._around.registry.gauge("health")
         for check in checks:
-            gauge.labels(check.name).set(check.passing)
+            self._gauge.labels(check.name).set(check.passing)
         return sorted(checks, key=lambda check: check.name)
 
     async def _database_check(self) -> Check:

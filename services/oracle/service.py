@@ -1,17 +1,18 @@
 """OracleService: what the node does, for whoever asks over gRPC."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import grpc.aio
 
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as pb_grpc
-from services.oracle.jobs import BootstrapJob
+from services.oracle.chain.evm_chain import EvmChain
+from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
+from services.oracle.jobs.round_events import RoundEvent, RoundEvents
+from services.oracle.jobs.specification import BootstrapJob
 from services.oracle.ocr.state import TraceKind
-from services.oracle.rounds import RoundMoment
-from services.oracle.spawner import ActiveJob, JobSpawner
-from services.oracle.surroundings import Surroundings
+from services.oracle.p2p.host import Host
 
 FULL_NAME = "feedmesh.oracle.v1.OracleService"
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,17 +32,19 @@ _STAGES = {
 class OracleServicer(pb_grpc.OracleServiceServicer):
     """Answer from the running jobs."""
 
-    def __init__(self, around: Surroundings, spawner: JobSpawner) -> None:
-        self._around = around
+    def __init__(self, host: Host, chains: Mapping[int, EvmChain], spawner: JobSpawner, rounds: RoundEvents) -> None:
+        self._host = host
+        self._chains = chains
         self._spawner = spawner
+        self._rounds = rounds
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         """Return the node's identity, its peers and the state of every job."""
         return pb.GetStatusResponse(
-            peer_id=self._around.host.peer_id,
-            connected_peers=self._around.host.connected_peers,
+            peer_id=self._host.peer_id,
+            connected_peers=self._host.connected_peers,
             jobs=[_job(active) for active in self._spawner.all()],
-            head_block=max((chain.heads.latest for chain in self._around.chains.values()), default=0),
+            head_block=max((chain.heads.latest for chain in self._chains.values()), default=0),
         )
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: _Context) -> pb.ListJobsResponse:
@@ -53,9 +56,9 @@ class OracleServicer(pb_grpc.OracleServiceServicer):
     ) -> AsyncIterator[pb.WatchRoundsResponse]:
         """Send every round this node takes part in, as it goes on."""
         names = set(request.names)
-        async for moment in self._around.rounds.watch():
-            if moment.trace.kind in _STAGES and (not names or moment.job_name in names):
-                yield _moment(moment)
+        async for event in self._rounds.watch():
+            if event.trace.kind in _STAGES and (not names or event.job_name in names):
+                yield _response(event)
 
 
 def _job(active: ActiveJob) -> pb.JobStatus:
@@ -77,11 +80,11 @@ def _job(active: ActiveJob) -> pb.JobStatus:
     )
 
 
-def _moment(moment: RoundMoment) -> pb.WatchRoundsResponse:
-    trace = moment.trace
+def _response(event: RoundEvent) -> pb.WatchRoundsResponse:
+    trace = event.trace
     value = trace.value if trace.value is not None else trace.median
     message = pb.WatchRoundsResponse(
-        name=moment.job_name,
+        name=event.job_name,
         epoch=trace.epoch,
         round=trace.round,
         leader=trace.leader,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from meshkit import log
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
-from services.oracle.tables import Duration, Port, Size, Table
+from services.oracle.settings_types import Duration, Port, Size, Table
 
 _SHORTEST_PASSWORD = 16
 _LONGEST_API_PASSWORD = 50

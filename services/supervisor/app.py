@@ -37,6 +37,7 @@ from services.supervisor.service import NAME, SupervisorService  # noqa: E402
 from services.supervisor.supervision_loop import SupervisionLoop  # noqa: E402
 
 _PREDECESSOR_S = 5.0
+_AGGREGATOR = "solution.priceAggregatorConfig."
 
 _log = log.get_logger(__name__)
 
@@ -66,6 +67,9 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     clock = SystemClock()
     owned: set[int] = set()
     plan = await make_plan(path, owned)
+    # The aggregator says this of its own settings by itself.
+    if vain := {place: why for place, why in plan.without_effect.items() if not place.startswith(_AGGREGATOR)}:
+        _log.warning("settings_without_effect", settings=vain)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
     counters = RestartCounters(settings.run_dir)
@@ -76,7 +80,7 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         await _check_ports(plan, _PREDECESSOR_S if lock.took_over else 0)
         write_configuration(plan)
         server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
-        applier = Applier(path, settings, supervision, lock, lambda file: make_plan(file, owned))
+        applier = Applier(path, plan, supervision, lock, lambda file: make_plan(file, owned))
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
             health = asyncio.create_task(_show_health(supervision, server))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,10 @@ from meshkit.errors import FailedPrecondition
 from services.supervisor.config import Settings
 from services.supervisor.errors import MeshStopping, SettingsFixed
 from services.supervisor.lifecycle import events_and_actions as msg
+from services.supervisor.plan.consequences import consequences
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.mesh_plan import MeshPlan
-from services.supervisor.plan.plan_difference import Change, ChangeKind, difference
+from services.supervisor.plan.plan_difference import ChangeKind, Difference, difference
 from services.supervisor.run_dir_lock import RunDirLock
 from services.supervisor.supervision_loop import SupervisionLoop
 
@@ -20,25 +22,33 @@ MakePlan = Callable[[Path, set[int]], Awaitable[MeshPlan]]
 """Makes the plan of a file, perhaps in a process of its own; while that runs its pid is in the set."""
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a configuration file changes, and what follows from that in sentences."""
+
+    difference: Difference
+    consequences: tuple[str, ...]
+
+
 class Applier:
-    """Changes the plan of a running mesh. `path` is the file that the supervisor was started with."""
+    """Changes the plan of a running mesh. `path` is the file that the supervisor was started with, `plan` its plan."""
 
     def __init__(
         self,
         path: Path,
-        settings: Settings,
+        plan: MeshPlan,
         supervision: SupervisionLoop,
         lock: RunDirLock,
         make_plan: Callable[[Path], Awaitable[MeshPlan]],
     ) -> None:
         self._path: Final = path
-        self._settings = settings
+        self._plan = plan
         self._supervision = supervision
         self._lock = lock
         self._make_plan = make_plan
         self._turn = asyncio.Lock()
 
-    async def apply(self, path: Path | None, *, dry_run: bool) -> list[Change]:
+    async def apply(self, path: Path | None, *, dry_run: bool) -> Applied:
         """
         Return what the file changes and, unless it is only tried, begin to change it.
 
@@ -46,35 +56,36 @@ class Applier:
         something to change while an earlier change goes on; nothing has changed then.
         """
         async with self._turn:
-            plan = await self._make_plan(path or self._path)
+            old, new = self._plan, await self._make_plan(path or self._path)
             machine = self._supervision.machine
             if machine.stopping:
                 raise MeshStopping
-            self._check_settings(plan.settings)
-            graph, old = DependencyGraph(plan.services), machine.graph.specs
-            changes = difference(old, graph.specs)
-            held = {port for spec in old.values() for port in spec.ports}
-            ports.check(plan.ports, held)
+            _check_settings(old.settings, new.settings)
+            found = difference(old, new)
+            applied = Applied(found, consequences(old, new, found))
+            ports.check(new.ports, held=old.ports)
             if dry_run:
-                return changes
-            if changes and machine.applying:
+                return applied
+            if found.changes and machine.applying:
                 raise FailedPrecondition("an earlier change of the configuration goes on; wait until it is done")
-            write_configuration(plan)
-            self._lock.add(plan.files)
-            restarts = frozenset(change.name for change in changes if change.kind is ChangeKind.RESTARTED)
-            if changes:
-                await self._supervision.command(msg.Apply(graph, restarts))
-            return changes
-
-    def _check_settings(self, wanted: Settings) -> None:
-        if wanted.run_dir != self._settings.run_dir:
-            raise SettingsFixed("solution.mesh.runDir")
-        if wanted.logs.directory != self._settings.logs.directory:
-            raise SettingsFixed("solution.mesh.dataDir")
-        if wanted != self._settings:
-            raise SettingsFixed("solution.mesh.supervisor: logFileBytes, logFiles, stopDeadlineSeconds")
+            write_configuration(new)
+            self._lock.add(new.files)
+            self._plan = new
+            if found.changes:
+                restarts = frozenset(each.name for each in found.changes if each.kind is ChangeKind.RESTARTED)
+                await self._supervision.command(msg.Apply(DependencyGraph(new.services), restarts))
+            return applied
 
 
 def write_configuration(plan: MeshPlan) -> None:
     """Leave the configuration where the services read it."""
     atomic_file.replace(plan.configuration_copy, plan.configuration, 0o600, durable=False)
+
+
+def _check_settings(fixed: Settings, wanted: Settings) -> None:
+    if wanted.run_dir != fixed.run_dir:
+        raise SettingsFixed("solution.mesh.runDir")
+    if wanted.logs.directory != fixed.logs.directory:
+        raise SettingsFixed("solution.mesh.dataDir")
+    if wanted != fixed:
+        raise SettingsFixed("solution.mesh.supervisor: logFileBytes, logFiles, stopDeadlineSeconds")

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from meshkit.configuration.solution import Configuration
 from meshkit.paths import DataDir, RunDir
+
+if TYPE_CHECKING:
+    # The supervisor never reads a configuration itself, and does without the 15 MB that takes.
+    from meshkit.configuration.solution import Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Settings:
     stop_deadline_s: float = 14.0
 
 
-def settings(configuration: Configuration) -> Settings:
+def settings(configuration: "Configuration") -> Settings:
     """Return the supervisor's own settings."""
     mesh = configuration.solution.mesh
     ours = mesh.supervisor

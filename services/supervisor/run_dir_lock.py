@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from meshkit import own_directory
 from meshkit.errors import FailedPrecondition
 from meshkit.paths import RunDir
 from services.supervisor.errors import AlreadyRunning
@@ -19,7 +20,8 @@ class RunDirLock:
 
     As a context manager: makes the directory (0750) if it is missing, locks it, removes the given files a killed
     predecessor left; at the end removes those files and the lock, and the directory with all that is in it if a
-    supervisor made it. Raises AlreadyRunning with the holder's pid, FailedPrecondition if the directory is unusable.
+    supervisor made it. Raises AlreadyRunning with the holder's pid, DirectoryNotOurs if others could change what is in
+    it, FailedPrecondition if it is unusable.
 
     The lock's file has two lines: the holder's pid, and `made` if the directory is a supervisor's own work. It goes
     at an ordered end; `took_over` tells that it was there, so a predecessor was killed, perhaps a moment ago.
@@ -41,6 +43,7 @@ class RunDirLock:
         try:
             self._made_directory = not path.exists()
             path.mkdir(mode=0o750, parents=True, exist_ok=True)
+            own_directory.check(path, "solution.mesh.runDir")
             self._lock()
         except OSError as error:
             raise FailedPrecondition(f"solution.mesh.runDir {path} cannot be used: {error.strerror}") from error

@@ -148,10 +148,14 @@ class SupervisorService(rpc.SupervisorServiceServicer):
     ) -> pb.ApplyConfigurationResponse:
         """Change the mesh to what a configuration file says."""
         path = Path(request.path) if request.path else None
-        if path is not None and not path.is_absolute():
+        if path is not None and (not path.is_absolute() or "\0" in request.path):
             raise InvalidInput("path", request.path, "an absolute path")
-        changes = await self._applier.apply(path, dry_run=request.dry_run)
-        return pb.ApplyConfigurationResponse(changes=map(_change, changes))
+        applied = await self._applier.apply(path, dry_run=request.dry_run)
+        return pb.ApplyConfigurationResponse(
+            changes=map(_change, applied.difference.changes),
+            keys=applied.difference.keys,
+            consequences=applied.consequences,
+        )
 
     async def Shutdown(self, request: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:
         """Begin the ordered stop; a stop that goes on already is not hurried."""
@@ -203,7 +207,8 @@ def _planned(spec: ServiceSpec) -> pb.PlannedService:
 
 
 def _change(change: Change) -> pb.ServiceChange:
-    return pb.ServiceChange(name=change.name, kind=pb.ChangeKind.ValueType(change.kind), fields=change.fields)
+    kind = pb.ChangeKind.ValueType(change.kind)
+    return pb.ServiceChange(name=change.name, kind=kind, fields=change.fields, keys=change.keys)
 
 
 def _line(line: Line) -> pb.LogLine:

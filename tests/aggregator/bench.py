@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
-from meshkit.clock import ManualClock
+from meshkit.clock import Clock, ManualClock
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.engine import Engine
+from services.aggregator.engine.engine import Engine
+from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
+from services.aggregator.web.rendered_quotes import RenderedQuotes
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
 SOL = Pair("SOL", "USD")
@@ -27,6 +29,8 @@ class Bench:
         ]
         self.metrics = open_registry()
         self.engine = Engine(config, self.sources, self.clock, self.metrics)
+        StatusMetrics(self.engine.status, None, self.clock, self.metrics)
+        self.rendered = rendered_quotes(self.engine, self.clock)
 
     async def run(self, seconds: float, step_s: float = 0.05) -> None:
         """Move the clock in steps, letting everything that became due happen."""
@@ -46,8 +50,8 @@ class Bench:
 
     async def follow(self, seen: list[object], pair: Pair = BTC) -> None:
         """Note the price or the reason of each change of a pair."""
-        async for entry in self.engine.follow([pair], 0):
-            result = entry.result
+        async for change in self.engine.answers.follow([pair], 0):
+            result = change.result
             seen.append(result.price if isinstance(result, Quote) else result.reason)
 
     def counted(self, sample: str) -> float:
@@ -58,6 +62,11 @@ class Bench:
     def calls(self) -> list[int]:
         """Return how often each source was asked."""
         return [len(source.calls) for source in self.sources]
+
+
+def rendered_quotes(engine: Engine, clock: Clock) -> RenderedQuotes:
+    """Return the texts of an engine's quotes."""
+    return RenderedQuotes(engine.ready, clock, cached=engine.cached, sources=engine.sources, requests=engine.requests)
 
 
 @asynccontextmanager

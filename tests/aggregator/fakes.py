@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from aiohttp import web
 
 from meshkit.errors import MeshError
-from services.aggregator.config import AggregatorConfig, SourceConfig
+from services.aggregator.config import AggregatorConfig
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import UNLIMITED, Declaration, RateLimiter, TickOutcome
 
 BTC = Pair("BTC", "USD")

@@ -9,10 +9,13 @@ import aiohttp
 import orjson
 
 from meshkit.clock import SystemClock
-from services.aggregator.engine import Engine
-from services.aggregator.market_data import MarketData, MarketDataConfig
+from services.aggregator.config import MarketDataConfig
+from services.aggregator.engine.engine import Engine
+from services.aggregator.engine.market_data import MarketData
+from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import open_registry
-from services.aggregator.web.app import HttpApi, listen
+from services.aggregator.web.routes import HttpApi
+from services.aggregator.web.server import listen
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
 
 
@@ -43,8 +46,9 @@ async def serving(coingecko_url: str | None = None) -> AsyncIterator[Serving]:
     async with aiohttp.ClientSession() as session:
         figures = MarketDataConfig(enabled=bool(coingecko_url), base_url=coingecko_url)
         market = MarketData(session, figures, clock, metrics)
+        StatusMetrics(engine.status, market, clock, metrics)
         api = HttpApi(engine, clock, metrics, market)
-        runner = await listen(api.build(), 0, api.answers())
+        runner = await listen(api.build(), 0, api.fast_answers())
         try:
             await engine.start()
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from meshkit.configuration.solution import Configuration
-from meshkit.errors import InvalidInput
-from services.aggregator.config import LONGEST_WAIT_MS, path, read
+from meshkit.errors import NotFound
+from services.aggregator.config import LONGEST_WAIT_MS, MarketDataConfig, read, read_market_data
+from services.aggregator.prices.feed_guard import Limits
 from services.aggregator.prices.pair import Pair
 
 SECRETS = {
@@ -96,13 +98,6 @@ def test_clean_up_can_be_off() -> None:
     assert read(configuration({"pairCleanup": {"enabled": False}})).inactive_timeout_ms is None
 
 
-def test_the_path_of_the_configuration_is_required() -> None:
-    """The error names the variable."""
-    assert Path("/x/c.json") == path({"FEEDMESH_CONFIG": "/x/c.json"})
-    with pytest.raises(InvalidInput, match="FEEDMESH_CONFIG"):
-        path({})
-
-
 def test_rates_are_exact_and_null_is_no_bound() -> None:
     """2.8 is 14/5, not the binary number next to it; without a value, the source's default holds."""
     sources = read(
@@ -126,11 +121,18 @@ def test_the_rules_of_the_mesh_are_read() -> None:
                 "outlierDeviationBps": 50,
                 "outlierMadFactor": 2.5,
                 "maxSpreadBps": None,
+                "olderYieldsMs": 30_000,
                 "jumpGuardBps": 700,
-                "jumpConfirmations": 5,
+                "singleSourceMoveBps": {"majors": 20},
+                "moveHoldMs": 90_000,
+                "firstPriceHoldMs": 500,
+                "referenceWaitMs": 250,
+                "referencePrices": {"NVDA / USD": "121.4"},
+                "assetClasses": {"GHO / USD": "others"},
                 "maxAgeMs": {"coingecko": 120_000},
                 "weights": {"coingecko": 0.1},
-                "stablecoins": "converted",
+                "stablecoins": "mapped",
+                "stablecoinDeviationBps": 30,
             },
         )
     )
@@ -142,14 +144,54 @@ def test_the_rules_of_the_mesh_are_read() -> None:
         config.outlier_factor,
         config.max_spread_bps,
     )
-    assert (700, 5, True, Path("/x/pairs.json")) == (
-        config.jump_guard_bps,
-        config.jump_confirmations,
+    assert (30_000, 250, False, 30, Path("/x/pairs.json")) == (
+        config.older_yields_ms,
+        config.reference_wait_ms,
         config.converts_stablecoins,
+        config.stablecoin_deviation_bps,
         config.pairs_file,
     )
+    assert {Pair("NVDA", "USD"): Decimal("121.4")} == config.reference_prices
+    assert Limits(guard_bps=700, rate_bps=20, move_hold_s=90.0, first_hold_s=0.5) == config.limits(Pair("BTC", "USD"))
+    assert [50, 500] == [config.limits(Pair(coin, "USD")).rate_bps for coin in ("USDC", "GHO")]
     assert (Decimal("0.1"), 120_000, 1) == (coingecko.weight, coingecko.max_age_ms, coingecko.max_retries)
     assert (Decimal(1), None, 3) == (kraken.weight, kraken.max_age_ms, kraken.max_retries)
+
+
+def test_bounds_go_by_the_class_of_the_asset() -> None:
+    """Each bound has its own number for dollar coins, for large coins and currencies, and for the rest."""
+    config = read(configuration({}))
+    pairs = [Pair("USDT", "USD"), Pair("BTC", "USD"), Pair("LINK", "USD")]
+
+    assert [50, 200, 500] == [config.spread_bps(pair) for pair in pairs]
+    assert [100, 500, 1_000] == [config.limits(pair).guard_bps for pair in pairs]
+    assert [50, 200, 500] == [config.limits(pair).rate_bps for pair in pairs]
+
+
+def test_one_number_is_a_bound_for_all_classes_and_a_part_leaves_the_others() -> None:
+    """So an older file goes on to be read as it was meant."""
+    pairs = [Pair("USDT", "USD"), Pair("BTC", "USD"), Pair("LINK", "USD")]
+    one, part = (read(configuration({}, rules={"maxSpreadBps": given})) for given in (300, {"majors": 80}))
+
+    assert [300, 300, 300] == [one.spread_bps(pair) for pair in pairs]
+    assert [50, 80, 500] == [part.spread_bps(pair) for pair in pairs]
+
+
+@pytest.mark.parametrize(
+    "rules", [{"referencePrices": {"NVDIA / USD": "1"}}, {"assetClasses": {"NVDIA / USD": "others"}}]
+)
+def test_a_rule_for_an_unknown_feed_is_refused(rules: dict[str, Any]) -> None:
+    """The error suggests the nearest name."""
+    with pytest.raises(NotFound, match="NVDA / USD"):
+        read(configuration({}, rules=rules))
+
+
+def test_confirmations_have_no_effect_any_more() -> None:
+    """A file that sets them is read, with one warning that says why."""
+    with capture_logs() as logs:
+        assert read(configuration({})) == read(configuration({}, rules={"jumpConfirmations": 5}))
+
+    assert ["solution.mesh.aggregator.jumpConfirmations"] == list(logs[-1]["settings"])
 
 
 def test_copies_of_others_weigh_less_unless_told() -> None:
@@ -182,3 +224,21 @@ def test_cross_feeds_have_legs_that_are_priced() -> None:
 
     assert config.crosses
     assert all(config.feeds[leg] for legs in config.crosses.values() for leg in legs)
+
+
+def test_settings_are_those_of_coingecko() -> None:
+    """Address and key come from the source's settings, the interval from marketData."""
+    given = {
+        "proxy": "http://proxy.example:3128",
+        "sources": {"coingecko": {"baseUrl": "http://127.0.0.1:1/coingecko", "apiKey": "k", "timeoutMs": 3000}},
+        "marketData": {"coingeckoGlobal": {"refreshIntervalMs": 20_000, "useProxy": True}},
+    }
+    expected = MarketDataConfig(True, 20_000, "http://127.0.0.1:1/coingecko", 3_000, "k", "http://proxy.example:3128")
+
+    assert expected == read_market_data(configuration(given))
+
+
+def test_nobody_is_asked_whom_the_configuration_does_not_name() -> None:
+    """Without a source CoinGecko the figures are off, so that a mesh on simulated sources asks nobody outside."""
+    assert not read_market_data(configuration({"sources": {"binance": {}}})).enabled
+    assert read_market_data(configuration({"sources": {"coingecko": {"enabled": False}}})).enabled

@@ -17,7 +17,7 @@ import pytest
 
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from meshkit.clock import ManualClock
-from services.aggregator.config import LONGEST_WAIT_MS, AggregatorConfig, PairTtl, SourceConfig
+from services.aggregator.config import LONGEST_WAIT_MS, AggregatorConfig, PairTtl
 from services.aggregator.prices.errors import (
     MalformedAnswer,
     PriceRefused,
@@ -30,6 +30,7 @@ from services.aggregator.prices.errors import (
 )
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote, Tick
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.bench import Bench, bench
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings
@@ -46,7 +47,7 @@ async def test_defect_1_doubtful_prices_are_not_served(price: str) -> None:
     """Neither a wrong number nor a price far from the other sources' is in an answer, and it is counted."""
     async with bench() as b:
         b.sources[2].prices[BTC] = price
-        quote = await b.ask(b.engine.quote(BTC))
+        quote = await b.ask(b.engine.answers.quote(BTC))
 
         assert isinstance(quote, Quote)
         assert ["binance", "coinbase"] == [used.source for used in quote.sources]
@@ -57,18 +58,18 @@ async def test_defect_1_doubtful_prices_are_not_served(price: str) -> None:
 
 async def test_defect_1_a_jump_is_not_served_unconfirmed() -> None:
     """A source that alone sends a tenfold price keeps its last one until that expires; it recovers by itself."""
-    async with bench(replace(settings("kraken"), jump_guard_bps=1_000)) as b:
-        await b.ask(b.engine.quote(BTC))
+    async with bench(replace(settings("kraken"), jump_guard_bps=1_000, first_price_hold_ms=0)) as b:
+        await b.ask(b.engine.answers.quote(BTC))
         b.sources[0].prices[BTC] = "1030"
         await b.run(9.0)
 
-        assert Decimal(103) == (await b.engine.quote(BTC)).price
-        assert b.counted('refused_prices_total{reason="jump",source="kraken"}') >= 1
+        assert Decimal(103) == (await b.engine.answers.quote(BTC)).price
+        assert b.counted('refused_prices_total{reason="unit",source="kraken"}') >= 1
 
         b.sources[0].prices[BTC] = "104"
         await b.run(3.0)
 
-        assert Decimal(104) == (await b.engine.quote(BTC)).price
+        assert Decimal(104) == (await b.engine.answers.quote(BTC)).price
 
 
 async def test_defect_1_one_source_left_of_many_is_no_price() -> None:
@@ -77,21 +78,21 @@ async def test_defect_1_one_source_left_of_many_is_no_price() -> None:
         for source in b.sources[:2]:
             source.prices[BTC] = "0"
         with pytest.raises(Exception, match="1 fresh sources, 2 are required"):
-            await b.ask(b.engine.quote(BTC))
+            await b.ask(b.engine.answers.quote(BTC))
 
 
 async def test_defect_3_a_time_to_live_is_exact_to_the_millisecond() -> None:
     """At 1500 ms a price is there after 1499 ms and gone after 1500 ms, and refreshes keep it there."""
     config = settings("kraken", refetch=False, pair_ttls=(PairTtl(BTC, None, 1_500),))
     async with bench(config) as b:
-        received_ms = (await b.ask(b.engine.source_quote("kraken", BTC))).received_ms
+        received_ms = (await b.ask(b.engine.answers.source_quote("kraken", BTC))).received_ms
         b.clock.advance((received_ms + 1_499 - b.clock.time_ms()) / 1000)
-        await b.engine.source_quote("kraken", BTC)
+        await b.engine.answers.source_quote("kraken", BTC)
 
         assert 1 == len(b.sources[0].calls)
 
         b.clock.advance(0.001)
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
 
         assert 2 == len(b.sources[0].calls)
 
@@ -101,10 +102,10 @@ async def test_defect_4_a_refresh_is_never_skipped(ttl_ms: int, trigger_ms: int)
     """Also if the trigger is as long as the time to live or longer, no request of a minute misses after the first."""
     config = with_source(settings("kraken"), ttl_ms=ttl_ms, stale_trigger_ms=trigger_ms)
     async with bench(config) as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         for _ in range(120):
             await b.run(0.5)
-            await asyncio.wait_for(b.engine.source_quote("kraken", BTC), 0.5)
+            await asyncio.wait_for(b.engine.answers.source_quote("kraken", BTC), 0.5)
 
         assert 1 == b.counted('cache_misses_total{source="kraken"}')
 
@@ -118,23 +119,23 @@ async def test_defect_5_a_failed_batch_is_retried_for_each_of_its_pairs() -> Non
         b.sources[0].failure = None
         await b.run(5.2)
 
-        assert 2 == b.engine.source_state("kraken").fresh_pairs
+        assert 2 == b.engine.status.source("kraken").fresh_pairs
 
         del b.sources[0].prices[ETH]
         await b.run(20)
         b.sources[0].prices[ETH] = "1030"
         await b.run(61)
 
-        assert 2 == b.engine.source_state("kraken").fresh_pairs
+        assert 2 == b.engine.status.source("kraken").fresh_pairs
 
 
 async def test_defect_6_case_makes_no_second_pair() -> None:
     """btc/usd, Btc/uSD and BTC/USD are one registration, one cached price and one call."""
     async with bench() as b:
         for spelled in (Pair("btc", "usd"), Pair("Btc", "uSD"), BTC):
-            await b.ask(b.engine.source_quote("kraken", spelled))
+            await b.ask(b.engine.answers.source_quote("kraken", spelled))
 
-        assert ([BTC], 1) == ([state.pair for state in b.engine.pairs()], len(b.sources[2].calls))
+        assert ([BTC], 1) == ([state.pair for state in b.engine.status.pairs()], len(b.sources[2].calls))
 
 
 async def test_defect_7_a_rate_below_one_lets_calls_run() -> None:
@@ -146,7 +147,7 @@ async def test_defect_7_a_rate_below_one_lets_calls_run() -> None:
         pairs = iter(made.sources[0].prices)
         asked: list[asyncio.Task[SourceQuote]] = []
         for _ in range(round(seconds * 4)):
-            asked.append(asyncio.create_task(made.engine.source_quote("kraken", next(pairs), timeout_s=0)))
+            asked.append(asyncio.create_task(made.engine.answers.source_quote("kraken", next(pairs), timeout_s=0)))
             await made.run(0.25, 0.05)
 
         assert calls == pytest.approx(len(made.sources[0].calls), abs=1)
@@ -163,7 +164,7 @@ async def test_defect_8_no_rate_still_has_a_bound_and_retries() -> None:
         pairs = [Pair(f"A{number}", "USD") for number in range(9)]
         source.prices = dict.fromkeys(pairs, "1")
         source.gate.clear()
-        tasks = [asyncio.create_task(b.engine.source_quote("kraken", pair)) for pair in pairs]
+        tasks = [asyncio.create_task(b.engine.answers.source_quote("kraken", pair)) for pair in pairs]
         await b.run(0.2)
 
         assert 3 == len(source.calls)
@@ -173,7 +174,7 @@ async def test_defect_8_no_rate_still_has_a_bound_and_retries() -> None:
         await asyncio.gather(*tasks)
         source.calls.clear()
         source.failure = ProviderFault("kraken", "down")
-        task = asyncio.create_task(b.engine.source_quote("kraken", BTC))
+        task = asyncio.create_task(b.engine.answers.source_quote("kraken", BTC))
         await b.run(1.5)
         with pytest.raises(ProviderFault):
             await task
@@ -189,7 +190,7 @@ async def test_defect_9_a_limit_is_obeyed_and_a_fault_not_repeated_at_once() -> 
         source.failure = SourceRateLimited("kraken", 20_000)
         for pair in (BTC, ETH):
             with pytest.raises(SourceRateLimited):
-                await b.ask(b.engine.source_quote("kraken", pair))
+                await b.ask(b.engine.answers.source_quote("kraken", pair))
         await b.run(19)
 
         assert 1 == len(source.calls)
@@ -197,7 +198,7 @@ async def test_defect_9_a_limit_is_obeyed_and_a_fault_not_repeated_at_once() -> 
         source.failure = None
         await b.run(2)
 
-        assert Decimal(103) == (await b.ask(b.engine.source_quote("kraken", BTC))).price
+        assert Decimal(103) == (await b.ask(b.engine.answers.source_quote("kraken", BTC))).price
 
         source.failure = ProviderFault("kraken", "down")
         before = len(source.calls)
@@ -212,17 +213,17 @@ async def test_defect_11_callers_cannot_make_the_service_grow() -> None:
     config = settings(*NAMES, "okx", most_pairs=20)
     async with bench(config) as b:
         with pytest.raises(SourceDisabled):
-            await b.engine.source_quote("okx", BTC)
+            await b.engine.answers.source_quote("okx", BTC)
         series = len(b.metrics.render())
         for number in range(100):
-            task = asyncio.create_task(b.engine.source_quote("kraken", Pair(f"X{number}", "USD")))
+            task = asyncio.create_task(b.engine.answers.source_quote("kraken", Pair(f"X{number}", "USD")))
             await asyncio.sleep(0)
             if number >= 20:
                 with pytest.raises(TooManyPairs):
                     await task
         await b.run(1)
 
-        assert [] == b.engine.pairs()
+        assert [] == b.engine.status.pairs()
         assert len(b.metrics.render()) < series + 1_000
 
 
@@ -230,16 +231,16 @@ async def test_defect_11_callers_cannot_make_the_service_grow() -> None:
 async def test_defect_14_a_limit_is_no_unknown_pair(failure: SourceRateLimited | MalformedAnswer) -> None:
     """A limit answer, or a page that is none of the source's, does not unregister the pair; it comes back by itself."""
     async with bench(settings("kraken")) as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         b.sources[0].failure = failure
         await b.run(15)
 
-        assert [BTC] == [state.pair for state in b.engine.pairs()]
+        assert [BTC] == [state.pair for state in b.engine.status.pairs()]
 
         b.sources[0].failure = None
         await b.run(5.2)
 
-        assert Decimal(103) == (await b.engine.source_quote("kraken", BTC)).price
+        assert Decimal(103) == (await b.engine.answers.source_quote("kraken", BTC)).price
 
 
 class FrozenMarket:
@@ -257,14 +258,14 @@ async def test_defect_15_age_is_that_of_the_exchange() -> None:
     """A market that stands still is served for the maximum age by the exchange's clock, however often it answers."""
     async with bench(with_source(settings("kraken"), max_age_ms=60_000)) as b:
         b.sources[0].fetch = FrozenMarket(b.clock).fetch  # type: ignore[method-assign]
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         await b.run(59)
 
-        assert Decimal(103) == (await b.engine.source_quote("kraken", BTC)).price
+        assert Decimal(103) == (await b.engine.answers.source_quote("kraken", BTC)).price
 
         await b.run(1.1)
         with pytest.raises(PriceRefused, match="allowed are 60000 ms"):
-            await b.ask(b.engine.source_quote("kraken", BTC))
+            await b.ask(b.engine.answers.source_quote("kraken", BTC))
 
         assert b.counted('refused_prices_total{reason="age",source="kraken"}') >= 1
 
@@ -276,7 +277,7 @@ async def test_defect_16_a_failure_is_not_amplified() -> None:
     async with bench(config, max_batch=50) as b:
         source = b.sources[0]
         source.failure = ProviderFault("kraken", "down")
-        tasks = [asyncio.create_task(b.engine.source_quote("kraken", pair)) for pair in pairs]
+        tasks = [asyncio.create_task(b.engine.answers.source_quote("kraken", pair)) for pair in pairs]
         await b.run(1.0)
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -286,20 +287,20 @@ async def test_defect_16_a_failure_is_not_amplified() -> None:
         source.failure = None
         source.gate.clear()
         await b.run(12)
-        task = asyncio.create_task(b.engine.source_quote("kraken", pairs[0]))
+        task = asyncio.create_task(b.engine.answers.source_quote("kraken", pairs[0]))
         await b.run(12)
         with pytest.raises(SourceTimeout):
             await task
 
-        assert b.engine.source_state("kraken").calls_running <= 1
+        assert b.engine.status.source("kraken").calls_running <= 1
 
 
 async def test_defect_16_the_queue_has_an_end() -> None:
     """A source of one call in ten seconds refuses the second pair at once, with the time to try again."""
     async with bench(with_source(settings("kraken"), rps=Fraction(1, 20)), max_batch=1) as b:
-        await b.ask(b.engine.source_quote("kraken", BTC))
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
         with pytest.raises(SourceBusy) as caught:
-            await b.ask(b.engine.source_quote("kraken", ETH))
+            await b.ask(b.engine.answers.source_quote("kraken", ETH))
 
         assert 19_000 < caught.value.retry_after_ms <= 20_001
 
@@ -315,11 +316,13 @@ async def test_defect_18_names_with_a_dash_stay_whole() -> None:
     source.prices = {coin.upper(): "1", Pair("EUR", "USD"): "1.1"}
     made.engine = type(made.engine)(config, made.sources, made.clock, made.metrics)
     for pair in (coin, Pair("EUR", "USD")):
-        await made.ask(made.engine.source_quote(name, pair))
+        await made.ask(made.engine.answers.source_quote(name, pair))
     before = made.counted(f'source_requests_total{{source="{name}",status="success"}}')
     made.clock.advance(10_000)
 
-    assert [coin.upper(), Pair("EUR", "USD")] == sorted((state.pair for state in made.engine.pairs()), reverse=True)
+    assert [coin.upper(), Pair("EUR", "USD")] == sorted(
+        (state.pair for state in made.engine.status.pairs()), reverse=True
+    )
     assert 2 == made.engine.clear_inactive(1_000)
     assert 2 == before == made.counted(f'source_requests_total{{source="{name}",status="success"}}')
 
@@ -331,10 +334,10 @@ async def test_defect_20_sources_do_not_share_a_limit() -> None:
     config = with_source(with_source(settings(), "binance", rps=Fraction(1, 100)), "kraken", rps=Fraction(100))
     async with bench(config, max_batch=1) as b:
         for pair in (BTC, ETH):
-            await b.ask(b.engine.source_quote("kraken", pair))
-        await b.ask(b.engine.source_quote("binance", BTC))
+            await b.ask(b.engine.answers.source_quote("kraken", pair))
+        await b.ask(b.engine.answers.source_quote("binance", BTC))
         with pytest.raises(SourceBusy):
-            await b.ask(b.engine.source_quote("binance", ETH))
+            await b.ask(b.engine.answers.source_quote("binance", ETH))
 
 
 async def test_defect_22_an_answer_comes_before_the_job_gives_up() -> None:
@@ -342,7 +345,7 @@ async def test_defect_22_an_answer_comes_before_the_job_gives_up() -> None:
     assert LONGEST_WAIT_MS < 10_000
     async with bench() as b:
         b.sources[0].gate.clear()
-        quote = await asyncio.wait_for(b.ask(b.engine.quote(BTC)), 5)
+        quote = await asyncio.wait_for(b.ask(b.engine.answers.quote(BTC)), 5)
 
         assert isinstance(quote, Quote)
         assert QuoteStatus.DEGRADED is quote.status

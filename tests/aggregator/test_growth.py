@@ -6,10 +6,11 @@ from collections.abc import Sized
 from dataclasses import dataclass, replace
 from types import ModuleType
 
-from services.aggregator.config import AggregatorConfig, SourceConfig
-from services.aggregator.engine import Engine
+from services.aggregator.config import AggregatorConfig
+from services.aggregator.engine.engine import Engine
 from services.aggregator.prices.errors import ProviderFault
 from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.settings import SourceConfig
 from tests.aggregator.bench import bench
 
 
@@ -71,9 +72,9 @@ async def test_an_hour_with_a_thousand_pairs_leaves_nothing_behind() -> None:
             visitors = [Pair(f"V{number}x{each}", "USD") for each in range(10)]
             source.prices.update(dict.fromkeys(visitors, "2"))
             # Each pair is asked for every three minutes, so that it stays.
-            task = asyncio.create_task(b.engine.quotes(pairs if number == 1 else pairs[number % 3 :: 3]))
-            others = [asyncio.create_task(b.engine.source_quote("kraken", pair)) for pair in visitors]
-            others.append(asyncio.create_task(b.engine.source_quote("kraken", Pair(f"N{number}", "USD"))))
+            task = asyncio.create_task(b.engine.answers.quotes(pairs if number == 1 else pairs[number % 3 :: 3]))
+            others = [asyncio.create_task(b.engine.answers.source_quote("kraken", pair)) for pair in visitors]
+            others.append(asyncio.create_task(b.engine.answers.source_quote("kraken", Pair(f"N{number}", "USD"))))
             source.failure = ProviderFault("kraken", "down") if number % 7 == 0 else None
             await b.run(4, 0.25)
             source.failure = None
@@ -94,7 +95,7 @@ async def test_an_hour_with_a_thousand_pairs_leaves_nothing_behind() -> None:
                 heaps += measured(b.engine).heaps
         after = measured(b.engine)
 
-        assert 1_000 <= len(b.engine.pairs("kraken")) <= 1_070
+        assert 1_000 <= len(b.engine.status.pairs("kraken")) <= 1_070
         assert sum(after.sizes.values()) <= 1.01 * sum(before.sizes.values())
         assert len(after.sizes) <= 1.01 * len(before.sizes)
         # The refreshes, the expiries, the prices and the last accepted prices have one each.

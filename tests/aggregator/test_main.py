@@ -29,8 +29,9 @@ async def test_it_serves_and_stops(run_dir: Path, market: str) -> None:
     aggregator = made(run_dir, market)
     async with aggregator.process() as process, aiohttp.ClientSession() as session:
         await serving(aggregator.socket)
-        # Healthy is who has a price of each feed; the slowest source may still be on its way then.
-        await until(lambda: aggregator.is_complete(8))
+        # Healthy is who has a price of each feed; the slowest source may still be on its way then. Two of the sources
+        # have a price of the dollar coin that the third is converted with.
+        await until(lambda: aggregator.is_complete(10))
         body = {"data": {"feed": "BTC / USD"}, "meta": {}}
         async with session.post(f"{aggregator.url}/quotes/batch", json=body) as response:
             said = await response.json()

@@ -17,7 +17,7 @@ from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
 from meshkit.clock import SystemClock
 from services.aggregator import config
-from services.aggregator.engine import Engine
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.factory import open_sources
@@ -144,14 +144,14 @@ async def test_each_source_goes_through_its_proxy(tls: bool, tmp_path: Path) -> 
         }
         settings = config.read(configuration({"proxy": shared.url, "sources": sources}))
         clock, metrics = SystemClock(), open_registry()
-        streams = open_streams(session, settings, clock, metrics)
-        engine = Engine(settings, open_sources(session, settings, clock), clock, metrics, streams)
+        streams = open_streams(session, settings.streams, clock, metrics)
+        engine = Engine(settings, open_sources(session, settings.sources.values(), clock), clock, metrics, streams)
         await engine.start()
         try:
             for name, pair in PAIRS.items():
-                assert (await engine.source_quote(name, pair)).price > 0
+                assert (await engine.answers.source_quote(name, pair)).price > 0
             await until(
-                lambda: all(engine.source_state(name).last_stream_ms is not None for name in PAIRS), "prices by stream"
+                lambda: all(engine.status.source(name).last_stream_ms is not None for name in PAIRS), "prices by stream"
             )
         finally:
             await engine.close()

@@ -18,7 +18,7 @@ from meshkit.clock import SystemClock
 from meshkit.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import PairTtl
-from services.aggregator.engine import Engine
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import ProviderFault, SourceRateLimited
 from tests.aggregator.fakes import BTC, ETH, NAMES, ScriptedSource, settings

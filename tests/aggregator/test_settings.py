@@ -13,9 +13,10 @@ from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
 from meshkit import push
+from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import PriceAggregatorConfig
-from meshkit.configuration.mesh import Aggregation
-from services.aggregator import config, market_data
+from services.aggregator import config
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.settings import StreamConfig
 from tests.aggregator.test_config import configuration
 
@@ -105,7 +106,7 @@ def views(document: dict[str, Any]) -> object:
     """Return all that the service takes from a configuration."""
     whole = configuration(document)
     section = whole.solution.price_aggregator_config.metrics_push
-    return config.read(whole), market_data.read(whole), push.read(section, "metricsPush", "POST")
+    return config.read(whole), config.read_market_data(whole), push.read(section, "metricsPush", "POST")
 
 
 SETTINGS = dict(leaves(PriceAggregatorConfig))
@@ -136,13 +137,23 @@ def test_a_setting_without_effect_says_so(place: Place) -> None:
     assert [line for line in lines if line.startswith(f"| `{place[-1]}` ") and row in line]
 
 
-@pytest.mark.parametrize("name", sorted(Aggregation.model_fields))
+# Values of keys by source, by feed and by class.
+RULES: dict[str, Any] = {
+    "weights": {"coingecko": 3},
+    "max_age_ms": {"coingecko": 5_000},
+    "reference_prices": {"NVDA / USD": "121.4"},
+    "asset_classes": {"GHO / USD": "others"},
+    "max_spread_bps": {"others": 7},
+    "jump_guard_bps": {"others": 7},
+    "single_source_move_bps": {"others": 7},
+}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, each in Aggregation.model_fields.items() if not each.deprecated))
 def test_a_rule_of_the_mesh_has_an_effect(name: str) -> None:
     """Another value of any key of solution.mesh.aggregator changes what the service reads."""
     field = Aggregation.model_fields[name]
-    value = {"coingecko": 5000} if get_origin(field.annotation) is dict else other((name,), field)
-    if name == "weights":
-        value = {"coingecko": 3}
+    value = RULES[name] if name in RULES else other((name,), field)
     base: dict[str, Any] = {"sources": {"coingecko": {}}}
 
     assert config.read(configuration(base)) != config.read(configuration(base, rules={str(field.alias): value}))
@@ -157,12 +168,13 @@ def test_what_is_read_is_used() -> None:
             used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     read = {
         field.name
-        for view in (config.AggregatorConfig, config.SourceConfig, StreamConfig, market_data.MarketDataConfig)
+        for view in (config.AggregatorConfig, SourceConfig, StreamConfig, config.MarketDataConfig)
         for field in dataclasses.fields(view)
     }
 
-    # The times to live of pairs are looked up by a method of the configuration itself.
-    assert set() == read - used - {"pair_ttls"}
+    # The times to live of pairs and the bounds of moves are looked up by methods of the configuration itself.
+    by_method = {"pair_ttls", "asset_classes", "max_spread_bps", "jump_guard_bps", "single_source_move_bps"}
+    assert set() == read - used - by_method - {"move_hold_ms", "first_price_hold_ms"}
 
 
 def test_the_documentation_is_that_of_the_settings() -> None:
@@ -175,4 +187,6 @@ def test_the_documentation_is_that_of_the_settings() -> None:
         if field.get("deprecated")
     }
 
-    assert {place[-1] for place in VAIN} == marked
+    rules = {str(field.alias) for field in Aggregation.model_fields.values() if field.deprecated}
+
+    assert {place[-1] for place in VAIN} | rules == marked

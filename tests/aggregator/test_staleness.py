@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.cache.current_quotes import Entry
-from services.aggregator.engine import Engine
+from services.aggregator.cache.current_quotes import QuoteChange
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import ProviderFault, SourceRateLimited
 from services.aggregator.prices.pair import Pair
@@ -30,6 +30,7 @@ from services.aggregator.prices.quote import Quote, SourceQuote, Tick
 from services.aggregator.sources.source import UNLIMITED, Declaration, RateLimiter, TickOutcome
 from services.aggregator.streams.source_stream import Deliver, StreamState
 from tests.aggregator import fakes
+from tests.aggregator.bench import rendered_quotes
 from tests.aggregator.fakes import BTC, ETH, NAMES
 
 MAX_AGE_MS = 6_000
@@ -120,6 +121,10 @@ class TalkingStream:
     def want(self, pairs: Collection[Pair]) -> None:
         """Stream everything anyway."""
 
+    def count_crash(self) -> None:
+        """Fail: no price may break anything here."""
+        raise AssertionError("a price of a stream was lost by a defect")
+
     async def close(self) -> None:
         """Have nothing to close."""
 
@@ -131,9 +136,9 @@ class Prices(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.asked: list[asyncio.Task[None]] = []
-        self.slow: AsyncIterator[Entry] | None = None
+        self.slow: AsyncIterator[QuoteChange] | None = None
         # Gathering waits on the real clock, which stands still here.
-        self.patch = patch("services.aggregator.streams.streams.TURN_S", 0)
+        self.patch = patch("services.aggregator.streams.turn.TURN_S", 0)
         self.patch.start()
 
     @initialize(
@@ -157,13 +162,14 @@ class Prices(RuleBasedStateMachine):
             open_registry(),
             self.streams,  # type: ignore[arg-type]
         )
+        self.rendered = rendered_quotes(self.engine, self.clock)
         self.run(self.engine.start())
         self.run(self.begin_following())
 
     async def begin_following(self) -> None:
         """Have one follower look at each change at once, and one when it is told to."""
         self.asked.append(asyncio.create_task(self.follow()))
-        self.slow = self.engine.follow((BTC, ETH), 0)
+        self.slow = self.engine.answers.follow((BTC, ETH), 0)
         await self.settle()
 
     @rule(seconds=st.floats(0.01, 12), step_s=st.sampled_from((0.05, 0.25, 1.0)))
@@ -228,15 +234,15 @@ class Prices(RuleBasedStateMachine):
         async def question() -> None:
             try:
                 if way == 0:
-                    self.world.check_all((await self.engine.quote(pair, timeout_s=0.02)).sources)
+                    self.world.check_all((await self.engine.answers.quote(pair, timeout_s=0.02)).sources)
                 elif way == 1:
-                    self.world.check_all([await self.engine.source_quote(name, pair, timeout_s=0.02)])
+                    self.world.check_all([await self.engine.answers.source_quote(name, pair, timeout_s=0.02)])
                 elif way == 2:
-                    self.world.check_all((await self.engine.mapped_quote(name, pair, timeout_s=0.02)).sources)
+                    self.world.check_all((await self.engine.answers.mapped_quote(name, pair, timeout_s=0.02)).sources)
                 else:
                     # A price may expire while another one is awaited; who answers with batches looks again.
                     now = self.clock.monotonic()
-                    for _, result in await self.engine.quotes((BTC, ETH), timeout_s=0.02):
+                    for _, result in await self.engine.answers.quotes((BTC, ETH), timeout_s=0.02):
                         if isinstance(result, Quote) and self.clock.monotonic() == now:
                             self.world.check_all(result.sources)
             except MeshError:
@@ -251,13 +257,13 @@ class Prices(RuleBasedStateMachine):
     @rule()
     def look_at_texts(self) -> None:
         """Look at the kept texts that a request would be answered with at once."""
-        for text in self.engine.shelf.texts((BTC, ETH)):
+        for text in self.rendered.texts((BTC, ETH)):
             if text is not None:
                 for used in orjson.loads(b"{" + text.removeprefix(b","))["sources"]:
                     self.world.check_json(used)
         for name in NAMES:
             for pair in (BTC, ETH):
-                if (text := self.engine.shelf.source_text(name, pair)) is not None:
+                if (text := self.rendered.source_text(name, pair)) is not None:
                     self.world.check_json(orjson.loads(text))
 
     @rule()
@@ -282,22 +288,22 @@ class Prices(RuleBasedStateMachine):
         # There is no change to take. The wait for one would make it a fast follower, so another one begins.
         taken.cancel()
         await asyncio.gather(taken, return_exceptions=True)
-        self.slow = self.engine.follow((BTC, ETH), 0)
+        self.slow = self.engine.answers.follow((BTC, ETH), 0)
 
     async def take(self) -> None:
         """Look at the next change of the slow follower."""
         assert self.slow is not None
-        self.check_entry(await anext(self.slow))
+        self.check_change(await anext(self.slow))
 
     async def follow(self) -> None:
         """Look at each change at once."""
-        async for entry in self.engine.follow((BTC, ETH), 0):
-            self.check_entry(entry)
+        async for change in self.engine.answers.follow((BTC, ETH), 0):
+            self.check_change(change)
 
-    def check_entry(self, entry: Entry) -> None:
+    def check_change(self, change: QuoteChange) -> None:
         """Fail if a follower may not see this now."""
-        if isinstance(entry.result, Quote):
-            self.world.check_all(entry.result.sources)
+        if isinstance(change.result, Quote):
+            self.world.check_all(change.result.sources)
 
     async def settle(self) -> None:
         """Let everything that is due happen, and fail with what an answer failed with."""

@@ -19,11 +19,12 @@ from aiohttp import web
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
 from meshkit.clock import ManualClock
-from services.aggregator.config import AggregatorConfig, SourceConfig
-from services.aggregator.engine import Engine
+from services.aggregator.config import AggregatorConfig
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.factory import open_sources
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from tests.aggregator.processes import Running, serving
@@ -64,13 +65,13 @@ class Minutes:
         for _ in range(round(seconds / 0.25)):
             self.clock.advance(0.25)
             await asyncio.sleep(0.002)
-            await until(lambda: not self.engine.source_state("binance").calls_running)
+            await until(lambda: not self.engine.status.source("binance").calls_running)
 
     async def client(self, number: int, pairs: Sequence[Pair]) -> None:
         """Ask for all pairs again and again."""
         await self.clock.sleep(number * 1.3)
         while True:
-            answers = await asyncio.gather(*(self.engine.source_quote("binance", pair) for pair in pairs))
+            answers = await asyncio.gather(*(self.engine.answers.source_quote("binance", pair) for pair in pairs))
             assert PAIRS == len([answer for answer in answers if answer.price > 0])
             await self.clock.sleep(60 / REQUESTS_A_MINUTE)
 
@@ -87,11 +88,16 @@ async def minutes(session: aiohttp.ClientSession, *, streams: bool) -> AsyncIter
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     market = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    stream = StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/binance/ws") if streams else None
-    source = SourceConfig("binance", base_url=f"{market}/binance", ttl_ms=TTL_S * 1000, stream=stream)
-    config = AggregatorConfig({"binance": source}, {})
-    opened = open_streams(session, config, clock, metrics)
-    made = Minutes(clock, Engine(config, open_sources(session, config, clock), clock, metrics, opened), session, market)
+    stream = StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/binance/ws")
+    source = SourceConfig("binance", base_url=f"{market}/binance", ttl_ms=TTL_S * 1000)
+    config = AggregatorConfig({"binance": source}, {}, {"binance": stream} if streams else {})
+    opened = open_streams(session, config.streams, clock, metrics)
+    made = Minutes(
+        clock,
+        Engine(config, open_sources(session, config.sources.values(), clock), clock, metrics, opened),
+        session,
+        market,
+    )
     pairs = await listed(session, market)
     await made.engine.start()
     clients = [asyncio.create_task(made.client(number, pairs)) for number in range(CLIENTS)]
@@ -127,7 +133,7 @@ async def test_with_streams_no_call_at_all(session: aiohttp.ClientSession) -> No
 
         assert cold == await m.calls()
         assert cold <= 4
-        assert PAIRS == m.engine.source_state("binance").fresh_pairs
+        assert PAIRS == m.engine.status.source("binance").fresh_pairs
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.bench.report import Report
 
 # Each is a module of this package with `run() -> Report`.
-BENCHES = ("aggregator", "database", "many_feeds", "oracle", "storms", "supervisor")
+BENCHES = ("aggregator", "database", "many_feeds", "oracle", "start", "storms", "supervisor")
 
 
 def main(

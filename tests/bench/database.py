@@ -22,7 +22,7 @@ def run() -> Report:
     from services.dbinit.config import from_configuration
     from services.dbinit.provision import provision
     from services.operator.config import OperatorConfig
-    from services.operator.nodes import node_files
+    from services.operator.nodes import prepare_nodes
     from tests.dbinit.server import Server, in_thread, open_directory
 
     configuration = _configuration(directory := open_directory())
@@ -32,9 +32,9 @@ def run() -> Report:
     try:
         start_s, _ = _timed(server.start)
         provision_s, made = _timed(lambda: in_thread(provision(settings)))
-        files_s, prepared = _timed(lambda: in_thread(node_files.prepare(operator)))
+        files_s, prepared = _timed(lambda: in_thread(prepare_nodes.prepare(operator)))
         again_s, found = _timed(lambda: in_thread(provision(settings)))
-        files_again_s, _ = _timed(lambda: in_thread(node_files.prepare(operator)))
+        files_again_s, _ = _timed(lambda: in_thread(prepare_nodes.prepare(operator)))
         check_s, checked = _timed(lambda: in_thread(check(settings)))
         server.stop(signal.SIGKILL)
         recovery_s, _ = _timed(server.start)
@@ -71,7 +71,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 
 def _configuration(directory: Path) -> "Configuration":
-    from cli.profile import document_for
+    from cli.embedded.profile import document_for
     from meshkit.configuration.load import load
     from tests.bench.setup import SECRETS
     from tests.dbinit.server import free_port

@@ -18,7 +18,7 @@ import grpc.aio
 import psutil
 from rich.console import Console
 
-from cli import market_feeds, pace
+from cli.embedded import feeds, timing
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
@@ -55,7 +55,7 @@ class Used:
 
 def run() -> Report:
     """Measure as many feeds as the simulated market prices."""
-    return measure(market_feeds.parse(market_feeds.ALL))
+    return measure(feeds.parse(feeds.ALL))
 
 
 def measure(names: tuple[str, ...]) -> Report:
@@ -75,7 +75,7 @@ async def _measure(mesh: Mesh, names: tuple[str, ...]) -> Report:
             reached_s[phase] = time.monotonic() - began_s
         await until(lambda: len(counted) == len(names), "a round of every feed", _START_S)
         first_s = time.monotonic() - began_s
-        window_s = max(_LEAST_S, _LEAST_ROUNDS * pace.round_ms(len(names)) / 1000)
+        window_s = max(_LEAST_S, _LEAST_ROUNDS * timing.round_ms(len(names)) / 1000)
         used, written, rounds = await _used(mesh), await _written(mesh), counted.copy()
         started_s = time.monotonic()
         await asyncio.sleep(window_s)
@@ -94,7 +94,7 @@ async def _measure(mesh: Mesh, names: tuple[str, ...]) -> Report:
         Row("start to all jobs made", reached_s[operator_pb.FEED_PHASE_RUNNING], "s"),
         Row("start to a round of every feed", first_s, "s"),
         Row("rounds that contracts took", made / minutes, "rounds/min"),
-        Row("  wanted", len(names) * 60_000 / pace.round_ms(len(names)), "rounds/min"),
+        Row("  wanted", len(names) * 60_000 / timing.round_ms(len(names)), "rounds/min"),
         Row("feeds without a round meanwhile", sum(not rounds_after[name] for name in names), "feeds", at_most=0),
         Row("CPU of the whole mesh, 100 is one core", sum(cpu_percent.values()), "%", at_most=200),
         *(Row(f"  {name}", percent, "%") for name, percent in sorted(cpu_percent.items()) if percent >= 0.5),
@@ -109,8 +109,8 @@ async def _measure(mesh: Mesh, names: tuple[str, ...]) -> Report:
         Row("write-ahead log", (written_after.wal_bytes - written.wal_bytes) / minutes / 1e6, "MB/min"),
     )
     notes = (
-        f"measured over {minutes * 60:.0f} s; deltaRound is {pace.round_ms(len(names))} ms, which the embedded profile "
-        "chooses by the number of feeds",
+        f"measured over {minutes * 60:.0f} s; deltaRound is {timing.round_ms(len(names))} ms, which the embedded "
+        "profile chooses by the number of feeds",
         "rows and transactions are those of all four oracles together",
     )
     return Report(f"{len(names)} feeds on 5 nodes", rows, notes)
@@ -195,6 +195,6 @@ def _port(directory: Path) -> int:
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        measure(market_feeds.parse(market_feeds.ALL)[: int(argument)]).show(Console(width=120))
+        measure(feeds.parse(feeds.ALL)[: int(argument)]).show(Console(width=120))
     if not sys.argv[1:]:
         run().show(Console(width=120))

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from chainlink.contract import aggregator as calls
+from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
-from services.oracle.chain import aggregator as calls
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.limits import LocalLimits, peer_limits
-from services.oracle.ocr.ports import Network
-from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
+from services.oracle.ocr.ports import Network, Ports
+from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host
@@ -146,9 +147,9 @@ async def gas(n: int) -> int:
         aggregator = await Aggregator.deploy(anvil)
         signers = [oracle.signing_address for oracle in committee.public.oracles]
         await aggregator.configure(signers, committee.transmitters, f, b"")
-        _, digest = calls.decode_config_details(
-            await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS)
-        )
+        digest = calls.decode_config_details(
+            await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS.selector)
+        ).config_digest
         await anvil.fund(committee.transmitters[0])
         used = 0
         for round_number in (1, 2, 3):
@@ -196,12 +197,9 @@ def _start(stack: AsyncExitStack, committee: Committee, networks: Sequence[Netwo
         runner = Runner(
             committee.shared[index],
             committee.keys[index],
+            network,
+            Ports(world, world, world, world),
             clock=SystemClock(),
-            data_source=world,
-            reader=world,
-            transmitter=world,
-            network=network,
-            store=world,
             limits=LocalLimits(),
             on_trace=watch.on_trace,
         )

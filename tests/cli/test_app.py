@@ -28,6 +28,10 @@ def feedmesh(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("status", "--run-dir", "/nonexistent"), 1, "no mesh runs here"),
         (("db", "status", "--run-dir", "/nonexistent"), 1, "no mesh runs here"),
         (("quote", "BTC", "--run-dir", "/nonexistent"), 2, "BASE/QUOTE"),
+        (("run", "--nodes", "many"), 2, "--nodes"),
+        (("status", "--nonsense"), 2, "--nonsense"),
+        (("check",), 2, "--config"),
+        (("nonsense",), 2, "nonsense"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments: tuple[str, ...], exit_code: int, message: str) -> None:
@@ -77,3 +81,36 @@ def test_every_command_explains_itself(command: str) -> None:
 
     assert done.returncode == 0
     assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("run", "--help"), ("feeds", "--known"), ("feeds", "lint", "--offline"), ("nonsense",)],
+    ids=" ".join,
+)
+def test_who_asks_no_server_pays_for_none(arguments: tuple[str, ...]) -> None:
+    """Help, the lists of what is known and refused arguments load nothing that only talking with a mesh needs."""
+    program = "import sys; from cli.app import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+    assert "typer" in loaded
+    assert set() == loaded & {"aiohttp", "grpc", "google.protobuf", "web3", "asyncpg", "uvloop"}
+
+
+def test_help_reads_no_configuration() -> None:
+    """The models of the configuration are for commands that read one."""
+    program = "import sys, cli.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert set() == set(done.stdout.split()) & {"pydantic", "orjson", "asyncio", "aiohttp", "grpc", "web3"}
+
+
+def test_help_without_a_command_is_a_wrong_call() -> None:
+    """Who gives no command sees what there is, and the exit code of wrong arguments."""
+    done = feedmesh()
+
+    assert (2, "") == (done.returncode, done.stderr)
+    assert "Usage" in done.stdout

@@ -11,18 +11,16 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
-from eth_abi.abi import decode
-from eth_utils.address import to_checksum_address
 
+from chainlink.contract.aggregator import LATEST_CONFIG_DETAILS, NEW_TRANSMISSION, decode_config_details
 from chainlink.ocr.offchain_config import OffchainConfig
+from chainlink.ocr.report_context import read_context_tag
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
-from chainlink.rpc.answers import blob
 from services.operator.onchain import ocr_config
-from services.oracle.chain.aggregator import LATEST_CONFIG_DETAILS, decode_config_details
 from services.oracle.ocr.schedule import leader, leader_key
 from tests.dbinit.server import Server
 from tests.interop.participant import Participant
-from tests.oracle.anvil import NEW_TRANSMISSION, OWNER, Aggregator, Anvil
+from tests.oracle.anvil import OWNER, Aggregator, Anvil
 from tests.oracle.conftest import node_url
 from tests.oracle.network import NodeProcess, set_up_bootstrap, set_up_oracle
 from tests.oracle.ocr.committee import MS, S
@@ -80,8 +78,8 @@ class Network:
 
     async def config_digest(self) -> bytes:
         """Return the digest of the contract's configuration."""
-        data = await self.aggregator.anvil.rpc.eth_call(self.aggregator.address, LATEST_CONFIG_DETAILS)
-        return decode_config_details(data)[1]
+        data = await self.aggregator.anvil.rpc.eth_call(self.aggregator.address, LATEST_CONFIG_DETAILS.selector)
+        return decode_config_details(data).config_digest
 
     async def configure(self, timings: OffchainConfig = TIMINGS, *, leaders: Sequence[int] = ()) -> None:
         """Write a configuration as our operator encodes it; `leaders` are those of the first epochs."""
@@ -104,17 +102,18 @@ class Network:
         """Return what the contract took under its present configuration, oldest first."""
         transmitters = [oracle.evm.address for oracle in self.oracles]
         rpc, digest = self.aggregator.anvil.rpc, await self.config_digest()
-        logs = await rpc.logs(self.aggregator.address, NEW_TRANSMISSION, 0, await rpc.number("eth_blockNumber"))
+        logs = await rpc.logs(self.aggregator.address, NEW_TRANSMISSION.topic, 0, await rpc.number("eth_blockNumber"))
         found = []
         for log in logs:
-            types = ("int192", "address", "int192[]", "bytes", "bytes32")
-            answer, sender, _, observers, context = decode(types, blob(log["data"]))
-            if context[11:27] != digest:
+            said = NEW_TRANSMISSION.decode(log)
+            context = read_context_tag(said["rawReportContext"])
+            if context.config_digest != digest:
                 continue
-            epoch = int.from_bytes(context[27:31], "big")
+            epoch = context.epoch
             leads = leader(epoch, self.leader_key, len(self.oracles))
-            index = transmitters.index(to_checksum_address(sender))
-            found.append(Accepted(digest, epoch, context[31], leads, index, tuple(observers), answer))
+            index = transmitters.index(said["transmitter"])
+            observers = tuple(said["observers"])
+            found.append(Accepted(digest, epoch, context.round, leads, index, observers, said["answer"]))
         return found
 
     async def until_accepted(

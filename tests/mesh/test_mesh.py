@@ -261,6 +261,32 @@ def _pids(mesh: Mesh) -> dict[str, int]:
     return {name: service["pid"] for name, service in mesh.status().items() if service["pid"]}
 
 
+def test_a_feed_is_added_and_removed(mesh: Mesh) -> None:
+    """A new feed gets its contract and its rounds while the mesh runs and is shown; removed, the others go on."""
+    document = json.loads((mesh.data_dir / "configuration.json").read_text())
+    former, more = mesh.directory / "former.json", mesh.directory / "more.json"
+    former.write_text(json.dumps(document))
+    document["solution"]["mesh"]["feeds"].append("SOL / USD")
+    more.write_text(json.dumps(document))
+    tried = json.loads(mesh.command("apply", "--config", str(more), "--dry-run", "--json").stdout)
+    nodes = {name: pid for name, pid in _pids(mesh).items() if name.startswith("chainlink-node-")}
+    mesh.command("apply", "--config", str(more))
+    mesh.more_rounds({"SOL / USD": 0}, 120)
+    after = _pids(mesh)
+    mesh.command("apply", "--config", str(former))
+    wait_until("the operator is back", lambda: ["healthy"] == _states(mesh, ["operator"]), 60)
+    wait_until("the feed is gone", lambda: list(FEEDS) == list(mesh.feeds()), 60)
+    wait_until_rounds(mesh)
+
+    assert ["solution.mesh.feeds"] == tried["keys"]
+    assert {"operator": "restarted", "price-aggregator": "restarted"} == {
+        change["name"]: change["change"] for change in tried["changes"]
+    }
+    assert "SOL / USD: a contract will be deployed, unless one was before" in tried["consequences"]
+    assert nodes == {name: after[name] for name in nodes}
+    assert mesh.process.poll() is None
+
+
 def test_second_mesh_is_refused(mesh: Mesh) -> None:
     """A second mesh on the same directories says who holds them and leaves the first alone."""
     second = subprocess.run(

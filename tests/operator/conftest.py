@@ -19,8 +19,8 @@ from services.operator.config import (
     OperatorConfig,
     Ports,
 )
-from services.operator.nodes import node_files
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes import prepare_nodes
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
@@ -68,7 +68,7 @@ def _config(tmp_path: Path) -> OperatorConfig:
 @pytest.fixture(name="prepared", scope="package")
 def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
     """Give five nodes; their files are elsewhere than the configuration says."""
-    return asyncio.run(node_files.prepare(_config_in(tmp_path_factory.mktemp("prepared"))))
+    return asyncio.run(prepare_nodes.prepare(_config_in(tmp_path_factory.mktemp("prepared"))))
 
 
 @pytest.fixture(name="anvil", scope="package")

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from chainlink.errors import KeyUnreadable
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.units import NS_PER_S, parse_duration_ns
 
 EMAIL = "operator@example.com"
 PASSWORD = "an-api-password-of-24-ch"
@@ -195,7 +196,7 @@ class FakeNode:
 def job_attributes(text: str) -> dict[str, Any]:
     """Return a job's attributes as a node answers them: durations and defaults in Go's manner."""
     spec = tomllib.loads(text)
-    milliseconds = int(spec.get("observationTimeout", "10000ms").removesuffix("ms"))
+    timeout_ns = parse_duration_ns(spec.get("observationTimeout", "10s"))
     return {
         "name": spec["name"],
         "type": spec["type"],
@@ -207,7 +208,7 @@ def job_attributes(text: str) -> dict[str, Any]:
             "isBootstrapPeer": spec["isBootstrapPeer"],
             "keyBundleID": spec.get("keyBundleID"),
             "transmitterAddress": spec.get("transmitterAddress"),
-            "observationTimeout": f"{milliseconds / 1000:g}s",
+            "observationTimeout": f"{timeout_ns / NS_PER_S:g}s",
             "blockchainTimeout": "20s",
             "evmChainID": spec["evmChainID"],
         },

@@ -8,7 +8,7 @@ from eth_utils.crypto import keccak
 
 from chainlink.keys.ocr1 import OcrKeyBundle
 from services.operator.config import OperatorConfig
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from tests.operator.anvil import Anvil
 from tests.waiting import until

@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 from tests.operator.anvil import free_port
 from tests.operator.fake_node import FakeNode, serving
 

@@ -14,9 +14,10 @@ from meshkit import client
 from meshkit.clock import ManualClock
 from meshkit.server import LIVENESS, MeshServer
 from services.operator import reconcile_loop
+from services.operator.outcome import Outcome
 from services.operator.pass_watch import LOOK_S, PassWatch, longest_pass_s
 from services.operator.reconcile_loop import STEADY_S
-from services.operator.reconciler import Outcome, Part
+from services.operator.reconciler import Part
 
 BOUND_S = 100.0
 Health = Callable[[], Awaitable[list[str]]]

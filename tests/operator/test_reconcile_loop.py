@@ -8,8 +8,9 @@ from meshkit.clock import ManualClock
 from meshkit.errors import MeshError, Unavailable
 from services.operator import reconcile_loop
 from services.operator.errors import TopupRequired
+from services.operator.outcome import Outcome
 from services.operator.reconcile_loop import FAILING_S, HASTY_PASSES, STARTING_S, STEADY_S, Journal
-from services.operator.reconciler import Outcome, Part
+from services.operator.reconciler import Part
 
 
 def _outcome(*changes: str, **errors: MeshError) -> Outcome:

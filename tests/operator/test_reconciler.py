@@ -8,13 +8,13 @@ from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable, TopupRequired
-from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts
+from services.operator.feed_phase import FeedPhase
+from services.operator.nodes.prepare_nodes import Preparation
+from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
-from services.operator.reconcile import FeedPhase
 from services.operator.reconciler import Reconciler
-from services.operator.saved_state import FeedStore
 from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
 from tests.operator.fake_node import FakeNode
 from tests.operator.running_nodes import fake_nodes, free_base
@@ -39,7 +39,7 @@ async def _reconciling(config: OperatorConfig, prepared: Preparation) -> AsyncIt
     """Give a reconciler as a fresh process would have it: what it knows is in the state file."""
     chain = Chain(config.chain.endpoints, CHAIN_ID)
     sender = Sender(chain, config.credentials.faucet_private_key, config.chain.gas_price_wei, SystemClock(), 20)
-    store = FeedStore(config.data.operator / "feeds.json", CHAIN_ID)
+    store = KnownContracts(config.data.operator / "feeds.json", CHAIN_ID)
     reconciler = Reconciler(config, prepared, chain, sender, store, SystemClock())
     try:
         yield reconciler
@@ -71,7 +71,7 @@ async def test_one_pass_sets_up_everything(
         assert {"feedmesh-quotes": "http://127.0.0.1:3000/quotes/batch"} == fake.bridges
         assert await chain.balance_wei(node.identity.transmitter_address) >= 10**17
     for feed in meshed.feeds:
-        state = await contracts.state(chain, records[feed.name].address)
+        state = await feed_contract.state(chain, records[feed.name].address)
         assert state is not None
         assert (feed.name, 1, records[feed.name].config_digest) == (
             state.description,
@@ -150,7 +150,7 @@ async def test_a_changed_protocol_setting_reaches_the_chain(
     for feed in _FEEDS:
         assert before[feed].address == after[feed].address
         assert before[feed].config_digest != after[feed].config_digest
-        state = await contracts.state(chain, after[feed].address)
+        state = await feed_contract.state(chain, after[feed].address)
         assert state is not None
         assert 2 == state.config_count
 

@@ -20,8 +20,8 @@ from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import client
 from meshkit.paths import DataDir
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_files
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes import prepare_nodes
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
 from tests.operator.reports import transmit
@@ -255,4 +255,4 @@ async def _runs(stub: "OperatorServiceAsyncStub") -> bool:
 
 async def _own_view(setting: Setting, config: OperatorConfig) -> Preparation:
     """Read the keys that the process made: preparing again changes nothing."""
-    return await node_files.prepare(replace(config, data=DataDir(setting.data_dir)))
+    return await prepare_nodes.prepare(replace(config, data=DataDir(setting.data_dir)))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from chainlink.contract import aggregator as contract
 from chainlink.contract.artifact import load
-from chainlink.rpc.answers import blob, quantity
+from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcUnavailable
@@ -21,7 +22,7 @@ from tests.oracle.ports import eventually, free_port
 
 CHAIN_ID = 1337
 OWNER = "0x00000000000000000000000000000000000A11CE"
-NEW_TRANSMISSION = keccak(text="NewTransmission(uint32,int192,address,int192[],bytes,bytes32)")
+NEW_TRANSMISSION = contract.NEW_TRANSMISSION.topic
 
 
 class Anvil:
@@ -110,15 +111,10 @@ class Aggregator:
 
     async def configure(self, signers: Sequence[str], transmitters: Sequence[str], f: int, encoded: bytes) -> None:
         """Set payees and configuration."""
-        payees = keccak(text="setPayees(address[],address[])")[:4]
-        await self.anvil.send(
-            OWNER, self.address, payees + encode(("address[]", "address[]"), (transmitters, transmitters))
-        )
-        types = ("address[]", "address[]", "uint8", "uint64", "bytes")
-        config = keccak(text="setConfig(address[],address[],uint8,uint64,bytes)")[:4]
-        await self.anvil.send(
-            OWNER, self.address, config + encode(types, (list(signers), list(transmitters), f, 1, encoded))
-        )
+        payees = contract.SET_PAYEES.call_data(list(transmitters), list(transmitters))
+        await self.anvil.send(OWNER, self.address, payees)
+        config = contract.SET_CONFIG.call_data(list(signers), list(transmitters), f, 1, encoded)
+        await self.anvil.send(OWNER, self.address, config)
 
     async def request_round(self) -> None:
         """Ask the oracles for a round."""
@@ -126,14 +122,13 @@ class Aggregator:
 
     async def latest_round(self) -> tuple[int, int]:
         """Return the latest round id and its answer."""
-        data = await self.anvil.rpc.eth_call(self.address, keccak(text="latestRoundData()")[:4])
-        round_id, answer, *_ = decode(("uint80", "int256", "uint256", "uint256", "uint80"), data)
-        return round_id, answer
+        data = await self.anvil.rpc.eth_call(self.address, contract.LATEST_ROUND_DATA.selector)
+        latest = contract.decode_round_data(data)
+        return latest.round_id, latest.answer
 
     async def transmissions(self) -> list[tuple[str, bytes]]:
         """Return transmitter and observers of every round so far."""
         head = await self.anvil.rpc.number("eth_blockNumber")
         logs = await self.anvil.rpc.logs(self.address, NEW_TRANSMISSION, 0, head)
-        types = ("int192", "address", "int192[]", "bytes", "bytes32")
-        decoded = [decode(types, blob(log["data"])) for log in logs]
-        return [(to_checksum_address(values[1]), values[3]) for values in decoded]
+        said = [contract.NEW_TRANSMISSION.decode(log) for log in logs]
+        return [(accepted["transmitter"], accepted["observers"]) for accepted in said]

@@ -1,5 +1,6 @@
 """An adapter: answers the bridge requests of the nodes with a price that moves."""
 
+import asyncio
 from collections import Counter
 from decimal import Decimal
 
@@ -16,6 +17,8 @@ class QuoteServer:
         self.url = f"http://127.0.0.1:{self.port}/quotes/batch"
         self.price = Decimal(price)
         self.requests: list[object] = []
+        self.hangs = False
+        self._ended = asyncio.Event()
         self.agents: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
 
@@ -29,11 +32,14 @@ class QuoteServer:
 
     async def stop(self) -> None:
         """Close."""
+        self._ended.set()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.requests.append(await request.json())
+        if self.hangs:
+            await self._ended.wait()
         self.agents[request.headers.get("User-Agent", "")] += 1
         self.price += Decimal("0.01")
         return web.json_response({"data": {"result": str(self.price)}, "statusCode": 200})

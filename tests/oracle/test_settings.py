@@ -6,7 +6,6 @@ import pytest
 
 from services.oracle.errors import SettingInvalid
 from services.oracle.settings import ApiCredentials, read_config, read_secrets
-from services.oracle.units import format_duration, parse_duration, parse_size, parse_wei
 
 CONFIG = """
 RootDir = '/data/node-1'
@@ -156,14 +155,3 @@ def test_missing_file(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(SettingInvalid, match=r"nothing\.toml"):
         read_config(tmp_path / "nothing.toml")
-
-
-def test_units() -> None:
-    """Quantities are read as Go and the node write them."""
-    assert [90.0, 0.1, 0.0, 5400.0] == [parse_duration(text) for text in ("1m30s", "100ms", "0", "1.5h")]
-    assert ["1m30s", "1.125s", "500ms", "0s", "1h0m0s"] == [format_duration(s) for s in (90, 1.125, 0.5, 0, 3600)]
-    assert [32768, 10**6, 256_000] == [parse_size(text) for text in ("32768b", "1mb", "256KB")]
-    assert [5 * 10**9, 1, 10**18] == [parse_wei(text) for text in ("5 gwei", "1", "1 ether")]
-    for refused, parse in (("soon", parse_duration), ("10", parse_duration), ("x", parse_size), ("0.5 wei", parse_wei)):
-        with pytest.raises(ValueError):
-            parse(refused)

@@ -101,7 +101,7 @@ SCENARIOS: dict[str, Callable[[], list[ServiceSpec]]] = {
     ],
     "changed": lambda: [
         sleeper("first"),
-        replace(sleeper("third"), settings="new"),
+        replace(sleeper("third"), environment=ENVIRONMENT | {"CHANGED": "1"}),
         sleeper("fourth", healthy("first")),
     ],
     "calm": lambda: [sleeper("calm")],

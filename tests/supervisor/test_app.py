@@ -20,6 +20,17 @@ from tests.supervisor.started import Start
 from tests.waiting import until
 
 
+def test_the_supervisor_holds_no_library_that_it_does_not_use() -> None:
+    """What reads configurations, and what draws on terminals, is loaded by other processes."""
+    script = (
+        "import sys, services.supervisor.app as app; "
+        "print([name for name in ('pydantic', 'eth_keys', 'rich', 'aiohttp', 'psutil') if sys.modules.get(name)])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert "[]\n" == ran.stdout
+
+
 async def test_sigterm_stops_in_order_and_leaves_nothing(start: Start) -> None:
     """Exit 0, every process gone, the run directory with sockets, lock and counters gone, the log files there."""
     supervisor = start("chain")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meshkit.errors import FailedPrecondition
+from meshkit.own_directory import DirectoryNotOurs
 from meshkit.paths import RunDir
 from services.supervisor.errors import AlreadyRunning
 from services.supervisor.run_dir_lock import RunDirLock
@@ -15,6 +16,7 @@ from services.supervisor.run_dir_lock import RunDirLock
 _TAKE = """
 import os, sys
 from pathlib import Path
+from meshkit.own_directory import DirectoryNotOurs
 from meshkit.paths import RunDir
 from services.supervisor.run_dir_lock import RunDirLock
 lock = RunDirLock(RunDir(Path(sys.argv[1]))).__enter__()
@@ -78,3 +80,12 @@ def test_a_directory_that_cannot_be_used_is_named(run_dir: Path) -> None:
         RunDirLock(RunDir(run_dir / "file/run")),
     ):
         pass
+
+
+def test_a_directory_that_others_may_write_is_refused(run_dir: Path) -> None:
+    """Whoever could replace the configuration there would have programs of his run."""
+    run_dir.chmod(0o770)
+    with pytest.raises(DirectoryNotOurs, match=r"solution\.mesh\.runDir .* can be written by others"):
+        RunDirLock(RunDir(run_dir)).__enter__()
+
+    assert [] == list(run_dir.iterdir())

@@ -54,7 +54,7 @@ async def served(specs: list[ServiceSpec], run_dir: Path) -> AsyncIterator[Serve
         async def make_plan(path: Path) -> MeshPlan:
             return MeshPlan(settings, tuple(scenario_specs(path.read_text())))
 
-        applier = Applier(run_dir / "scenario", settings, mesh.supervision, lock, make_plan)
+        applier = Applier(run_dir / "scenario", MeshPlan(settings, tuple(specs)), mesh.supervision, lock, make_plan)
         servicer = SupervisorService(mesh.supervision, mesh.logs, applier)
         server.add(rpc.add_SupervisorServiceServicer_to_server, servicer, NAME)
         async with server, channel(run_dir / "supervisor.sock") as connection:

@@ -105,7 +105,7 @@ class Yahoofinance(Dialect):
         tick = self.tick(listed)
         kind, exchange, zone = _place(name)
         return {
-            "currency": "GBp" if name in PENCE else listed.pair.quote,
+            "currency": self.venue.control.fault.currency or ("GBp" if name in PENCE else listed.pair.quote),
             "symbol": name,
             "exchangeName": exchange,
             "instrumentType": kind,

@@ -11,7 +11,7 @@ from services.aggregator.prices.quote import Quote, Result
 
 
 @dataclass(slots=True)
-class Entry:
+class QuoteChange:
     """Hold a pair's present quote or error and the sequence number of the change that brought it."""
 
     sequence: int
@@ -19,7 +19,7 @@ class Entry:
     result: Result
 
 
-class Board:
+class CurrentQuotes:
     """
     Hold the latest result of each pair.
 
@@ -35,25 +35,25 @@ class Board:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sequence = clock.time_ms() * 1000
-        self._entries: dict[Pair, Entry] = {}
+        self._changes: dict[Pair, QuoteChange] = {}
         self._wakers: set[asyncio.Event] = set()
         self.version = 0
         self._followed: Counter[Pair] = Counter()
 
     def get(self, pair: Pair) -> Result | None:
         """Return the latest result of a pair, which may be stale, or None before the first."""
-        entry = self._entries.get(pair)
-        return None if entry is None else entry.result
+        change = self._changes.get(pair)
+        return None if change is None else change.result
 
-    def post(self, pair: Pair, result: Result) -> None:
+    def put(self, pair: Pair, result: Result) -> None:
         """Put a pair's new result in place; it is numbered and sent only if it is a change, as after an expiry."""
         self.version += 1
-        entry = self._entries.get(pair)
-        if entry is not None and _face(entry.result) == _face(result) and not self._is_expired(entry):
-            entry.result = result
+        change = self._changes.get(pair)
+        if change is not None and _shown(change.result) == _shown(result) and not self._is_expired(change):
+            change.result = result
             return
         self._sequence += 1
-        self._entries[pair] = Entry(self._sequence, pair, result)
+        self._changes[pair] = QuoteChange(self._sequence, pair, result)
         for waker in self._wakers:
             waker.set()
 
@@ -61,8 +61,8 @@ class Board:
         """Tell whether somebody follows the pair now."""
         return self._followed[pair] > 0
 
-    async def follow(self, pairs: Collection[Pair], after: int) -> AsyncIterator[Entry]:
-        """Yield the entries of these pairs with a sequence above `after`, oldest change first, without end."""
+    async def follow(self, pairs: Collection[Pair], after: int) -> AsyncIterator[QuoteChange]:
+        """Yield the changes of these pairs with a sequence above `after`, oldest change first, without end."""
         waker = asyncio.Event()
         self._wakers.add(waker)
         self._followed.update(pairs)
@@ -70,25 +70,25 @@ class Board:
             while True:
                 waker.clear()
                 changed = [
-                    (entry.sequence, pair)
+                    (change.sequence, pair)
                     for pair in pairs
-                    if (entry := self._entries.get(pair)) is not None and entry.sequence > after
+                    if (change := self._changes.get(pair)) is not None and change.sequence > after
                 ]
                 for after, pair in sorted(changed):
-                    entry = self._entries[pair]
+                    change = self._changes[pair]
                     # The follower may have taken long: what changed since has a number to come.
-                    if entry.sequence == after and not self._is_expired(entry):
-                        yield Entry(entry.sequence, pair, entry.result)
+                    if change.sequence == after and not self._is_expired(change):
+                        yield QuoteChange(change.sequence, pair, change.result)
                 await waker.wait()
         finally:
             self._wakers.discard(waker)
             self._followed.subtract(pairs)
 
-    def _is_expired(self, entry: Entry) -> bool:
-        return isinstance(entry.result, Quote) and entry.result.expires_at <= self._clock.monotonic()
+    def _is_expired(self, change: QuoteChange) -> bool:
+        return isinstance(change.result, Quote) and change.result.expires_at <= self._clock.monotonic()
 
 
-def _face(result: Result) -> object:
+def _shown(result: Result) -> object:
     if isinstance(result, Quote):
         return (result.price, result.status, tuple(quote.source for quote in result.sources))
     return result.reason

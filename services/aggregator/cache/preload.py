@@ -10,7 +10,7 @@ from meshkit.errors import InvalidInput
 from meshkit.log import get_logger
 from services.aggregator.prices.pair import Pair, parse_pair
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 Entry = tuple[str, Pair]
 
@@ -46,9 +46,9 @@ def load(path: Path, enabled: Collection[str]) -> list[Entry]:
     try:
         document = orjson.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        log.warning("pairs_file_not_read", path=str(path), error=str(error))
+        _log.warning("pairs_file_not_read", path=str(path), error=str(error))
         return []
     entries, skipped = parse(document, enabled)
     for reason, count in sorted(skipped.items()):
-        log.warning("pairs_skipped", path=str(path), reason=reason, count=count)
+        _log.warning("pairs_skipped", path=str(path), reason=reason, count=count)
     return entries

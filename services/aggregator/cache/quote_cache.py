@@ -1,6 +1,7 @@
 """Accepted prices by source and pair, each until it expires."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from cachetools import TLRUCache
 
@@ -39,6 +40,12 @@ class QuoteCache:
     def get(self, source: str, pair: Pair) -> SourceQuote | None:
         """Return the quote if it is still fresh."""
         return self._quotes.get((source, pair))
+
+    def shorten(self, source: str, pair: Pair, until: float) -> None:
+        """Let a quote end at a monotonic moment, if it is there and would last longer."""
+        quote = self.get(source, pair)
+        if quote is not None and quote.expires_at > until:
+            self._quotes[source, pair] = replace(quote, expires_at=until)
 
     def drop(self, source: str, pair: Pair) -> None:
         """Forget a quote, if it is there."""

@@ -22,7 +22,7 @@ class CircuitState(IntEnum):
     OPEN = 2
 
 
-class Circuit:
+class CircuitBreaker:
     """Hold one source's circuit; moments are monotonic seconds. It is open for 0.5 s at first, at most `longest_s`."""
 
     def __init__(self, longest_s: float) -> None:

@@ -1,10 +1,15 @@
 """Prices computed from two prices, in decimal arithmetic of 30 digits; values in, values out."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from decimal import Decimal
 
-from services.aggregator.prices.median import DIGITS, spread_of
+from meshkit.errors import MeshError
+from services.aggregator.prices.errors import ConversionMissing
+from services.aggregator.prices.median import DIGITS, median, spread_of
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote
+from services.aggregator.prices.unit_error import ratio
 
 
 def quotient(feed: Pair, numerator: Quote, denominator: Quote) -> Quote:
@@ -24,7 +29,8 @@ def quotient(feed: Pair, numerator: Quote, denominator: Quote) -> Quote:
         status=QuoteStatus.FRESH if both_fresh else QuoteStatus.DEGRADED,
         sources=numerator.sources + denominator.sources,
         spread_bps=spread_of(highest, lowest, price),
-        outliers=numerator.outliers + denominator.outliers,
+        left_out=numerator.left_out + denominator.left_out,
+        notes=tuple(dict.fromkeys(numerator.notes + denominator.notes)),
     )
 
 
@@ -35,3 +41,42 @@ def converted(quote: SourceQuote, rate: Quote) -> SourceQuote:
         price=DIGITS.multiply(quote.price, rate.price),
         expires_at=min(quote.expires_at, rate.expires_at),
     )
+
+
+def in_currency(
+    quotes: Iterable[SourceQuote],
+    conversion: Callable[[Pair], Pair | None],
+    rate: Callable[[Pair], Quote | None],
+    bound_bps: int,
+) -> tuple[list[SourceQuote], dict[str, MeshError]]:
+    """
+    Return the prices in the feed's own currency, and why the others are none.
+
+    A price in a stablecoin is converted by the coin's live price. Without that it is taken as it stands only if it is
+    within `bound_bps` basis points of the median of the others, which shows that the coin is worth what it should be.
+
+    Args:
+        quotes: The prices as the sources have them.
+        conversion: Return the pair that turns a source's pair into the feed's currency, None if nothing has to.
+        rate: Return the live price of such a pair, if there is one.
+        bound_bps: How far from one the coin may be where its price is not known.
+    """
+    usable: list[SourceQuote] = []
+    unknown: list[tuple[SourceQuote, Pair]] = []
+    for quote in quotes:
+        pair = conversion(quote.pair)
+        live = None if pair is None else rate(pair)
+        if pair is None:
+            usable.append(quote)
+        elif live is not None:
+            usable.append(converted(quote, live))
+        else:
+            unknown.append((quote, pair))
+    failures: dict[str, MeshError] = {}
+    centre = median([quote.price for quote in usable]) if usable else None
+    for quote, pair in unknown:
+        if centre is not None and ratio(quote.price, centre) <= 1 + Decimal(bound_bps) / 10_000:
+            usable.append(quote)
+        else:
+            failures[quote.source] = ConversionMissing(quote.source, pair)
+    return usable, failures

@@ -12,12 +12,14 @@ Why there is no price.
     │   └── TooManyPairs         the registry is full until inactive pairs are removed
     ├── Unavailable
     │   ├── TooFewSources        fewer sources are fresh and in agreement than a median needs
-    │   ├── SourcesDisagree      the sources are too far apart for any of them to be trusted
+    │   ├── SourcesDisagree      no majority of the sources is near enough together to be trusted
+    │   ├── PriceUnconfirmed     the sources agree, but the price is too far from the last one to be believed yet
     │   ├── ConversionMissing    a price in a stablecoin cannot be converted, as there is no fresh price of the coin
     │   ├── ProviderFault        the source cannot be reached or reports a fault of its own
     │   ├── AccessRefused        the source refuses our key or our address
     │   ├── MalformedAnswer      the source's answer is not what it documents
     │   └── PriceRefused         the source's price failed validation
+    │       └── MarketHalted     nobody trades on the pair's market now
     └── DeadlineExceeded
         ├── SourceTimeout        the source did not answer in its time
         └── QuoteTimeout         the caller's time is over; the fetch goes on and fills the cache
@@ -30,7 +32,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from meshkit.errors import DeadlineExceeded, MeshError, NotFound, RateLimited, Unavailable
+from services.aggregator.prices.median import median, spread_bps
 from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.price import plain_text
 
 
 class UnknownPair(NotFound):
@@ -125,15 +129,39 @@ class TooFewSources(Unavailable):
 
 
 class SourcesDisagree(Unavailable):
-    """The sources are too far apart for any of them to be trusted."""
+    """No majority of the sources is near enough together to be trusted."""
 
     reason = "SOURCES_DISAGREE"
 
-    def __init__(self, pair: Pair, spread_bps: Decimal, bound_bps: int) -> None:
-        super().__init__(f"the sources of {pair} are {spread_bps} basis points apart, allowed are {bound_bps}")
+    def __init__(self, pair: Pair, prices: Mapping[str, Decimal], bound_bps: int | None) -> None:
+        said = ", ".join(f"{source} {plain_text(price)}" for source, price in sorted(prices.items()))
+        spread = spread_bps(list(prices.values()), median(list(prices.values())))
+        allowed = "" if bound_bps is None else f", those of a majority may be {bound_bps} apart"
+        super().__init__(f"the prices of {pair} are {spread} basis points apart{allowed} ({said})")
         self.pair = pair
-        self.spread_bps = spread_bps
+        self.prices = prices
         self.bound_bps = bound_bps
+
+
+class PriceUnconfirmed(Unavailable):
+    """
+    The sources agree, but the price is too far from the last one to be believed yet.
+
+    Attributes:
+        wait_s: How soon it may be believed if the sources say it again; None if nobody can tell.
+    """
+
+    reason = "PRICE_UNCONFIRMED"
+
+    def __init__(
+        self, pair: Pair, price: Decimal, last: Decimal | None, rule: str, why: str, wait_s: float | None = None
+    ) -> None:
+        before = "" if last is None else f", after {plain_text(last)}"
+        super().__init__(f"the price of {pair} is not believed yet: {plain_text(price)}{before}: {why}")
+        self.pair = pair
+        self.price = price
+        self.rule = rule
+        self.wait_s = wait_s
 
 
 class ConversionMissing(Unavailable):
@@ -175,6 +203,10 @@ class MalformedAnswer(_OfSource):
     reason = "MALFORMED_ANSWER"
 
 
+# Of these rules a price may fall foul and yet be right.
+_DOUBTS = frozenset({"first", "jump", "rate", "unit"})
+
+
 class PriceRefused(_OfSource):
     """The source's price failed validation."""
 
@@ -185,6 +217,20 @@ class PriceRefused(_OfSource):
         self.pair = pair
         self.rule = rule
         self.found = found
+
+    @property
+    def is_doubt(self) -> bool:
+        """Tell whether the price is plausible in itself, and other sources may confirm it."""
+        return self.rule in _DOUBTS
+
+
+class MarketHalted(PriceRefused):
+    """Nobody trades on the pair's market now, so that its last price is no price of now."""
+
+    reason = "MARKET_HALTED"
+
+    def __init__(self, source: str, pair: Pair, status: str) -> None:
+        super().__init__(source, pair, status, "nobody trades on its market", rule="halted")
 
 
 class SourceTimeout(DeadlineExceeded):

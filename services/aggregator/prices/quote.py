@@ -15,6 +15,16 @@ class QuoteStatus(StrEnum):
     DEGRADED = "degraded"
 
 
+class Verdict(StrEnum):
+    """Tell what became of a source's fresh price in the making of a feed's price."""
+
+    USED = "used"
+    OUTLIER = "outlier"
+    OLDER = "older"
+    UNIT = "unit"
+    APART = "apart"
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """
@@ -78,15 +88,24 @@ class SourceQuote:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Hold a fresh price that does not agree with the price of its feed, and why it does not count."""
+
+    quote: SourceQuote
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """
     Hold the price of a pair with what it was made of.
 
     Attributes:
         pair: The pair as the feeds name it, or as one source spells it.
-        sources: The prices behind it, in the order of source names; never empty.
-        spread_bps: The distance of the highest from the lowest source price in basis points of the price.
-        outliers: Fresh prices that were left out because they are far from the median.
+        sources: The prices that agree with it, in the order of source names; never empty.
+        spread_bps: The distance of the highest from the lowest of them in basis points of the price.
+        left_out: The fresh prices that do not agree with it, in the order of source names.
+        notes: What makes the price weaker than others: `single_source`, `minority`.
     """
 
     pair: Pair
@@ -94,7 +113,8 @@ class Quote:
     status: QuoteStatus
     sources: tuple[SourceQuote, ...]
     spread_bps: Decimal
-    outliers: tuple[SourceQuote, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def received_ms(self) -> int:

@@ -34,7 +34,8 @@ def accept(
 
     Raises PriceRefused if the price is not a finite number within 1E-18 to 1E15 (rule number or range), if the
     exchange's own time is over a minute ahead or too long ago (rule time or age), if it is before `after_ms`, when
-    the price that was served last was observed (rule order), or if the price is more than 5 % outside of bid and ask (rule book).
+    the price that was served last was observed (rule order), or if the price is more than 5 % outside of bid and ask
+    (rule book).
     """
     price = _number(source, pair, tick.price)
     if not SMALLEST <= price <= LARGEST:

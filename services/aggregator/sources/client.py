@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from meshkit.clock import Clock
+from meshkit.resolver import HostResolver
 from services.aggregator import exact_json
 from services.aggregator.prices.errors import (
     AccessRefused,
@@ -56,7 +57,9 @@ class Answer:
 def open_session() -> aiohttp.ClientSession:
     """Return the session of all sources: kept-alive connections, no cookies, no proxies from the environment."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
+        connector=aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
     )

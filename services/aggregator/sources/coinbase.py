@@ -9,8 +9,14 @@ from meshkit.clock import Clock
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import SourceClient
+from services.aggregator.sources.shapes import Record
 from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
+
+ONLINE = "online"
+# What a product's listing says of it while there are no trades.
+HALTS = ("trading_disabled", "cancel_only", "post_only", "auction_mode")
 
 
 class CoinbaseSource:
@@ -47,3 +53,10 @@ class CoinbaseSource:
             return Tick(body["price"], time_ms, body["bid"], body["ask"])
         except (KeyError, TypeError, ValueError):
             raise self._client.malformed(f"no price, bid, ask and time of {pair}") from None
+
+
+def halt_of(product: Record) -> str:
+    """Return why nobody trades a product, empty if somebody may; with limit orders only, trades go on."""
+    if "status" in product and product["status"] != ONLINE:
+        return shapes.shown(product["status"]).strip("'")
+    return next((name for name in HALTS if product.get(name) is True), "")

@@ -1,29 +1,30 @@
 """Make the sources that the configuration asks for."""
 
+from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.log import add_secret, get_logger
-from services.aggregator.config import AggregatorConfig
 from services.aggregator.sources.catalog import MAKERS
 from services.aggregator.sources.client import SourceClient
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import Source
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
-def open_sources(session: aiohttp.ClientSession, config: AggregatorConfig, clock: Clock) -> list[Source]:
+def open_sources(session: aiohttp.ClientSession, configs: Iterable[SourceConfig], clock: Clock) -> list[Source]:
     """Return the configured sources that are enabled; one whose required key is missing is logged and left out."""
     sources = []
-    for settings in config.sources.values():
+    for settings in configs:
         if not settings.enabled:
             continue
         declared = MAKERS[settings.name].DECLARATION
         api_key = (settings.api_key or "").strip() or None  # keys are pasted with line ends
         if declared.key is not None and declared.key.required and api_key is None:
-            log.warning("source_off", source=declared.name, reason="it needs a key and apiKey is not set")
+            _log.warning("source_off", source=declared.name, reason="it needs a key and apiKey is not set")
             continue
         _hide(api_key, settings.proxy)
         client = SourceClient(

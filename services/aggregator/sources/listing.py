@@ -11,7 +11,7 @@ from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 LIFETIME_S = 86_400.0
 # A pair may be listed or renamed any time, but a caller's typing error must not cause a call each.
@@ -53,7 +53,7 @@ class Listing(Generic[T]):
         except MeshError as error:
             if last is None:
                 raise
-            log.warning("listing_not_renewed", error=str(error))
+            _log.warning("listing_not_renewed", error=str(error))
             self._loaded_at = now - LIFETIME_S + RELOAD_S
             return last
         self._loaded_at = now

@@ -5,7 +5,28 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
-from services.aggregator.streams.protocol import Alive, Confirmed, Event, Failed, Leave, Price, Rules, dump
+from services.aggregator.sources import shapes
+from services.aggregator.streams.protocol import (
+    Complaint,
+    Confirmed,
+    Event,
+    Failed,
+    Leave,
+    Price,
+    Rules,
+    dump,
+    dump_shown,
+    other,
+    request_of,
+    words,
+)
+
+_KIND = "@miniTicker"
+_QUOTES = """
+    AEUR ARS BIDR BNB BRL BTC BUSD COP CZK DAI DOGE ETH EUR EURI FDUSD GBP IDR IDRT JPY MXN NGN PLN RON RUB SOL TRX TRY
+    TUSD UAH USD USD1 USDC USDE USDP USDT VAI XRP XUSD ZAR
+"""
+BINANCE_QUOTES = frozenset(_QUOTES.split())
 
 
 class BinanceStream:
@@ -15,6 +36,7 @@ class BinanceStream:
         source="binance",
         url="wss://stream.binance.com:9443/ws",
         regions={"api.binance.us": "wss://stream.binance.us:9443/ws"},
+        quotes=BINANCE_QUOTES,
         batch=200,
         symbols_per_connection=1_000,  # of 1024
         message_gap_s=0.25,  # 5 messages a second, our pongs among them
@@ -37,23 +59,28 @@ class BinanceStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a raw or combined message."""
-        if "stream" in message:
-            message = message["data"]
-        kind = message.get("e")
+        fields, stream = shapes.record(message, "message"), None
+        if "stream" in fields:
+            stream, fields = shapes.text(fields, "stream"), shapes.record(fields.get("data"), "data")
+        kind = fields.get("e")
         if kind == "24hrMiniTicker":
-            return [Price(message["s"], Tick(message["c"], message["E"]))]
+            symbol = shapes.text(fields, "s")
+            if stream is not None:
+                shapes.expect({"stream": stream}, "stream", symbol.lower() + _KIND)
+            return [Price(symbol, Tick(shapes.price(fields, "c"), shapes.time_ms(fields, "E")))]
         if kind == "serverShutdown":
             return [Leave("server shutdown")]
-        if message.get("id") is not None:
-            request_id = str(message["id"])
-            if "result" in message:
-                return [Confirmed(request_id=request_id)]
-            error = message.get("error", message)
-            return [Failed(request_id, f"{error.get('code')} {error.get('msg')}")]
-        return [Alive()]
+        if request_of(fields, "id") and "result" in fields:
+            return [Confirmed(request_id=request_of(fields, "id"))]
+        return [self._error(fields)] if "error" in fields or "code" in fields else [other(fields)]
+
+    @staticmethod
+    def _error(fields: shapes.Record) -> Event:
+        found = fields.get("error", fields)
+        reason = words(f"{found.get('code')} {found.get('msg')}" if isinstance(found, dict) else dump_shown(fields))
+        request_id = request_of(fields, "id")
+        return Failed(request_id, reason) if request_id else Complaint(reason)
 
     @staticmethod
     def _request(method: str, symbols: Sequence[str], request_id: int) -> str:
-        return dump(
-            {"method": method, "params": [f"{symbol.lower()}@miniTicker" for symbol in symbols], "id": request_id}
-        )
+        return dump({"method": method, "params": [symbol.lower() + _KIND for symbol in symbols], "id": request_id})

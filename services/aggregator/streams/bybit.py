@@ -5,9 +5,23 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
-from services.aggregator.streams.protocol import Alive, Confirmed, Event, Failed, Ping, Price, Rules, dump
+from services.aggregator.sources import shapes
+from services.aggregator.streams.protocol import (
+    Alive,
+    Confirmed,
+    Event,
+    Failed,
+    Ping,
+    Price,
+    Rules,
+    dump,
+    other,
+    request_of,
+    words,
+)
 
 _TOPIC = "tickers."
+_QUOTES = "BRL BRZ BTC DAI ETH EUR MNT PLN SOL TRY USD1 USDC USDE USDQ USDR USDT XUSD"
 
 
 class BybitStream:
@@ -16,6 +30,8 @@ class BybitStream:
     RULES: ClassVar[Rules] = Rules(
         source="bybit",
         url="wss://stream.bybit.com/v5/public/spot",
+        unknown_words=("symbol", "handler not found"),
+        quotes=frozenset(_QUOTES.split()),
         batch=10,
         symbols_per_connection=500,  # all arguments of a connection together may have 21,000 characters
         connect_gap_s=1.0,
@@ -37,15 +53,25 @@ class BybitStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
-        topic = message.get("topic")
-        if topic is not None:
-            return [Price(topic.removeprefix(_TOPIC), Tick(message["data"]["lastPrice"], message["ts"]))]
-        if message.get("op") != "subscribe":
+        fields = shapes.record(message, "message")
+        if "topic" in fields:
+            return [self._price(fields)]
+        if fields.get("op") == "unsubscribe":
             return [Alive()]
-        request_id = str(message.get("req_id", ""))
-        if message["success"]:
+        if fields.get("op") != "subscribe":
+            return [other(fields)]
+        request_id = request_of(fields, "req_id")
+        if shapes.flag(fields, "success"):
             return [Confirmed(request_id=request_id)]
-        return [Failed(request_id, str(message.get("ret_msg")))]
+        return [Failed(request_id, words(fields.get("ret_msg")))]
+
+    @staticmethod
+    def _price(fields: shapes.Record) -> Event:
+        topic, row = shapes.text(fields, "topic"), shapes.record(fields.get("data"), "data")
+        symbol = topic.removeprefix(_TOPIC)
+        shapes.expect(fields, "topic", _TOPIC + symbol)
+        shapes.expect_if_told(row, symbol=symbol)
+        return Price(symbol, Tick(shapes.price(row, "lastPrice"), shapes.time_ms(fields, "ts")))
 
     @staticmethod
     def _request(operation: str, symbols: Sequence[str], request_id: int) -> str:

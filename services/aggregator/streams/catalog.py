@@ -6,7 +6,6 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.metrics import Registry
-from services.aggregator.config import AggregatorConfig
 from services.aggregator.streams.binance import BinanceStream
 from services.aggregator.streams.bybit import BybitStream
 from services.aggregator.streams.coinbase import CoinbaseStream
@@ -16,6 +15,7 @@ from services.aggregator.streams.kraken import KrakenStream
 from services.aggregator.streams.kucoin import KucoinStream
 from services.aggregator.streams.okx import OkxStream
 from services.aggregator.streams.protocol import Dialect
+from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.source_stream import SourceStream
 
 _DIALECTS: tuple[Dialect, ...] = (
@@ -33,16 +33,14 @@ DIALECTS: Mapping[str, Dialect] = {dialect.RULES.source: dialect for dialect in 
 
 def open_streams(
     session: aiohttp.ClientSession,
-    config: AggregatorConfig,
+    configs: Mapping[str, StreamConfig],
     clock: Clock,
     metrics: Registry,
 ) -> list[SourceStream]:
-    """Return the streams of the sources that have one, but of those without their key, which are off as a whole."""
+    """Return the streams of the sources that can have one, but of those without their key, which are off as a whole."""
     streams = []
-    for name, source in config.sources.items():
+    for name, config in configs.items():
         dialect = DIALECTS.get(name)
-        if dialect is None or source.stream is None or not source.enabled:
-            continue
-        if source.stream.api_key or not dialect.RULES.key_parameter:
-            streams.append(SourceStream(dialect, source.stream, session, clock, metrics))
+        if dialect is not None and (config.api_key or not dialect.RULES.key_parameter):
+            streams.append(SourceStream(dialect, config, session, clock, metrics))
     return streams

@@ -6,19 +6,27 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
+from services.aggregator.sources.coinbase import halt_of
+from services.aggregator.sources.shapes import Record
 from services.aggregator.streams.protocol import (
     Alive,
     Complaint,
     Confirmed,
     Event,
+    Halt,
     Price,
     Rejected,
     Rules,
     dump,
-    milliseconds,
+    each,
+    other,
+    row_event,
+    words,
 )
 
-_INVALID = re.compile(r"([A-Z0-9]+-[A-Z0-9]+) is not a valid product")
+_INVALID = re.compile(r"([A-Z0-9]+-[A-Z0-9]+) (?:is not a valid product|is delisted|has been delisted)")
+_TICKER = "ticker"
 
 
 class CoinbaseStream:
@@ -47,22 +55,39 @@ class CoinbaseStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
-        kind = message["type"]
-        if kind == "ticker":
-            tick = Tick(
-                message["price"], milliseconds(message["time"]), message.get("best_bid"), message.get("best_ask")
-            )
-            return [Price(message["product_id"], tick)]
-        if kind == "subscriptions":
-            tickers = [channel for channel in message["channels"] if channel["name"] == "ticker"]
-            return [Confirmed(symbol) for channel in tickers for symbol in channel["product_ids"]] or [Alive()]
-        if kind == "error":
-            return [self._error(message)]
-        return [Alive()]
+        fields = shapes.record(message, "message")
+        match fields.get("type"):
+            case "ticker":
+                return [row_event("ticker", fields, self._price)]
+            case "subscriptions":
+                return [*self._confirmed(shapes.rows(fields.get("channels"), "channels"))] or [Alive()]
+            case "status":
+                return each(shapes.rows(fields.get("products"), "products"), "id", self._halt)
+            case "error":
+                return [self._error(fields)]
+        return [other(fields)]
 
     @staticmethod
-    def _error(message: Any) -> Event:
-        text = f"{message.get('message')} {message.get('reason', '')}".strip()
+    def _price(_name: str, fields: Record) -> Event:
+        bid, ask = shapes.side(fields, "best_bid"), shapes.side(fields, "best_ask")
+        tick = Tick(shapes.price(fields, "price"), shapes.moment_ms(fields, "time"), bid, ask)
+        return Price(shapes.text(fields, "product_id"), tick)
+
+    @staticmethod
+    def _confirmed(channels: Sequence[Any]) -> Iterable[Event]:
+        for channel in channels:
+            if isinstance(channel, dict) and channel.get("name") == _TICKER:
+                for symbol in shapes.rows(channel.get("product_ids"), "product_ids"):
+                    if isinstance(symbol, str):
+                        yield Confirmed(symbol)
+
+    @staticmethod
+    def _halt(symbol: str, row: Record) -> Event:
+        return Halt(symbol, halt_of(row))
+
+    @staticmethod
+    def _error(message: Record) -> Event:
+        text = f"{words(message.get('message'))} {words(message.get('reason', ''))}".strip()
         named = _INVALID.search(text)
         # One invalid product fails the whole request.
         return Complaint(text) if named is None else Rejected(named.group(1), text, alone=False)

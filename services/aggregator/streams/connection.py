@@ -10,9 +10,12 @@ from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.session import Session
 from services.aggregator.streams.subscriptions import Rejections
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 LONGEST_WAIT_S = 60.0
+# A provider that refuses us is asked again seldom: it is a person who has to do something.
+REFUSED_WAIT_S = 60.0
+LONGEST_REFUSED_WAIT_S = 600.0
 # A connection that lasted this long was a good one: the next failure is a first one.
 STABLE_S = 30.0
 # How long a new connection may take to subscribe to everything before the old one is given up for it.
@@ -20,15 +23,22 @@ HANDOVER_S = 20.0
 _RENEWAL_RETRY_S = 60.0
 
 
-def backoff_s(failures: int, first_s: float, share: float) -> float:
+def backoff_s(failures: int, first_s: float, share: float, longest_s: float = LONGEST_WAIT_S) -> float:
     """
     Return how long to wait before the next connect after so many failures in a row.
 
     It doubles from `first_s`, plus up to a quarter as `share` from 0 to 1 says, so that many clients do not come back
-    at once. It is at most a minute, and never under `first_s`.
+    at once. It is at most `longest_s`, and never under `first_s`.
     """
     wait_s = first_s * 2.0 ** min(failures - 1, 16)
-    return max(min(wait_s, LONGEST_WAIT_S * 0.8) * (1.0 + share / 4), first_s)
+    return max(min(wait_s, longest_s * 0.8) * (1.0 + share / 4), first_s)
+
+
+def next_wait_s(down: StreamDown, failures: int, first_s: float, share: float) -> float:
+    """Return how long to wait before the next connect, after what has happened and so many failures in a row."""
+    if down.is_standing:
+        return backoff_s(failures, max(first_s, REFUSED_WAIT_S), share, LONGEST_REFUSED_WAIT_S)
+    return max(backoff_s(failures, first_s, share), down.wait_s)
 
 
 class Connection:
@@ -86,7 +96,7 @@ class Connection:
 
     async def run(self) -> None:
         """Keep the connection up while something is wanted, until cancelled."""
-        failures = 0
+        failures, told = 0, ("", "")
         while True:
             await self._some_wanted.wait()
             opened_at = self._clock.monotonic()
@@ -96,19 +106,26 @@ class Connection:
             try:
                 await self._live()
                 continue
-            except StreamDown as down:
-                reason, detail = down.reason, down.detail
+            except StreamDown as error:
+                down = error
+            except Exception as error:
+                # A defect of ours must not end the stream for ever.
+                _log.exception("stream_crashed", source=self._source)
+                down = StreamDown("crashed", type(error).__name__)
             lived_s = self._clock.monotonic() - opened_at
             failures = 1 if lived_s >= STABLE_S else failures + 1
-            wait_s = backoff_s(failures, self._first_wait_s, random.random())  # noqa: S311
-            log.warning(
-                "stream_down", source=self._source, reason=reason, detail=detail, lived_s=round(lived_s, 1),
+            wait_s = next_wait_s(down, failures, self._first_wait_s, random.random())  # noqa: S311
+            # What goes on as it was is no news.
+            report = _log.debug if (down.reason, down.detail) == told and lived_s < STABLE_S else _log.warning
+            told = (down.reason, down.detail)
+            report(
+                "stream_down", source=self._source, reason=down.reason, detail=down.detail, lived_s=round(lived_s, 1),
                 wait_s=round(wait_s, 1) if self._reconnects else None,
             )  # fmt: skip
             if not self._reconnects:
                 return
             await self._clock.sleep(wait_s)
-            self._on_reconnect(reason)
+            self._on_reconnect(down.reason)
 
     async def _live(self) -> None:
         """Use one socket after the other without a gap; return when nothing is wanted, raise StreamDown at the end."""
@@ -150,7 +167,7 @@ class Connection:
         try:
             session = await self._open()
         except StreamDown as down:
-            log.warning("stream_not_renewed", source=self._source, reason=down.reason, detail=down.detail)
+            _log.warning("stream_not_renewed", source=self._source, reason=down.reason, detail=down.detail)
             return None
         running = asyncio.create_task(session.run())
         deadline = self._clock.monotonic() + HANDOVER_S

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
+from services.aggregator.sources.shapes import Record
 from services.aggregator.streams.protocol import (
     Alive,
     Complaint,
@@ -16,6 +18,9 @@ from services.aggregator.streams.protocol import (
     Rules,
     Welcome,
     dump,
+    other,
+    row_event,
+    words,
 )
 
 _WELCOME = "4000"
@@ -24,6 +29,7 @@ _ACCEPTED = "4005"
 _REJECTED = "4006"
 _TICK = "1101"
 _ERRORS = frozenset({"4001", "4002", "4003", "4011"})
+_MARKET = "cadli"
 
 
 class CryptocompareStream:
@@ -55,27 +61,31 @@ class CryptocompareStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
-        kind = str(message["TYPE"])
+        fields = shapes.record(message, "message")
+        kind = str(shapes.price(fields, "TYPE"))
         if kind == _TICK:
             # Without a value it tells the change of another field, which must not be taken for a price.
-            if "VALUE" not in message:
-                return [Alive()]
-            time_s = message.get("VALUE_LAST_UPDATE_TS")
-            time_ms = None if time_s is None else int(time_s) * 1000
-            return [Price(message["INSTRUMENT"], Tick(message["VALUE"], time_ms))]
+            return [row_event("tick", fields, self._price)] if "VALUE" in fields else [Alive()]
         if kind == _WELCOME:
             return [Welcome()]
-        text = f"{kind} {message.get('MESSAGE')}"
-        symbol = str(message.get("SUBSCRIPTION", "")).rpartition("~")[2]
+        text = f"{kind} {words(fields.get('MESSAGE'))}"
+        symbol = words(fields.get("SUBSCRIPTION", "")).rpartition("~")[2]
         if kind == _ACCEPTED:
             return [Confirmed(symbol)] if symbol else [Alive()]
         if kind in (_REJECTED, _BAD_SUBSCRIPTION):
             return [Rejected(symbol, text)] if symbol else [Complaint(text)]
-        if message.get("MESSAGE") == "FORCE_DISCONNECT":
+        if fields.get("MESSAGE") == "FORCE_DISCONNECT":
             return [Leave("forced to disconnect")]
-        return [Complaint(text)] if kind in _ERRORS else [Alive()]
+        return [Complaint(text)] if kind in _ERRORS else [other(fields)]
+
+    @staticmethod
+    def _price(_name: str, fields: Record) -> Event:
+        shapes.expect_if_told(fields, MARKET=_MARKET)
+        told = fields.get("VALUE_LAST_UPDATE_TS") is not None
+        time_ms = shapes.time_s(fields, "VALUE_LAST_UPDATE_TS") if told else None
+        return Price(shapes.text(fields, "INSTRUMENT"), Tick(shapes.price(fields, "VALUE"), time_ms))
 
     @staticmethod
     def _request(action: str, symbols: Sequence[str]) -> str:
-        named = [{"market": "cadli", "instrument": symbol} for symbol in symbols]
+        named = [{"market": _MARKET, "instrument": symbol} for symbol in symbols]
         return dump({"action": action, "type": _TICK, "groups": ["VALUE"], "subscriptions": named})

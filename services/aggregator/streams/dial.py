@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import aiohttp
 
 from meshkit.clock import Clock
+from meshkit.retry_after import retry_after_ms
+from services.aggregator.sources import shapes
+from services.aggregator.sources.body import read_body
 from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.protocol import Rules, parse
 from services.aggregator.streams.send_rate import Pace
@@ -17,7 +20,11 @@ HANDSHAKE_S = 10.0
 # A socket that no longer answers must not be waited for when it is closed.
 CLOSE_S = 1.0
 # The longest known message, a snapshot of 100 tickers, has some 30 kB.
-LONGEST_MESSAGE_BYTES = 4 * 1024 * 1024
+LONGEST_MESSAGE_BYTES = 1024 * 1024
+LONGEST_TOKEN_BYTES = 64 * 1024
+# A provider may ask for other pings than documented, within reason.
+_SHORTEST_PING_S, _LONGEST_PING_S = 1.0, 60.0
+_REFUSED_STATUSES = frozenset({401, 403, 407, 451})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Dialer:
         except TimeoutError:
             raise StreamDown("refused", f"no handshake within {HANDSHAKE_S:g} s") from None
         except aiohttp.WSServerHandshakeError as error:
-            raise StreamDown("refused", f"HTTP {error.status}") from None
+            raise self._refused("refused", error.status, error.headers or {}) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise StreamDown("refused", type(error).__name__) from None
         return Line(ws, ping_s, silence_s)
@@ -81,15 +88,27 @@ class Dialer:
     async def _token(self) -> tuple[str, str, float, float]:
         url = (self._config.base_url or "").rstrip("/") + self._rules.token_path
         async with self._session.post(url, proxy=self._config.proxy, allow_redirects=False) as response:
-            text = await response.text()
+            body = await read_body(response, LONGEST_TOKEN_BYTES)
+        if response.status != 200:
+            raise self._refused("token", response.status, response.headers)
         try:
-            data = parse(text)["data"]  # type: ignore[index]
-            server = data["instanceServers"][0]
-            ping_s = int(server["pingInterval"]) / 1000
-            silence_s = ping_s + int(server["pingTimeout"]) / 1000
-            return str(server["endpoint"]), str(data["token"]), ping_s, silence_s
-        except (LookupError, TypeError, ValueError):
-            raise StreamDown("token", f"HTTP {response.status} without a token") from None
+            data = shapes.record(shapes.record(parse((body or b"").decode()), "answer").get("data"), "data")
+            server = shapes.record(
+                next(iter(shapes.rows(data.get("instanceServers"), "instanceServers")), None), "server"
+            )
+            endpoint, token = shapes.text(server, "endpoint"), shapes.text(data, "token")
+            ping_s = min(max(shapes.time_ms(server, "pingInterval") / 1000, _SHORTEST_PING_S), _LONGEST_PING_S)
+            silence_s = ping_s + min(
+                max(shapes.time_ms(server, "pingTimeout") / 1000, _SHORTEST_PING_S), _LONGEST_PING_S
+            )
+        except ValueError as error:
+            raise StreamDown("token", f"no token: {error}") from None
+        return endpoint, token, ping_s, silence_s
+
+    def _refused(self, reason: str, status: int, headers: Mapping[str, str]) -> StreamDown:
+        asked_ms = retry_after_ms(headers, self._clock.time_ms())
+        is_standing = status in _REFUSED_STATUSES
+        return StreamDown(reason, f"HTTP {status}", wait_s=(asked_ms or 0) / 1000, is_standing=is_standing)
 
 
 def address(rules: Rules, ws_url: str | None, base_url: str | None) -> str:

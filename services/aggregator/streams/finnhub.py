@@ -5,7 +5,11 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
-from services.aggregator.streams.protocol import Alive, Complaint, Event, Price, Rules, dump
+from services.aggregator.sources import shapes
+from services.aggregator.streams.binance import BINANCE_QUOTES
+from services.aggregator.streams.protocol import Complaint, Event, Odd, Price, Rejected, Rules, dump, other, words
+
+_INVALID = "invalid symbol "
 
 FIATS = frozenset({"AUD", "CAD", "CHF", "CNY", "EUR", "GBP", "JPY", "MXN", "NZD", "SEK", "SGD", "TRY", "USD", "ZAR"})
 
@@ -16,6 +20,7 @@ class FinnhubStream:
     RULES: ClassVar[Rules] = Rules(
         source="finnhub",
         url="wss://ws.finnhub.io",
+        quotes=BINANCE_QUOTES | FIATS,
         key_parameter="token",
         acknowledges=False,
         batch=1,
@@ -41,12 +46,28 @@ class FinnhubStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message, for each symbol its latest trade."""
-        kind = message["type"]
-        if kind == "trade":
-            latest: dict[str, Any] = {}
-            for trade in message["data"]:
-                last = latest.get(trade["s"])
-                if last is None or trade["t"] >= last["t"]:
-                    latest[trade["s"]] = trade
-            return [Price(symbol, Tick(trade["p"], trade["t"])) for symbol, trade in latest.items()]
-        return [Complaint(str(message.get("msg")))] if kind == "error" else [Alive()]
+        fields = shapes.record(message, "message")
+        match fields.get("type"):
+            case "trade":
+                return self._latest(shapes.rows(fields.get("data"), "data"))
+            case "error":
+                text = words(fields.get("msg"))
+                named = text[len(_INVALID) :] if text.lower().startswith(_INVALID) else ""
+                return [Rejected(named, text) if named else Complaint(text)]
+        return [other(fields)]
+
+    @staticmethod
+    def _latest(trades: Sequence[Any]) -> Iterable[Event]:
+        latest: dict[str, Tick] = {}
+        for trade in trades:
+            try:
+                row = shapes.record(trade, "trade")
+                symbol = shapes.text(row, "s")
+                tick = Tick(shapes.price(row, "p"), shapes.time_ms(row, "t"))
+            except shapes.Misshapen as error:
+                yield Odd(str(error))
+            else:
+                if symbol not in latest or tick.order_ms >= latest[symbol].order_ms:
+                    latest[symbol] = tick
+        for symbol, tick in latest.items():
+            yield Price(symbol, tick)

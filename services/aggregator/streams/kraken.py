@@ -5,22 +5,32 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
+from services.aggregator.sources.shapes import Record
 from services.aggregator.streams.protocol import (
     Alive,
     Complaint,
     Confirmed,
     Event,
     Failed,
+    Halt,
     Ping,
     Price,
     Rejected,
     Rules,
     dump,
-    milliseconds,
+    each,
+    other,
+    request_of,
+    row_event,
+    words,
 )
 
 # The v2 stream has the world's names where the REST API has Kraken's own.
 _WORLD_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+# In all others, of the system and of a market, there are no trades.
+TRADING = frozenset({"online", "limit_only"})
+_UNKNOWN = "not supported"
 
 
 class KrakenStream:
@@ -29,6 +39,9 @@ class KrakenStream:
     RULES: ClassVar[Rules] = Rules(
         source="kraken",
         url="wss://ws.kraken.com/v2",
+        separator="/",
+        has_listed_names=False,
+        unknown_words=(_UNKNOWN,),
         batch=100,
         connect_gap_s=4.0,  # 150 in 10 minutes, then a ban of 10 minutes
         ping=Ping(30.0, lambda request_id: dump({"method": "ping", "req_id": request_id})),
@@ -52,27 +65,45 @@ class KrakenStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
-        if message.get("channel") == "ticker":
-            return [self._price(row) for row in message["data"]]
-        if message.get("method") == "subscribe":
-            return [self._answer(message)]
-        if "error" in message and message.get("method") != "unsubscribe":
-            return [Complaint(str(message["error"]))]
-        return [Alive()]
+        fields = shapes.record(message, "message")
+        match fields.get("channel"):
+            case "ticker":
+                return each(shapes.rows(fields.get("data"), "data"), "symbol", self._price)
+            case "status":
+                return [row_event("status", row, self._system) for row in shapes.rows(fields.get("data"), "data")]
+            case "instrument":
+                pairs = shapes.record(fields.get("data"), "data").get("pairs")
+                return each(shapes.rows(pairs, "pairs"), "symbol", self._market)
+        if fields.get("method") == "subscribe":
+            return [self._answer(fields)]
+        # Ending what has ended already is no error.
+        return [Alive()] if fields.get("method") == "unsubscribe" else [other(fields)]
 
     @staticmethod
-    def _price(row: Any) -> Price:
-        time_ms = milliseconds(row["timestamp"]) if "timestamp" in row else None
-        return Price(row["symbol"], Tick(row["last"], time_ms, row.get("bid"), row.get("ask")))
+    def _price(symbol: str, row: Record) -> Event:
+        time_ms = shapes.moment_ms(row, "timestamp") if "timestamp" in row else None
+        return Price(symbol, Tick(shapes.price(row, "last"), time_ms, shapes.side(row, "bid"), shapes.side(row, "ask")))
 
     @staticmethod
-    def _answer(message: Any) -> Event:
-        if message["success"]:
-            return Confirmed(message["result"]["symbol"])
-        error, symbol = str(message.get("error")), message.get("symbol")
-        request_id = str(message.get("req_id", ""))
+    def _market(symbol: str, row: Record) -> Event:
+        status = shapes.text(row, "status")
+        return Halt(symbol, "" if status in TRADING else status)
+
+    @staticmethod
+    def _system(_name: str, row: Record) -> Event:
+        status = shapes.text(row, "system")
+        return Halt("", "" if status in TRADING else status)
+
+    @staticmethod
+    def _answer(message: Record) -> Event:
+        if shapes.flag(message, "success"):
+            return Confirmed(shapes.text(shapes.record(message.get("result"), "result"), "symbol"))
+        error, symbol = words(message.get("error")), message.get("symbol")
+        request_id = request_of(message, "req_id")
         if "rate" in error.lower():
             return Failed(request_id, error, temporary=True)
-        if symbol is None:
+        if not isinstance(symbol, str):
             return Failed(request_id, error)
-        return Confirmed(symbol) if "already subscribed" in error.lower() else Rejected(symbol, error)
+        if "already subscribed" in error.lower():
+            return Confirmed(symbol)
+        return Rejected(symbol, error) if _UNKNOWN in error.lower() else Complaint(f"{symbol}: {error}")

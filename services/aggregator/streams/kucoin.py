@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
+from services.aggregator.sources.shapes import Record
 from services.aggregator.streams.protocol import (
-    Alive,
     Complaint,
     Confirmed,
     Event,
@@ -16,10 +17,14 @@ from services.aggregator.streams.protocol import (
     Rules,
     Welcome,
     dump,
+    other,
+    request_of,
+    row_event,
+    words,
 )
 
 _TOPIC = "/market/ticker:"
-_TOO_MANY = "429"
+_TOO_MANY = ("429", "509")
 
 
 class KucoinStream:
@@ -28,6 +33,7 @@ class KucoinStream:
     RULES: ClassVar[Rules] = Rules(
         source="kucoin",
         url="wss://ws-api-spot.kucoin.com/",
+        unknown_words=("not found", "not exist"),
         token_path="/api/v1/bullet-public",  # noqa: S106
         welcomes=True,
         batch=100,
@@ -55,27 +61,31 @@ class KucoinStream:
 
     def read(self, message: Any) -> Iterable[Event]:
         """Return the events of a message."""
-        kind = message["type"]
-        if kind == "message":
-            return [self._price(message)]
-        if kind == "welcome":
-            return [Welcome()]
-        if kind == "ack":
-            return [Confirmed(request_id=str(message["id"]))]
-        if kind == "error":
-            code, text = str(message.get("code")), str(message.get("data"))
-            if message.get("id") is None:
-                return [Complaint(f"{code} {text}")]
-            return [Failed(str(message["id"]), f"{code} {text}", temporary=code.startswith(_TOO_MANY))]
-        return [Alive()]
+        fields = shapes.record(message, "message")
+        match fields.get("type"):
+            case "message":
+                return [row_event("message", fields, self._price)]
+            case "welcome":
+                return [Welcome()]
+            case "ack":
+                return [Confirmed(request_id=request_of(fields, "id"))]
+            case "error":
+                code, reason = request_of(fields, "code"), words(fields.get("data"))
+                if not (request_id := request_of(fields, "id")):
+                    return [Complaint(f"{code} {reason}")]
+                return [Failed(request_id, f"{code} {reason}", temporary=code.startswith(_TOO_MANY))]
+        return [other(fields)]
 
     @staticmethod
-    def _price(message: Any) -> Price:
-        data = message["data"]
-        symbol = str(message["topic"]).removeprefix(_TOPIC)
+    def _price(_name: str, message: Record) -> Event:
+        data = shapes.record(message.get("data"), "data")
+        symbol = shapes.text(message, "topic").removeprefix(_TOPIC)
+        shapes.expect(message, "topic", _TOPIC + symbol)
+        shapes.expect_if_told(data, symbol=symbol)
         # The time's name differs between the single topics and the topic of all symbols.
-        time_ms = data["Time"] if "Time" in data else data["time"]
-        return Price(symbol, Tick(data["price"], int(time_ms), data.get("bestBid"), data.get("bestAsk")))
+        time_ms = shapes.time_ms(data, "Time" if "Time" in data else "time")
+        bid, ask = shapes.side(data, "bestBid"), shapes.side(data, "bestAsk")
+        return Price(symbol, Tick(shapes.price(data, "price"), time_ms, bid, ask))
 
     @staticmethod
     def _request(kind: str, symbols: Sequence[str], request_id: int) -> str:

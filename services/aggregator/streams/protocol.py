@@ -6,17 +6,19 @@ own names of pairs.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.aggregator import exact_json
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
+from services.aggregator.sources.shapes import Misshapen, Record
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+# What a provider says of an error is logged, and it may say anything.
+_LONGEST_WORDS = 200
+_ERROR_FIELDS = ("error", "errors", "err")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Rules:
         source: The source's name.
         url: The provider's own address.
         regions: The address by the host of the REST API, where a region's stream is a market of its own.
+        separator: What stands between the assets in a name; no asset that can be told from the name has it.
+        quotes: The assets that the provider quotes in, where a name has nothing between its assets.
+        has_listed_names: Whether the names are those of the REST API's listing.
+        unknown_words: What the provider says, in lower case, of a request with a symbol that it does not have. A
+            request that fails in other words says nothing about its symbols.
         key_parameter: The query parameter that carries the API key; empty where none is needed.
         token_path: Where to POST for a token and an address before each connection; empty where none is needed.
         welcomes: Whether nothing may be sent before the provider's welcome.
@@ -62,6 +69,10 @@ class Rules:
     url: str
     silence_s: float
     regions: Mapping[str, str] = field(default_factory=dict)
+    separator: str = "-"
+    quotes: frozenset[str] = frozenset()
+    has_listed_names: bool = True
+    unknown_words: tuple[str, ...] = ()
     key_parameter: str = ""
     token_path: str = ""
     welcomes: bool = False
@@ -130,12 +141,27 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """The provider reports an error that belongs to no symbol and no request."""
+    """The provider reports an error that belongs to no symbol and no request; the connection is of no use any more."""
 
     reason: str
 
 
-Event = Price | Confirmed | Rejected | Failed | Welcome | Alive | Leave | Complaint
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The market of a symbol is in a `status` in which nobody trades, or trades again if that is empty; "" is all."""
+
+    symbol: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A row cannot be read; those beside it can."""
+
+    reason: str
+
+
+Event = Price | Confirmed | Rejected | Failed | Welcome | Alive | Leave | Complaint | Halt | Odd
 
 
 class Dialect(Protocol):
@@ -159,7 +185,7 @@ class Dialect(Protocol):
         ...
 
     def read(self, message: object) -> Iterable[Event]:
-        """Return the events of a message; raises LookupError, TypeError, ValueError or AttributeError for odd ones."""
+        """Return the events of a message, an Odd for each row that cannot be read; raises Misshapen if all of it is."""
         ...
 
 
@@ -175,6 +201,46 @@ def dump(message: object) -> str:
     return json.dumps(message, separators=(",", ":"))
 
 
-def milliseconds(text: str) -> int:
-    """Return an RFC 3339 time as Unix milliseconds; raise ValueError or TypeError for one without a zone."""
-    return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+def each(found: Sequence[Any], field: str, read: Callable[[str, Record], Event]) -> Iterator[Event]:
+    """
+    Yield the event of each row of a message, an Odd for a row that cannot be read.
+
+    A row's name is the text in `field`; several rows of one name with different values are none.
+    """
+    for name, row in shapes.by_name(found, field).items():
+        yield row_event(name, row, read)
+    for row in found:
+        if not isinstance(row, dict) or not isinstance(row.get(field), str):
+            yield Odd(f"a row without {field}: {shapes.shown(row)}")
+
+
+def row_event(name: str, row: object, read: Callable[[str, Record], Event]) -> Event:
+    """Return the event of a row, an Odd if it cannot be read."""
+    try:
+        return read(name, shapes.record(row, name))
+    except Misshapen as error:
+        return Odd(str(error))
+
+
+def request_of(message: Record, field: str) -> str:
+    """Return the number of the request that a message answers, empty if it names none."""
+    found = message.get(field)
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+
+
+def other(message: Record) -> Event:
+    """Return the event of a message that is none of those we know: an error in whatever words, or a sign of life."""
+    is_error = message.get("success") is False or "error" in (message.get("type"), message.get("event"))
+    if is_error or any(message.get(name) for name in _ERROR_FIELDS):
+        return Complaint(words(dump_shown(message)))
+    return Alive()
+
+
+def dump_shown(message: Record) -> str:
+    """Return the fields of an object that are not objects themselves, as text."""
+    return " ".join(f"{name}={shapes.shown(value)}" for name, value in list(message.items())[:8])
+
+
+def words(found: object) -> str:
+    """Return what a provider says of an error, no longer than is good for a log."""
+    return (found if isinstance(found, str) else shapes.shown(found))[:_LONGEST_WORDS]

@@ -11,13 +11,16 @@ from meshkit.log import get_logger
 from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.dial import Line
 from services.aggregator.streams.errors import StreamDown
+from services.aggregator.streams.processor_time import ProcessorTime
 from services.aggregator.streams.protocol import (
     Complaint,
     Confirmed,
     Dialect,
     Event,
     Failed,
+    Halt,
     Leave,
+    Odd,
     Ping,
     Price,
     Rejected,
@@ -27,12 +30,11 @@ from services.aggregator.streams.protocol import (
 from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.subscriptions import Subscriptions, Verb
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 # How long the writer sleeps at most; overdue answers are noticed this late.
 STEP_S = 1.0
 _IN_A_ROW = 16
-_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 _MESSAGES = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 
 
@@ -43,8 +45,10 @@ class Session:
     Args:
         pace: How fast messages may be sent.
         ping: How to ping; None where only the provider does.
+        processor: How much of the processor's time the messages may take.
         on_price: Called with each price's symbol and tick.
-        on_message: Called for each message, with False for one that could not be read.
+        on_halt: Called with the symbol and the status of a market that is halted, or trades again.
+        on_message: Called for each message, with what of it could not be read, if anything.
 
     Attributes:
         leaving: Set when the provider announces the end of the connection.
@@ -59,8 +63,10 @@ class Session:
         *,
         pace: Pace,
         ping: Ping | None,
+        processor: ProcessorTime,
         on_price: Callable[[str, Tick], None],
-        on_message: Callable[[bool], None],
+        on_halt: Callable[[str, str], None],
+        on_message: Callable[[str | None], None],
     ) -> None:
         self.leaving = asyncio.Event()
         self._ws = line.ws
@@ -70,7 +76,9 @@ class Session:
         self._pace = pace
         self._ping = ping
         self._silence_s = line.silence_s or dialect.RULES.silence_s
+        self._processor = processor
         self._on_price = on_price
+        self._on_halt = on_halt
         self._on_message = on_message
         self._welcomed = not dialect.RULES.welcomes
         self._changed = asyncio.Event()
@@ -110,7 +118,7 @@ class Session:
         try:
             await self._ws.close()
         except (aiohttp.ClientError, OSError) as error:
-            log.debug("stream_not_closed", error=type(error).__name__)
+            _log.debug("stream_not_closed", error=type(error).__name__)
 
     async def _receive(self) -> None:
         for number in count(1):
@@ -122,6 +130,9 @@ class Session:
             if message.type in _MESSAGES:
                 self._heard_at = self._clock.monotonic()
                 self._read(message)
+                now = self._clock.monotonic()
+                if (wait_s := self._processor.spend(now - self._heard_at, now)) > 0:
+                    await self._clock.sleep(wait_s)
             elif message.type is aiohttp.WSMsgType.PING:
                 self._heard_at = self._clock.monotonic()
                 self._pace.spend(self._heard_at)
@@ -136,19 +147,24 @@ class Session:
         raise StreamDown("silent", f"no message for {self._silence_s:g} s")
 
     def _read(self, message: aiohttp.WSMessage) -> None:
+        odd = None
         try:
             text = message.data if isinstance(message.data, str) else bytes(message.data).decode()
-            events = list(self._dialect.read(parse(text)))
-        except _ODD as error:
-            self._on_message(False)
-            log.debug("stream_message_odd", source=self._dialect.RULES.source, error=type(error).__name__)
-            return
-        self._on_message(True)
-        self._subscriptions.hear(self._heard_at)
-        for event in events:
-            self._take(event)
+            for event in self._dialect.read(parse(text)):
+                odd = self._take(event) or odd
+            self._subscriptions.hear(self._heard_at)
+        except StreamDown:
+            raise
+        except ValueError as error:
+            odd = str(error)
+        except Exception as error:
+            # A defect of ours in reading what a provider says must cost the message, and no other.
+            _log.exception("stream_message_crashed", source=self._dialect.RULES.source)
+            odd = type(error).__name__
+        self._on_message(odd)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event) -> str | None:
+        """Do what follows from an event, and return what of it could not be read; raise StreamDown for an error."""
         source, now = self._dialect.RULES.source, self._clock.monotonic()
         match event:
             case Price(symbol, tick):
@@ -162,20 +178,36 @@ class Session:
                     self._subscriptions.confirm_request(request_id)
             case Rejected(symbol, reason, alone):
                 if self._subscriptions.reject(symbol, now, alone=alone):
-                    log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
+                    _log.warning("stream_symbol_rejected", source=source, symbol=symbol, reason=reason)
                 self._changed.set()
             case Failed(request_id, reason, temporary):
-                rejected = self._subscriptions.fail(request_id, now, temporary=temporary)
-                log.warning("stream_request_failed", source=source, rejected=list(rejected), reason=reason)
-                self._changed.set()
+                self._fail(request_id, reason, now, temporary=temporary)
+            case Halt(symbol, status):
+                self._on_halt(symbol, status)
+            case Odd(reason):
+                return reason
             case Welcome():
                 self._welcomed = True
                 self._changed.set()
             case Leave(reason):
-                log.info("stream_leave_asked", source=source, reason=reason)
+                _log.info("stream_leave_asked", source=source, reason=reason)
                 self.leaving.set()
             case Complaint(reason):
-                log.warning("stream_complaint", source=source, reason=reason)
+                raise StreamDown("error", reason)
+        return None
+
+    def _fail(self, request_id: str, reason: str, now: float, *, temporary: bool) -> None:
+        rules = self._dialect.RULES
+        if self._subscriptions.was_unsubscribe(request_id):
+            _log.debug("stream_unsubscribe_failed", source=rules.source, reason=reason)
+            return
+        is_about_symbols = any(word in reason.lower() for word in rules.unknown_words)
+        if not temporary and not (is_about_symbols and self._subscriptions.is_open(request_id)):
+            # Its symbols may be as good as any: what the provider has against us is another thing.
+            raise StreamDown("error", reason)
+        rejected = self._subscriptions.fail(request_id, now, temporary=temporary)
+        _log.warning("stream_request_failed", source=rules.source, rejected=list(rejected), reason=reason)
+        self._changed.set()
 
     async def _send(self) -> None:
         while True:

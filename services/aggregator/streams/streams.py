@@ -1,19 +1,15 @@
-"""All streams: what each is to carry, and their prices gathered for the keeper."""
+"""All streams: what each is to carry, and a turn for the prices of each."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Tick
+from services.aggregator.sources.source import TickOutcome
 from services.aggregator.streams.source_stream import SourceStream, StreamState
+from services.aggregator.streams.turn import Turn
 
 # Pairs that are registered within this time share a message.
 GATHER_S = 0.1
-# A busy exchange sends twenty prices a second of a pair; only the last of each turn is worth the work.
-TURN_S = 0.05
-# So many of them are handed over before whatever else waits has its turn: a millisecond's work or two.
-TOGETHER = 10
 
 
 class Streams:
@@ -22,7 +18,7 @@ class Streams:
 
     Args:
         pairs: Return the pairs of a source that are registered now.
-        deliver: Called with the latest price of a pair, at most once a turn.
+        deliver: Called with the latest price of a pair, or why there is none, at most once a turn.
         settle: Called when the prices of a turn are delivered, to do so many steps of what follows from them; it tells
             whether there are more.
     """
@@ -32,18 +28,17 @@ class Streams:
         streams: Iterable[SourceStream],
         *,
         pairs: Callable[[str], Iterable[Pair]],
-        deliver: Callable[[str, Pair, Tick], None],
+        deliver: Callable[[str, Pair, TickOutcome], None],
         settle: Callable[[int], bool] = lambda _most: False,
     ) -> None:
         self._streams: Mapping[str, SourceStream] = {stream.source: stream for stream in streams}
+        self._turns: Mapping[str, Turn] = {
+            name: Turn(name, deliver=deliver, settle=settle, on_crash=stream.count_crash)
+            for name, stream in self._streams.items()
+        }
         self._pairs = pairs
-        self._deliver = deliver
-        self._settle = settle
         self._changed: set[str] = set()
         self._gathering: asyncio.TimerHandle | None = None
-        self._latest: dict[tuple[str, Pair], Tick] = {}
-        self._due: dict[tuple[str, Pair], Tick] = {}
-        self._turn: asyncio.TimerHandle | None = None
         for stream in self._streams.values():
             stream.on_price(self._gather_price)
 
@@ -62,10 +57,11 @@ class Streams:
 
     async def close(self) -> None:
         """Close all streams and return when they are closed."""
-        for handle in (self._gathering, self._turn):
-            if handle is not None:
-                handle.cancel()
-        self._gathering = self._turn = None
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        for turn in self._turns.values():
+            turn.close()
         await asyncio.gather(*(stream.close() for stream in self._streams.values()))
 
     def _apply(self) -> None:
@@ -74,24 +70,5 @@ class Streams:
         for source in changed:
             self._streams[source].want(self._pairs(source))
 
-    def _gather_price(self, source: str, pair: Pair, tick: Tick) -> None:
-        waiting = self._latest.get((source, pair))
-        # Two connections overlap while one replaces the other, and the older may be behind.
-        if waiting is not None and (tick.exchange_time_ms or 0) < (waiting.exchange_time_ms or 0):
-            return
-        self._latest[source, pair] = tick
-        if self._turn is None:
-            self._turn = asyncio.get_running_loop().call_later(TURN_S, self._begin_turn)
-
-    def _begin_turn(self) -> None:
-        self._due, self._latest = self._latest, {}
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        for source, pair in list(islice(self._due, TOGETHER)):
-            self._deliver(source, pair, self._due.pop((source, pair)))
-        loop = asyncio.get_running_loop()
-        if self._due or self._settle(TOGETHER):
-            self._turn = loop.call_later(0, self._hand_over)
-        else:
-            self._turn = loop.call_later(TURN_S, self._begin_turn) if self._latest else None
+    def _gather_price(self, source: str, pair: Pair, outcome: TickOutcome) -> None:
+        self._turns[source].gather(pair, outcome)

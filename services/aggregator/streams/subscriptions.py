@@ -9,6 +9,7 @@ What one connection has asked for, and what it must send next so that this becom
 The wanted symbols are the one truth. Nothing is asked for twice while it is held.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,6 +20,7 @@ ANSWER_S = 5.0
 MOST_TRIES = 3
 REJECTED_S = 3_600.0
 PAUSE_S = 10.0
+_MOST_REMEMBERED = 32
 
 
 class Verb(Enum):
@@ -81,6 +83,7 @@ class Subscriptions:
         self._tries: dict[str, int] = {}
         self._paused_until = float("-inf")
         self._last_id = 0
+        self._unsubscribes: deque[str] = deque(maxlen=_MOST_REMEMBERED)
         self._heard_at = float("-inf")
 
     def hear(self, now: float) -> None:
@@ -109,7 +112,9 @@ class Subscriptions:
         if gone:
             for symbol in gone:
                 del self._held[symbol]
-            return self._request(Verb.UNSUBSCRIBE, gone)
+            request = self._request(Verb.UNSUBSCRIBE, gone)
+            self._unsubscribes.append(str(request.request_id))
+            return request
         if now < self._paused_until:
             return None
         while self._halves:
@@ -160,6 +165,14 @@ class Subscriptions:
             middle = len(symbols) // 2
             self._halves += [half for half in (tuple(symbols[:middle]), tuple(symbols[middle:])) if half]
         return []
+
+    def was_unsubscribe(self, request_id: str) -> bool:
+        """Tell whether a request of a short while ago was to end subscriptions."""
+        return request_id in self._unsubscribes
+
+    def is_open(self, request_id: str) -> bool:
+        """Tell whether a request of ours has symbols that are not confirmed."""
+        return bool(self._open(request_id))
 
     def _open(self, request_id: str) -> list[str]:
         return [symbol for symbol, ask in self._held.items() if ask.request_id == request_id and not ask.confirmed]

@@ -9,13 +9,14 @@ from cachetools import LRUCache
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.aggregator.engine import Engine
+from services.aggregator.engine.answers import QuoteAnswers
+from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.prices.errors import SourceDisabled
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, Result
 from services.aggregator.web import quote_json
 from services.aggregator.web.parameters import CHOSEN, PAIRS, SOURCES, read_fields, read_pairs, read_sources
-from services.aggregator.web.rendered_quotes import MOST_BATCHES
+from services.aggregator.web.rendered_quotes import MOST_BATCHES, RenderedQuotes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +27,7 @@ class Batch:
     Attributes:
         pairs: The distinct pairs as spelled, in the order of their first mention.
         fields: The chosen fields of a quote; None for all of them.
-        feeds: The feed of each pair, None where its quote cannot be the kept one.
+        feeds: The feed of each pair, None where its quote cannot be the current one.
         heads: The beginning of each pair's entry.
     """
 
@@ -40,8 +41,10 @@ class Batch:
 class BatchRoute:
     """Answer batches."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine = engine
+    def __init__(self, answers: QuoteAnswers, rendered: RenderedQuotes, sources: SourceNames, clock: Clock) -> None:
+        self._answers = answers
+        self._rendered = rendered
+        self._sources = sources
         self._clock = clock
         self._batches: LRUCache[str, Batch] = LRUCache(MOST_BATCHES)
 
@@ -53,14 +56,14 @@ class BatchRoute:
             batch = self._batches[request.raw_path] = self.read(
                 query.get(PAIRS.name, ""), query.get(SOURCES.name), query.get(CHOSEN.name)
             )
-        return self.kept(batch) or await self._made(batch)
+        return self.rendered(batch) or await self._made(batch)
 
-    def kept(self, batch: Batch) -> bytes | None:
-        """Return the JSON of the answer if all of its prices are kept."""
+    def rendered(self, batch: Batch) -> bytes | None:
+        """Return the JSON of the answer if all of its prices are ready."""
         # The answer's time is one at which all of its prices are fresh, so it is read before they are looked at.
         now_ms = self._clock.time_ms()
         if batch.fields is None:
-            entries = self._engine.shelf.joined(batch, batch.feeds, batch.heads)
+            entries = self._rendered.batch_text(batch, batch.feeds, batch.heads)
             return None if entries is None else _whole(now_ms, entries)
         pairs = zip(batch.heads, self._texts(batch), strict=True)
         chosen = [head + text for head, text in pairs if text is not None]
@@ -69,15 +72,15 @@ class BatchRoute:
     def _texts(self, batch: Batch) -> list[bytes | None]:
         """Return the rest of each pair's entry, None for one that must be made."""
         if batch.fields is None:
-            return self._engine.shelf.texts(batch.feeds)
-        quotes = (None if feed is None else self._engine.shelf.quote(feed) for feed in batch.feeds)
+            return self._rendered.texts(batch.feeds)
+        quotes = (None if feed is None else self._rendered.quote(feed) for feed in batch.feeds)
         return [None if quote is None else quote_json.quote_text(quote, batch.fields) for quote in quotes]
 
     def read(self, pairs: str, sources: str | None, fields: str | None) -> Batch:
         """Return what a query's comma lists ask for; raise InvalidInput, or SourceDisabled."""
         distinct = list(dict.fromkeys(read_pairs(pairs)))
         names = None if sources is None else read_sources(sources)
-        require_enabled(self._engine, names)
+        require_enabled(self._sources, names)
         return Batch(
             distinct,
             names,
@@ -88,7 +91,7 @@ class BatchRoute:
 
     def _feed(self, pair: Pair) -> Pair | None:
         try:
-            return self._engine.resolve(pair)
+            return self._answers.resolve(pair)
         except MeshError:
             return None
 
@@ -103,7 +106,7 @@ class BatchRoute:
             missing = [pair for pair, _, text in asked if text is None and not _holds(results.get(pair), now)]
             if not missing:
                 break
-            results.update(await self._engine.quotes(missing, sources=batch.sources))
+            results.update(await self._answers.quotes(missing, sources=batch.sources))
         fields = quote_json.FIELDS if batch.fields is None else batch.fields
         entries = (
             orjson.dumps(quote_json.entry(pair, results[pair], fields)) if text is None else head + text
@@ -112,29 +115,28 @@ class BatchRoute:
         return _whole(now_ms, b",".join(entries))
 
 
-def require_enabled(engine: Engine, sources: Sequence[str] | None) -> None:
+def require_enabled(names: SourceNames, sources: Sequence[str] | None) -> None:
     """Raise SourceDisabled if one of the sources is switched off or not configured."""
     if sources is not None:
-        enabled = {state.name for state in engine.source_states() if state.enabled}
         for name in sources:
-            if name not in enabled:
+            if name not in names.enabled:
                 raise SourceDisabled(name)
 
 
 async def present(
-    engine: Engine, clock: Clock, pairs: Sequence[Pair], sources: Sequence[str] | None
+    answers: QuoteAnswers, names: SourceNames, clock: Clock, pairs: Sequence[Pair], sources: Sequence[str] | None
 ) -> tuple[int, list[tuple[Pair, Result]]]:
     """
     Return a moment in Unix ms, and for each distinct pair a quote that is fresh at that moment, or an error.
 
     Raises SourceDisabled for a source that is switched off.
     """
-    require_enabled(engine, sources)
+    require_enabled(names, sources)
     now_ms = clock.time_ms()
     results: dict[Pair, Result] = {}
     missing: Sequence[Pair] = pairs
     while missing:
-        results.update(await engine.quotes(missing, sources=sources))
+        results.update(await answers.quotes(missing, sources=sources))
         now_ms, now = clock.time_ms(), clock.monotonic()
         missing = [pair for pair, result in results.items() if not _holds(result, now)]
     return now_ms, list(results.items())

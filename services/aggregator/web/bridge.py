@@ -15,11 +15,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from meshkit import feeds
 from meshkit.errors import InvalidInput, MeshError
+from services.aggregator.engine.answers import MOST_PAIRS
 from services.aggregator.prices.pair import ASSET_PATTERN, PAIR_PATTERN, PAIR_RULE, Pair, pair_of, parse_pair
 from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, Result
 from services.aggregator.web import quote_json
-from services.aggregator.web.parameters import MOST_PAIRS, MOST_SOURCES, SOURCE_NAMES, require_sources
+from services.aggregator.web.parameters import MOST_SOURCES, SOURCE_NAMES, require_sources
 
 LONGEST_ANSWER_BYTES = 32_768
 MOST_DECIMALS = 36

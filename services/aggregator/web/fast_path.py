@@ -21,7 +21,7 @@ from cachetools import LRUCache
 
 from meshkit.clock import Clock
 
-Answer = Callable[[], bytes | None]
+FastAnswer = Callable[[], bytes | None]
 IDLE_S = 75.0
 # A request's head comes in one piece or in a few; who needs longer keeps a connection for nothing.
 HEAD_S = 10.0
@@ -45,13 +45,13 @@ def target_of(request: bytes) -> str | None:
     return match[1].decode("ascii")
 
 
-class Answers:
+class FastAnswers:
     """Know by their bytes the requests that can be answered here; `find` returns what answers a target, if anything."""
 
-    def __init__(self, find: Callable[[str], Answer | None], clock: Clock) -> None:
+    def __init__(self, find: Callable[[str], FastAnswer | None], clock: Clock) -> None:
         self._find = find
         self._clock = clock
-        self._known: LRUCache[bytes, Answer] = LRUCache(_MOST_REQUESTS)
+        self._known: LRUCache[bytes, FastAnswer] = LRUCache(_MOST_REQUESTS)
         self._head = b""
         self._head_s = -1
 
@@ -76,13 +76,13 @@ class Answers:
         return self._head
 
 
-class Connection(asyncio.Protocol):
+class FastPathConnection(asyncio.Protocol):
     """Serve one connection until a request comes that is aiohttp's."""
 
     _transport: asyncio.Transport
     _timer: asyncio.TimerHandle
 
-    def __init__(self, site: "FrontSite") -> None:
+    def __init__(self, site: "FastPathSite") -> None:
         self._site = site
         self._asked = False
         self._head = b""
@@ -154,10 +154,10 @@ def _is_whole(data: bytes) -> bool:
     return _HEAD_END in data or b"\n\n" in data or len(data) > LONGEST_HEAD_BYTES
 
 
-class FrontSite(web.BaseSite):
+class FastPathSite(web.BaseSite):
     """Listen for an application as aiohttp's TCPSite does, with the quick way before it."""
 
-    def __init__(self, runner: web.AppRunner, host: str, port: int, answers: Answers) -> None:
+    def __init__(self, runner: web.AppRunner, host: str, port: int, answers: FastAnswers) -> None:
         super().__init__(runner)
         self._host = host
         self._port = port
@@ -179,7 +179,7 @@ class FrontSite(web.BaseSite):
         """Listen; raise OSError if the address is taken."""
         await super().start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), self._host, self._port)
+        self._server = await loop.create_server(lambda: FastPathConnection(self), self._host, self._port)
 
     async def stop(self) -> None:
         """Listen no more and close what waits for a further request."""

@@ -3,28 +3,27 @@
 import orjson
 from aiohttp import web
 
-from services.aggregator.engine import Engine
+from services.aggregator.engine.status import EngineStatus, PairStatus
 from services.aggregator.prices.price import plain_text
-from services.aggregator.source_state import PairState
 from services.aggregator.web.parameters import PAIRS_ROUTE
 from services.aggregator.web.quote_json import Json, time_text
 
 
-def routes(engine: Engine) -> list[web.RouteDef]:
+def routes(status: EngineStatus) -> list[web.RouteDef]:
     """Return `/quote/pairs/all`, `/quote/pairs/{source}` and `/ready`."""
 
     async def all_pairs(_request: web.Request) -> web.Response:
-        return _json({"pairs": [registered(state) for state in engine.pairs()]})
+        return _json({"pairs": [registered(pair) for pair in status.pairs()]})
 
     async def pairs_of(request: web.Request) -> web.Response:
         source = request.match_info["source"]
-        pairs = [{"pair": list(state.pair), **_cached(state)} for state in engine.pairs(source)]
+        pairs = [{"pair": list(pair.pair), **_cached(pair)} for pair in status.pairs(source)]
         return _json({"source": source, "pairs": pairs})
 
     async def ready(_request: web.Request) -> web.Response:
         """Ready is who has prices of what is registered; with nothing registered, the first request registers."""
-        states = engine.source_states()
-        fresh, registered = sum(state.fresh_pairs for state in states), sum(state.registered_pairs for state in states)
+        found = status.sources()
+        fresh, registered = sum(each.fresh_pairs for each in found), sum(each.registered_pairs for each in found)
         if fresh or not registered:
             return _json({"status": "ready", "freshPairs": fresh})
         return _json({"status": "no fresh price", "freshPairs": 0}, 503)
@@ -36,24 +35,24 @@ def routes(engine: Engine) -> list[web.RouteDef]:
     ]
 
 
-def registered(state: PairState) -> Json:
+def registered(status: PairStatus) -> Json:
     """Return one registered pair; a moment that has not come yet is the year 1970, as it always was here."""
     return {
-        "pair": list(state.pair),
-        "source": state.source,
-        "registeredAt": time_text(state.registered_ms),
-        "lastFetchAt": time_text(state.last_fetch_ms),
-        "lastResponseAt": time_text(0 if state.quote is None else state.quote.received_ms),
-        "lastRequestAt": time_text(state.last_request_ms),
-        **_cached(state),
+        "pair": list(status.pair),
+        "source": status.source,
+        "registeredAt": time_text(status.registered_ms),
+        "lastFetchAt": time_text(status.last_fetch_ms),
+        "lastResponseAt": time_text(0 if status.quote is None else status.quote.received_ms),
+        "lastRequestAt": time_text(status.last_request_ms),
+        **_cached(status),
     }
 
 
-def _cached(state: PairState) -> Json:
-    if state.quote is None:
+def _cached(status: PairStatus) -> Json:
+    if status.quote is None:
         return {}
-    received_at = time_text(state.quote.received_ms)
-    return {"cachedPrice": plain_text(state.quote.price), "receivedAt": received_at, "cachedAt": received_at}
+    received_at = time_text(status.quote.received_ms)
+    return {"cachedPrice": plain_text(status.quote.price), "receivedAt": received_at, "cachedAt": received_at}
 
 
 def _json(value: Json, status: int = 200) -> web.Response:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from meshkit.errors import InvalidInput
+from services.aggregator.engine.answers import MOST_PAIRS
 from services.aggregator.prices.pair import ASSET_PATTERN, PAIR_PATTERN, Pair, parse_pair
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.web.quote_json import ALWAYS, FIELDS
 
-MOST_PAIRS: Final = 500
 MOST_SOURCES: Final = 20
 LONGEST_PAIRS_TEXT: Final = 24_000
 QUOTE_ROUTE: Final = "/quote/{source}/{base}/{quote}"

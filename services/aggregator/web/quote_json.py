@@ -38,13 +38,21 @@ FIELDS: Mapping[str, Callable[[Quote], object]] = {
     "spreadBps": lambda quote: plain_text(quote.spread_bps),
     "receivedAt": lambda quote: time_text(quote.received_ms),
     "sources": lambda quote: [source_quote(used) for used in quote.sources],
+    "leftOut": lambda quote: [{**source_quote(left.quote), "verdict": left.verdict.value} for left in quote.left_out],
+    "notes": lambda quote: list(quote.notes),
 }
 ALWAYS = ("pair", "error")
+_UNLESS_EMPTY = frozenset({"leftOut", "notes"})
 
 
 def quote_fields(quote: Quote, fields: Iterable[str] = FIELDS) -> Json:
-    """Return a quote without its pair: price, status, spread in basis points, times, and the prices behind it."""
-    return {name: FIELDS[name](quote) for name in fields}
+    """
+    Return a quote without its pair: price, status, spread in basis points, times, and the prices behind it.
+
+    Fresh prices that do not agree with it, and what makes it weaker than others, are there only if there are any.
+    """
+    found = {name: FIELDS[name](quote) for name in fields}
+    return {name: value for name, value in found.items() if value or name not in _UNLESS_EMPTY}
 
 
 def source_text(quote: SourceQuote) -> bytes:

@@ -1,174 +1,169 @@
 """
-The quotes that can be answered with as they stand, each beside its JSON, so that a request makes nothing anew.
+The JSON of quotes that can be answered with as they stand, so that a request makes nothing anew.
 
-    board, cache ──a request finds no text──▶ shelf ──until another price, or the quote's end──▶ every further request
+    ready quotes, cache ──a request finds no text──▶ text ──▶ every further request
 
-Whether a quote is still the present one and still fresh is looked at for every request. Requests are counted here and
-handed on in sums, at the latest when the price changes.
+A text serves until there is another price, or its quote ends; both are looked at for every request.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import add
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
 
 from meshkit.clock import Clock
-from services.aggregator.cache.price_keeper import PriceKeeper
+from services.aggregator.cache.quote_cache import QuoteCache
+from services.aggregator.cache.request_counts import RequestCount, RequestCounts
+from services.aggregator.engine.ready_quotes import ReadyQuote, ReadyQuotes
+from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote
+from services.aggregator.prices.quote import Quote, SourceQuote
 from services.aggregator.web import quote_json
 
-# A quote without some of its sources is looked at so often: whether one of them may be asked again.
-DEGRADED_S = 0.1
 _MOST_SOURCE_QUOTES = 5_000
-_GONE = float("-inf")
 # Operators ask for the same few batches again and again.
 MOST_BATCHES = 64
 
-Q = TypeVar("Q", Quote, SourceQuote)
-
 
 @dataclass(slots=True)
-class Kept(Generic[Q]):
-    """Hold a quote, the monotonic moment until which it may be answered with, its JSON, and its uncounted requests."""
-
-    quote: Q
-    until: float
+class _FeedText:
+    quote: Quote
     text: bytes
-    requests: int = 0
 
 
 @dataclass(slots=True)
-class Joined:
-    """Hold the JSON of a batch's quotes, until when and for which version of the board, and its uncounted requests."""
+class _SourceText:
+    quote: SourceQuote
+    text: bytes
+    count: RequestCount
 
-    kept: Sequence[Kept[Quote]]
+
+@dataclass(slots=True)
+class _BatchText:
+    """Hold the JSON of a batch's quotes, until when and for which version of the ready quotes."""
+
     text: bytes
     until: float
     version: int
-    requests: int = 0
+    count: RequestCount
 
 
-class Shelf:
-    """Keep the quotes that were asked for last."""
+class _Counted(Protocol):
+    """A text with the count of the requests that were answered with it."""
 
-    def __init__(self, keeper: PriceKeeper, clock: Clock) -> None:
-        self._keeper = keeper
+    @property
+    def count(self) -> RequestCount:
+        """Return the count."""
+        ...
+
+
+T = TypeVar("T", bound=_Counted)
+
+
+class RenderedQuotes:
+    """Hold the JSON of the quotes that were asked for last."""
+
+    def __init__(
+        self, ready: ReadyQuotes, clock: Clock, *, cached: QuoteCache, sources: SourceNames, requests: RequestCounts
+    ) -> None:
+        self._ready = ready
         self._clock = clock
+        self._cached = cached
+        self._sources = sources
+        self._requests = requests
         # Feeds are known and few; source pairs are what callers ask for.
-        self._quotes: dict[Pair, Kept[Quote]] = {}
-        self._joined: LRUCache[object, Joined] = LRUCache(MOST_BATCHES)
-        self._source_quotes: LRUCache[tuple[str, Pair], Kept[SourceQuote]] = LRUCache(_MOST_SOURCE_QUOTES)
+        self._feed_texts: dict[Pair, _FeedText] = {}
+        self._batch_texts: _CountedTexts[_BatchText] = _CountedTexts(MOST_BATCHES, requests)
+        self._source_texts: _CountedTexts[_SourceText] = _CountedTexts(_MOST_SOURCE_QUOTES, requests)
 
     def quote(self, feed: Pair) -> Quote | None:
         """Return the quote of a feed and count the request; None if it has to be made."""
-        kept = self._kept(feed, self._clock.monotonic())
-        if kept is None:
+        ready = self._ready.get(feed, self._clock.monotonic())
+        if ready is None:
             return None
-        kept.requests += 1
-        return kept.quote
+        ready.count.requests += 1
+        return ready.quote
 
     def texts(self, feeds: Sequence[Pair | None]) -> list[bytes | None]:
-        """Return the JSON of each feed's quote, an object without its opening brace; None for one to be made."""
+        """
+        Return the JSON of each feed's quote, an object without its opening brace, and count the request.
+
+        It is None for a quote that has to be made, and where there is no feed.
+        """
         now = self._clock.monotonic()
         texts: list[bytes | None] = []
         for feed in feeds:
-            kept = None if feed is None else self._kept(feed, now)
-            if kept is None:
+            ready = None if feed is None else self._ready.get(feed, now)
+            if feed is None or ready is None:
                 texts.append(None)
             else:
-                kept.requests += 1
-                texts.append(kept.text)
+                ready.count.requests += 1
+                texts.append(self._text(feed, ready))
         return texts
 
-    def joined(self, batch: object, feeds: Sequence[Pair | None], heads: Sequence[bytes]) -> bytes | None:
+    def batch_text(self, batch: object, feeds: Sequence[Pair | None], heads: Sequence[bytes]) -> bytes | None:
         """
-        Return the entries of a batch, each a head and its feed's text, separated by commas; None if one is to be made.
+        Return the entries of a batch, each a head and its feed's text, separated by commas, and count the request.
 
-        `batch` is what the same feeds and heads are known by at the next request.
+        It is None if one of them is to be made. `batch` is what the same feeds and heads are known by at the next
+        request.
         """
-        now, version = self._clock.monotonic(), self._keeper.board.version
-        held = self._joined.get(batch)
+        now, version = self._clock.monotonic(), self._ready.version
+        held = self._batch_texts.get(batch)
         if held is not None and held.version == version and held.until > now:
-            held.requests += 1
+            held.count.requests += 1
             return held.text
-        if held is not None:
-            self._count_joined(held)
-        elif len(self._joined) == MOST_BATCHES:
-            self._count_joined(*self._joined.values())
-        kept = [None if feed is None else self._kept(feed, now) for feed in feeds]
-        whole = [one for one in kept if one is not None]
+        whole = [
+            (feed, ready) for feed in feeds if feed is not None and (ready := self._ready.get(feed, now)) is not None
+        ]
         if len(whole) < len(feeds):
             return None
-        text = b",".join(map(add, heads, (one.text for one in whole)))
-        self._joined[batch] = Joined(whole, text, min(one.until for one in whole), version, 1)
+        text = b",".join(map(add, heads, (self._text(feed, ready) for feed, ready in whole)))
+        count = self._requests.open_batch([ready.count for _, ready in whole])
+        count.requests += 1
+        self._batch_texts.put(batch, _BatchText(text, min(ready.until for _, ready in whole), version, count))
         return text
 
     def source_text(self, source: str, pair: Pair) -> bytes | None:
         """Return the JSON of a source's price and count the request; None if it has to be fetched."""
-        kept = self._source_quotes.get((source, pair))
+        held = self._source_texts.get((source, pair))
         now = self._clock.monotonic()
-        if kept is None or kept.until <= now or self._keeper.cache.get(source, kept.quote.pair) is not kept.quote:
-            if kept is not None:
-                self._count(kept)
-            fetcher = self._keeper.fetchers.get(source)
-            if fetcher is None:
-                return None
-            quote = self._keeper.cache.get(source, fetcher.fold(pair))
+        if held is None or held.quote.expires_at <= now or self._cached.get(source, held.quote.pair) is not held.quote:
+            quote = None
+            if source in self._sources.enabled:
+                quote = self._cached.get(source, self._sources.fold(source, pair))
             if quote is None:
                 return None
-            kept = Kept(quote, quote.expires_at, quote_json.source_text(quote))
-            self._source_quotes[source, pair] = kept
-        kept.requests += 1
-        return kept.text
+            held = _SourceText(quote, quote_json.source_text(quote), self._requests.open(quote))
+            self._source_texts.put((source, pair), held)
+        held.count.requests += 1
+        return held.text
 
-    def count(self) -> None:
-        """Hand on all requests counted so far."""
-        self._count_joined(*self._joined.values())
-        for kept in self._quotes.values():
-            self._count(kept)
-        for used in self._source_quotes.values():
-            self._count(used)
+    def _text(self, feed: Pair, ready: ReadyQuote) -> bytes:
+        held = self._feed_texts.get(feed)
+        if held is None or held.quote is not ready.quote:
+            held = self._feed_texts[feed] = _FeedText(ready.quote, quote_json.quote_text(ready.quote))
+        return held.text
 
-    def _kept(self, feed: Pair, now: float) -> Kept[Quote] | None:
-        quote = self._keeper.board.get(feed)
-        kept = self._quotes.get(feed)
-        if kept is not None:
-            if kept.quote is quote and kept.until > now:
-                return kept
-            self._count(kept)
-            kept.until = _GONE
-        until = self._until(feed, quote, now) if isinstance(quote, Quote) else now
-        if not isinstance(quote, Quote) or until <= now:
-            self._quotes.pop(feed, None)
-            return None
-        text = kept.text if kept is not None and kept.quote is quote else quote_json.quote_text(quote)
-        kept = self._quotes[feed] = Kept(quote, until, text)
-        return kept
 
-    def _until(self, feed: Pair, quote: Quote, now: float) -> float:
-        if quote.status is QuoteStatus.FRESH:
-            return quote.expires_at
-        present = {used.source for used in (*quote.sources, *quote.outliers)}
-        mapped = self._keeper.feeds.sources(feed)
-        if not mapped:
-            return now
-        for source, pair in mapped.items():
-            if source not in present and self._keeper.fetchers[source].failure(pair) is None:
-                return now
-        return min(quote.expires_at, now + DEGRADED_S)
+class _CountedTexts(LRUCache[Any, T], Generic[T]):
+    """Hold texts; the count of one that is replaced or has no room any more is closed."""
 
-    def _count(self, kept: Kept[Quote] | Kept[SourceQuote]) -> None:
-        if kept.requests:
-            self._keeper.touch(kept.quote, kept.requests)
-            kept.requests = 0
+    def __init__(self, capacity: int, requests: RequestCounts) -> None:
+        super().__init__(capacity)
+        self._requests = requests
 
-    def _count_joined(self, *batches: Joined) -> None:
-        for held in batches:
-            requests, held.requests = held.requests, 0
-            for kept in held.kept if requests else ():
-                kept.requests += requests
-                if kept.until == _GONE:
-                    self._count(kept)
+    def put(self, key: object, text: T) -> None:
+        """Put a text in place."""
+        replaced = self.get(key)
+        if replaced is not None:
+            self._requests.close(replaced.count)
+        self[key] = text
+
+    def popitem(self) -> tuple[Any, T]:
+        """Remove and return the text that was used longest ago."""
+        key, text = super().popitem()
+        self._requests.close(text.count)
+        return key, text

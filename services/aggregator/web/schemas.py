@@ -60,6 +60,12 @@ class SourcePrice(Answer):
     exchange_time: Time | None = None
 
 
+class LeftOutPrice(SourcePrice):
+    """A source's fresh price that does not agree with the price of its feed, and why it does not count."""
+
+    verdict: Literal["outlier", "older", "unit"]
+
+
 class EntryError(Answer):
     """Why there is no price of a pair."""
 
@@ -78,6 +84,8 @@ class BatchEntry(BaseModel):
     spread_bps: DecimalText | None = None
     received_at: Time | None = None
     sources: list[SourcePrice] | None = None
+    left_out: list[LeftOutPrice] | None = None
+    notes: list[str] | None = None
     error: EntryError | None = None
 
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 import aiohttp
 import orjson
 
+from chainlink.jobs import JobSpec
 from chainlink.keys.peer_id import TEXT_PREFIX
 from services.operator.errors import NodeRefused, NodeUnavailable
-from services.operator.nodes.job_specs import JobSpec
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=3)
 _LONGEST_DETAIL = 300

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from chainlink.ocr.report_context import read_context_tag
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
-from services.operator.onchain.contracts import price
+from services.operator.onchain.feed_contract import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,15 +74,15 @@ class NodeNames:
 
 
 def decode(event: "Event", feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
-    """Return the round of a NewTransmission event; bytes 27 to 30 of its context are the epoch, byte 31 the round."""
+    """Return the round of a NewTransmission event."""
     said = event.fields
-    context = bytes(said["rawReportContext"])
+    context = read_context_tag(said["rawReportContext"])
     return Round(
         feed=feed.name,
         round_id=said["aggregatorRoundId"],
         answer=price(said["answer"], feed.decimals),
-        epoch=int.from_bytes(context[27:31], "big"),
-        round=context[31],
+        epoch=context.epoch,
+        round=context.round,
         transmitter=names.transmitter(said["transmitter"]),
         observers=tuple(names.observer(index) for index in bytes(said["observers"])),
         observations=tuple(price(value, feed.decimals) for value in said["observations"]),

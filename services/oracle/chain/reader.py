@@ -1,11 +1,11 @@
 """What an oracle reads from its feed's contract, through endpoints that may be behind each other."""
 
+from chainlink.contract import aggregator
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.rpc.client import RpcClient
 from meshkit import log
 from meshkit.clock import Clock
-from services.oracle.chain import aggregator
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.ocr.state import RoundRequested, TransmissionDetails
 
 _log = log.get_logger(__name__)
 # How far back a request for a round still counts at the start.
@@ -38,7 +38,7 @@ class AggregatorReader:
 
         An endpoint that is behind gives an older transmission than one that was seen before: that is not believed.
         """
-        data = await self._rpc.eth_call(self._contract, aggregator.LATEST_TRANSMISSION_DETAILS)
+        data = await self._rpc.eth_call(self._contract, aggregator.LATEST_TRANSMISSION_DETAILS.selector)
         found, now_s = aggregator.decode_transmission_details(data), self._clock.monotonic()
         self._notice_rewind()
         newest = self._newest
@@ -56,7 +56,7 @@ class AggregatorReader:
         head = self._heads.latest or await self._heads.poll()
         if head > self._scanned:
             first = max(self._scanned + 1 - _LOOKED_AT_AGAIN_BLOCKS, head - _LOOK_BACK_BLOCKS, 0)
-            logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED, first, head)
+            logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, head)
             if logs:
                 self._requested = aggregator.decode_round_requested(logs[-1])
             self._scanned = max(self._scanned, head)

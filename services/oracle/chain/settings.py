@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.oracle.tables import Duration, Table, Wei
+from services.oracle.settings_types import Duration, Table, Wei
 
 SIMULATED_CHAINS = frozenset({1337, 31337})
 _SIMULATED_BY_DEFAULT = "1337"

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from chainlink.contract import aggregator
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import Clock, SystemClock
-from services.oracle.chain import aggregator
 from services.oracle.chain.heads import HeadTracker
 
 _NO_DIGEST = bytes(16)
@@ -45,16 +45,16 @@ class ConfigTracker:
             Malformed: when the event is missing, or its digest is not the one the contract names.
             RpcUnavailable, RpcRefused: when the chain cannot be read.
         """
-        data = await self._rpc.eth_call(self._contract, aggregator.LATEST_CONFIG_DETAILS)
-        block, digest = aggregator.decode_config_details(data)
-        count = aggregator.decode_config_count(data)
-        if digest in (known, _NO_DIGEST) or not self._is_believed(count, known_count):
+        data = await self._rpc.eth_call(self._contract, aggregator.LATEST_CONFIG_DETAILS.selector)
+        details = aggregator.decode_config_details(data)
+        block, digest = details.block, details.config_digest
+        if digest in (known, _NO_DIGEST) or not self._is_believed(details.config_count, known_count):
             self._earlier_since_s = None if digest == known else self._earlier_since_s
             return None
         head = await self._heads.poll()
         if head < block + self._confirmations - 1:
             return None
-        logs = await self._rpc.logs(self._contract, aggregator.CONFIG_SET, block, block)
+        logs = await self._rpc.logs(self._contract, aggregator.CONFIG_SET.topic, block, block)
         if not logs:
             raise Malformed(f"block {block} has no ConfigSet event of {self._contract}")
         config = aggregator.decode_config_set(logs[-1])

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from services.oracle.chain import aggregator
+from chainlink.contract import aggregator
 from services.oracle.chain.account import Account
 from services.oracle.chain.errors import Superseded
 

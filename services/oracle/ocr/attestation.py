@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.crypto import recover_signer, verify_observation
 from services.oracle.ocr.messages import AttestedReportMany, AttributedSignedObservation, SignedObservation
-from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report
+from services.oracle.ocr.report import AttributedObservation, encode_report
 
 
 class Attestation:

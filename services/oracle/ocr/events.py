@@ -3,15 +3,9 @@
 import enum
 from dataclasses import dataclass
 
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from services.oracle.ocr.messages import Message
-from services.oracle.ocr.state import (
-    Override,
-    PacemakerState,
-    PendingTransmission,
-    RoundRequested,
-    SignedRound,
-    TransmissionDetails,
-)
+from services.oracle.ocr.state import Override, PacemakerState, PendingTransmission, SignedRound
 
 
 class TimerKind(enum.Enum):

@@ -8,12 +8,13 @@ from typing import TypeVar
 import tenacity
 from structlog.stdlib import BoundLogger
 
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from services.oracle.ocr.actions import DeletePending, SavePacemaker, SavePending, Transmit
 from services.oracle.ocr.errors import OcrError
 from services.oracle.ocr.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved, Started, TransmitEnded
 from services.oracle.ocr.limits import LocalLimits
-from services.oracle.ocr.ports import ConfigOverrider, ContractReader, ContractTransmitter, DataSource, ProtocolStore
-from services.oracle.ocr.state import Override, RoundRequested, SignedRound, TransmissionDetails
+from services.oracle.ocr.ports import Ports
+from services.oracle.ocr.state import Override, SignedRound
 
 _T = TypeVar("_T")
 
@@ -32,22 +33,13 @@ class Outside:
     def __init__(
         self,
         config_digest: bytes,
-        *,
-        data_source: DataSource,
-        reader: ContractReader,
-        transmitter: ContractTransmitter,
-        store: ProtocolStore,
-        overrider: ConfigOverrider | None,
+        ports: Ports,
         limits: LocalLimits,
         counters: Counter[str],
         log: BoundLogger,
     ) -> None:
         self._digest = config_digest
-        self._data_source = data_source
-        self._reader = reader
-        self._transmitter = transmitter
-        self._store = store
-        self._overrider = overrider
+        self._ports = ports
         self._limits = limits
         self._counters = counters
         self._log = log
@@ -60,8 +52,8 @@ class Outside:
         database_s = self._limits.database_s
         signed = await self._load_signed_round()
         pacemaker, pending, contract = await asyncio.gather(
-            self._try("load_pacemaker", self._store.load_pacemaker(self._digest), database_s),
-            self._try("load_pending", self._store.load_pending(self._digest), database_s),
+            self._try("load_pacemaker", self._ports.store.load_pacemaker(self._digest), database_s),
+            self._try("load_pending", self._ports.store.load_pending(self._digest), database_s),
             self._details(),
         )
         return Started(pacemaker, signed, tuple(pending or ()), contract)
@@ -69,7 +61,7 @@ class Outside:
     async def observe(self, epoch: int, round_number: int) -> Observed:
         """Ask the data source; without an answer the oracle is silent in this round."""
         timeout_s = self._limits.observation_s + self._limits.observation_grace_s
-        value = await self._try("observe", self._data_source.observe(epoch, round_number), timeout_s)
+        value = await self._try("observe", self._ports.data_source.observe(epoch, round_number), timeout_s)
         return Observed(epoch, round_number, value)
 
     async def read(self, purpose: ReadPurpose, epoch: int, round_number: int) -> ContractWasRead:
@@ -88,7 +80,7 @@ class Outside:
         """Save durably that a round is signed."""
         try:
             await self._call(
-                "save_signed_round", self._store.save_signed_round(self._digest, signed), self._limits.database_s
+                "save_signed_round", self._ports.store.save_signed_round(self._digest, signed), self._limits.database_s
             )
         except _CallFailed:
             return SignedRoundSaved(signed, ok=False)
@@ -98,7 +90,7 @@ class Outside:
         """Hand a report to the chain."""
         pending = action.pending
         try:
-            call = self._transmitter.transmit(pending.report, pending.rs, pending.ss, pending.raw_vs)
+            call = self._ports.transmitter.transmit(pending.report, pending.rs, pending.ss, pending.raw_vs)
             await self._call("transmit", call, self._limits.transmit_s)
         except _CallFailed as failure:
             return TransmitEnded(pending.epoch, pending.round, str(failure.__cause__) or repr(failure.__cause__))
@@ -109,11 +101,11 @@ class Outside:
         limit_s = self._limits.database_s
         match action:
             case SavePacemaker(state):
-                await self._try("save_pacemaker", self._store.save_pacemaker(self._digest, state), limit_s)
+                await self._try("save_pacemaker", self._ports.store.save_pacemaker(self._digest, state), limit_s)
             case SavePending(pending):
-                await self._try("save_pending", self._store.save_pending(self._digest, pending), limit_s)
+                await self._try("save_pending", self._ports.store.save_pending(self._digest, pending), limit_s)
             case DeletePending(epoch, round_number):
-                delete = self._store.delete_pending(self._digest, epoch, round_number)
+                delete = self._ports.store.delete_pending(self._digest, epoch, round_number)
                 await self._try("delete_pending", delete, limit_s)
 
     async def _load_signed_round(self) -> SignedRound | None:
@@ -121,27 +113,27 @@ class Outside:
         waits = tenacity.wait_exponential(multiplier=0.5, max=10)
         async for attempt in tenacity.AsyncRetrying(retry=tenacity.retry_if_exception_type(_CallFailed), wait=waits):
             with attempt:
-                load = self._store.load_signed_round(self._digest)
+                load = self._ports.store.load_signed_round(self._digest)
                 return await self._call("load_signed_round", load, self._limits.database_s)
         raise AssertionError("retries without end have ended")
 
     async def _details(self) -> TransmissionDetails | None:
-        call = self._reader.latest_transmission_details()
+        call = self._ports.reader.latest_transmission_details()
         details = await self._try("latest_transmission_details", call, self._limits.blockchain_s)
         self._known_details = details or self._known_details
         return details
 
     async def _request(self) -> None:
-        call = self._reader.latest_round_requested()
+        call = self._ports.reader.latest_round_requested()
         try:
             self._known_request = await self._call("latest_round_requested", call, self._limits.blockchain_s)
         except _CallFailed as failure:
             self._log.debug("last_request_stands", request=self._known_request, error=str(failure.__cause__))
 
     async def _override(self) -> Override | None:
-        if self._overrider is None:
+        if self._ports.overrider is None:
             return None
-        return await self._try("override", self._overrider.override(), self._limits.blockchain_s)
+        return await self._try("override", self._ports.overrider.override(), self._limits.blockchain_s)
 
     async def _try(self, name: str, call: Awaitable[_T], timeout_s: float) -> _T | None:
         try:

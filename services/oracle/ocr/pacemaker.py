@@ -5,11 +5,12 @@ An oracle that wants another epoch says NewEpoch. Seeing f+1 oracles want a high
 too (at least one of them is honest); seeing 2f+1 want a higher epoch than the current one, it goes there.
 """
 
+from chainlink.contract.aggregator import TransmissionDetails
 from services.oracle.ocr.actions import Action, Broadcast, SavePacemaker, SetTimer, StartEpoch, StopTimer
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.events import Timer, TimerKind
 from services.oracle.ocr.messages import NewEpoch
-from services.oracle.ocr.state import PacemakerState, TransmissionDetails
+from services.oracle.ocr.state import PacemakerState
 
 RESEND = Timer(TimerKind.RESEND)
 PROGRESS = Timer(TimerKind.PROGRESS)

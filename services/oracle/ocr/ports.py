@@ -7,17 +7,11 @@ round: no signature). Every awaited call is cancelled when its timeout of `Local
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from services.oracle.ocr.state import (
-    Override,
-    PacemakerState,
-    PendingTransmission,
-    RoundRequested,
-    SignedRound,
-    Trace,
-    TransmissionDetails,
-)
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
+from services.oracle.ocr.state import Override, PacemakerState, PendingTransmission, SignedRound, Trace
 
 
 class DataSource(Protocol):
@@ -106,6 +100,17 @@ class ConfigOverrider(Protocol):
     async def override(self) -> Override | None:
         """Return the override in force, or None to use the configured values."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Hold what one feed's oracle works with, beside the network; without an `overrider` nothing is overridden."""
+
+    data_source: DataSource
+    reader: ContractReader
+    transmitter: ContractTransmitter
+    store: ProtocolStore
+    overrider: ConfigOverrider | None = None
 
 
 TraceHook = Callable[[Trace], None]

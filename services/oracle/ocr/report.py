@@ -1,4 +1,4 @@
-"""The report as the contract reads it: context tag, ABI encoding, arguments of `transmit`, the median."""
+"""The report as the contract reads it: ABI encoding, arguments of `transmit`, the median."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +28,6 @@ def in_range(value: int) -> bool:
 def encode_value(value: int) -> bytes:
     """Encode an int192 as 24 bytes, big-endian two's complement; raises OverflowError outside of its range."""
     return value.to_bytes(VALUE_LENGTH, "big", signed=True)
-
-
-def context_tag(config_digest: bytes, epoch: int, round_number: int) -> bytes:
-    """Return the 32 bytes 11 zeros, digest (16), epoch (4, big-endian), round (1) that every signature covers."""
-    return bytes(11) + config_digest + epoch.to_bytes(4, "big") + round_number.to_bytes(1, "big")
 
 
 def median(observations: Sequence[AttributedObservation]) -> int:

@@ -3,7 +3,8 @@
 import enum
 from dataclasses import dataclass
 
-from services.oracle.ocr.state import Override, RoundRequested, TransmissionDetails
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
+from services.oracle.ocr.state import Override
 
 PARTS_PER_BILLION = 1_000_000_000
 

@@ -30,15 +30,7 @@ from services.oracle.ocr.limits import LocalLimits
 from services.oracle.ocr.messages import decode_message, encode_message
 from services.oracle.ocr.oracle import Oracle
 from services.oracle.ocr.outside import Outside
-from services.oracle.ocr.ports import (
-    ConfigOverrider,
-    ContractReader,
-    ContractTransmitter,
-    DataSource,
-    Network,
-    ProtocolStore,
-    TraceHook,
-)
+from services.oracle.ocr.ports import Network, Ports, TraceHook
 from services.oracle.ocr.state import Trace
 
 _Values = ParamSpec("_Values")
@@ -62,14 +54,10 @@ class Runner:
         self,
         config: SharedConfig,
         keys: OracleKeys,
+        network: Network,
+        ports: Ports,
         *,
         clock: Clock,
-        data_source: DataSource,
-        reader: ContractReader,
-        transmitter: ContractTransmitter,
-        network: Network,
-        store: ProtocolStore,
-        overrider: ConfigOverrider | None = None,
         limits: LocalLimits | None = None,
         on_trace: TraceHook | None = None,
         feed: str = "",
@@ -80,17 +68,7 @@ class Runner:
         self._network = network
         self._on_trace = on_trace
         self._oracle = Oracle(config, keys)
-        self._outside = Outside(
-            config.config_digest,
-            data_source=data_source,
-            reader=reader,
-            transmitter=transmitter,
-            store=store,
-            overrider=overrider,
-            limits=limits or LocalLimits(),
-            counters=self.counters,
-            log=self._log,
-        )
+        self._outside = Outside(config.config_digest, ports, limits or LocalLimits(), self.counters, self._log)
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: list[SavePending | DeletePending | None] = []

@@ -1,32 +1,7 @@
-"""The values that cross the border between the protocol and the outside: contract state, persisted state, traces."""
+"""The values that cross the border between the protocol and the outside: persisted state, local changes, traces."""
 
 import enum
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class TransmissionDetails:
-    """
-    Hold what `latestTransmissionDetails()` returns.
-
-    `config_digest` (16 bytes) is that of the contract's current config, not that of its last report. `answer` is the
-    last median, `timestamp_s` the block time of the last report in Unix seconds (0 when there was none).
-    """
-
-    config_digest: bytes
-    epoch: int
-    round: int
-    answer: int
-    timestamp_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class RoundRequested:
-    """Hold the latest RoundRequested event: the digest (16 bytes), epoch and round the contract had when asked."""
-
-    config_digest: bytes
-    epoch: int
-    round: int
 
 
 @dataclass(frozen=True, slots=True)

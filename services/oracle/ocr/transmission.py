@@ -6,6 +6,8 @@ only if the contract has not got it (or a newer one) by then. So normally one or
 fall-back.
 """
 
+from chainlink.contract.aggregator import TransmissionDetails
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.actions import (
     Action,
     Complete,
@@ -18,9 +20,9 @@ from services.oracle.ocr.actions import (
 )
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.events import ContractWasRead, ReadPurpose, Timer, TimerKind, TransmitEnded
-from services.oracle.ocr.report import context_tag, encode_report, median, transmit_arguments
+from services.oracle.ocr.report import encode_report, median, transmit_arguments
 from services.oracle.ocr.reporting import deviates
-from services.oracle.ocr.state import PendingTransmission, Trace, TraceKind, TransmissionDetails
+from services.oracle.ocr.state import PendingTransmission, Trace, TraceKind
 
 _NS_PER_MS = 1_000_000
 Key = tuple[int, int]

@@ -3,7 +3,8 @@ Errors of pipelines.
 
 Exception
 ├── SpecificationError   the DOT text is no pipeline: field, found, allowed
-└── TaskError            a task failed: its text is the task's error
+└── TaskError            a task failed: its text is the task's error, in the words of a Chainlink node
+    ├── ParameterEmpty   a parameter has no value in this place: the next place is looked at
     └── RunError         a run has no usable result
 """
 
@@ -22,8 +23,29 @@ class SpecificationError(Exception):
 
 
 class TaskError(Exception):
-    """A task failed; its text becomes the task's error."""
+    """
+    A task failed; its text becomes the task's error.
+
+    Attributes:
+        retryable: Whether another attempt might succeed.
+    """
+
+    def __init__(self, text: str, *, retryable: bool = False) -> None:
+        super().__init__(text)
+        self.retryable = retryable
+
+
+class ParameterEmpty(TaskError):
+    """A parameter is not given here."""
+
+    def __init__(self) -> None:
+        super().__init__("parameter is empty")
 
 
 class RunError(TaskError):
     """A run ended without a value that can be observed."""
+
+
+def bad_input(text: object) -> TaskError:
+    """Return the error of a value that a task cannot take."""
+    return TaskError(f"{text}: bad input for task")

@@ -1,13 +1,16 @@
-"""HTTP for tasks: the requests a Chainlink node makes, with its limits."""
+"""HTTP for tasks: the requests a Chainlink node makes, with its limits and its words for what goes wrong."""
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
+import orjson
 
 from services.oracle.pipeline.errors import TaskError
+from services.oracle.pipeline.values import Value, dump
 
 _USER_AGENT = "Go-http-client/1.1"
 
@@ -20,12 +23,23 @@ class Answer:
     body: str
 
 
+class StatusError(TaskError):
+    """A server answered, but with a failure; a 4xx is not worth a retry."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text, retryable=not 400 <= status < 500)
+        self.status = status
+
+
 class Fetcher:
     """
     Send the requests of bridge and http tasks.
 
-    `bridge_url` finds a bridge's URL by its name; `max_bytes` cuts bodies silently, as the node does; answers of
-    bridges are kept as a fallback for tasks with a cacheTTL.
+    `bridge_url` finds a bridge's URL by its name; `max_bytes` cuts bodies silently, as the node does.
+
+    Attributes:
+        default_timeout_s: The limit of a task without a timeout of its own; 0 for none.
+        bridge_cache_ttl_s: How long the last good answer of a bridge may stand in, where its task says nothing of it.
     """
 
     def __init__(
@@ -42,7 +56,6 @@ class Fetcher:
         self.default_timeout_s = default_timeout_s
         self.bridge_cache_ttl_s = bridge_cache_ttl_s
         self._max_bytes = max_bytes
-        self._last_good: dict[tuple[str, str], tuple[float, str]] = {}
 
     def bridge(self, name: str) -> str:
         """Return the URL of a bridge; TaskError if there is none."""
@@ -51,48 +64,79 @@ class Fetcher:
             raise TaskError(f"could not find bridge with name '{name}'")
         return url
 
-    async def send(
-        self, method: str, url: str, body: bytes | None, headers: Sequence[str], timeout_s: float | None
-    ) -> Answer:
-        """Send a request; TaskError if no answer came in time."""
-        sent = {"User-Agent": _USER_AGENT}
-        if body is not None:
-            sent["Content-Type"] = "application/json"
+    async def send(self, method: str, url: str, data: Value, headers: Sequence[str], until_s: float) -> Answer:
+        """
+        Send a request with a JSON object as its body, or None for none; wait until that time of the event loop's clock.
+
+        Raises:
+            TaskError: when no answer came in time, or its status is 400 or above.
+        """
+        sent = {"User-Agent": _USER_AGENT, "Content-Type": "application/json"}
         sent |= dict(zip(headers[::2], headers[1::2], strict=True))
+        body = None if data is None else dump(data)
         try:
             async with (
-                asyncio.timeout(timeout_s),
+                asyncio.timeout_at(until_s),
                 self._session.request(
                     method, url, data=body, headers=sent, skip_auto_headers=("Accept-Encoding", "Accept")
                 ) as response,
             ):
-                read = bytearray()
-                async for chunk in response.content.iter_chunked(16384):
-                    read += chunk
-                    if len(read) >= self._max_bytes:
-                        break
-                return Answer(response.status, bytes(read[: self._max_bytes]).decode("utf-8", "replace"))
+                answer = Answer(response.status, await self._read(response))
         except TimeoutError as error:
-            raise TaskError("http request timed out or interrupted") from error
+            raise TaskError("http request timed out or interrupted", retryable=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TaskError(f"error making http request: {error}") from error
+            reason = f'{method.capitalize()} "{url}": {_reason(error)}'
+            raise TaskError(f"error making http request: {reason}", retryable=True) from error
+        if answer.status >= 400:
+            named = f"(status code {answer.status}) {_said(answer.body)}"
+            raise _FailedAnswer(f"got error from {url}: {named}", answer)
+        return answer
 
-    def remember(self, bridge: str, request: str, body: str) -> None:
-        """Keep the last good answer of a bridge to a request."""
-        self._last_good[bridge, request] = (time.monotonic(), body)
+    async def _read(self, response: aiohttp.ClientResponse) -> str:
+        read = bytearray()
+        async for chunk in response.content.iter_chunked(16384):
+            read += chunk
+            if len(read) >= self._max_bytes:
+                break
+        return bytes(read[: self._max_bytes]).decode("utf-8", "replace")
 
-    def recall(self, bridge: str, request: str, max_age_s: float) -> str | None:
-        """Return the last good answer if it is not older than that, else None."""
-        held = self._last_good.get((bridge, request))
-        return held[1] if held and time.monotonic() - held[0] <= max_age_s else None
+
+class _FailedAnswer(StatusError):
+    """Hold the answer of a failure too, for who can read more out of it."""
+
+    def __init__(self, text: str, answer: Answer) -> None:
+        super().__init__(text, answer.status)
+        self.answer = answer
 
 
-def json_headers(names_and_values: object) -> Sequence[str]:
-    """Check the `headers` attribute: a list of even length of texts; TaskError if it is none."""
-    if (
-        not isinstance(names_and_values, list)
-        or len(names_and_values) % 2
-        or not all(isinstance(item, str) for item in names_and_values)
-    ):
-        raise TaskError("headers must have an even number of texts")
-    return names_and_values
+def answer_of(error: TaskError) -> Answer | None:
+    """Return the answer that a failure came with, None if there was none."""
+    return error.answer if isinstance(error, _FailedAnswer) else None
+
+
+def json_object(text: str) -> Mapping[str, Any] | None:
+    """Return the JSON object that a body is, None if it is none."""
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _said(body: str) -> str:
+    """Return what a server says of its failure: one of two fields of JSON, or all of it."""
+    document = json_object(body)
+    if document is None:
+        return ""
+    for key in ("error", "errorMessage"):
+        if not isinstance(document.get(key), str | None):
+            return ""
+    return document.get("error") or document.get("errorMessage") or body
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"dial tcp: lookup {error.host}: no such host"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return f"dial tcp {error.host}:{error.port}: connect: {os.strerror(error.os_error.errno).lower()}"
+    return str(error) or type(error).__name__

@@ -5,30 +5,34 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from services.oracle.pipeline.errors import TaskError
+from services.oracle.pipeline.errors import TaskError, bad_input
+from services.oracle.pipeline.values import Value, kind, told, unwrapped
 
 DIVISION_PRECISION = 16
-_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_TEXT = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE][+-]?[0-9]+)?")
 # Bounds for what a source may make us compute with; prices stay far below.
 _LONGEST_TEXT = 200
-_LARGEST_EXPONENT = 200
+_LARGEST_EXPONENT = 400
 _EXACT = decimal.Context(prec=4 * (_LONGEST_TEXT + 2 * _LARGEST_EXPONENT), rounding=decimal.ROUND_HALF_UP)
 for _signal in (decimal.Inexact, decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow):
     _EXACT.traps[_signal] = _signal is not decimal.Inexact
 
 
-def to_decimal(value: object) -> Decimal:
-    """Return a number or a number's text as an exact decimal; TaskError for anything else."""
-    if isinstance(value, bool) or value is None:
-        raise TaskError(f"cannot convert {_name(value)} to decimal")
-    if isinstance(value, int | float | Decimal):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not _TEXT.fullmatch(value):
-        raise TaskError(f"cannot convert {_name(value)} to decimal")
-    number = Decimal(value)
+def to_decimal(value: Value) -> Decimal:
+    """Return a number or a number's text, of ASCII digits, as an exact decimal; TaskError for anything else."""
+    value = unwrapped(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise bad_input(f"type {kind(value)} cannot be converted to decimal.Decimal ({told(value)})")
+    text = str(value)
+    if len(text) > _LONGEST_TEXT:
+        # Nothing that long is a price, and an error has no room for it.
+        raise bad_input(f"can't convert {text[:_LONGEST_TEXT]}… to decimal")
+    if not _TEXT.fullmatch(text):
+        raise bad_input(f"can't convert {text} to decimal")
+    number = Decimal(text)
     exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or abs(exponent) > _LARGEST_EXPONENT or abs(number.adjusted()) > _LONGEST_TEXT:
-        raise TaskError(f"cannot convert {_name(value)} to decimal: out of range")
+    if not isinstance(exponent, int) or abs(exponent) > _LARGEST_EXPONENT or abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise bad_input(f"can't convert {text} to decimal: out of range")
     return number
 
 
@@ -46,11 +50,15 @@ def total(values: Sequence[Decimal]) -> Decimal:
 
 
 def divide(dividend: Decimal, divisor: Decimal, precision: int = DIVISION_PRECISION) -> Decimal:
-    """Return the quotient with `precision` digits after the point, half away from zero; TaskError if by zero."""
+    """
+    Return the quotient with `precision` digits after the point, half away from zero; TaskError if by zero.
+
+    A precision below zero rounds to tens, hundreds and so on.
+    """
     if divisor == 0:
         raise TaskError("attempt to divide by zero")
-    if not 0 <= precision <= _LARGEST_EXPONENT:
-        raise TaskError(f"precision: found {precision}, allowed: 0 to {_LARGEST_EXPONENT}")
+    if abs(precision) > _LARGEST_EXPONENT:
+        raise bad_input(f"precision: found {precision}, allowed: -{_LARGEST_EXPONENT} to {_LARGEST_EXPONENT}")
     # Integers keep the rounding exact: a quotient that was rounded once must not be rounded again.
     numerator, n_scale = _scaled(dividend)
     denominator, d_scale = _scaled(divisor)
@@ -89,7 +97,3 @@ def _scaled(value: Decimal) -> tuple[int, int]:
     if not isinstance(exponent, int):
         raise TaskError(f"cannot compute with {value}")
     return (-number if sign else number), -exponent
-
-
-def _name(value: object) -> str:
-    return "nil" if value is None else repr(value)[:60]

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.fetch import Fetcher
-
-Value = Any
-"""A result: text, int, Decimal, bool, None, a list or a mapping of these."""
+from services.oracle.pipeline.last_answers import LastAnswers
+from services.oracle.pipeline.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +19,25 @@ class Context:
         inputs: The results of the tasks before it, or the errors they ended with.
         variables: The results of all finished tasks by id, and `jobRun`, `jb`.
         fetcher: The way to bridges and HTTP servers.
-        has_own_timeout: Whether the task's text sets a timeout, which switches the default one off.
+        last_answers: The last good answers of this task's bridge.
+        until_s: When its requests have to be over, by the event loop's clock.
     """
 
     inputs: Sequence[Value | TaskError]
-    variables: Mapping[str, Any]
+    variables: Mapping[str, Value]
     fetcher: Fetcher
-    has_own_timeout: bool
+    last_answers: LastAnswers
+    until_s: float
 
-    def no_errors(self) -> Sequence[Value]:
-        """Return the inputs; TaskError if one of them is an error."""
-        errors = [value for value in self.inputs if isinstance(value, TaskError)]
-        if errors:
-            raise TaskError(f"task inputs: too many errors: {errors[0]}")
+    def checked(self, least: int = 0, most: int | None = 1) -> Sequence[Value]:
+        """Return the inputs; TaskError if there are too few or too many of them, or one is an error."""
+        count = len(self.inputs)
+        if count < least or (most is not None and count > most):
+            # `min` and `max` are -1 where a task does not care.
+            raise TaskError(f"task inputs: min: {least} max: {most} (got {count}): wrong number of task inputs")
+        if any(isinstance(value, TaskError) for value in self.inputs):
+            raise TaskError("task inputs: too many errors")
         return self.inputs
-
-    def one_input(self) -> Value:
-        """Return the only input; TaskError if there is none, or more, or it is an error."""
-        inputs = self.no_errors()
-        if len(inputs) != 1:
-            raise TaskError(f"task inputs: wrong number of inputs: {len(inputs)}, expected 1")
-        return inputs[0]
 
 
 class Task(Protocol):

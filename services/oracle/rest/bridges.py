@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
-from services.oracle.spawner import JobSpawner
+from services.oracle.jobs.job_spawner import JobSpawner
+from services.oracle.rest.jsonapi import Refused, body, many, one, resource, shortened, timestamp
 from services.oracle.store.bridges import Bridge, BridgeStore
 
-_NAME = re.compile(r"[a-zA-Z0-9\-_]+")
+_NAME = re.compile(r"[a-zA-Z0-9\-_]{1,255}")
+_URL = re.compile(r"https?://[^\s\x00-\x20\x7f]+", re.IGNORECASE)
+_LONGEST_URL = 2000
+_PAYMENT = re.compile(r"-?[0-9]{1,78}")
 
 
 class Bridges:
@@ -43,7 +46,7 @@ class Bridges:
         if not isinstance(name, str) or not name:
             raise Refused(400, "No name specified")
         if not _NAME.fullmatch(name):
-            raise Refused(422, f"task type validation: name {name!r} contains invalid characters")
+            raise Refused(422, f"task type validation: name {name[:255]} contains invalid characters")
         url, confirmations, payment = _fields(document)
         created = await self._store.create(name.lower(), url, confirmations, payment)
         if created is None:
@@ -76,17 +79,36 @@ def _fields(document: Mapping[str, Any]) -> tuple[str, int, str]:
     url = document.get("url")
     if not isinstance(url, str) or not url:
         raise Refused(400, "URL must be present")
+    if len(url) > _LONGEST_URL or not _is_http(url):
+        raise Refused(
+            422, f'parse "{shortened(url)}": invalid URI for request: allowed: http:// or https:// with a host'
+        )
+    confirmations = document.get("confirmations", 0)
+    if not isinstance(confirmations, int) or isinstance(confirmations, bool) or not 0 <= confirmations < 2**32:
+        raise Refused(
+            422, f"confirmations: found {str(confirmations)[:40]}, allowed: a whole number from 0 to 2**32 - 1"
+        )
+    return url, confirmations, _payment(document.get("minimumContractPayment"))
+
+
+def _is_http(url: str) -> bool:
+    if not _URL.fullmatch(url):
+        return False
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        # Reading the port is what finds out that it is none.
+        return bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        raise Refused(422, f"url: found {url!r}, allowed: http:// or https:// with a host")
-    confirmations = document.get("confirmations", 0)
-    if not isinstance(confirmations, int) or isinstance(confirmations, bool) or confirmations < 0:
-        raise Refused(422, f"confirmations: found {confirmations!r}, allowed: a whole number from 0")
-    return url, confirmations, str(document.get("minimumContractPayment") or "0")
+        return False
+
+
+def _payment(value: object) -> str:
+    text = "0" if value is None or value == "" else str(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | None) or not _PAYMENT.fullmatch(text):
+        raise Refused(422, f"minimumContractPayment: found {text[:40]!r}, allowed: a whole number of juels")
+    if text.startswith("-"):
+        raise Refused(400, "MinimumContractPayment must be positive")
+    return text
 
 
 def _resource(bridge: Bridge) -> dict[str, Any]:

@@ -6,11 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from meshkit.errors import NotFound
-from services.oracle.jobs import ORACLE_TYPE, OracleJob
-from services.oracle.rest.jsonapi import Refused, body, many, one, resource, timestamp
-from services.oracle.spawner import ActiveJob, JobSpawner
+from services.oracle.jobs.job_spawner import LARGEST_JOB_ID, ActiveJob, JobSpawner
+from services.oracle.rest.jsonapi import Refused, body, many, natural, one, resource, timestamp
 from services.oracle.store.jobs import JobError
-from services.oracle.units import format_duration
 
 _PAGE_SIZE = 1000
 
@@ -39,9 +37,11 @@ class Jobs:
         try:
             active = self._spawner.find(request.match_info["id"])
         except NotFound as error:
-            raise Refused(404, "JobSpec not found") from error
+            raise Refused(404, "job not found") from error
         except ValueError as error:
-            raise Refused(422, "invalid job id: neither a number nor a UUID") from error
+            raise Refused(
+                422, f'strconv.ParseInt: parsing "{request.match_info["id"][:40]}": invalid syntax'
+            ) from error
         return one(_resource(active, await self._spawner.errors(active.id)))
 
     async def _create(self, request: web.Request) -> web.Response:
@@ -68,9 +68,10 @@ class Jobs:
 def job_number(request: web.Request) -> int:
     """Return the number of the job in the path; 422 if it is none."""
     text = request.match_info["id"]
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise Refused(422, f"invalid job id: {text!r} is no number")
-    return int(text)
+    number = natural(text, LARGEST_JOB_ID)
+    if number is None:
+        raise Refused(422, f'strconv.ParseInt: parsing "{text[:40]}": invalid syntax')
+    return number
 
 
 async def _toml(request: web.Request) -> str:
@@ -81,44 +82,21 @@ async def _toml(request: web.Request) -> str:
 
 
 def _resource(active: ActiveJob, errors: Sequence[JobError]) -> dict[str, Any]:
-    job, timings = active.job, active.job.timings
-    oracle = job if isinstance(job, OracleJob) else None
     created = timestamp(active.stored.created_at)
+    attributes = active.job.spec.attributes()
+    attributes["offChainReportingOracleSpec"] |= {"createdAt": created, "updatedAt": created}
     return resource(
         "jobs",
         str(active.id),
         {
-            "name": job.name or "",
-            "type": ORACLE_TYPE,
-            "schemaVersion": 1,
-            "gasLimit": oracle.gas_limit if oracle else None,
+            **attributes,
             "forwardingAllowed": False,
-            "maxTaskDuration": format_duration(oracle.max_task_s if oracle else 0),
-            "externalJobID": str(job.external_job_id),
-            "offChainReportingOracleSpec": {
-                "contractAddress": job.contract,
-                "p2pv2Bootstrappers": list(job.bootstrappers),
-                "isBootstrapPeer": oracle is None,
-                "keyBundleID": oracle.key_bundle_id if oracle else None,
-                "transmitterAddress": oracle.transmitter if oracle else None,
-                "observationTimeout": format_duration(timings.observation_s),
-                "blockchainTimeout": format_duration(timings.blockchain_s),
-                "contractConfigTrackerSubscribeInterval": format_duration(timings.config_subscribe_s),
-                "contractConfigTrackerPollInterval": format_duration(timings.config_poll_s),
-                "contractConfigConfirmations": timings.config_confirmations,
-                "evmChainID": str(job.chain_id),
-                "databaseTimeout": format_duration(timings.database_s),
-                "observationGracePeriod": format_duration(timings.observation_grace_s),
-                "contractTransmitterTransmitTimeout": format_duration(timings.transmit_s),
-                "createdAt": created,
-                "updatedAt": created,
-            },
             "offChainReporting2OracleSpec": None,
             "bootstrapSpec": None,
             "pipelineSpec": {
                 "id": active.id,
                 "jobID": active.id,
-                "dotDagSource": oracle.pipeline.source if oracle else "",
+                "dotDagSource": active.job.spec.observation_source or "",
             },
             "errors": [
                 {

@@ -1,5 +1,6 @@
 """The shapes of the REST API: JSON:API documents and error bodies."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from aiohttp import web
 MEDIA_TYPE = "application/vnd.api+json"
 DEFAULT_PAGE_SIZE = 25
 _LARGEST = 10**6
+_NATURAL = re.compile(r"[0-9]{1,19}")
+_LONGEST_DETAIL = 2000
 
 
 class Refused(Exception):
@@ -43,14 +46,22 @@ def many(request: web.Request, items: Sequence[Mapping[str, Any]], size: int = D
 
 def window(request: web.Request, size: int) -> tuple[int, int]:
     """Return number, from 1, and size of the page that the query asks for; 422 for a page that is none."""
-    try:
-        size = int(request.query.get("size", size))
-        number = int(request.query.get("page", 1))
-    except ValueError as error:
-        raise Refused(422, "size and page must be numbers") from error
-    if not (0 < size <= _LARGEST and 0 < number <= _LARGEST):
-        raise Refused(422, f"size and page must be from 1 to {_LARGEST}")
-    return number, size
+    found_size = natural(request.query.get("size", str(size)), _LARGEST)
+    number = natural(request.query.get("page", "1"), _LARGEST)
+    if not found_size or not number:
+        raise Refused(422, f"size and page: allowed: numbers from 1 to {_LARGEST}")
+    return number, found_size
+
+
+def natural(text: str, largest: int) -> int | None:
+    """Return a whole number from 0 in ASCII digits; None if the text is none, or one that is too large."""
+    number = int(text) if _NATURAL.fullmatch(text) else None
+    return number if number is not None and number <= largest else None
+
+
+def shortened(text: str) -> str:
+    """Return a text that an error may say, without all of what a caller sent."""
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
 
 
 def page(request: web.Request, items: Sequence[Mapping[str, Any]], count: int, number: int, size: int) -> web.Response:
@@ -64,7 +75,9 @@ def page(request: web.Request, items: Sequence[Mapping[str, Any]], count: int, n
 def failure(status: int, detail: str) -> web.Response:
     """Answer with an error."""
     return web.Response(
-        body=orjson.dumps({"errors": [{"detail": detail}]}), status=status, content_type="application/json"
+        body=orjson.dumps({"errors": [{"detail": detail.encode("utf-8", "replace").decode()}]}),
+        status=status,
+        content_type="application/json",
     )
 
 

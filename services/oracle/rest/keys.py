@@ -15,8 +15,9 @@ from chainlink.keys.p2p import P2pKey
 from chainlink.keys.peer_id import TEXT_PREFIX
 from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit.errors import AlreadyExists, NotFound
-from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, one, resource
-from services.oracle.surroundings import Surroundings
+from services.oracle.chain.evm_chain import EvmChain
+from services.oracle.keys.ring import Keyring
+from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, natural, one, resource
 
 _WEI_PER_ETHER = 10**18
 
@@ -24,9 +25,9 @@ _WEI_PER_ETHER = 10**18
 class Keys:
     """Serve /v2/keys."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._ring = around.keyring
+    def __init__(self, ring: Keyring, chains: Mapping[int, EvmChain]) -> None:
+        self._ring = ring
+        self._chains = chains
         self._started = datetime.now(UTC)
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -53,7 +54,7 @@ class Keys:
         items = [
             await self._evm(key, chain_id)
             for key in sorted(self._ring.evm.values(), key=lambda key: key.address)
-            for chain_id in self._around.chains
+            for chain_id in self._chains
         ]
         return many(request, items, size=1000)
 
@@ -67,7 +68,7 @@ class Keys:
         key = await self._ring.remove("evm", request.match_info["id"])
         if not isinstance(key, EvmKey):
             raise NotFound("key", request.match_info["id"])
-        return one(await self._evm(key, next(iter(self._around.chains))))
+        return one(await self._evm(key, next(iter(self._chains))))
 
     async def _import_evm(self, request: web.Request) -> web.Response:
         chain_id = self._chain_id(request)
@@ -139,11 +140,12 @@ class Keys:
         text = request.query.get("evmChainID", "")
         if not text:
             raise Refused(500, "chainID is empty")
-        if not (text.isascii() and text.isdigit()):
+        number = natural(text, 2**63 - 1)
+        if number is None:
             raise Refused(400, f"evmChainID: found {text!r}, allowed: a number")
-        if int(text) not in self._around.chains:
+        if number not in self._chains:
             raise Refused(404, f"chain {text} not found")
-        return int(text)
+        return number
 
     async def _evm(self, key: EvmKey, chain_id: int) -> dict[str, Any]:
         return resource(
@@ -157,13 +159,13 @@ class Keys:
                 "disabled": False,
                 "createdAt": self._started.isoformat(),
                 "updatedAt": self._started.isoformat(),
-                "maxGasPriceWei": str(self._around.chains[chain_id].settings.gas_estimator.price_max_wei),
+                "maxGasPriceWei": str(self._chains[chain_id].settings.gas_estimator.price_max_wei),
             },
         )
 
     async def _balance(self, address: str, chain_id: int) -> str | None:
         try:
-            wei = await self._around.chains[chain_id].rpc.number("eth_getBalance", address, "latest")
+            wei = await self._chains[chain_id].rpc.number("eth_getBalance", address, "latest")
         except (RpcUnavailable, ChainError):
             return None
         return f"{Decimal(wei) / _WEI_PER_ETHER:.18f}"

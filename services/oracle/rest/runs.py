@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from services.oracle.jobs import OracleJob
+from services.oracle.jobs.job_spawner import JobSpawner
+from services.oracle.jobs.specification import OracleJob
 from services.oracle.rest.jobs import job_number
-from services.oracle.rest.jsonapi import Refused, one, page, resource, window
-from services.oracle.spawner import JobSpawner
+from services.oracle.rest.jsonapi import Refused, natural, one, page, resource, window
 from services.oracle.store.runs import PipelineRun, RunStore
 
 _PAGE_SIZE = 1000
@@ -65,11 +66,11 @@ class Runs:
             "pipelineRun",
             str(run.id),
             {
-                "outputs": [run.output],
-                "errors": [run.error],
-                "fatalErrors": [run.error],
+                "outputs": list(run.outputs) if any(map(bool, run.outputs)) or not run.ok else None,
+                "errors": list(run.fatal_errors),
+                "fatalErrors": list(run.fatal_errors),
                 "allErrors": [task.error for task in run.tasks if task.error is not None],
-                "inputs": run.inputs,
+                "inputs": orjson.Fragment(run.inputs),
                 "taskRuns": [
                     {
                         "type": task.kind,
@@ -94,9 +95,10 @@ class Runs:
 
 def _number(request: web.Request, name: str) -> int:
     text = request.match_info[name]
-    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_ID:
-        raise Refused(422, f"{name}: {text!r} is no number")
-    return int(text)
+    number = natural(text, _LARGEST_ID)
+    if number is None:
+        raise Refused(422, f"{name}: {text[:40]!r} is no number")
+    return number
 
 
 def _time(milliseconds: int) -> str:

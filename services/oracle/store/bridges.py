@@ -43,6 +43,11 @@ class BridgeStore:
         """Return a bridge; the name is taken as it is, so upper case finds nothing."""
         return self._bridges.get(name)
 
+    def url(self, name: str) -> str | None:
+        """Return a bridge's URL, or None if there is no such bridge."""
+        bridge = self._bridges.get(name)
+        return bridge.url if bridge else None
+
     async def create(self, name: str, url: str, confirmations: int, payment: str) -> tuple[Bridge, str] | None:
         """Store a bridge; return it and its incoming token, or None if the name is taken."""
         incoming, outgoing = secrets.token_urlsafe(24), secrets.token_urlsafe(24)

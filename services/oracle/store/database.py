@@ -1,5 +1,6 @@
 """The node's PostgreSQL database: connected patiently, so that a server that is killed and back ends no node."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -25,15 +26,29 @@ _AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+# An escaped NUL in JSON, with as many escaped backslashes before it as there may be.
+_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 10.0
+
+
+def storable(text: str) -> str:
+    """Return a text that PostgreSQL takes: it knows neither NUL nor halves of surrogate pairs."""
+    return text.replace("\0", _UNKNOWN).encode("utf-8", "replace").decode()
+
+
+def storable_json(text: str) -> str:
+    """Return JSON that PostgreSQL takes: a text in it may not have NUL either, in whatever form."""
+    return _ESCAPED_NUL.sub(lambda found: found[1] + _UNKNOWN, storable(text))
 
 
 class Database:
     """
     Run statements with a deadline; a lost connection is replaced and the statement repeated.
 
-    A repeat can happen after the first attempt took effect, so statements have to be idempotent.
+    A repeat can happen after the first attempt took effect, so statements have to be idempotent. Texts are made
+    storable: no value from outside may break a statement.
     """
 
     def __init__(self, pool: asyncpg.Pool, durable: asyncpg.Pool, *, retry_s: float = 8.0) -> None:
@@ -65,26 +80,30 @@ class Database:
 
     async def fetch(self, sql: str, *values: object) -> Sequence[asyncpg.Record]:
         """Return all rows."""
-        return await _patiently(lambda: self._pool.fetch(sql, *values), self._retry_s)
+        kept = _storable_values(values)
+        return await _patiently(lambda: self._pool.fetch(sql, *kept), self._retry_s)
 
     async def fetch_one(self, sql: str, *values: object) -> asyncpg.Record | None:
         """Return the first row or None."""
-        return await _patiently(lambda: self._pool.fetchrow(sql, *values), self._retry_s)
+        kept = _storable_values(values)
+        return await _patiently(lambda: self._pool.fetchrow(sql, *kept), self._retry_s)
 
     async def execute(self, sql: str, *values: object) -> int:
         """Run a statement and return how many rows it touched."""
-        status = await _patiently(lambda: self._pool.execute(sql, *values), self._retry_s)
+        kept = _storable_values(values)
+        status = await _patiently(lambda: self._pool.execute(sql, *kept), self._retry_s)
         count = status.rsplit(" ", 1)[-1]
         return int(count) if count.isdigit() else 0
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement for every row, all or none."""
-        kept = list(rows)
+        kept = [_storable_values(row) for row in rows]
         await _patiently(lambda: self._pool.executemany(sql, kept), self._retry_s)
 
     async def execute_durably(self, sql: str, *values: object) -> None:
         """Run a statement and return only when it is on disk, whatever the server's `synchronous_commit` is."""
-        await _patiently(lambda: self._durable.execute(sql, *values), self._retry_s)
+        kept = _storable_values(values)
+        await _patiently(lambda: self._durable.execute(sql, *kept), self._retry_s)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -98,6 +117,10 @@ class Database:
             await self._pool.fetchval("SELECT 1", timeout=2)
         except _AWAY as error:
             raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+
+
+def _storable_values(values: Iterable[object]) -> list[object]:
+    return [storable(value) if isinstance(value, str) else value for value in values]
 
 
 def _pool(url: str, size: int, settings: dict[str, str]) -> asyncpg.Pool:

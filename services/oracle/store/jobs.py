@@ -10,6 +10,9 @@ import asyncpg
 from services.oracle.errors import JobRefused
 from services.oracle.store.database import Database
 
+# A description is part of an index, which takes no longer texts.
+_LONGEST_DESCRIPTION = 500
+
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
@@ -67,13 +70,13 @@ class JobStore:
         return await self._database.execute("DELETE FROM jobs WHERE id = $1", job_id) > 0
 
     async def record_error(self, job_id: int, description: str) -> None:
-        """Add an error to a job, or count one that it has already."""
+        """Add an error to a job, or count one that it has already; of a long one the beginning is kept."""
         await self._database.execute(
             "INSERT INTO job_errors (job_id, description) SELECT id, $2::text FROM jobs WHERE id = $1"
             " ON CONFLICT (job_id, description)"
             " DO UPDATE SET occurrences = job_errors.occurrences + 1, updated_at = now()",
             job_id,
-            description,
+            description[:_LONGEST_DESCRIPTION],
         )
 
     async def errors(self, job_id: int) -> Sequence[JobError]:

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from services.oracle.store.database import Database
+from services.oracle.store.database import Database, storable_json
 
 # As with the real node, what comes faster than it can be written is not kept.
 _MOST_WAITING = 100
@@ -28,16 +28,28 @@ class TaskRun:
 
 @dataclass(frozen=True, slots=True)
 class PipelineRun:
-    """Hold one run; `output` is the terminal task's result as text, `error` why there is none."""
+    """
+    Hold one run.
+
+    Attributes:
+        inputs: JSON of what its tasks could use: the run's own variables and the results.
+        outputs: The last tasks' results as texts.
+        fatal_errors: Why there are none, one for each output.
+    """
 
     job_id: int
     created_ms: int
     finished_ms: int
-    inputs: dict[str, Any]
-    output: str | None
-    error: str | None
+    inputs: str
+    outputs: tuple[str | None, ...]
+    fatal_errors: tuple[str | None, ...]
     tasks: tuple[TaskRun, ...]
     id: int = field(default=0, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether all last tasks have a result."""
+        return not any(error is not None for error in self.fatal_errors)
 
 
 class RunStore:
@@ -51,8 +63,8 @@ class RunStore:
 
     def note(self, run: PipelineRun) -> None:
         """Remember a run for the next flush: of each job the newest good one and the newest that failed."""
-        key = (run.job_id, run.error is None)
-        if not self._most and run.error is None:
+        key = (run.job_id, run.ok)
+        if not self._most and run.ok:
             return
         if key in self._waiting:
             self.dropped += 1
@@ -67,20 +79,19 @@ class RunStore:
         if not runs:
             return
         await self._database.execute_many(
-            "INSERT INTO pipeline_runs (job_id, created_at, finished_at, ok, inputs, output, error, task_runs)"
-            " SELECT id, to_timestamp($2::float8 / 1000), to_timestamp($3::float8 / 1000), $4, $5::jsonb, $6, $7,"
-            " $8::jsonb FROM jobs WHERE id = $1",
+            "INSERT INTO pipeline_runs (job_id, created_at, finished_at, ok, inputs, outputs, fatal_errors,"
+            " task_runs) SELECT id, to_timestamp($2::float8 / 1000), to_timestamp($3::float8 / 1000), $4, $5::jsonb,"
+            " $6::jsonb, $7::jsonb, $8::jsonb FROM jobs WHERE id = $1",
             [
                 (
                     run.job_id,
                     float(run.created_ms),
                     float(run.finished_ms),
-                    run.error is None,
-                    # A contract's answer is an integer of up to 192 bits, which orjson does not write.
-                    json.dumps(run.inputs),
-                    run.output,
-                    run.error,
-                    orjson.dumps(run.tasks).decode(),
+                    run.ok,
+                    storable_json(run.inputs),
+                    _json(run.outputs),
+                    _json(run.fatal_errors),
+                    _json([asdict(task) for task in run.tasks]),
                 )
                 for run in runs
             ],
@@ -88,7 +99,7 @@ class RunStore:
         await self._database.execute_many(
             "DELETE FROM pipeline_runs WHERE job_id = $1 AND ok = $2 AND id <= (SELECT id FROM pipeline_runs"
             " WHERE job_id = $1 AND ok = $2 ORDER BY id DESC LIMIT 1 OFFSET $3)",
-            [(run.job_id, run.error is None, max(self._most, 1)) for run in runs],
+            [(run.job_id, run.ok, max(self._most, 1)) for run in runs],
         )
 
     async def of_job(self, job_id: int | None, first: int, count: int) -> tuple[Sequence[PipelineRun], int]:
@@ -117,12 +128,16 @@ def _run(row: Any) -> PipelineRun:
         row["job_id"],
         _ms(row["created_at"]),
         _ms(row["finished_at"]),
-        orjson.loads(row["inputs"]),
-        row["output"],
-        row["error"],
+        row["inputs"],
+        tuple(orjson.loads(row["outputs"])),
+        tuple(orjson.loads(row["fatal_errors"])),
         tuple(TaskRun(**task) for task in orjson.loads(row["task_runs"])),
         row["id"],
     )
+
+
+def _json(value: object) -> str:
+    return storable_json(json.dumps(value, ensure_ascii=False))
 
 
 def _ms(time: datetime) -> int:

@@ -36,10 +36,14 @@ def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
         else:
             sys.stderr.write(f"error: {error}\n")
         return 1
+    nodes, oracles, feeds = plan.nodes, plan.nodes - plan.bootstrap_nodes, list(plan.feeds)
     if as_json:
-        _write(orjson.dumps(_shown(plan)))
+        counts = {"nodes": nodes, "oracles": oracles, "feeds": feeds}
+        _write(orjson.dumps(_shown(plan) | counts | {"without_effect": dict(plan.without_effect)}))
     else:
-        sys.stdout.write("\n".join(_lines(plan)) + "\n")
+        head = f"{path} is valid: {nodes} nodes ({oracles} oracles), {len(feeds)} feeds"
+        vain = [f"without effect: {place}: {reason}" for place, reason in plan.without_effect.items()]
+        sys.stdout.write("\n".join([head, *vain, *_lines(plan)]) + "\n")
     return 0
 
 

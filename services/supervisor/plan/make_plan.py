@@ -4,11 +4,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.load import load
-from meshkit.server import LONGEST_SOCKET_PATH
+from meshkit.configuration.model import set_without_effect
+from meshkit.paths import LONGEST_SOCKET_PATH
 from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
+from services.supervisor.plan.key_digests import digests
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import gather
 from services.supervisor.plan.service_definitions import services_of
@@ -16,7 +19,8 @@ from services.supervisor.plan.service_definitions import services_of
 
 def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
     """Read the file and make the plan; raises InvalidConfiguration or InvalidPlan. Nothing is started or written."""
-    configuration = load(path)
+    whole = load(path)
+    configuration = SUPERVISOR.view(whole)
     settings = config.settings(configuration)
     graph = DependencyGraph(services_of(gather(configuration, settings, environment)))
     for spec in graph.specs.values():
@@ -24,4 +28,15 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
             if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
                 allowed = f"a directory whose sockets have at most {LONGEST_SOCKET_PATH} bytes in their path"
                 raise InvalidPlan("solution.mesh.runDir", str(settings.run_dir.path), allowed)
-    return MeshPlan(settings, tuple(graph.specs.values()), path.read_text())
+    mesh = configuration.solution.mesh
+    return MeshPlan(
+        settings,
+        services=tuple(graph.specs.values()),
+        configuration=path.read_text(),
+        keys=digests(whole),
+        feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
+        may_deploy=mesh.contracts.deploy,
+        nodes=configuration.solution.total_nodes,
+        bootstrap_nodes=configuration.solution.bootstrap_nodes,
+        without_effect=dict(set_without_effect(whole.solution, "solution")),
+    )

@@ -1,5 +1,6 @@
 """Everything that follows from a configuration file, as plain values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +14,21 @@ class MeshPlan:
     The services that a configuration file wants, and how they are supervised.
 
     `configuration` is the file's text as it was read; its copy in the run directory is what the services read, so that
-    an edit of the file has no effect on a mesh that runs before it is applied.
+    an edit of the file has no effect on a mesh that runs before it is applied. `keys` has a digest of each value in it.
+    `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
+    such a feed gets one. `nodes` counts the bootstrap nodes too. `without_effect` has the reason for each given key
+    that changes nothing, by its place.
     """
 
     settings: Settings
     services: tuple[ServiceSpec, ...]
     configuration: str = field(default="", repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    feeds: Mapping[str, str] = field(default_factory=dict)
+    may_deploy: bool = False
+    nodes: int = 0
+    bootstrap_nodes: int = 0
+    without_effect: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def configuration_copy(self) -> Path:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from eth_keys.datatypes import PrivateKey
-
 from meshkit.configuration.solution import Configuration
 from meshkit.paths import DataDir, RunDir
 from services.supervisor.config import Settings
@@ -59,4 +57,7 @@ def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path
 
 def address_of(private_key: str) -> str:
     """Return the account of a private key (64 hex digits, perhaps after 0x), with its checksum."""
+    # Only a mesh with a chain of its own needs it, and it takes half as long as all the rest of a plan.
+    from eth_keys.datatypes import PrivateKey
+
     return PrivateKey(bytes.fromhex(private_key.removeprefix("0x"))).public_key.to_checksum_address()

@@ -5,8 +5,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from meshkit.configuration.keys_by_service import (
+    AGGREGATOR,
+    DBINIT,
+    METRICS,
+    NODE,
+    OPERATOR,
+    POSTGRES,
+    ServiceKeys,
+)
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan.config_digest import digest
 from services.supervisor.plan.plan_input import PlanInput
 from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, PostgresProbe, Schedule, TcpProbe
 from services.supervisor.plan.service_spec import (
@@ -51,7 +59,7 @@ def services_of(given: PlanInput) -> list[ServiceSpec]:
 
 
 def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
-    """Return the service with what all have alike: budget, liveness, limits, and what it reads by itself."""
+    """Return the service with what all have alike: budget, liveness, limits."""
     solution = given.configuration.solution
     ours = solution.mesh.supervisor
     # Three looks in a row, each with its wait and its timeout, take the whole time.
@@ -64,7 +72,6 @@ def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
         liveness_schedule=alive,
         limits={"nofile": ours.open_files},
         oom_score_adj=_oom_score(spec.name),
-        settings=digest(spec.name, solution),
     )
 
 
@@ -80,20 +87,21 @@ def _oom_score(name: str) -> int:
 def _database(given: PlanInput) -> Iterator[ServiceSpec]:
     port = given.configuration.solution.pg_port
     probe = PostgresProbe(port, "feedmesh", "postgres", given.data_dir.postgres / "superuser-password")
-    yield _python_service(given, "dbinit", "dbinit", "services.dbinit")
-    yield _oneshot(given, "postgres-bootstrap", ("bootstrap",), _healthy("dbinit"))
+    yield _python_service(given, DBINIT, "dbinit", "services.dbinit")
+    yield _oneshot(given, "postgres-bootstrap", "bootstrap", POSTGRES, _healthy("dbinit"))
     yield ServiceSpec(
         name="postgres",
         command=(given.python, "-m", "services.dbinit", "postgres"),
         needs=(_completed("postgres-bootstrap"),),
         environment=_environment(given),
+        reads=POSTGRES.places,
         probe=probe,
         stop=replace(_POSTGRES_STOP, checkpoint=probe),
         death_signal=signal.SIGQUIT,
         ports=(port,),
         leftovers=(given.run_dir.path / "postgres-launch.json",),
     )
-    yield _oneshot(given, "postgres-init", ("provision",), _healthy("postgres"), _healthy("dbinit"))
+    yield _oneshot(given, "postgres-init", "provision", DBINIT, _healthy("postgres"), _healthy("dbinit"))
 
 
 def _simulators(given: PlanInput) -> Iterator[ServiceSpec]:
@@ -133,10 +141,10 @@ def _services(given: PlanInput) -> Iterator[ServiceSpec]:
     solution = given.configuration.solution
     market = (_healthy("market"),) if solution.mesh.market.enabled else ()
     devchain = (_healthy("devchain"),) if solution.mesh.devchain.enabled else ()
-    aggregator = _python_service(given, "price-aggregator", "aggregator", "services.aggregator", *market)
+    aggregator = _python_service(given, AGGREGATOR, "aggregator", "services.aggregator", *market)
     yield replace(aggregator, ports=(solution.price_aggregator_config.port,))
-    yield _python_service(given, "operator", "operator", "services.operator", *devchain)
-    metrics = _python_service(given, "process-metrics", "metrics", "services.metrics")
+    yield _python_service(given, OPERATOR, "operator", "services.operator", *devchain)
+    metrics = _python_service(given, METRICS, "metrics", "services.metrics")
     yield replace(metrics, ports=(solution.mesh.ports.metrics,))
 
 
@@ -164,6 +172,7 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         name=name,
         command=(),
         needs=needs,
+        reads=NODE.places,
         probe=HttpProbe(api_port, "/readyz"),
         stop=_NODE_STOP,
         ports=(api_port, p2p_port),
@@ -201,25 +210,27 @@ def _check_users(given: PlanInput) -> None:
         raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, allowed)
 
 
-def _python_service(given: PlanInput, name: str, socket: str, module: str, *needs: Dependency) -> ServiceSpec:
+def _python_service(given: PlanInput, keys: ServiceKeys, socket: str, module: str, *needs: Dependency) -> ServiceSpec:
     path = given.run_dir.socket(socket)
     return ServiceSpec(
-        name=name,
+        name=keys.service,
         command=(given.python, "-m", module),
         needs=needs,
         environment=_environment(given),
+        reads=keys.places,
         probe=GrpcProbe(path),
         sockets=(path,),
     )
 
 
-def _oneshot(given: PlanInput, name: str, words: tuple[str, ...], *needs: Dependency) -> ServiceSpec:
+def _oneshot(given: PlanInput, name: str, verb: str, keys: ServiceKeys, *needs: Dependency) -> ServiceSpec:
     return ServiceSpec(
         name=name,
-        command=(given.python, "-m", "services.dbinit", *words),
+        command=(given.python, "-m", "services.dbinit", verb),
         kind=Kind.ONESHOT,
         needs=needs,
         environment=_environment(given),
+        reads=keys.places,
     )
 
 

@@ -94,7 +94,7 @@ class ServiceSpec:
 
     `environment` is the child's whole environment. `death_signal` reaches the process when the supervisor dies, and is
     tried first on one that hangs. `limits` are soft limits by their names without RLIMIT_, `nofile` for example.
-    `settings` is a digest of what the process reads from the configuration file by itself.
+    `reads` are the keys of the configuration that the process reads by itself, see `ServiceKeys`.
     `sockets` are removed before each start, they and `leftovers` at the end of the mesh. When a service is given up,
     the whole mesh stops.
     """
@@ -107,7 +107,7 @@ class ServiceSpec:
     identity: Identity | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     oom_score_adj: int | None = None
-    settings: str = ""
+    reads: tuple[str, ...] = ()
     probe: AnyProbe | None = None
     schedule: Schedule = DEFAULT_SCHEDULE
     liveness: AnyProbe | None = None
@@ -118,3 +118,7 @@ class ServiceSpec:
     ports: tuple[int, ...] = ()
     sockets: tuple[Path, ...] = ()
     leftovers: tuple[Path, ...] = ()
+
+    def reads_any_of(self, key: str) -> bool:
+        """Tell whether the process reads a key, something below it, or what it is below."""
+        return any(key == own or key.startswith(f"{own}.") or own.startswith(f"{key}.") for own in self.reads)

@@ -3,9 +3,9 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from meshkit.clock import ManualClock
-from services.aggregator.cache.current_quotes import Board, Entry
+from services.aggregator.cache.current_quotes import CurrentQuotes, QuoteChange
 from services.aggregator.prices.errors import TooFewSources
-from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.fakes import BTC, ETH
@@ -16,9 +16,11 @@ def quote(price: int, pair: Pair = BTC, received_ms: int = 0) -> Quote:
     return quote_of(pair, [SourceQuote("kraken", pair, Decimal(price), received_ms, 9.0)], 1)
 
 
-async def take(board: Board, count: int, after: int = 0, pairs: tuple[Pair, ...] = (BTC, ETH)) -> list[Entry]:
+async def take(
+    current: CurrentQuotes, count: int, after: int = 0, pairs: tuple[Pair, ...] = (BTC, ETH)
+) -> list[QuoteChange]:
     """Return the next changes."""
-    changes = board.follow(pairs, after)
+    changes = current.follow(pairs, after)
     async with asyncio.timeout(5):
         taken = [await anext(changes) for _ in range(count)]
     await changes.aclose()  # type: ignore[attr-defined]
@@ -27,30 +29,30 @@ async def take(board: Board, count: int, after: int = 0, pairs: tuple[Pair, ...]
 
 async def test_a_follower_gets_what_is_there_oldest_change_first() -> None:
     """The present results come in the order of their sequence numbers, only for the pairs followed."""
-    board = Board(ManualClock())
-    board.post(ETH, quote(5, ETH))
-    board.post(BTC, quote(1))
-    board.post(Pair("X", "Y"), quote(9))
-    entries = await take(board, 2)
+    current = CurrentQuotes(ManualClock())
+    current.put(ETH, quote(5, ETH))
+    current.put(BTC, quote(1))
+    current.put(Pair("X", "Y"), quote(9))
+    entries = await take(current, 2)
 
     assert [(1, ETH), (2, BTC)] == [(entry.sequence, entry.pair) for entry in entries]
 
 
 async def test_a_follower_resumes_after_a_sequence() -> None:
     """Only results that changed since come again."""
-    board = Board(ManualClock())
-    board.post(ETH, quote(5, ETH))
-    board.post(BTC, quote(1))
+    current = CurrentQuotes(ManualClock())
+    current.put(ETH, quote(5, ETH))
+    current.put(BTC, quote(1))
 
-    assert [BTC] == [entry.pair for entry in await take(board, 1, after=1)]
+    assert [BTC] == [entry.pair for entry in await take(current, 1, after=1)]
 
 
 async def test_a_repeated_price_is_no_change_but_renews_the_times() -> None:
     """The sequence stays, and what is read is the latest."""
-    board = Board(ManualClock())
-    board.post(BTC, quote(1))
-    board.post(BTC, quote(1, received_ms=77))
-    entry = (await take(board, 1))[0]
+    current = CurrentQuotes(ManualClock())
+    current.put(BTC, quote(1))
+    current.put(BTC, quote(1, received_ms=77))
+    entry = (await take(current, 1))[0]
 
     assert isinstance(entry.result, Quote)
     assert (1, 77) == (entry.sequence, entry.result.received_ms)
@@ -58,57 +60,57 @@ async def test_a_repeated_price_is_no_change_but_renews_the_times() -> None:
 
 async def test_a_waiting_follower_is_woken_by_an_error_too() -> None:
     """An error in place of a price is a change."""
-    board = Board(ManualClock())
-    board.post(BTC, quote(1))
-    waiting = asyncio.create_task(take(board, 1, after=1))
+    current = CurrentQuotes(ManualClock())
+    current.put(BTC, quote(1))
+    waiting = asyncio.create_task(take(current, 1, after=1))
     await asyncio.sleep(0)
-    board.post(BTC, TooFewSources(BTC, 0, 2, {}))
+    current.put(BTC, TooFewSources(BTC, 0, 2, {}))
 
     assert isinstance((await waiting)[0].result, TooFewSources)
 
 
 async def test_a_slow_follower_sees_the_latest_price_only() -> None:
     """Prices between do not queue up."""
-    board = Board(ManualClock())
-    changes = board.follow([BTC], 0)
-    board.post(BTC, quote(1))
+    current = CurrentQuotes(ManualClock())
+    changes = current.follow([BTC], 0)
+    current.put(BTC, quote(1))
     await anext(changes)
     for price in range(2, 100):
-        board.post(BTC, quote(price))
+        current.put(BTC, quote(price))
     entry = await anext(changes)
 
     assert quote(99) == entry.result
 
 
 async def test_numbers_grow_over_a_restart() -> None:
-    """A board that begins later numbers higher, so that a follower of the earlier one can resume."""
+    """A current that begins later numbers higher, so that a follower of the earlier one can resume."""
     clock = ManualClock(1_000_000)
-    before, after = Board(clock), None
+    before, after = CurrentQuotes(clock), None
     for price in range(1, 50):
-        before.post(BTC, quote(price))
+        before.put(BTC, quote(price))
     last = (await take(before, 1))[0].sequence
     clock.advance(0.001)
-    after = Board(clock)
-    after.post(BTC, quote(1))
+    after = CurrentQuotes(clock)
+    after.put(BTC, quote(1))
 
     assert last < (await take(after, 1))[0].sequence
 
 
 async def test_followed_pairs_are_known_while_they_are_followed() -> None:
     """A follower that leaves is forgotten."""
-    board = Board(ManualClock())
-    board.post(BTC, quote(1))
-    changes = board.follow([BTC], 0)
+    current = CurrentQuotes(ManualClock())
+    current.put(BTC, quote(1))
+    changes = current.follow([BTC], 0)
     await anext(changes)
 
-    assert board.is_followed(BTC)
+    assert current.is_followed(BTC)
 
     await changes.aclose()  # type: ignore[attr-defined]
 
-    assert not board.is_followed(BTC)
+    assert not current.is_followed(BTC)
 
 
-async def next_of(changes: AsyncIterator[Entry]) -> Entry:
+async def next_of(changes: AsyncIterator[QuoteChange]) -> QuoteChange:
     """Return the next change."""
     return await anext(changes)
 
@@ -116,10 +118,10 @@ async def next_of(changes: AsyncIterator[Entry]) -> Entry:
 async def test_a_slow_follower_gets_nothing_that_expired_meanwhile() -> None:
     """What expires between two looks is left out; what comes after it is sent, even if it is the same price."""
     clock = ManualClock()
-    board = Board(clock)
-    board.post(ETH, quote(5, ETH))
-    board.post(BTC, quote(1))
-    changes = board.follow((ETH, BTC), 0)
+    current = CurrentQuotes(clock)
+    current.put(ETH, quote(5, ETH))
+    current.put(BTC, quote(1))
+    changes = current.follow((ETH, BTC), 0)
     first = await anext(changes)
     clock.advance(9.0)
     second = asyncio.create_task(next_of(changes))
@@ -128,7 +130,7 @@ async def test_a_slow_follower_gets_nothing_that_expired_meanwhile() -> None:
     assert (ETH, False) == (first.pair, second.done())
 
     again = quote_of(BTC, [SourceQuote("kraken", BTC, Decimal(1), 9_000, 18.0)], 1)
-    board.post(BTC, again)
+    current.put(BTC, again)
 
     assert again == (await second).result
 
@@ -137,12 +139,12 @@ async def test_a_slow_follower_gets_nothing_that_expired_meanwhile() -> None:
 
 async def test_a_slow_follower_gets_the_latest() -> None:
     """A pair that changed while the follower was busy comes once, as it is then."""
-    board = Board(ManualClock())
-    board.post(ETH, quote(5, ETH))
-    board.post(BTC, quote(1))
-    changes = board.follow((ETH, BTC), 0)
+    current = CurrentQuotes(ManualClock())
+    current.put(ETH, quote(5, ETH))
+    current.put(BTC, quote(1))
+    changes = current.follow((ETH, BTC), 0)
     await anext(changes)
-    board.post(BTC, quote(2))
+    current.put(BTC, quote(2))
     entry = await anext(changes)
 
     assert (BTC, quote(2)) == (entry.pair, entry.result)

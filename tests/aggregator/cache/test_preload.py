@@ -60,12 +60,12 @@ async def test_preloaded_pairs_are_fetched_and_kept_like_requested_ones(tmp_path
     async with bench(config) as b:
         await b.run(0.1)
 
-        assert [BTC, SOL] == [state.pair for state in b.engine.pairs() if state.quote is not None]
-        assert Decimal(103) == (await b.engine.source_quote("kraken", BTC)).price
+        assert [BTC, SOL] == [state.pair for state in b.engine.status.pairs() if state.quote is not None]
+        assert Decimal(103) == (await b.engine.answers.source_quote("kraken", BTC)).price
 
         await b.run(32)
 
-        assert [] == b.engine.pairs()
+        assert [] == b.engine.status.pairs()
 
 
 async def test_preloaded_pairs_are_bounded(tmp_path: Path) -> None:
@@ -73,4 +73,4 @@ async def test_preloaded_pairs_are_bounded(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
     path.write_text('{"kraken": ["A/USD", "B/USD", "C/USD"]}')
     async with bench(settings(pairs_file=path, most_pairs=2)) as b:
-        assert 2 == len(b.engine.pairs())
+        assert 2 == len(b.engine.status.pairs())

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +48,68 @@ def test_expired_quotes_are_not_listed() -> None:
     clock.advance(1.0)
 
     assert [] == list(cache.fresh())
+
+
+def timed(price: int, exchange_time_ms: int | None, received_ms: int = 10_000) -> SourceQuote:
+    """Return a price of a moment by the exchange's clock, that holds for 9 s from its arrival on."""
+    return SourceQuote("kraken", BTC, Decimal(price), received_ms, received_ms / 1000 + 9, exchange_time_ms)
+
+
+@pytest.mark.parametrize(
+    ("present_ms", "time_ms", "received_ms", "expected"),
+    [
+        (9_000, 8_999, 10_001, 1),
+        (9_000, 9_000, 10_001, 2),
+        (9_000, 9_001, 10_001, 2),
+        # Without a time of its own, an answer may be two seconds old.
+        (9_000, None, 10_999, 1),
+        (9_000, None, 11_000, 2),
+        (None, None, 10_000, 2),
+        (None, 1, 10_000, 2),
+    ],
+)
+def test_of_two_prices_the_later_one_by_the_exchanges_clock_is_served(
+    present_ms: int | None, time_ms: int | None, received_ms: int, expected: int
+) -> None:
+    """Of a tie it is the one that came last, whose time to live is the longer; `put` returns the one that is served."""
+    cache = QuoteCache(ManualClock(10_000), 10)
+    quotes = {1: timed(1, present_ms), 2: timed(2, time_ms, received_ms)}
+    cache.put(quotes[1])
+    served = cache.put(quotes[2])
+
+    assert quotes[expected] is served is cache.get("kraken", BTC)
+
+
+def test_of_prices_that_expire_together_the_least_used_one_makes_room() -> None:
+    """A full cache forgets who was looked at longest ago; of a tie in expiry too, and never the newcomer."""
+    cache = QuoteCache(ManualClock(), 3)
+    pairs = [Pair(name, "USD") for name in "ABCD"]
+    for pair in pairs[:3]:
+        cache.put(SourceQuote("kraken", pair, Decimal(1), 0, 9.0))
+    cache.get("kraken", pairs[0])
+    cache.put(SourceQuote("kraken", pairs[3], Decimal(1), 0, 9.0))
+
+    assert [True, False, True, True] == [cache.get("kraken", pair) is not None for pair in pairs]
+
+
+def test_an_expired_price_makes_room_before_one_that_is_fresh() -> None:
+    """However long ago the fresh one was used."""
+    clock = ManualClock()
+    cache = QuoteCache(clock, 2)
+    pairs = [Pair(name, "USD") for name in "ABC"]
+    cache.put(SourceQuote("kraken", pairs[0], Decimal(1), 0, 9.0))
+    cache.put(SourceQuote("kraken", pairs[1], Decimal(1), 0, 5.0))
+    clock.advance(5)
+    cache.put(SourceQuote("kraken", pairs[2], Decimal(1), 0, 9.0))
+
+    assert [True, False, True] == [cache.get("kraken", pair) is not None for pair in pairs]
+
+
+def test_a_dropped_price_is_gone() -> None:
+    """Dropping it twice is no error."""
+    cache = QuoteCache(ManualClock(), 2)
+    cache.put(timed(1, None))
+    cache.drop("kraken", BTC)
+    cache.drop("kraken", BTC)
+
+    assert cache.get("kraken", BTC) is None

@@ -1,15 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.fetching.circuit_breaker import FAILURES_TO_OPEN, FIRST_OPEN_S, Circuit, CircuitState
+from services.aggregator.fetching.circuit_breaker import FAILURES_TO_OPEN, FIRST_OPEN_S, CircuitBreaker, CircuitState
 from services.aggregator.prices.errors import ProviderFault
 
 DOWN = ProviderFault("kraken", "down")
 
 
-def opened(now: float = 0.0) -> Circuit:
+def opened(now: float = 0.0) -> CircuitBreaker:
     """Return a circuit that has just been opened."""
-    circuit = Circuit(5.0)
+    circuit = CircuitBreaker(5.0)
     for _ in range(FAILURES_TO_OPEN):
         circuit.failed(now, DOWN)
     return circuit
@@ -17,7 +17,7 @@ def opened(now: float = 0.0) -> Circuit:
 
 def test_it_opens_after_failures_in_a_row() -> None:
     """Four failures leave it closed, a success forgets them, five open it."""
-    circuit = Circuit(5.0)
+    circuit = CircuitBreaker(5.0)
     for _ in range(2):
         for _ in range(FAILURES_TO_OPEN - 1):
             circuit.failed(0.0, DOWN)

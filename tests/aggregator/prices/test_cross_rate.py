@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aggregator.prices.cross_rate import converted, quotient
-from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote
 from tests.aggregator.fakes import ETH

@@ -9,10 +9,11 @@ import structlog
 from meshkit.clock import ManualClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import censor
-from services.aggregator.config import AggregatorConfig, SourceConfig, read
+from services.aggregator.config import AggregatorConfig, read
 from services.aggregator.metrics import open_registry
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.factory import open_sources
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.catalog import open_streams
 from tests.aggregator.fakes import BTC
 from tests.aggregator.test_config import configuration
@@ -22,7 +23,9 @@ KEYED = sorted(key for key, declared in DECLARATIONS.items() if declared.key is 
 
 def names(session: aiohttp.ClientSession, config: AggregatorConfig) -> list[str]:
     """Return the names of the sources that are opened."""
-    return sorted(source.DECLARATION.config_key for source in open_sources(session, config, ManualClock()))
+    return sorted(
+        source.DECLARATION.config_key for source in open_sources(session, config.sources.values(), ManualClock())
+    )
 
 
 def aggregator(sources: dict[str, Any], **settings: Any) -> Configuration:
@@ -42,7 +45,7 @@ async def test_a_source_without_its_required_key_is_off_with_one_warning(session
     with structlog.testing.capture_logs() as logs:
         config = read(aggregator({name: {} for name in DECLARATIONS}))
         opened = names(session, config)
-        streamed = {stream.source for stream in open_streams(session, config, ManualClock(), open_registry())}
+        streamed = {stream.source for stream in open_streams(session, config.streams, ManualClock(), open_registry())}
 
     assert ["alphavantage", "cryptocompare", "exchangeratehost", "finnhub"] == KEYED
     assert sorted(set(DECLARATIONS) - set(KEYED)) == opened
@@ -57,8 +60,8 @@ async def test_a_key_is_what_stands_between_spaces(session: aiohttp.ClientSessio
     config = read(aggregator({"finnhub": {"apiKey": key}}))
 
     assert opened == names(session, config)
-    assert opened == [stream.source for stream in open_streams(session, config, ManualClock(), open_registry())]
-    stream = config.sources["finnhub"].stream
+    assert opened == [stream.source for stream in open_streams(session, config.streams, ManualClock(), open_registry())]
+    stream = config.streams.get("finnhub")
     assert (key.strip() or None) == (stream and stream.api_key)
 
 
@@ -110,7 +113,7 @@ async def test_requests_go_through_the_proxy(session: aiohttp.ClientSession) -> 
     async with server:
         proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         settings = SourceConfig("coinbase", base_url="http://provider.invalid", proxy=proxy)
-        (source,) = open_sources(session, AggregatorConfig({"coinbase": settings}, {}), ManualClock())
+        (source,) = open_sources(session, [settings], ManualClock())
         ticks = await source.fetch([BTC])
 
     assert "5" == getattr(ticks[BTC], "price", None)

@@ -15,14 +15,15 @@ from aiohttp import web
 
 from meshkit.clock import SystemClock
 from meshkit.errors import MeshError
-from services.aggregator.config import AggregatorConfig, SourceConfig
-from services.aggregator.engine import Engine
+from services.aggregator.config import AggregatorConfig
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import PriceRefused, SourceRateLimited, UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.aggregator.sources.factory import open_sources
+from services.aggregator.sources.settings import SourceConfig
 from tests.aggregator.fakes import BTC, ETH, LiteralExchange
 from tests.aggregator.sources.making import KEY, make
 
@@ -39,9 +40,9 @@ async def engine_of(
 ) -> AsyncIterator[Engine]:
     """Give an engine of one source."""
     source = SourceConfig(name, base_url=url, api_key=KEY, **settings)
-    config = AggregatorConfig({name: source}, feeds or {})
+    config = AggregatorConfig({name: source}, feeds or {}, first_price_hold_ms=0)
     clock = SystemClock()
-    engine = Engine(config, open_sources(session, config, clock), clock, open_registry())
+    engine = Engine(config, open_sources(session, config.sources.values(), clock), clock, open_registry())
     await engine.start()
     try:
         yield engine
@@ -78,10 +79,10 @@ async def test_defect_6_ids_and_currencies_make_no_second_pair(
         session, "coingecko", exchange.url, feeds={BTC: {"coingecko": Pair("bitcoin", "usd")}}
     ) as engine:
         for spelled in (Pair("bitcoin", "usd"), Pair("Bitcoin", "USD"), Pair("bitcoin", "USD")):
-            assert Decimal("65000.5") == (await engine.source_quote("coingecko", spelled)).price
-        await engine.quote(BTC)
+            assert Decimal("65000.5") == (await engine.answers.source_quote("coingecko", spelled)).price
+        await engine.answers.quote(BTC)
 
-        assert [Pair("bitcoin", "USD")] == [state.pair for state in engine.pairs()]
+        assert [Pair("bitcoin", "USD")] == [state.pair for state in engine.status.pairs()]
 
     assert 1 == len(exchange.asked)
 
@@ -91,7 +92,7 @@ async def test_defect_7_a_rate_below_one_a_second_lets_requests_run(
 ) -> None:
     """One call in three hours is still a call, and so is the listing that it needs."""
     async with engine_of(session, "okx", f"{market}/okx", rps=Fraction("0.0001")) as engine:
-        quote = await engine.source_quote("okx", BTC, timeout_s=3)
+        quote = await engine.answers.source_quote("okx", BTC, timeout_s=3)
 
     assert quote.price > 0
 
@@ -110,7 +111,9 @@ async def test_defect_8_no_rate_keeps_retries_and_concurrency(session: aiohttp.C
         return web.Response(status=500) if is_first else web.Response(text=COINBASE % now_text())
 
     async with serving(handle) as url, engine_of(session, "coinbase", url, rps=None, max_concurrent=2) as engine:
-        quotes = await asyncio.gather(*(engine.source_quote("coinbase", Pair(f"C{n}", "USD")) for n in range(8)))
+        quotes = await asyncio.gather(
+            *(engine.answers.source_quote("coinbase", Pair(f"C{n}", "USD")) for n in range(8))
+        )
 
     assert [Decimal("6268.48")] * 8 == [quote.price for quote in quotes]
     assert (2, 9) == (peak, count)
@@ -156,8 +159,8 @@ async def test_defect_13_what_went_wrong_keeps_its_name(
     exchange.say("/products/BTC-USD/ticker", (status, "<html>"))
     async with engine_of(session, "coinbase", exchange.url, max_retries=0) as engine:
         with pytest.raises(MeshError) as caught:
-            await engine.source_quote("coinbase", BTC)
-        state = engine.source_state("coinbase")
+            await engine.answers.source_quote("coinbase", BTC)
+        state = engine.status.source("coinbase")
 
     assert (reason, told) == (caught.value.reason, caught.value.http_status)
     assert (False, str(caught.value)) == (state.available, state.last_error)
@@ -188,9 +191,9 @@ async def test_defect_14_a_limit_inside_http_200_keeps_the_pair(
     route = DECLARATIONS[name].name
     async with serving(handle) as url, engine_of(session, name, url) as engine:
         with pytest.raises(SourceRateLimited):
-            await engine.source_quote(route, BTC)
+            await engine.answers.source_quote(route, BTC)
 
-        assert [DECLARATIONS[name].fold(BTC)] == [state.pair for state in engine.pairs(route)]
+        assert [DECLARATIONS[name].fold(BTC)] == [state.pair for state in engine.status.pairs(route)]
 
 
 @pytest.mark.parametrize("name", sorted(DECLARATIONS))
@@ -219,10 +222,10 @@ async def test_defect_15_a_daily_rate_is_as_old_as_its_date(
     exchange.say("/v1/latest", *answers)
     euro = Pair("EUR", "USD")
     async with engine_of(session, "frankfurter", exchange.url) as engine:
-        quote = await engine.source_quote("frankfurter", euro)
+        quote = await engine.answers.source_quote("frankfurter", euro)
     async with engine_of(session, "frankfurter", exchange.url) as engine:
         with pytest.raises(PriceRefused):
-            await engine.source_quote("frankfurter", euro)
+            await engine.answers.source_quote("frankfurter", euro)
 
     midnight_ms = int(datetime(yesterday.year, yesterday.month, yesterday.day, tzinfo=UTC).timestamp()) * 1000
     assert midnight_ms == quote.exchange_time_ms
@@ -235,7 +238,7 @@ async def test_defect_15_a_market_that_stands_still_is_refused(
     exchange.say("/products/BTC-USD/ticker", COINBASE % (datetime.now(UTC) - timedelta(hours=2)).isoformat())
     async with engine_of(session, "coinbase", exchange.url) as engine:
         with pytest.raises(PriceRefused):
-            await engine.source_quote("coinbase", BTC)
+            await engine.answers.source_quote("coinbase", BTC)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +298,7 @@ async def test_defect_17_json_numbers_keep_their_digits(
     for path, text in answers.items():
         exchange.say(path, text.replace("@", number).replace("#", seconds).replace("%s", today))
     async with engine_of(session, name, exchange.url) as engine:
-        quote = await engine.source_quote(DECLARATIONS[name].name, pair)
+        quote = await engine.answers.source_quote(DECLARATIONS[name].name, pair)
 
     assert expected == plain_text(quote.price)
 

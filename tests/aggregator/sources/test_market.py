@@ -11,8 +11,8 @@ import pytest
 
 from meshkit.clock import SystemClock
 from meshkit.errors import MeshError
-from services.aggregator.config import AggregatorConfig, SourceConfig
-from services.aggregator.engine import Engine
+from services.aggregator.config import AggregatorConfig
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import (
     AccessRefused,
@@ -26,6 +26,7 @@ from services.aggregator.prices.errors import (
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, QuoteStatus
 from services.aggregator.sources.factory import open_sources
+from services.aggregator.sources.settings import SourceConfig
 from tests.aggregator.fakes import BTC, ETH, NAMES
 
 # The venues' own deviations from the reference, and the movement between the two readings.
@@ -59,7 +60,7 @@ class Town:
     async def whole_quote(self, feed: Pair) -> Quote:
         """Return a feed's quote with all its sources; on a busy machine one may come too late at first."""
         async with asyncio.timeout(20):
-            while (quote := await self.engine.quote(feed)).status is not QuoteStatus.FRESH:  # noqa: ASYNC110
+            while (quote := await self.engine.answers.quote(feed)).status is not QuoteStatus.FRESH:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return quote
 
@@ -78,7 +79,9 @@ class Town:
 async def _town(session: aiohttp.ClientSession, market: str) -> AsyncIterator[Town]:
     sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=60_000, timeout_ms=800) for name in NAMES}
     config = AggregatorConfig(sources, FEEDS)
-    engine = Engine(config, open_sources(session, config, SystemClock()), SystemClock(), open_registry())
+    engine = Engine(
+        config, open_sources(session, config.sources.values(), SystemClock()), SystemClock(), open_registry()
+    )
     await engine.start()
     yield Town(engine, session, market)
     await engine.close()
@@ -107,12 +110,12 @@ async def test_only_coinbase_tells_the_time_of_its_price(town: Town) -> None:
 async def test_an_unlisted_pair_is_unknown(town: Town, source: str) -> None:
     """The simulator's own words for it are understood."""
     with pytest.raises(UnknownPair):
-        await town.engine.source_quote(source, Pair("NOPE", "USD"))
+        await town.engine.answers.source_quote(source, Pair("NOPE", "USD"))
 
 
 async def test_a_cold_start_is_cheap(town: Town) -> None:
     """All feeds at once: one listing and one batch where there are batches, one call a pair at Coinbase."""
-    await town.engine.quotes(list(FEEDS))
+    await town.engine.answers.quotes(list(FEEDS))
 
     assert [2, 4, 2] == [await town.requests(source) for source in NAMES]
 
@@ -141,8 +144,8 @@ async def test_a_broken_source_gives_errors_and_never_prices(
     for pair in (SPELLED[source], FEEDS[ETH][source]):
         await town.set_fault(source, **fault)
         with pytest.raises(expected):
-            await town.engine.source_quote(source, pair)
-        assert pair in [state.pair for state in town.engine.pairs(source)]
+            await town.engine.answers.source_quote(source, pair)
+        assert pair in [state.pair for state in town.engine.status.pairs(source)]
         if expected in (SourceRateLimited, SourceTimeout):
             return  # the one stays silent for seconds now, the other costs a second each
         await town.set_fault(source)
@@ -153,7 +156,7 @@ async def test_a_broken_source_gives_errors_and_never_prices(
 async def _recovered(town: Town, source: str, pair: Pair) -> None:
     for _ in range(200):
         try:
-            await town.engine.source_quote(source, pair)
+            await town.engine.answers.source_quote(source, pair)
             return
         except MeshError:
             await asyncio.sleep(0.02)
@@ -163,10 +166,10 @@ async def _recovered(town: Town, source: str, pair: Pair) -> None:
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "1E+400", "", None, "undefined"])
 async def test_wrong_numbers_are_refused(town: Town, price: object) -> None:
     """A well-formed answer with a wrong number is refused, and the feed goes on without that source."""
-    await town.engine.source_quote("binance", FEEDS[ETH]["binance"])
+    await town.engine.answers.source_quote("binance", FEEDS[ETH]["binance"])
     await town.set_fault("binance", body={"symbol": "BTCUSDT", "price": price})
-    quote = await town.engine.quote(BTC)
+    quote = await town.engine.answers.quote(BTC)
 
     assert ["coinbase", "kraken"] == [used.source for used in quote.sources]
     with pytest.raises((PriceRefused, MalformedAnswer)):
-        await town.engine.source_quote("binance", SPELLED["binance"])
+        await town.engine.answers.source_quote("binance", SPELLED["binance"])

@@ -1,6 +1,7 @@
 """Fixtures of the streams' tests."""
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ from services.aggregator.prices.quote import Tick
 from services.aggregator.streams.protocol import Dialect
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.streams.source_stream import SourceStream
+from services.aggregator.streams.symbols import Markets
 from tests.aggregator.streams.exchange import StreamExchange
 
 
@@ -26,11 +28,11 @@ class Opened:
         self._session = session
         self._url = url
 
-    def open(self, dialect: Dialect, *pairs: Pair, **changes: object) -> SourceStream:
+    def open(self, dialect: Dialect, *pairs: Pair, markets: Markets | None = None, **changes: object) -> SourceStream:
         """Return a stream that wants these pairs."""
         config = StreamConfig(**{"ws_url": self._url, **changes})  # type: ignore[arg-type]
-        stream = SourceStream(dialect, config, self._session, SystemClock(), self.metrics)
-        stream.on_price(lambda _source, pair, tick: self.prices.append((pair, tick)))
+        stream = SourceStream(dialect, config, self._session, SystemClock(), self.metrics, markets)
+        stream.on_price(lambda _source, pair, tick: self.prices.append((pair, cast(Tick, tick))))
         stream.want(pairs)
         self.streams.append(stream)
         return stream

@@ -59,7 +59,7 @@ class StreamExchange:
     Attributes:
         unknown: The symbols it rejects.
         mute: True to say nothing any more, with the connections left open.
-        refuse: How many connects to answer with HTTP 503.
+        refuse: How many connects to answer with HTTP 503, or with `refusal`.
         asked: Each symbol that a client subscribed to, connection by connection, in the order of the messages.
         messages: What a client sent, connection by connection, with the moment of its arrival.
         most_open: How many connections there were at once at most.
@@ -69,6 +69,7 @@ class StreamExchange:
     unknown: set[str] = field(default_factory=set)
     mute: bool = False
     refuse: int = 0
+    refusal: tuple[int, dict[str, str]] = (503, {})
     asked: list[list[str]] = field(default_factory=list)
     messages: list[list[tuple[float, dict[str, object]]]] = field(default_factory=list)
     open: list[web.WebSocketResponse] = field(default_factory=list)
@@ -81,7 +82,8 @@ class StreamExchange:
         self.queries.append(request.query_string)
         if self.refuse > 0:
             self.refuse -= 1
-            return web.Response(status=503)
+            status, headers = self.refusal
+            return web.Response(status=status, headers=headers)
         ws = web.WebSocketResponse(autoping=not self.mute)
         await ws.prepare(request)
         number = len(self.asked)

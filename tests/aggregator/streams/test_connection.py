@@ -2,11 +2,20 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from meshkit.clock import ManualClock
-from services.aggregator.streams.connection import LONGEST_WAIT_S, Connection, backoff_s
+from services.aggregator.streams.connection import (
+    LONGEST_REFUSED_WAIT_S,
+    LONGEST_WAIT_S,
+    REFUSED_WAIT_S,
+    Connection,
+    backoff_s,
+    next_wait_s,
+)
 from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.session import Session
 from services.aggregator.streams.subscriptions import Rejections
@@ -27,14 +36,35 @@ def test_backoff_reaches_its_cap() -> None:
     assert 60 == backoff_s(9, 1.0, 1.0)
 
 
-async def test_a_connection_never_gives_up() -> None:
-    """A hundred refused connects in a row, far more than the old service's ten, are followed by one more."""
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_a_refusal_that_stands_is_asked_about_seldom(failures: int, share: float) -> None:
+    """A minute after the first refusal at the earliest, ten minutes after the last at the latest."""
+    wait_s = next_wait_s(StreamDown("refused", "HTTP 451", is_standing=True), failures, 1.0, share)
+
+    assert REFUSED_WAIT_S <= wait_s <= LONGEST_REFUSED_WAIT_S
+
+
+def test_a_wait_that_the_provider_asks_for_is_kept() -> None:
+    """It prolongs ours, and does not shorten it."""
+    assert 90 == next_wait_s(StreamDown("refused", "HTTP 429", wait_s=90), 1, 1.0, 0.0)
+    assert 8 == next_wait_s(StreamDown("refused", "HTTP 429", wait_s=0), 4, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(StreamDown("refused", "nobody there"), "refused"), (KeyError("ours"), "crashed")]
+)
+async def test_a_connection_never_gives_up(failure: Exception, reason: str) -> None:
+    """
+    A hundred failed connects in a row, far more than the old service's ten, are followed by one more.
+
+    It is so whatever has failed, a defect of ours too; each is counted, and one that goes on as it was is told once.
+    """
     clock, attempts = ManualClock(), 0
 
     async def refuse() -> Session:
         nonlocal attempts
         attempts += 1
-        raise StreamDown("refused", "nobody there")
+        raise failure
 
     reasons: list[str] = []
     connection = Connection(
@@ -50,11 +80,13 @@ async def test_a_connection_never_gives_up() -> None:
         on_state=lambda _up: None,
     )
     connection.want(["BTC/USD"])
-    task = asyncio.create_task(connection.run())
-    for count in range(1, 101):
-        await until(lambda count=count: attempts == count)  # type: ignore[misc]
-        clock.advance(LONGEST_WAIT_S)
-    await until(lambda: attempts == 101)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert ["refused"] * 100 == reasons[:100]
+    with capture_logs() as logs:
+        task = asyncio.create_task(connection.run())
+        for count in range(1, 101):
+            await until(lambda count=count: attempts == count)  # type: ignore[misc]
+            clock.advance(LONGEST_WAIT_S)
+        await until(lambda: attempts == 101)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [reason] * 100 == reasons[:100]
+    assert 1 == sum(entry["event"] == "stream_down" and entry["log_level"] == "warning" for entry in logs)

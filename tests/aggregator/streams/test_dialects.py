@@ -22,7 +22,6 @@ from services.aggregator.streams.protocol import (
     Rejected,
     Welcome,
     dump,
-    milliseconds,
     parse,
 )
 
@@ -286,11 +285,3 @@ def test_odd_messages_raise_only_what_is_caught(source: str, message: object) ->
         list(DIALECTS[source].read(message))
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return
-
-
-def test_times() -> None:
-    """Times are read to the millisecond, with more digits or with a zone; one without a zone is refused."""
-    assert 1_700_000_000_123 == milliseconds("2023-11-14T22:13:20.123999999Z")
-    assert 1_700_000_000_000 == milliseconds("2023-11-14T23:13:20+01:00")
-    with pytest.raises(TypeError):
-        milliseconds("2023-11-14T22:13:20")

@@ -9,16 +9,17 @@ import aiohttp
 import pytest
 
 from meshkit.clock import ManualClock, SystemClock
-from services.aggregator.cache.price_keeper import PriceKeeper
-from services.aggregator.config import SourceConfig
-from services.aggregator.engine import Engine
+from services.aggregator.cache.price_cache import PriceCache
+from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.factory import open_sources
+from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
-from services.aggregator.streams.streams import TURN_S, Streams
+from services.aggregator.streams.streams import Streams
+from services.aggregator.streams.turn import TURN_S
 from tests.aggregator.fakes import BTC, ScriptedSource, settings
 from tests.waiting import until
 
@@ -27,17 +28,17 @@ TTL_S = 10
 
 
 class Desk:
-    """A keeper of one source on a clock that a test moves."""
+    """A cache of one source on a clock that a test moves."""
 
     def __init__(self) -> None:
         self.clock = ManualClock(START_MS)
         self.source = ScriptedSource("kraken", prices={BTC: "100"})
-        self.keeper = PriceKeeper(settings("kraken"), [self.source], self.clock, open_registry())
+        self.cache = PriceCache(settings("kraken"), [self.source], self.clock, open_registry())
 
     async def begin(self) -> None:
         """Register the pair and fetch it once."""
-        self.keeper.registry.pin("kraken", BTC)
-        self.keeper.look_up("kraken", BTC)
+        self.cache.registry.pin("kraken", BTC)
+        self.cache.read_through.look_up("kraken", BTC)
         await until(self.moved)
         assert 1 == len(self.source.calls)
 
@@ -49,34 +50,38 @@ class Desk:
     @property
     def price(self) -> Decimal | None:
         """Return the price that is served."""
-        quote = self.keeper.cache.get("kraken", BTC)
+        quote = self.cache.quotes.get("kraken", BTC)
         return None if quote is None else quote.price
 
     def stream(self, price: object, age_ms: int = 0) -> None:
         """Have the stream bring a price of so long ago."""
-        self.keeper.fetchers["kraken"].offer(BTC, Tick(price, self.clock.time_ms() - age_ms))
+        self.say(Tick(price, self.clock.time_ms() - age_ms))
+
+    def say(self, tick: Tick) -> None:
+        """Have the stream bring this."""
+        self.cache.ingest.streamed(self.cache.fetchers["kraken"], BTC, tick)
 
     async def serves(self, price: str) -> bool:
         """Move the time on a bit, do what is due, and tell whether this price is served."""
         self.clock.advance(0.05)
-        self.keeper.step()
+        self.cache.refresher.step()
         return self.price == Decimal(price)
 
 
 @pytest.fixture(name="desk")
 async def _desk() -> AsyncIterator[Desk]:
-    """Give a keeper whose one pair has been fetched."""
+    """Give a cache whose one pair has been fetched."""
     desk = Desk()
     await desk.begin()
     yield desk
-    await desk.keeper.close()
+    await desk.cache.close()
 
 
 async def test_a_stream_suppresses_rest(desk: Desk) -> None:
     """While a stream brings prices REST is not asked, for as long as it lasts (an hour here)."""
     for number in range(3_600):
         desk.clock.advance(1)
-        desk.keeper.step()
+        desk.cache.refresher.step()
         desk.stream(Decimal(100) + Decimal(number) / 1000)
         assert desk.price == Decimal(100) + Decimal(number) / 1000
     assert 1 == len(desk.source.calls)
@@ -99,7 +104,7 @@ async def test_bad_prices_of_a_stream_do_not_hold_rest_off(desk: Desk) -> None:
         desk.clock.advance(0.1)
         desk.stream("0")
         desk.stream("NaN")
-        desk.keeper.step()
+        desk.cache.refresher.step()
         assert desk.price in (Decimal(101), Decimal(102))
     await until(lambda: desk.serves("102"))
 
@@ -117,10 +122,10 @@ async def test_the_fresher_price_wins(desk: Desk) -> None:
 async def test_a_late_answer_without_a_time_loses(desk: Desk) -> None:
     """A REST answer that has no exchange time does not displace a price that a stream brought just before."""
     desk.stream("101")
-    desk.keeper.fetchers["kraken"].offer(BTC, Tick("100"))
+    desk.say(Tick("100"))
     assert Decimal(101) == desk.price
     desk.clock.advance(5)
-    desk.keeper.fetchers["kraken"].offer(BTC, Tick("100"))
+    desk.say(Tick("100"))
     assert Decimal(100) == desk.price
 
 
@@ -130,6 +135,9 @@ async def test_prices_of_a_turn_are_gathered() -> None:
 
     class Silent:
         source = "kraken"
+
+        def count_crash(self) -> None:
+            return
 
         def on_price(self, deliver: Any) -> None:
             self.deliver = deliver
@@ -141,7 +149,7 @@ async def test_prices_of_a_turn_are_gathered() -> None:
     streams = Streams(
         [silent],  # type: ignore[list-item]
         pairs=lambda _source: [],
-        deliver=lambda _source, _pair, tick: delivered.append(tick.price),
+        deliver=lambda _source, _pair, tick: delivered.append(tick.price),  # type: ignore[union-attr]
     )
     for price, moment in (("1", 10), ("2", 30), ("3", 20)):
         silent.deliver("kraken", BTC, Tick(price, moment))
@@ -159,23 +167,19 @@ async def _engine(market: str, session: aiohttp.ClientSession) -> AsyncIterator[
         "coinbase": BTC,
         "kucoin": Pair("BTC", "USDT"),
     }
-    sources = {
-        name: SourceConfig(
-            name,
-            base_url=f"{market}/{name}",
-            ttl_ms=3_000,
-            stream=StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/{name}/ws", base_url=f"{market}/{name}"),
-        )
+    sources = {name: SourceConfig(name, base_url=f"{market}/{name}", ttl_ms=3_000) for name in names}
+    streams = {
+        name: StreamConfig(ws_url=f"{market.replace('http', 'ws', 1)}/{name}/ws", base_url=f"{market}/{name}")
         for name in names
     }
-    config = replace(settings(*names), sources=sources, feeds={BTC: names}, pinned=(BTC,))
+    config = replace(settings(*names), sources=sources, streams=streams, feeds={BTC: names}, pinned=(BTC,))
     clock, metrics = SystemClock(), open_registry()
     engine = Engine(
         config,
-        open_sources(session, config, clock),
+        open_sources(session, config.sources.values(), clock),
         clock,
         metrics,
-        open_streams(session, config, clock, metrics),
+        open_streams(session, config.streams, clock, metrics),
     )
     await engine.start()
     yield engine
@@ -195,9 +199,9 @@ async def test_no_calls_with_streams(engine: Engine, market: str, session: aioht
             async with session.request(method, f"{market}/control/{name}", json=fault or None) as response:
                 assert 200 == response.status
 
-    await until(lambda: all(state.stream_connected for state in engine.source_states()))
-    await until(lambda: all(state.last_stream_ms is not None for state in engine.source_states()))
-    await engine.quote(BTC)
+    await until(lambda: all(state.stream_connected for state in engine.status.sources()))
+    await until(lambda: all(state.last_stream_ms is not None for state in engine.status.sources()))
+    await engine.answers.quote(BTC)
     before = await requests()
     end_at = SystemClock().monotonic() + 4
     await until(lambda: SystemClock().monotonic() > end_at)
@@ -209,5 +213,5 @@ async def test_no_calls_with_streams(engine: Engine, market: str, session: aioht
         return all(now[name] > before[name] for name in before)
 
     await until(all_called)
-    assert 4 == len((await engine.quote(BTC)).sources)
+    assert 4 == len((await engine.answers.quote(BTC)).sources)
     await tell("DELETE")

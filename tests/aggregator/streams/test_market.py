@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -78,7 +78,7 @@ async def _follower(
     follower = Follower(
         name, market, session, SourceStream(quick(name), config, session, SystemClock(), open_registry())
     )
-    follower.stream.on_price(lambda _source, pair, tick: follower.prices.update({pair: tick}))
+    follower.stream.on_price(lambda _source, pair, tick: follower.prices.update({pair: cast(Tick, tick)}))
     yield follower
     await follower.stream.close()
 

@@ -7,7 +7,7 @@ import pytest
 from meshkit.errors import InvalidInput
 from meshkit.feeds import UnknownFeed
 from services.aggregator.prices.errors import TooFewSources, UnknownPair
-from services.aggregator.prices.median import quote_of
+from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, Result, SourceQuote
 from services.aggregator.web.bridge import LONGEST_ANSWER_BYTES, parse_request, success

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from meshkit.clock import SystemClock
 from services.aggregator.web import fast_path
-from services.aggregator.web.app import listen
-from services.aggregator.web.fast_path import LONGEST_HEAD_BYTES, LONGEST_REQUEST_BYTES, Answers, target_of
+from services.aggregator.web.fast_path import LONGEST_HEAD_BYTES, LONGEST_REQUEST_BYTES, FastAnswers, target_of
+from services.aggregator.web.server import listen
 from tests.waiting import until
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -61,7 +61,7 @@ class Served:
         self.found: list[str] = []
         self.port = 0
         self.runner: web.AppRunner
-        self.answers = Answers(lambda target: self.find(target), SystemClock())
+        self.answers = FastAnswers(lambda target: self.find(target), SystemClock())
         self.clients: list[Client] = []
 
     async def open(self) -> Client:
@@ -70,7 +70,7 @@ class Served:
         self.clients.append(client)
         return client
 
-    def find(self, target: str) -> fast_path.Answer | None:
+    def find(self, target: str) -> fast_path.FastAnswer | None:
         """Return what answers a target."""
         self.found.append(target)
         return (lambda: self.kept.get(target)) if target in {"/quick", "/large"} else None
@@ -81,10 +81,10 @@ class Served:
         return len(self.site.open)
 
     @property
-    def site(self) -> fast_path.FrontSite:
+    def site(self) -> fast_path.FastPathSite:
         """Return where it listens."""
         (site,) = self.runner.sites
-        assert isinstance(site, fast_path.FrontSite)
+        assert isinstance(site, fast_path.FastPathSite)
         return site
 
 
@@ -279,7 +279,7 @@ async def test_a_head_without_end_is_not_kept(served: Served) -> None:
 async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks nothing loses the connection, also after answers, at the quick way and at aiohttp's."""
     monkeypatch.setattr(fast_path, "IDLE_S", 0.05)
-    monkeypatch.setattr("services.aggregator.web.app.IDLE_S", 0.05)
+    monkeypatch.setattr("services.aggregator.web.server.IDLE_S", 0.05)
     async with serving() as served:
         silent, asking, other = [await served.open() for _ in range(3)]
         await asking.say(QUICK)

@@ -55,7 +55,7 @@ async def test_ready_is_503_while_what_is_registered_has_no_price() -> None:
         unhealthy, _ = await server.ask("GET", "/health")
         server.sources["kraken"].gate.clear()
         asked = asyncio.create_task(server.ask("GET", "/quote/kraken/BTC/USD"))
-        await until(lambda: bool(server.engine.pairs()), "the pair's registration")
+        await until(lambda: bool(server.engine.status.pairs()), "the pair's registration")
         before = await server.ask("GET", "/ready")
         server.sources["kraken"].gate.set()
         await asked

@@ -91,7 +91,7 @@ async def test_answers_are_as_documented(market: str, tmp_path: Path) -> None:
     """
     async with serving(f"{market}/coingecko") as server:
         server.market.start()
-        await until(lambda: server.market.status()["available"] is True, "figures")
+        await until(lambda: server.market.is_available, "figures")
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
             "run",

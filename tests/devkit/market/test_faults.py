@@ -126,3 +126,27 @@ async def test_control_of_all(market: Market) -> None:
     assert dict.fromkeys(SOURCES, "2") == {name: state["fault"]["factor"] for name, state in broken.items()}
     assert dict.fromkeys(SOURCES, 1) == {name: state["requests"] for name, state in broken.items()}
     assert [{}] * 13 == [state["fault"] for state in mended.values()]
+
+
+async def test_a_wrong_unit_keeps_its_digits(market: Market) -> None:
+    """A price shifted by eight places is no zero, and an inverted one is one divided by it."""
+    right = Decimal(await shown(market, "kraken"))
+    shifted = Decimal(await shown(market, "kraken", factor="0.00000001"))
+    inverted = Decimal(await shown(market, "kraken", inverted=True))
+
+    assert abs(shifted / right * 10**8 - 1) < Decimal("0.001")
+    assert abs(inverted * right - 1) < Decimal("0.001")
+
+
+async def test_a_currency_is_named_wrong(market: Market) -> None:
+    """A line in pence says that it is in pounds, and its number stays in pence."""
+    path = "/yahoofinance/v8/finance/chart/VOD.L"
+    async with market.get(path) as response:
+        pence = (await response.json())["chart"]["result"][0]["meta"]
+    async with market.post("/control/yahoofinance", json={"currency": "GBP"}):
+        pass
+    async with market.get(path) as response:
+        pounds = (await response.json())["chart"]["result"][0]["meta"]
+
+    assert ("GBp", "GBP") == (pence["currency"], pounds["currency"])
+    assert abs(pounds["regularMarketPrice"] / pence["regularMarketPrice"] - 1) < 0.01

@@ -1,14 +1,20 @@
 """Reading configuration.json."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from cli.profile import document_for
+from cli.embedded.profile import document_for
 from meshkit import log
-from meshkit.configuration.load import InvalidConfiguration, load
+from meshkit.configuration.keys_by_service import AGGREGATOR
+from meshkit.configuration.load import InvalidConfiguration, load, load_from_environment
+from meshkit.errors import InvalidInput
 
 VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 
@@ -51,14 +57,14 @@ def test_a_path_below_the_directory_of_secrets_is_read(tmp_path: Path, document:
     (secrets / "pg").write_text("a-password-of-a-file\n")
     (secrets / "key").write_text("a-key-of-a-file")
     document["solution"] |= {"spSecretsDir": str(secrets), "pgPassword": str(secrets / "pg")}
-    document["solution"] |= {"chainlinkFeedTemplatesDir": str(tmp_path / "secrets-of-others")}
+    document["solution"] |= {"chainlinkNodeName": str(tmp_path / "secrets-of-others")}
     document["solution"]["priceAggregatorConfig"]["sources"]["finnhub"]["apiKey"] = str(secrets / "key")
     solution = load(write(tmp_path, document)).solution
 
     api_key = solution.price_aggregator_config.sources["finnhub"].api_key
     assert "a-password-of-a-file" == solution.pg_password.get_secret_value()
     assert "a-key-of-a-file" == (api_key and api_key.get_secret_value())
-    assert str(tmp_path / "secrets-of-others") == solution.chainlink_feed_templates_dir
+    assert str(tmp_path / "secrets-of-others") == solution.chainlink_node_name
     assert log.censor("a-key-of-a-file") == log.CENSORED
 
 
@@ -187,3 +193,31 @@ def test_embedded_profile_is_a_valid_configuration(tmp_path: Path) -> None:
     solution = load(write(tmp_path, {"solution": document})).solution
 
     assert (solution.total_nodes, solution.mesh.feeds, solution.mesh.ports.metrics) == (7, ("BTC / USD",), 3103)
+
+
+def test_the_environment_names_the_file() -> None:
+    """FEEDMESH_CONFIG is the path of the file that is read."""
+    found = load_from_environment({"FEEDMESH_CONFIG": str(VECTOR)}, AGGREGATOR)
+    assert load(VECTOR).solution.price_aggregator_config.port == found.solution.price_aggregator_config.port
+
+
+@pytest.mark.parametrize("environment", [{}, {"FEEDMESH_CONFIG": ""}])
+def test_an_environment_without_the_file_is_refused(environment: dict[str, str]) -> None:
+    """The error names the variable, and what it is to be."""
+    with pytest.raises(InvalidInput, match=r"^FEEDMESH_CONFIG: .*the path of a configuration\.json"):
+        load_from_environment(environment, AGGREGATOR)
+
+
+def test_every_service_says_alike_that_the_variable_is_missing() -> None:
+    """Each process that reads the configuration ends with 1 and the same line."""
+    environment = {name: value for name, value in os.environ.items() if name != "FEEDMESH_CONFIG"}
+    errors = set()
+    for service in ("aggregator", "dbinit", "metrics", "operator"):
+        ended = subprocess.run(
+            [sys.executable, "-m", f"services.{service}"], env=environment, capture_output=True, timeout=60, check=False
+        )
+        assert (1, b"") == (ended.returncode, ended.stderr)
+        errors.add(json.loads(ended.stdout.splitlines()[-1])["error"])
+
+    assert 1 == len(errors)
+    assert errors.pop().startswith("FEEDMESH_CONFIG: ")

@@ -2,12 +2,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chainlink.jobs import JobSpec
 from services.operator.config import OperatorConfig
 from services.operator.errors import NodeRefused, NodeUnavailable
-from services.operator.nodes import job_specs
+from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import bootstrappers
-from services.operator.nodes.job_specs import JobSpec
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.nodes.rest_client import NodeClient
 from tests.operator.anvil import free_port
 from tests.operator.fake_node import EMAIL, PASSWORD, FakeNode, serving
@@ -31,7 +31,7 @@ async def _client(node: FakeNode) -> AsyncIterator[NodeClient]:
 @pytest.fixture(name="spec")
 def _spec(config: OperatorConfig, prepared: Preparation) -> JobSpec:
     locators = bootstrappers(prepared.identities, 9900)
-    return job_specs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[1], locators, 1125)
+    return feed_jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[1], locators, 1125)
 
 
 async def _import(client: NodeClient, config: OperatorConfig, prepared: Preparation) -> str:
@@ -108,7 +108,7 @@ async def test_a_job_is_created_recognised_and_deleted(
 ) -> None:
     """A created job is listed as the one that was wanted; deleting it twice is fine."""
     await _import(client, config, prepared)
-    await client.create_bridge(job_specs.BRIDGE_NAME, "http://127.0.0.1:3000")
+    await client.create_bridge(feed_jobs.BRIDGE_NAME, "http://127.0.0.1:3000")
     await client.create_job(spec)
     (found,) = await client.jobs()
 
@@ -123,7 +123,7 @@ async def test_a_job_that_was_stored_but_did_not_start_is_removed(
 ) -> None:
     """A node that answers 500 and keeps the job all the same is left without it, so that a retry can succeed."""
     await _import(client, config, prepared)
-    await client.create_bridge(job_specs.BRIDGE_NAME, "http://127.0.0.1:3000")
+    await client.create_bridge(feed_jobs.BRIDGE_NAME, "http://127.0.0.1:3000")
     node.services_fail = True
     with pytest.raises(NodeUnavailable, match="failed to start services"):
         await client.create_job(spec)

@@ -8,7 +8,7 @@ from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.offchain_config import OffchainConfig
 from services.operator.config import OcrSettings, OperatorConfig
 from services.operator.nodes.identity import OracleIdentity, oracles
-from services.operator.nodes.node_files import Preparation
+from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import ocr_config
 from tests.operator.made import made_oracles
 

@@ -11,8 +11,8 @@ from meshkit.errors import MeshError, Unavailable
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import oracles
-from services.operator.nodes.node_files import Preparation
-from services.operator.onchain import contracts, ocr_config, rounds
+from services.operator.nodes.prepare_nodes import Preparation
+from services.operator.onchain import feed_contract, ocr_config, rounds
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
@@ -36,10 +36,10 @@ class Stage:
 async def _stage(anvil: Anvil, chain: Chain, sender: Sender, config: OperatorConfig, prepared: Preparation) -> Stage:
     made, feeds = oracles(prepared.identities), config.feeds[:2]
     wanted = ocr_config.desired(made, config.ocr, 1337)
-    receipts = await sender.send_all([contracts.deployment(chain, feed) for feed in feeds])
+    receipts = await sender.send_all([feed_contract.deployment(chain, feed) for feed in feeds])
     addresses = [str(receipt.contract) for receipt in receipts if not isinstance(receipt, MeshError)]
     for feed, address in zip(feeds, addresses, strict=True):
-        await sender.send_all(contracts.configuration(chain, feed, address, wanted, made, sender.address))
+        await sender.send_all(feed_contract.configuration(chain, feed, address, wanted, made, sender.address))
     followed = {
         address.lower(): FollowedFeed(feed.name, feed.decimals) for feed, address in zip(feeds, addresses, strict=True)
     }

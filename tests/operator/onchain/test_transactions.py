@@ -11,7 +11,7 @@ from meshkit.clock import SystemClock
 from meshkit.errors import DeadlineExceeded, MeshError
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable, TransactionReverted
-from services.operator.onchain import contracts, transactions
+from services.operator.onchain import feed_contract, transactions
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender, Transaction
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
@@ -80,7 +80,7 @@ async def test_one_block_takes_a_batch(anvil: Anvil, chain: Chain, sender: Sende
 
 async def test_a_revert_is_explained(chain: Chain, sender: Sender) -> None:
     """A transaction that the chain undoes is an error with the contract's own words; its neighbours arrive."""
-    (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
+    (receipt,) = await sender.send_all([feed_contract.deployment(chain, _FEED)])
     assert not isinstance(receipt, MeshError)
     contract, friend = str(receipt.contract), _address()
     data = chain.call_data("setConfig", [_address()] * 4, [_address()] * 4, 1, 1, b"")
@@ -96,7 +96,7 @@ async def test_a_revert_is_explained(chain: Chain, sender: Sender) -> None:
 
 async def test_what_would_revert_is_not_sent(chain: Chain, sender: Sender) -> None:
     """If the estimate already shows the revert, nothing is sent, and nothing after it either."""
-    (receipt,) = await sender.send_all([contracts.deployment(chain, _FEED)])
+    (receipt,) = await sender.send_all([feed_contract.deployment(chain, _FEED)])
     assert not isinstance(receipt, MeshError)
     data = chain.call_data("setPayees", [_address()], [])
     nonce = await chain.next_nonce(sender.address)

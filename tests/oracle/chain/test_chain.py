@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from chainlink.contract import aggregator as calls
 from chainlink.keys.evm import EvmKey
+from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
-from services.oracle.chain import aggregator as calls
 from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
@@ -15,7 +16,7 @@ from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.ocr.crypto import sign_report
-from services.oracle.ocr.report import AttributedObservation, context_tag, encode_report, transmit_arguments
+from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
 from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
 from tests.oracle.ocr.committee import Committee, make_committee
 from tests.waiting import until
@@ -70,7 +71,8 @@ async def test_reader(anvil: Anvil, aggregator: Aggregator) -> None:
     reader = AggregatorReader(anvil.rpc, heads, aggregator.address, SystemClock())
     await configure(aggregator)
     details = await reader.latest_transmission_details()
-    digest = calls.decode_config_details(await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS))[1]
+    told = await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS.selector)
+    digest = calls.decode_config_details(told).config_digest
     assert (digest, 0, 0, 0, 0) == (
         details.config_digest,
         details.epoch,

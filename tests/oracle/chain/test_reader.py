@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 from eth_abi.abi import encode
 
+from chainlink.contract.aggregator import RoundRequested
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import RpcRefused
 from meshkit.clock import ManualClock
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
-from services.oracle.ocr.state import RoundRequested
 
 DIGEST, OTHER = b"d" * 16, b"o" * 16
 CONTRACT = "0x" + "11" * 20
@@ -39,7 +39,10 @@ class Endpoint:
         if self.error is not None:
             raise self.error
         return [
-            {"data": "0x" + encode(("bytes16", "uint32", "uint8"), (DIGEST, *request)).hex()}
+            {
+                "topics": ["0x" + topic.hex(), "0x" + "00" * 32],
+                "data": "0x" + encode(("bytes16", "uint32", "uint8"), (DIGEST, *request)).hex(),
+            }
             for block, request in sorted(self.requests.items())
             if first <= block <= min(last, self.latest - self.behind)
         ]

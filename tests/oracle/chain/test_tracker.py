@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from eth_abi.abi import encode
 
+from chainlink.contract.aggregator import CONFIG_SET
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
@@ -23,7 +24,8 @@ def event(config: ContractConfig) -> dict[str, Any]:
     """Return the log of a configuration."""
     types = ("uint32", "uint64", "address[]", "address[]", "uint8", "uint64", "bytes")
     lists = (config.signers, config.transmitters, config.f, config.encoded_version, config.encoded)
-    return {"address": config.contract, "data": "0x" + encode(types, (0, config.config_count, *lists)).hex()}
+    data = "0x" + encode(types, (0, config.config_count, *lists)).hex()
+    return {"address": config.contract, "topics": ["0x" + CONFIG_SET.topic.hex()], "data": data}
 
 
 class Endpoint:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.crypto import sign_observation, sign_report
 from services.oracle.ocr.messages import (
     AttestedReportMany,
@@ -21,7 +22,7 @@ from services.oracle.ocr.messages import (
     ReportReq,
     SignedObservation,
 )
-from services.oracle.ocr.report import MAX_VALUE, MIN_VALUE, AttributedObservation, context_tag, encode_report
+from services.oracle.ocr.report import MAX_VALUE, MIN_VALUE, AttributedObservation, encode_report
 from services.oracle.ocr.state import PendingTransmission
 from tests.oracle.ocr.committee import Committee
 from tests.oracle.ocr.fake_contract import FakeContract, Reverted

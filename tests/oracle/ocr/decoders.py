@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from chainlink.errors import InvalidOcrConfig, InvalidPeerId
 from chainlink.keys.peer_id import decode_peer_id
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.errors import ProtocolError
@@ -24,7 +25,7 @@ from services.oracle.ocr.messages import (
     decode_message,
     encode_message,
 )
-from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, context_tag, decode_report, encode_report
+from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, decode_report, encode_report
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.announcement import Announcement, encode_reconcile
 from services.oracle.p2p.discovery import AddressBook, Group

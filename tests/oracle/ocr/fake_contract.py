@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.config import PublicConfig
 from services.oracle.ocr.crypto import recover_signer
-from services.oracle.ocr.report import context_tag, decode_report, median
-from services.oracle.ocr.state import RoundRequested, TransmissionDetails
+from services.oracle.ocr.report import decode_report, median
 
 
 class Reverted(Exception):

@@ -3,14 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from meshkit.clock import SystemClock
-from services.oracle.ocr.state import (
-    PacemakerState,
-    PendingTransmission,
-    RoundRequested,
-    SignedRound,
-    TransmissionDetails,
-)
+from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from tests.oracle.ocr.fake_contract import FakeContract
 
 

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chainlink.contract.aggregator import TransmissionDetails
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.actions import (
     Action,
     Broadcast,
@@ -34,8 +36,8 @@ from services.oracle.ocr.messages import (
     ReportReq,
     SignedObservation,
 )
-from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, context_tag, encode_report
-from services.oracle.ocr.state import SignedRound, TransmissionDetails
+from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, encode_report
+from services.oracle.ocr.state import SignedRound
 from tests.oracle.ocr.committee import MS, S, make_committee
 
 COMMITTEE = make_committee()

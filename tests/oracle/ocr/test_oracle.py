@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 
+from chainlink.contract.aggregator import RoundRequested
 from services.oracle.ocr.actions import Observe
 from services.oracle.ocr.events import Received, Started
 from services.oracle.ocr.messages import AttributedSignedObservation, Message, NewEpoch, ObserveReq, ReportReq
 from services.oracle.ocr.oracle import FUTURE_MESSAGES_KEPT, Oracle
 from services.oracle.ocr.schedule import stage, transmission_order
-from services.oracle.ocr.state import RoundRequested, TraceKind
+from services.oracle.ocr.state import TraceKind
 from tests.oracle.ocr.committee import S, make_committee
 from tests.oracle.ocr.simulation import Simulation
 

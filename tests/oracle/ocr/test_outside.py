@@ -5,12 +5,13 @@ from collections import Counter
 import pytest
 from structlog.testing import capture_logs
 
+from chainlink.contract.aggregator import RoundRequested
 from meshkit.log import get_logger
 from services.oracle.ocr.events import ContractWasRead, ReadPurpose
 from services.oracle.ocr.limits import LocalLimits
 from services.oracle.ocr.outside import Outside
+from services.oracle.ocr.ports import Ports
 from services.oracle.ocr.reporting import Policy, Reason, reason_to_report
-from services.oracle.ocr.state import RoundRequested
 from tests.oracle.ocr.committee import make_committee
 from tests.oracle.ocr.fake_contract import FakeContract
 from tests.oracle.ocr.fakes import World
@@ -32,14 +33,10 @@ def outside(world: World, counters: Counter[str] | None = None) -> Outside:
     """Return what calls that world."""
     return Outside(
         DIGEST,
-        data_source=world,
-        reader=world,
-        transmitter=world,
-        store=world,
-        overrider=None,
-        limits=LocalLimits(),
-        counters=Counter() if counters is None else counters,
-        log=get_logger("tests"),
+        Ports(world, world, world, world),
+        LocalLimits(),
+        Counter() if counters is None else counters,
+        get_logger("tests"),
     )
 
 

@@ -5,10 +5,11 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainlink.contract.aggregator import TransmissionDetails
 from services.oracle.ocr.actions import Action, Broadcast, SavePacemaker, SetTimer, StartEpoch, StopTimer
 from services.oracle.ocr.messages import NewEpoch
 from services.oracle.ocr.pacemaker import PROGRESS, RESEND, Pacemaker
-from services.oracle.ocr.state import PacemakerState, TransmissionDetails
+from services.oracle.ocr.state import PacemakerState
 from tests.oracle.ocr.committee import S, make_committee
 
 SHARED = make_committee().shared[0]

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainlink.keys.secp256k1 import address_of
+from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr import crypto
 from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.report import (
     MAX_VALUE,
     MIN_VALUE,
     AttributedObservation,
-    context_tag,
     decode_report,
     encode_report,
     median,

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from services.oracle.ocr.reporting import Policy, Reason, deviates, reason_to_report
-from services.oracle.ocr.state import Override, RoundRequested, TransmissionDetails
+from services.oracle.ocr.state import Override
 
 DIGEST, OTHER = bytes(16), bytes([1]) * 16
 POLICY = Policy(DIGEST, alpha_ppb=10_000_000, delta_c_ns=60 * 10**9)

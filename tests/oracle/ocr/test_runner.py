@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from meshkit.clock import SystemClock
 from services.oracle.ocr.limits import LocalLimits, peer_limits
-from services.oracle.ocr.ports import Network
+from services.oracle.ocr.ports import Network, Ports
 from services.oracle.ocr.runner import Runner
 from services.oracle.ocr.state import SignedRound, Trace, TraceKind
 from tests.oracle.ocr.committee import MS, Committee, make_committee
@@ -34,12 +34,9 @@ class Committeeman:
         self.runner = Runner(
             committee.shared[index],
             committee.keys[index],
+            network,
+            Ports(self.world, self.world, self.world, self.world),
             clock=SystemClock(),
-            data_source=self.world,
-            reader=self.world,
-            transmitter=self.world,
-            network=network,
-            store=self.world,
             limits=LIMITS,
             on_trace=self.traces.append,
             feed="BTC / USD",

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from chainlink.contract.aggregator import TransmissionDetails
 from services.oracle.ocr.actions import (
     Action,
     Complete,
@@ -18,7 +19,7 @@ from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.events import ContractWasRead, ReadPurpose, Timer, TimerKind, TransmitEnded
 from services.oracle.ocr.messages import AttestedReportMany
 from services.oracle.ocr.report import AttributedObservation
-from services.oracle.ocr.state import PendingTransmission, TransmissionDetails
+from services.oracle.ocr.state import PendingTransmission
 from services.oracle.ocr.transmission import Transmission
 from tests.oracle.ocr.committee import MS, S, make_committee
 

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_utils.crypto import keccak
 
+from chainlink.ocr.report_context import context_tag
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from services.oracle.ocr import crypto, report, schedule
 from services.oracle.ocr.report import AttributedObservation
@@ -64,7 +65,7 @@ def test_shared_secret() -> None:
 def test_report_and_signature() -> None:
     """A report's hash, its deterministic signature and the recovered signer are the known ones."""
     vector = VECTORS["report"]
-    tag = report.context_tag(bytes.fromhex(vector["config_digest"]), vector["epoch"], vector["round"])
+    tag = context_tag(bytes.fromhex(vector["config_digest"]), vector["epoch"], vector["round"])
     pairs = zip(vector["observers"], vector["observations"], strict=True)
     encoded = report.encode_report(tag, [AttributedObservation(o, v) for o, v in pairs])
     signature = crypto.sign_report(bytes.fromhex(vector["signing_key"]), encoded)

@@ -1,13 +1,17 @@
 """The node's database."""
 
 import asyncio
+import json
 import signal
 import uuid
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chainlink.ocr.contract_config import ContractConfig
+from meshkit.clock import ManualClock
 from services.oracle.chain.flight import Attempt, Flight
 from services.oracle.chain.gas import Fees
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
@@ -16,13 +20,14 @@ from services.oracle.p2p.address import Address
 from services.oracle.p2p.announcement import Announcement
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.store.announcements import AnnouncementStore
-from services.oracle.store.answers import AnswerStore, LastAnswer
+from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.contract_configs import ContractConfigStore
-from services.oracle.store.database import Database
+from services.oracle.store.database import Database, storable
 from services.oracle.store.jobs import JobStore
+from services.oracle.store.last_observations import LastObservation, LastObservationStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
-from services.oracle.store.runs import PipelineRun, RunStore
+from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
 from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
 from tests.dbinit.server import Server
@@ -118,13 +123,13 @@ async def test_duplicate_jobs(database: Database) -> None:
 
 async def test_last_answers(database: Database) -> None:
     """Answers are written together, and one of a job that is gone is left out."""
-    jobs, answers = JobStore(database), AnswerStore(database)
+    jobs, answers = JobStore(database), LastObservationStore(database)
     job = await jobs.create(uuid.uuid4(), None, "0xC0", 1337, "toml", None)
     for job_id, answer in ((job.id, 1), (job.id, 2**191 - 1), (4711, 3)):
-        answers.note(job_id, LastAnswer(answer, 1755520000))
+        answers.note(job_id, LastObservation(answer, 1755520000))
     await answers.flush()
 
-    assert LastAnswer(2**191 - 1, 1755520000) == await AnswerStore(database).load(job.id)
+    assert LastObservation(2**191 - 1, 1755520000) == await LastObservationStore(database).load(job.id)
     assert await answers.load(4711) is None
 
 
@@ -134,10 +139,10 @@ async def test_users_and_sessions(database: Database) -> None:
     await users.ensure_admin("a@b.c", "the-first-password")
     await users.ensure_admin("a@b.c", "the-second-password")
 
-    assert await users.login("a@b.c", "the-second-password") is None
-    assert await users.login("x@b.c", "the-first-password") is None
-    token = await users.login("A@B.C", "the-first-password")
-    assert token is not None
+    assert not await users.is_right("a@b.c", "the-second-password")
+    assert not await users.is_right("x@b.c", "the-first-password")
+    assert await users.is_right("A@B.C", "the-first-password")
+    token = await users.open_session("A@B.C")
     assert "a@b.c" == await users.session(token, 60)
     assert await users.session(token + "x", 60) is None
     assert await users.session(token, 0) is None
@@ -176,24 +181,68 @@ async def test_runs(database: Database) -> None:
     job = await JobStore(database).create(uuid.uuid4(), None, "0xC", 1337, "", None)
     store = RunStore(database, 2)
     for i in range(4):
-        store.note(PipelineRun(job.id, i, i, {}, str(i), None, ()))
+        store.note(_run(job.id, i, str(i)))
         await store.flush()
-    store.note(PipelineRun(job.id, 5, 5, {}, "5", None, ()))
-    store.note(PipelineRun(job.id, 6, 6, {}, "6", None, ()))
-    store.note(PipelineRun(job.id + 1, 6, 6, {}, "6", None, ()))
-    assert ["6", "3"] == [run.output for run in (await store.of_job(job.id, 0, 10))[0]]
+    store.note(_run(job.id, 5, "5"))
+    store.note(_run(job.id, 6, "6"))
+    store.note(_run(job.id + 1, 6, "6"))
+    assert ["6", "3"] == [run.outputs[0] for run in (await store.of_job(job.id, 0, 10))[0]]
     assert 1 == store.dropped
 
     # The answer of a feed with many decimals is longer than 64 bits.
-    store.note(PipelineRun(job.id, 7, 7, {"jobRun": {"meta": {"latestAnswer": 10**30}}}, "7", None, ()))
-    assert [{"jobRun": {"meta": {"latestAnswer": 1e30}}}, {}] == [
-        run.inputs for run in (await store.of_job(job.id, 0, 10))[0]
-    ]
+    inputs = {"jobRun": {"meta": {"latestAnswer": 10**30}}}
+    store.note(replace(_run(job.id, 7, "7"), inputs=json.dumps(inputs)))
+    assert [inputs, {}] == [json.loads(run.inputs) for run in (await store.of_job(job.id, 0, 10))[0]]
 
     none = RunStore(database, 0)
-    none.note(PipelineRun(job.id, 7, 7, {}, "7", None, ()))
-    none.note(PipelineRun(job.id, 8, 8, {}, None, "error", ()))
-    assert ["error", None, None] == [run.error for run in (await none.of_job(None, 0, 10))[0]]
+    none.note(_run(job.id, 7, "7"))
+    none.note(replace(_run(job.id, 8, None), fatal_errors=("error",)))
+    assert ["error", None, None] == [run.fatal_errors[0] for run in (await none.of_job(None, 0, 10))[0]]
+
+
+def _run(job_id: int, at_ms: int, output: str | None) -> PipelineRun:
+    return PipelineRun(job_id, at_ms, at_ms, "{}", (output,), (None,), ())
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(codec=None), max_size=20))
+async def test_any_text_is_storable(database: Database, text: str) -> None:
+    """Texts from outside, with NUL or half a surrogate pair in them too, are written and read again."""
+    job = await JobStore(database).create(uuid.uuid4(), None, str(uuid.uuid4()), 1337, text, None)
+    await JobStore(database).record_error(job.id, text)
+    store = RunStore(database, 2)
+    task = TaskRun("a", "bridge", 1, 2, text, text)
+    store.note(replace(_run(job.id, 1, text), inputs=json.dumps({text: text}), tasks=(task,)))
+
+    (run,), _ = await store.of_job(job.id, 0, 10)
+    kept = storable(text)
+    assert [kept] == [error.description for error in await JobStore(database).errors(job.id)]
+    assert ((kept,), (kept, kept)) == (run.outputs, (run.tasks[0].output, run.tasks[0].error))
+
+
+async def test_bridge_answers(database: Database) -> None:
+    """The last answers of a job's bridges outlive a restart, and end with their job."""
+    jobs, clock = JobStore(database), ManualClock(1_000_000)
+    one, other = [await jobs.create(uuid.uuid4(), None, f"0x{i}", 1337, "", None) for i in range(2)]
+    store = BridgeAnswerStore(database, clock)
+    store.of(one.id).remember("x", b"request", "64000")
+    store.of(other.id).remember("x", b"request", "\0 3400")
+    store.of(other.id + 1).remember("x", b"request", "of nobody")
+    await store.flush()
+    store.of(one.id).remember("x", b"request", "64001")
+    await store.flush()
+
+    again = BridgeAnswerStore(database, clock)
+    await again.load()
+    assert "64001" == again.of(one.id).recall("x", b"request", 1)
+    assert "\ufffd 3400" == again.of(other.id).recall("x", b"request", 1)
+    assert again.of(other.id + 1).recall("x", b"request", 1) is None
+    await jobs.delete(one.id)
+    again.forget(one.id)
+    assert again.of(one.id).recall("x", b"request", 1) is None
+    await again.load()
+    assert again.of(one.id).recall("x", b"request", 1) is None
+    assert again.of(other.id).recall("x", b"request", 1) is not None
 
 
 async def test_announcements(database: Database) -> None:

@@ -37,7 +37,7 @@ def another_plan(data: st.DataObject, graph: DependencyGraph) -> list[ServiceSpe
     for name in sorted(kept):
         spec = graph.specs[name]
         spec = replace(spec, needs=tuple(edge for edge in spec.needs if edge.name in kept))
-        specs.append(replace(spec, settings=f"{spec.settings}x") if data.draw(st.booleans()) else spec)
+        specs.append(replace(spec, reads=(*spec.reads, "solution.x")) if data.draw(st.booleans()) else spec)
     if not specs or data.draw(st.booleans()):
         specs.append(sleeper(f"n-{len(graph.order)}-{data.draw(st.integers(0, 10**9))}"))
     return specs
@@ -296,7 +296,7 @@ def test_another_plan_restarts_only_what_changed() -> None:
     """The changed get a new process, the new start, the removed stop, the others keep theirs."""
     world = SimulatedMesh([sleeper("a"), sleeper("b", healthy("a")), sleeper("gone"), oneshot("o", "")], {"b", "gone"})
     world.end("o", 0)
-    changed = replace(sleeper("b", healthy("a")), settings="new")
+    changed = replace(sleeper("b", healthy("a")), reads=("solution.new",))
     world.apply([sleeper("a"), changed, sleeper("new", healthy("b")), oneshot("o", "")], {"b"})
     world.run_until(5)
 
@@ -311,7 +311,7 @@ def test_another_plan_leaves_down_what_was_stopped_by_hand() -> None:
     world = SimulatedMesh([sleeper("a"), sleeper("b")], {"a"})
     world.by_operator(msg.Stop("a"))
     world.run_until(1)
-    changed = replace(sleeper("a"), settings="new")
+    changed = replace(sleeper("a"), reads=("solution.new",))
     world.apply([changed, sleeper("b")], {"a"})
 
     assert {"b": 1} == world.living

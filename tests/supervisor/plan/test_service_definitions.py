@@ -4,12 +4,10 @@ import signal
 from dataclasses import replace
 
 import pytest
-from pydantic import SecretStr
 
 from services.supervisor.config import settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
-from services.supervisor.plan.plan_difference import ChangeKind, difference
 from services.supervisor.plan.plan_input import NodeRuntime, PlanInput
 from services.supervisor.plan.probe_spec import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 from services.supervisor.plan.service_definitions import services_of
@@ -178,25 +176,6 @@ def test_conditions_of_the_plan_can_be_met(given: PlanInput) -> None:
 
         assert 14 == len(graph.order)
     assert Condition.COMPLETED in {edge.condition for spec in graph.specs.values() for edge in spec.needs}
-
-
-def changed(given: PlanInput, **fields: object) -> set[str]:
-    """Return the services that a change of some settings of the solution restarts."""
-    solution = given.configuration.solution.model_copy(update=fields)
-    new = replace(given, configuration=given.configuration.model_copy(update={"solution": solution}))
-    return {each.name for each in difference(specs(given), specs(new)) if each.kind is ChangeKind.RESTARTED}
-
-
-def test_a_setting_restarts_who_reads_it(given: PlanInput) -> None:
-    """The price aggregator's keys leave the database alone, a password of the nodes does not reach the aggregator."""
-    solution = given.configuration.solution
-    prices = solution.price_aggregator_config.model_copy(update={"port": 3999})
-    nodes = {f"chainlink-node-{number}" for number in range(1, 6)}
-
-    assert {"price-aggregator", "operator"} == changed(given, price_aggregator_config=prices)
-    assert {"operator", *nodes} == changed(given, chainlink_password=SecretStr("another password"))
-    assert {"operator"} == changed(given, faucet_min_wei=solution.faucet_min_wei + 1)
-    assert set() == changed(given, max_restarts=9)
 
 
 def test_users_need_root_and_the_real_nodes(given: PlanInput) -> None:

@@ -143,6 +143,36 @@ class SourceQuote(_message.Message):
 Global___SourceQuote: _TypeAlias = SourceQuote  # noqa: Y015
 
 @_typing.final
+class LeftOutQuote(_message.Message):
+    """LeftOutQuote is a source's fresh price that does not agree with the price of its feed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    verdict: _builtins.str
+    """verdict is `outlier` (far from the price), `older` (than the newest, by the exchanges' clocks) or `unit` (the last
+    price in another unit). The price is the median of the others and the outliers.
+    """
+    @_builtins.property
+    def quote(self) -> Global___SourceQuote:
+        """quote is the price."""
+
+    def __init__(
+        self,
+        *,
+        quote: Global___SourceQuote | None = ...,
+        verdict: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOutQuote: _TypeAlias = LeftOutQuote  # noqa: Y015
+
+@_typing.final
 class Quote(_message.Message):
     """Quote is a price with what it was made of."""
 
@@ -154,6 +184,8 @@ class Quote(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     SPREAD_BPS_FIELD_NUMBER: _builtins.int
     QUOTE_TIME_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     price: _builtins.str
     """price is decimal text: the one source's price, or the median."""
     status: Global___QuoteStatus.ValueType
@@ -166,11 +198,21 @@ class Quote(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceQuote]:
-        """sources are the prices the median was taken of, in the order of source names."""
+        """sources are the prices that agree with the price, in the order of source names."""
 
     @_builtins.property
     def quote_time(self) -> _timestamp_pb2.Timestamp:
         """quote_time is the oldest received_time among `sources`."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutQuote]:
+        """left_out are the fresh prices that do not agree with the price, in the order of source names."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """notes tell what makes the price weaker than others: `single_source`, or `minority` where half of the configured
+        sources or fewer agree on it.
+        """
 
     def __init__(
         self,
@@ -181,10 +223,12 @@ class Quote(_message.Message):
         sources: _abc.Iterable[Global___SourceQuote] | None = ...,
         spread_bps: _builtins.str = ...,
         quote_time: _timestamp_pb2.Timestamp | None = ...,
+        left_out: _abc.Iterable[Global___LeftOutQuote] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair", "quote_time", b"quote_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair", "price", b"price", "quote_time", b"quote_time", "sources", b"sources", "spread_bps", b"spread_bps", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "notes", b"notes", "pair", b"pair", "price", b"price", "quote_time", b"quote_time", "sources", b"sources", "spread_bps", b"spread_bps", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

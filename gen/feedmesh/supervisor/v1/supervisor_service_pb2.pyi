@@ -313,13 +313,18 @@ class ServiceChange(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the service's name."""
     kind: Global___ChangeKind.ValueType
     """kind is what happens to it."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """fields are what differs, for example `command`, `ports` or `configuration`."""
+        """fields are what differs, for example `command`, `ports`, or `configuration` for what it reads by itself."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """keys are the keys of the configuration that it reads by itself and that differ, for example `solution.mesh.feeds`."""
 
     def __init__(
         self,
@@ -327,10 +332,11 @@ class ServiceChange(_message.Message):
         name: _builtins.str = ...,
         kind: Global___ChangeKind.ValueType = ...,
         fields: _abc.Iterable[_builtins.str] | None = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "keys", b"keys", "kind", b"kind", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -903,18 +909,32 @@ class ApplyConfigurationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGES_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    CONSEQUENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceChange]:
         """changes are in start order, removed services last; empty when nothing differs."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """keys are all keys of the configuration that differ; one that holds others where all of them came or went."""
+
+    @_builtins.property
+    def consequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """consequences say in sentences what follows for services, feeds and keys, for example
+        `EUR / USD: a contract will be deployed`.
+        """
 
     def __init__(
         self,
         *,
         changes: _abc.Iterable[Global___ServiceChange] | None = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
+        consequences: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "consequences", b"consequences", "keys", b"keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,30 @@
+"""`feedmesh feeds`: the feeds that run, with their contracts and answers."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.json_output import as_json_values, print_json
+from cli.service_table import duration
+from cli.sockets import socket_of
+from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
+from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
+from meshkit.client import channel
+
+
+async def feeds(run_dir: Path, as_json: bool) -> None:
+    """Show the running feeds."""
+    async with channel(socket_of(run_dir, "operator")) as connection:
+        listed = await operator_grpc.OperatorServiceStub(connection).ListFeeds(operator_pb.ListFeedsRequest())
+    if as_json:
+        print_json([as_json_values(feed) for feed in listed.feeds])
+        return
+    table = Table("feed", "phase", "answer", "round", "age", "contract", box=None, pad_edge=False)
+    for feed in listed.feeds:
+        phase = operator_pb.FeedPhase.Name(feed.phase).removeprefix("FEED_PHASE_").lower()
+        has_answer = feed.HasField("update_time")
+        age = duration(time.time() - feed.update_time.ToMilliseconds() / 1000) if has_answer else ""
+        table.add_row(feed.name, phase, feed.answer, str(feed.round_id or ""), age, feed.address)
+    Console().print(table)

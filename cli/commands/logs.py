@@ -1,0 +1,65 @@
+"""`feedmesh logs`: log lines of a running mesh."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cli.errors import UsageError
+from cli.json_output import print_json
+from cli.sockets import socket_of
+from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
+from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
+from meshkit.client import channel
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class LogSelection:
+    """Which lines: of these services (none: all), the last `lines`, not before `since_ms`, containing a text."""
+
+    services: list[str]
+    lines: int
+    follow: bool
+    since_ms: int | None = None
+    contains: str = ""
+
+
+def since_ms(text: str, now_s: float) -> int | None:
+    """Return the time that `90s`, `5m`, `2h`, `1d` (ago) or an ISO time means, None for nothing; or UsageError."""
+    if not text:
+        return None
+    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text):
+        return round((now_s - float(ago[1]) * _UNITS_S[ago[2]]) * 1000)
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        raise UsageError(f"--since: found {text!r}, allowed: 90s, 5m, 2h, 1d or an ISO time") from None
+
+
+async def show(run_dir: Path, selection: LogSelection, as_json: bool) -> None:
+    """Show log lines."""
+    async for line in tail(socket_of(run_dir, "supervisor"), selection):
+        if as_json:
+            print_json({"service": line.service, "time_ms": line.time.ToMilliseconds(), "text": line.text})
+        else:
+            print(f"{line.service} | {line.text}", flush=True)
+
+
+async def tail(socket: Path, selection: LogSelection) -> AsyncIterator[pb.LogLine]:
+    """Yield the selected lines, oldest first."""
+    request = pb.TailLogsRequest(
+        services=selection.services,
+        lines=selection.lines,
+        follow=selection.follow,
+        contains=selection.contains,
+    )
+    if selection.since_ms is not None:
+        request.since.CopyFrom(Timestamp(seconds=selection.since_ms // 1000, nanos=selection.since_ms % 1000 * 10**6))
+    async with channel(socket) as connection:
+        async for response in rpc.SupervisorServiceStub(connection).TailLogs(request):
+            yield response.line

@@ -1,0 +1,73 @@
+"""Which of a source's prices are accepted: plausible ones of a fresh time that are no jump which nobody confirms."""
+
+from collections.abc import Callable
+
+from meshkit.errors import MeshError
+from meshkit.metrics import Registry
+from services.aggregator.config import AggregatorConfig
+from services.aggregator.fetching.source_guard import SourceGuard, Standing
+from services.aggregator.prices.errors import MalformedAnswer, PriceRefused
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import SourceOutcome, SourceQuote
+from services.aggregator.prices.validate import accept
+from services.aggregator.sources.source import Declaration, TickOutcome
+
+
+class Acceptance:
+    """
+    Judge the prices of one source.
+
+    Args:
+        guard: What remembers the prices that were accepted last, of all sources.
+    """
+
+    def __init__(self, declared: Declaration, config: AggregatorConfig, guard: SourceGuard, metrics: Registry) -> None:
+        self._source = declared.name
+        self._settings = config.sources[declared.config_key]
+        self._max_age_ms = self._settings.max_age_ms or declared.max_age_ms
+        self._config = config
+        self._guard = guard
+        self._refused = metrics.counter("refused_prices_total")
+
+    def outcome(
+        self,
+        pair: Pair,
+        tick: TickOutcome | None,
+        *,
+        received_ms: int,
+        received_at: float,
+        is_alone: bool,
+        standing: Callable[[SourceQuote], Standing],
+    ) -> SourceOutcome:
+        """
+        Return the quote of what the source said about a pair, or the error that it said, or PriceRefused.
+
+        Args:
+            pair: The pair as the source was asked for it.
+            tick: What it said; None if its answer lacks the pair.
+            received_ms: When it said so, Unix milliseconds.
+            received_at: The same moment on the monotonic clock.
+            is_alone: Whether no other source is configured for what the pair prices.
+            standing: Return what is known of a price beside its source's own last one.
+        """
+        if tick is None:
+            return MalformedAnswer(self._source, f"an answer without {pair}")
+        try:
+            if isinstance(tick, PriceRefused):
+                raise tick
+            if isinstance(tick, MeshError):
+                return tick
+            quote = accept(
+                self._source,
+                pair,
+                tick,
+                received_ms=received_ms,
+                received_at=received_at,
+                ttl_ms=self._config.ttl_ms(self._settings.name, pair),
+                max_age_ms=self._max_age_ms,
+            )
+            self._guard.check(quote, is_alone=is_alone, standing=lambda: standing(quote))
+        except PriceRefused as refused:
+            self._refused.labels(self._source, refused.rule).inc()
+            return refused
+        return quote

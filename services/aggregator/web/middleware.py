@@ -1,0 +1,83 @@
+"""What every request goes through: errors become their answers, and requests are counted."""
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import Counter, Histogram
+
+from meshkit.clock import Clock
+from meshkit.errors import MeshError, RateLimited
+from meshkit.log import get_logger
+from meshkit.metrics import Registry
+from services.aggregator.web import quote_json
+
+_log = get_logger(__name__)
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestMetrics:
+    """Count answered requests, and those that are being answered."""
+
+    def __init__(self, metrics: Registry) -> None:
+        self._requests = metrics.counter("http_requests_total")
+        self._seconds = metrics.histogram("http_request_duration_seconds")
+        # Looking a series up by its labels costs more than counting in it; routes, methods and statuses are few.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.in_flight = 0
+        metrics.before_render(lambda: metrics.gauge("http_requests_in_flight").set(self.in_flight))
+
+    def count(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request, which took so long."""
+        # A method is any word a caller likes; each would be a series.
+        method = method if method in METHODS else "other"
+        series = self._series.get((route, method, status))
+        if series is None:
+            labels = self._requests.labels(route, method, str(status)), self._seconds.labels(route, method, str(status))
+            series = self._series[route, method, status] = labels
+        series[0].inc()
+        series[1].observe(seconds)
+
+
+class Middleware:
+    """Answer for handlers that raise, and count."""
+
+    def __init__(self, metrics: RequestMetrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+
+    @web.middleware
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Return the handler's answer, or that of the error which it raises."""
+        started_at = self._clock.monotonic()
+        status = 500
+        self._metrics.in_flight += 1
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except MeshError as error:
+            status = error.http_status
+            return self._failed(status, error.reason, str(error), error)
+        except web.HTTPException as error:
+            status = error.status
+            response = self._failed(status, error.reason.upper().replace(" ", "_"), error.reason)
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
+        except Exception:
+            _log.exception("request_crashed", method=request.method, path=request.path)
+            return self._failed(status, "INTERNAL", "internal error; the service's log has the traceback")
+        finally:
+            self._metrics.in_flight -= 1
+            resource = request.match_info.route.resource
+            route = "unknown" if resource is None else resource.canonical
+            self._metrics.count(route, request.method, status, self._clock.monotonic() - started_at)
+
+    def _failed(self, status: int, name: str, message: str, error: MeshError | None = None) -> web.Response:
+        metadata = {} if error is None else error.metadata
+        body = orjson.dumps(quote_json.error(status, name, message, self._clock.time_ms(), metadata))
+        response = web.Response(body=body, status=status, content_type="application/json")
+        if isinstance(error, RateLimited):
+            response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+        return response

@@ -1,0 +1,90 @@
+"""What a feed's contract needs to be as configured: values in, values out."""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+from chainlink.ocr.contract_config import OcrConfig
+from services.operator.config import FeedTarget
+from services.operator.errors import UnusableContract
+
+
+class FeedAction(IntEnum):
+    """What a feed's contract needs."""
+
+    NOTHING = 0
+    DEPLOY = 1
+    CONFIGURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FeedDecision:
+    """Hold what a feed's contract needs, and why in words."""
+
+    action: FeedAction
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractState:
+    """Hold what a contract says of itself; `config` is None before the first configuration or if it is unreadable."""
+
+    address: str
+    description: str
+    decimals: int
+    owner: str
+    config_count: int
+    config_digest: str
+    config: OcrConfig | None
+
+
+def decide_feed(
+    feed: FeedTarget, contract: ContractState | None, wanted: OcrConfig, operator: str, *, may_deploy: bool
+) -> FeedDecision:
+    """
+    Decide what a feed's contract needs; `contract` is what stands at its known address, `operator` our own address.
+
+    A contract of ours that is not this feed's any more (the dev chain began anew) is treated as missing.
+
+    Raises:
+        UnusableContract: when the feed cannot be served with what there is, and we may not change that.
+    """
+    if contract is not None and (contract.description, contract.decimals) != (feed.name, feed.decimals):
+        if feed.address is not None:
+            raise UnusableContract(
+                feed.name,
+                f"the contract at {feed.address} is {contract.description!r} with {contract.decimals} decimals, "
+                f"configured is {feed.decimals}",
+            )
+        contract = None
+    if contract is None:
+        if feed.address is not None:
+            raise UnusableContract(feed.name, f"no contract at the configured address {feed.address}")
+        if not may_deploy:
+            raise UnusableContract(
+                feed.name, "no contract; name it in solution.mesh.contracts.addresses or set contracts.deploy"
+            )
+        return FeedDecision(FeedAction.DEPLOY, "no contract")
+    if contract.config is None:
+        reason = "configuration unreadable" if contract.config_count else "no configuration"
+    else:
+        reason = ", ".join(config_differences(wanted, contract.config))
+    if not reason:
+        return FeedDecision(FeedAction.NOTHING)
+    if contract.owner.lower() != operator.lower():
+        raise UnusableContract(
+            feed.name, f"its contract needs setConfig ({reason}), but belongs to {contract.owner}, not to {operator}"
+        )
+    return FeedDecision(FeedAction.CONFIGURE, reason)
+
+
+def config_differences(wanted: OcrConfig, found: OcrConfig) -> tuple[str, ...]:
+    """Return the names of the fields in which two configurations differ."""
+    outer = [
+        name for name in ("signers", "transmitters", "f", "version") if getattr(wanted, name) != getattr(found, name)
+    ]
+    inner = [
+        field.name
+        for field in fields(wanted.offchain)
+        if getattr(wanted.offchain, field.name) != getattr(found.offchain, field.name)
+    ]
+    return (*outer, *inner)

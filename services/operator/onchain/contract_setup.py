@@ -1,0 +1,174 @@
+"""Deploy and configure the feeds' contracts."""
+
+import asyncio
+from types import MappingProxyType
+
+from meshkit import log
+from meshkit.errors import MeshError
+from services.operator.concurrently import together
+from services.operator.config import FeedTarget, OperatorConfig
+from services.operator.errors import ChainUnavailable
+from services.operator.nodes.identity import OracleIdentity
+from services.operator.onchain import feed_contract, ocr_config
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.contract_changes import FeedAction, decide_feed
+from services.operator.onchain.known_contracts import KnownContract, KnownContracts
+from services.operator.onchain.transactions import Sender, Transaction
+from services.operator.outcome import Outcome, joined
+
+# An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
+_MISSES_BEFORE_LOSS = 3
+_LOOKED_AT_ONCE = 16
+
+
+class ContractSetup:
+    """
+    Know the feeds' contracts, and make and configure them in batches that share blocks.
+
+    Attributes:
+        looked: Set once the known contracts were compared with the chain, or that was tried.
+    """
+
+    def __init__(
+        self,
+        config: OperatorConfig,
+        oracles: tuple[OracleIdentity, ...],
+        chain: Chain,
+        sender: Sender,
+        known: KnownContracts,
+    ) -> None:
+        self._config = config
+        self._oracles = oracles
+        self._chain = chain
+        self._sender = sender
+        self._known = known
+        self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
+        self._deployed: set[str] = set()
+        self._configured: set[str] = set()
+        self._misses: dict[str, int] = {}
+        self.looked = asyncio.Event()
+        self._log = log.get_logger(__name__)
+
+    def is_deployed(self, feed: str) -> bool:
+        """Tell whether a feed has its contract, as last seen."""
+        return feed in self._deployed
+
+    def is_configured(self, feed: str) -> bool:
+        """Tell whether a feed's contract has the wanted configuration, as last seen."""
+        return feed in self._configured
+
+    def record(self, feed: FeedTarget) -> KnownContract | None:
+        """Return a feed's contract as far as it is known: the configured one, or the one we deployed."""
+        record = self._known.records.get(feed.name)
+        if feed.address is not None and (record is None or record.address.lower() != feed.address.lower()):
+            return KnownContract(feed.address)
+        return record
+
+    async def run(self) -> Outcome:
+        """Deploy what is missing, configure what differs; the errors stand under `chain` or the feed's name."""
+        feeds = self._config.feeds
+        try:
+            await self._chain.check()
+            # In pieces, so that hundreds of feeds hold nobody else up.
+            decisions = [
+                decision
+                for batch in _batches(list(feeds), _LOOKED_AT_ONCE)
+                for decision in await together(map(self._decide, batch))
+            ]
+        except MeshError as error:
+            return Outcome(errors=MappingProxyType({"chain": error}))
+        finally:
+            self.looked.set()
+        failed: dict[str, MeshError] = {}
+        todo: dict[FeedAction, list[FeedTarget]] = {action: [] for action in FeedAction}
+        for feed, decision in zip(feeds, decisions, strict=True):
+            if isinstance(decision, MeshError):
+                failed[feed.name] = decision
+            else:
+                todo[decision].append(feed)
+        deployment = await self._deploy(todo[FeedAction.DEPLOY])
+        made = [feed for feed in todo[FeedAction.DEPLOY] if feed.name not in deployment.errors]
+        configuration = await self._configure([*made, *todo[FeedAction.CONFIGURE]])
+        return joined((Outcome(errors=failed), deployment, configuration))
+
+    async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
+        """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
+        record = self.record(feed)
+        found = await feed_contract.state(self._chain, record.address) if record else None
+        try:
+            decision = decide_feed(
+                feed, found, self._wanted, self._sender.address, may_deploy=self._config.deploy_contracts
+            )
+        except MeshError as error:
+            self._deployed.discard(feed.name)
+            self._configured.discard(feed.name)
+            return error
+        if decision.action is FeedAction.DEPLOY:
+            if feed.name in self._deployed:
+                self._misses[feed.name] = self._misses.get(feed.name, 0) + 1
+                if self._misses[feed.name] < _MISSES_BEFORE_LOSS:
+                    return ChainUnavailable("eth_getCode", f"the contract of {feed.name} is missing; looking again")
+            self._deployed.discard(feed.name)
+            self._configured.discard(feed.name)
+            self._known.forget(feed.name)
+            return decision.action
+        if found is None:
+            raise AssertionError("a contract that is not there can only be deployed")
+        self._deployed.add(feed.name)
+        self._misses.pop(feed.name, None)
+        if decision.action is FeedAction.CONFIGURE:
+            self._configured.discard(feed.name)
+            self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason)
+        else:
+            self._configured.add(feed.name)
+        self._known.put(feed.name, KnownContract(found.address, found.config_digest))
+        return decision.action
+
+    async def _deploy(self, feeds: list[FeedTarget]) -> Outcome:
+        changes: list[str] = []
+        errors: dict[str, MeshError] = {}
+        for batch in _batches(feeds, self._config.transaction_batch):
+            receipts = await self._sender.send_all([feed_contract.deployment(self._chain, feed) for feed in batch])
+            for feed, receipt in zip(batch, receipts, strict=True):
+                if isinstance(receipt, MeshError):
+                    errors[feed.name] = receipt
+                    continue
+                address = str(receipt.contract)
+                self._known.put(feed.name, KnownContract(address))
+                self._deployed.add(feed.name)
+                changes.append(f"contract of {feed.name} deployed at {address}")
+        return Outcome(tuple(changes), errors)
+
+    async def _configure(self, feeds: list[FeedTarget]) -> Outcome:
+        outcomes: list[Outcome] = []
+        for batch in _batches(feeds, self._config.transaction_batch):
+            transactions: list[Transaction] = []
+            for feed in batch:
+                if (record := self.record(feed)) is None:
+                    raise AssertionError("a contract that is not there cannot be configured")
+                transactions += feed_contract.configuration(
+                    self._chain, feed, record.address, self._wanted, self._oracles, self._sender.address
+                )
+            receipts = await self._sender.send_all(transactions)
+            for position, feed in enumerate(batch):
+                sent = receipts[2 * position : 2 * position + 2]
+                failed = next((receipt for receipt in sent if isinstance(receipt, MeshError)), None)
+                outcomes.append(Outcome(errors={feed.name: failed}) if failed else await self._confirm(feed))
+        return joined(outcomes)
+
+    async def _confirm(self, feed: FeedTarget) -> Outcome:
+        """Read a configuration back: what counts is what the nodes will read."""
+        try:
+            decision = await self._decide(feed)
+        except MeshError as error:
+            return Outcome(errors={feed.name: error})
+        if isinstance(decision, MeshError):
+            return Outcome(errors={feed.name: decision})
+        record = self.record(feed)
+        if decision is not FeedAction.NOTHING or record is None:
+            return Outcome()
+        return Outcome((f"contract of {feed.name} configured, digest {record.config_digest}",))
+
+
+def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:
+    return [feeds[start : start + size] for start in range(0, len(feeds), size)]

@@ -1,0 +1,60 @@
+"""Pay the transmitters' top-ups out of the faucet's account."""
+
+from meshkit.clock import Clock
+from meshkit.errors import MeshError
+from services.operator.concurrently import together
+from services.operator.config import OperatorConfig
+from services.operator.errors import TopupRequired
+from services.operator.nodes.identity import OracleIdentity
+from services.operator.onchain import top_ups
+from services.operator.onchain.chain import Chain
+from services.operator.onchain.transactions import Sender
+from services.operator.outcome import Outcome
+
+_PART = "faucet"
+
+
+class Faucet:
+    """Look at the transmitters' balances now and then, and send what they lack."""
+
+    def __init__(
+        self, config: OperatorConfig, oracles: tuple[OracleIdentity, ...], chain: Chain, sender: Sender, clock: Clock
+    ) -> None:
+        self._settings = config.funding
+        self._gas_price_wei = config.chain.gas_price_wei
+        self._transmitters = [oracle.node for oracle in oracles]
+        self._chain = chain
+        self._sender = sender
+        self._clock = clock
+        self._next_look_s = 0.0
+
+    async def run(self) -> Outcome:
+        """
+        Top up transmitters if it is time to look again; an error stands under `faucet`.
+
+        Raises:
+            TopupRequired: when the faucet cannot pay, and the configuration says that this ends everything.
+        """
+        if self._clock.monotonic() < self._next_look_s:
+            return Outcome()
+        try:
+            addresses = [self._sender.address, *(node.transmitter_address for node in self._transmitters)]
+            balances = await together(map(self._chain.balance_wei, addresses))
+            wanted = top_ups.wanted(self._settings, self._transmitters, dict(zip(addresses, balances, strict=True)))
+            transfers = top_ups.affordable(
+                wanted, self._sender.address, balances[0], self._gas_price_wei, required=self._settings.required
+            )
+        except TopupRequired:
+            raise
+        except MeshError as error:
+            return Outcome(errors={_PART: error})
+        changes: list[str] = []
+        errors: dict[str, MeshError] = {}
+        for transfer, receipt in zip(transfers, await self._sender.send_all(transfers), strict=True):
+            if isinstance(receipt, MeshError):
+                errors[_PART] = receipt
+            else:
+                changes.append(f"{transfer.purpose} by {transfer.value_wei} wei")
+        if not errors:
+            self._next_look_s = self._clock.monotonic() + self._settings.interval_ms / 1000
+        return Outcome(tuple(changes), errors)

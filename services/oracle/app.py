@@ -1,0 +1,238 @@
+"""
+The node as a whole: what starts after what, and how it ends.
+
+    database ─▶ migrations ─▶ keyring ─▶ keys of secrets.toml ─▶ administrator ─▶ chains (heads, accounts)
+        ─▶ P2P host ─▶ jobs of the database ─▶ gRPC ─▶ REST          "port answers" means "all has started"
+
+It ends in the reverse order on SIGTERM or SIGINT: first nobody can ask any more, then the jobs stop, then the network
+closes, then what is still in memory is written. A background task that breaks ends the node, and with it the process:
+its supervisor starts it anew.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
+from meshkit import log
+from meshkit.clock import Clock
+from meshkit.errors import FailedPrecondition
+from meshkit.metrics import Registry
+from meshkit.server import MeshServer
+from services.oracle import node_metrics
+from services.oracle.background_tasks import BackgroundTasks, background_tasks
+from services.oracle.chain.evm_chain import EvmChain
+from services.oracle.errors import SettingInvalid
+from services.oracle.health import Health
+from services.oracle.jobs.bootstrap_service import BootstrapDelegate
+from services.oracle.jobs.contract_config_watch import ContractConfigWatches
+from services.oracle.jobs.job_spawner import JobRules, JobSpawner
+from services.oracle.jobs.observation_source import ObservationSources
+from services.oracle.jobs.oracle_service import OracleDelegate
+from services.oracle.jobs.peer_groups import PeerGroups
+from services.oracle.jobs.round_events import RoundEvents
+from services.oracle.keys.imports import open_keyring
+from services.oracle.keys.ring import Keyring
+from services.oracle.metrics import METRICS, OracleMetrics
+from services.oracle.p2p.host import Host
+from services.oracle.p2p.identity import PeerKey
+from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.rest import application
+from services.oracle.rest.bridges import Bridges
+from services.oracle.rest.jobs import Jobs
+from services.oracle.rest.keys import Keys
+from services.oracle.rest.monitoring import Monitoring
+from services.oracle.rest.runs import Runs
+from services.oracle.rest.sessions import Sessions
+from services.oracle.service import FULL_NAME, OracleServicer
+from services.oracle.settings import ApiCredentials, Config, Secrets
+from services.oracle.store.announcements import AnnouncementStore
+from services.oracle.store.bridge_answers import BridgeAnswerStore
+from services.oracle.store.bridges import BridgeStore
+from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.database import Database
+from services.oracle.store.jobs import JobStore
+from services.oracle.store.keys import KeyStore
+from services.oracle.store.last_observations import LastObservationStore
+from services.oracle.store.migrations import migrate
+from services.oracle.store.protocol import PostgresProtocolStore
+from services.oracle.store.runs import RunStore
+from services.oracle.store.transactions import TransactionStore
+from services.oracle.store.users import UserStore
+from services.oracle.store.write_behind import WriteBehind
+
+_log = log.get_logger(__name__)
+_DATABASE_DEADLINE_S = 60.0
+# Statements take a millisecond, and each connection costs the server several megabytes.
+_MOST_CONNECTIONS = 6
+_MOST_REQUESTS = 200
+_DRAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Hold what a node is started with."""
+
+    config: Config
+    secrets: Secrets
+    credentials: ApiCredentials | None
+    socket: Path
+    name: str
+    clock: Clock
+
+    async def run(self) -> None:
+        """
+        Run the node until a signal.
+
+        Raises:
+            MeshError: when it cannot start, naming what is in the way.
+        """
+        started_s = self.clock.monotonic()
+        config, clock = self.config, self.clock
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(self._database())
+            await migrate(database)
+            keyring = await open_keyring(KeyStore(database), config, self.secrets)
+            users, bridges = UserStore(database), BridgeStore(database)
+            await self._ensure_admin(users)
+            await bridges.load()
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_MOST_REQUESTS), auto_decompress=False)
+            )
+            beside = await stack.enter_async_context(background_tasks())
+            chains = await self._chains(stack, beside, keyring, database, session)
+            announcements = AnnouncementStore(database)
+            host = await self._host(keyring, announcements)
+            runs = RunStore(database, config.job_pipeline.max_successful_runs)
+            sources = await self._sources(database, bridges, session, runs)
+            protocol = PostgresProtocolStore(database)
+            registry, rounds = Registry(METRICS), RoundEvents()
+            groups = PeerGroups(host, config.p2p)
+            watches = ContractConfigWatches(chains, ContractConfigStore(database), clock)
+            oracles = OracleDelegate(
+                keyring, chains, groups, sources, watches, protocol, OracleMetrics(registry), rounds
+            )
+            rules = JobRules(config, keyring, bridges)
+            spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
+            node_metrics.show(registry, chains, host, spawner)
+            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements)
+            write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
+            stack.push_async_callback(write_behind.flush)
+            await stack.enter_async_context(_listening(host, config))
+            stack.push_async_callback(spawner.stop_all)
+            await spawner.start_all()
+            beside.start(write_behind.run())
+
+            health = Health(chains, spawner, database, registry)
+            server = MeshServer(self.name, self.socket, registry=registry, drain_s=_DRAIN_S)
+            server.add(add_OracleServiceServicer_to_server, OracleServicer(host, chains, spawner, rounds), FULL_NAME)
+            await server.start()
+            token = self.secrets.prometheus.auth_token
+            controllers = (
+                Monitoring(health, registry, token.get_secret_value() if token else None),
+                Keys(keyring, chains),
+                Bridges(bridges, spawner),
+                Jobs(spawner),
+                Runs(runs, spawner),
+            )
+            sessions = Sessions(users, config.web_server, clock)
+            api = application.create(sessions, controllers, config.web_server)
+            await stack.enter_async_context(self._web_server(api))
+            health.ready = True
+            _log.info("booted", seconds=round(clock.monotonic() - started_s, 2), peer_id=host.peer_id)
+            await server.serve_until_signal()
+            health.ready = False
+
+    @asynccontextmanager
+    async def _database(self) -> AsyncIterator[Database]:
+        url = self.secrets.database.url.get_secret_value()
+        connections = min(self.config.database.max_open_conns, _MOST_CONNECTIONS)
+        async with Database.connect(url, max_connections=connections, deadline_s=_DATABASE_DEADLINE_S) as database:
+            yield database
+
+    async def _ensure_admin(self, users: UserStore) -> None:
+        if self.credentials is not None:
+            await users.ensure_admin(self.credentials.email, self.credentials.password.get_secret_value())
+        elif not await users.any():
+            raise SettingInvalid(
+                "--api", "nothing", "API credentials must be supplied: a file with e-mail and password"
+            )
+
+    async def _chains(
+        self,
+        stack: AsyncExitStack,
+        beside: BackgroundTasks,
+        keyring: Keyring,
+        database: Database,
+        session: aiohttp.ClientSession,
+    ) -> Mapping[int, EvmChain]:
+        chains = {}
+        for settings in self.config.evm:
+            if settings.enabled:
+                transactions = TransactionStore(database, settings.number)
+                chain = EvmChain(settings, keyring.evm, transactions, session=session, clock=self.clock)
+                chains[settings.number] = chain
+                stack.push_async_callback(chain.close)
+                beside.start(chain.run())
+                await chain.resume()
+        return chains
+
+    async def _host(self, keyring: Keyring, announcements: AnnouncementStore) -> Host:
+        v2 = self.config.p2p.v2
+        return Host(
+            PeerKey.from_bytes(keyring.identity(self.config.p2p.peer_id).seed),
+            listen=v2.listen_addresses,
+            announce=v2.announce_addresses,
+            delta_dial_s=v2.delta_dial_s,
+            delta_reconcile_s=v2.delta_reconcile_s,
+            clock=self.clock,
+            known=await announcements.load(),
+            on_announcements=announcements.note,
+        )
+
+    async def _sources(
+        self, database: Database, bridges: BridgeStore, session: aiohttp.ClientSession, runs: RunStore
+    ) -> ObservationSources:
+        request = self.config.job_pipeline.http_request
+        fetcher = Fetcher(
+            session,
+            bridges.url,
+            default_timeout_s=request.default_timeout_s,
+            max_bytes=request.max_size_bytes,
+            bridge_cache_ttl_s=self.config.web_server.bridge_cache_ttl_s,
+        )
+        bridge_answers = BridgeAnswerStore(database, self.clock)
+        await bridge_answers.load()
+        return ObservationSources(fetcher, bridge_answers, LastObservationStore(database), runs, self.clock)
+
+    @asynccontextmanager
+    async def _web_server(self, api: web.Application) -> AsyncIterator[None]:
+        settings = self.config.web_server
+        runner = web.AppRunner(api, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, settings.listen_ip, settings.http_port).start()
+            except OSError as error:
+                place = f"{settings.listen_ip}:{settings.http_port}"
+                raise FailedPrecondition(f"WebServer.HTTPPort: cannot listen on {place}: {error}") from error
+            yield
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def _listening(host: Host, config: Config) -> AsyncIterator[None]:
+    try:
+        await host.start()
+    except OSError as error:
+        places = ", ".join(config.p2p.v2.listen_addresses)
+        raise FailedPrecondition(f"P2P.V2.ListenAddresses: cannot listen on {places}: {error}") from error
+    try:
+        yield
+    finally:
+        await host.close()

@@ -1,0 +1,86 @@
+"""The data source of a feed: its job's pipeline."""
+
+import asyncio
+from dataclasses import dataclass
+
+from meshkit.clock import Clock
+from services.oracle.jobs.job_status import OracleStatus
+from services.oracle.jobs.specification import OracleJob
+from services.oracle.pipeline.errors import TaskError
+from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.pipeline.record import record
+from services.oracle.pipeline.run import observation, run
+from services.oracle.store.bridge_answers import BridgeAnswerStore
+from services.oracle.store.last_observations import LastObservation, LastObservationStore
+from services.oracle.store.runs import RunStore
+
+# A run ends a little before the observation has to be there, so that a partial result can still be used.
+_LONGEST_RESERVE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationSources:
+    """Make the data sources of jobs, and hold what all of them observe with and write down to."""
+
+    fetcher: Fetcher
+    bridge_answers: BridgeAnswerStore
+    last_observations: LastObservationStore
+    runs: RunStore
+    clock: Clock
+
+    def of(self, job_id: int, job: OracleJob, status: OracleStatus) -> "ObservationSource":
+        """Return the data source of a job; `status` hears of each run."""
+        return ObservationSource(job_id, job, self, status)
+
+    def forget(self, job_id: int) -> None:
+        """Drop what is kept of a job that is gone."""
+        self.bridge_answers.forget(job_id)
+
+
+class ObservationSource:
+    """Observe by running the pipeline; the DataSource of the protocol."""
+
+    def __init__(self, job_id: int, job: OracleJob, sources: ObservationSources, status: OracleStatus) -> None:
+        self._job_id = job_id
+        self._job = job
+        self._sources = sources
+        self._status = status
+        self._last: LastObservation | None = None
+
+    async def restore(self) -> None:
+        """Take up the last observation of an earlier run; DatabaseUnavailable if it cannot be read."""
+        self._last = await self._sources.last_observations.load(self._job_id)
+
+    async def observe(self, epoch: int, round_number: int) -> int:
+        """Return the feed's value now; RunError if the pipeline has none."""
+        sources, pipeline = self._sources, self._job.pipeline
+        limit_s = self._job.timings.observation_s
+        limit_s -= min(_LONGEST_RESERVE_S, limit_s / 10)
+        if self._job.max_task_s:
+            limit_s = min(limit_s, self._job.max_task_s)
+        last = self._last
+        meta = {
+            "latestAnswer": None if last is None else last.answer,
+            "updatedAt": None if last is None else last.observed_at_s,
+        }
+        variables = {
+            "jobRun": {"meta": meta},
+            "jb": {
+                "databaseID": self._job_id,
+                "externalJobID": str(self._job.external_job_id),
+                "name": self._job.name or "",
+            },
+        }
+        answers = sources.bridge_answers.of(self._job_id)
+        finished = await run(pipeline, sources.fetcher, answers, variables, limit_s)
+        now = (sources.clock.time_ms(), asyncio.get_running_loop().time())
+        sources.runs.note(record(self._job_id, pipeline, finished, variables, now))
+        try:
+            value = observation(pipeline, finished.results)
+        except TaskError as error:
+            self._status.observation_failed(str(error))
+            raise
+        self._last = LastObservation(value, now[0] // 1000)
+        self._status.observed(value)
+        sources.last_observations.note(self._job_id, self._last)
+        return value

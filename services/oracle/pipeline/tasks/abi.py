@@ -1,0 +1,168 @@
+"""The tasks ethabiencode and ethabidecode: arguments of a contract's function, as bytes and back."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError, EncodingError, ParseError
+from eth_abi.grammar import ABIType, BasicType, parse
+from eth_utils.crypto import keccak
+
+from services.oracle.pipeline import number
+from services.oracle.pipeline.attributes import Attributes
+from services.oracle.pipeline.errors import TaskError, bad_input
+from services.oracle.pipeline.parameters import (
+    constant,
+    first_input,
+    json_text,
+    resolve,
+    text,
+    to_bool,
+    to_bytes,
+    to_mapping,
+    to_text,
+    variable,
+)
+from services.oracle.pipeline.task import Context
+from services.oracle.pipeline.values import Value, kind, unwrapped
+
+_SIGNATURE = re.compile(r"\s*([a-zA-Z0-9_]+)?\s*\(\s*([a-zA-Z0-9\[\]_\s,]*)\)")
+_LOCATIONS = re.compile(r"calldata|memory|storage")
+_MOST_ARGUMENTS = 100
+_ADDRESS_LENGTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """Hold one argument: its name, and its type as text and as grammar."""
+
+    name: str
+    type: str
+    parsed: ABIType
+
+
+@dataclass(frozen=True, slots=True)
+class EthAbiEncodeTask:
+    """Encode named values as the arguments of a function; with a function's name its selector comes first."""
+
+    abi: str
+    data: str
+
+    @classmethod
+    def read(cls, attributes: Attributes) -> Self:
+        """Take the attributes."""
+        return cls(attributes.text("abi"), attributes.text("data"))
+
+    async def run(self, context: Context) -> Value:
+        """Return hex digits behind 0x."""
+        context.checked(-1, None)
+        sources = (variable(self.data, context.variables), json_text(self.data, context.variables), constant(None))
+        values = resolve("data", to_mapping, *sources) or {}
+        signature = resolve("abi", to_text, text(self.abi))
+        found = _SIGNATURE.match(signature)
+        if found is None:
+            raise bad_input(f"ETHABIEncode: while parsing ABI string: bad ABI specification: {signature}")
+        name, arguments = found[1] or "", _arguments(found[2], "ETHABIEncode")
+        given = []
+        for argument in arguments:
+            if argument.name not in values:
+                raise bad_input(f"ETHABIEncode: argument '{argument.name}' is missing")
+            value = values[argument.name]
+            try:
+                given.append(_converted(value, argument.parsed))
+            except TaskError as error:
+                what = f"argument '{argument.name}' from {kind(value)} to {argument.type}"
+                raise bad_input(f"ETHABIEncode: while converting {what}: {error}") from error
+        types = [argument.type for argument in arguments]
+        try:
+            encoded = encode(types, given)
+        except EncodingError as error:
+            raise bad_input(f"ETHABIEncode: could not ABI encode values: {error}") from error
+        selector = keccak(text=f"{name}({','.join(types)})")[:4] if name else b""
+        return f"0x{(selector + encoded).hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class EthAbiDecodeTask:
+    """Decode bytes into named values."""
+
+    abi: str
+    data: str
+
+    @classmethod
+    def read(cls, attributes: Attributes) -> Self:
+        """Take the attributes."""
+        return cls(attributes.text("abi"), attributes.text("data"))
+
+    async def run(self, context: Context) -> Value:
+        """Return the values by name; addresses are hex digits."""
+        context.checked(-1, None)
+        data = resolve("data", to_bytes, variable(self.data, context.variables), first_input(context.inputs))
+        arguments = _arguments(resolve("abi", to_text, text(self.abi)), "ETHABIDecode")
+        if not data and arguments:
+            raise TaskError("ETHABIDecode: abi: attempting to unmarshall an empty string while arguments are expected")
+        try:
+            values = decode([argument.type for argument in arguments], data)
+        except (DecodingError, OverflowError) as error:
+            raise bad_input(f"ETHABIDecode: {error}") from error
+        return {argument.name: _listed(value) for argument, value in zip(arguments, values, strict=True)}
+
+
+def _arguments(listed: str, task: str) -> list[_Argument]:
+    parts = _LOCATIONS.sub("", listed).split(",") if listed.strip() else []
+    if len(parts) > _MOST_ARGUMENTS:
+        raise bad_input(f"{task}: while parsing ABI string: found {len(parts)} arguments, allowed: {_MOST_ARGUMENTS}")
+    found = []
+    for part in parts:
+        words = part.split()
+        if len(words) != 2:
+            fault = ("empty argument", "missing argument name")[len(words)] if len(words) < 2 else "too many components"
+            raise bad_input(f"{task}: while parsing ABI string: bad ABI specification, {fault}: {listed}")
+        # A number without its size has 256 bits.
+        type_ = re.sub(r"^(u?int)(?![0-9])", r"\g<1>256", words[0])
+        try:
+            parsed = parse(type_)
+            parsed.validate()
+        except (ParseError, ValueError) as error:
+            raise bad_input(f"{task}: while parsing ABI string: bad ABI specification: {words[0]}") from error
+        found.append(_Argument(words[1], type_, parsed))
+    return found
+
+
+def _converted(value: Value, type_: ABIType) -> Value:
+    value = unwrapped(value)
+    if type_.is_array:
+        if not isinstance(value, list):
+            raise bad_input(f"cannot convert {kind(value)} to {type_}")
+        dimension = (type_.arrlist or ((),))[-1]
+        if dimension and len(value) != dimension[0]:
+            raise bad_input(f"incorrect length: expected {dimension[0]}, got {len(value)}")
+        return [_converted(item, type_.item_type) for item in value]
+    if not isinstance(type_, BasicType):
+        raise bad_input(f"cannot convert {kind(value)} to {type_}")
+    match type_.base:
+        case "uint" | "int":
+            return number.truncate(number.to_decimal(value))
+        case "bool":
+            return to_bool(value)
+        case "string":
+            return to_text(value)
+        case "address":
+            return f"0x{_sized(value, _ADDRESS_LENGTH, type_).hex()}"
+        case "bytes":
+            return to_bytes(value) if type_.sub is None else _sized(value, int(type_.sub), type_)
+    raise bad_input(f"cannot convert {kind(value)} to {type_}")
+
+
+def _sized(value: Value, size: int, type_: ABIType) -> bytes:
+    if not isinstance(value, str | bytes):
+        raise bad_input(f"cannot convert {kind(value)} to {type_}")
+    data = to_bytes(value)
+    if len(data) != size:
+        raise bad_input(f"incorrect length: expected {size}, got {len(data)}")
+    return data
+
+
+def _listed(value: Value) -> Value:
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value

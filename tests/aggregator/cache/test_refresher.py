@@ -1,0 +1,106 @@
+"""Prices are fetched anew before they expire, never served after, and it costs the sources as little as can be."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from services.aggregator.config import PairTtl
+from services.aggregator.prices.errors import (
+    ProviderFault,
+    TooFewSources,
+)
+from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Quote
+from tests.aggregator.bench import Bench, bench
+from tests.aggregator.fakes import BTC, ETH, settings
+
+
+@pytest.mark.parametrize("ttl_ms", [1_000, 1_500, 2_000, 10_000])
+async def test_registered_pairs_never_miss_after_the_first_time(ttl_ms: int) -> None:
+    """For a minute of asking every 50 ms, every answer comes from the cache, with the newest price in time."""
+    config = settings(pair_ttls=(PairTtl(BTC, None, ttl_ms),))
+    async with bench(config) as b:
+        await b.ask(b.engine.answers.quote(BTC))
+        for tenth in range(200):
+            await b.run(0.3)
+            b.sources[1].prices[BTC] = str(101 + tenth / Decimal(1000))
+            task = asyncio.create_task(b.engine.answers.quote(BTC))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+            assert task.done()
+            assert b.clock.time_ms() - task.result().received_ms < ttl_ms
+
+        assert 60_000 / ttl_ms <= len(b.sources[0].calls) <= 2.2 * 60_000 / ttl_ms + 2
+
+
+async def test_nothing_stale_is_served() -> None:
+    """With every source down, the price is there until its time to live ends, and an error from then on."""
+    async with bench() as b:
+        await b.ask(b.engine.answers.quote(BTC))
+        for source in b.sources:
+            source.failure = ProviderFault(source.DECLARATION.name, "down")
+        await b.run(9.8)
+
+        assert isinstance(await b.ask(b.engine.answers.quote(BTC)), Quote)
+
+        await b.run(0.3)
+        with pytest.raises(TooFewSources):
+            await b.ask(b.engine.answers.quote(BTC))
+        with pytest.raises(ProviderFault):
+            await b.ask(b.engine.answers.source_quote("kraken", BTC))
+
+
+async def test_expiry_does_not_depend_on_the_refresh_loop() -> None:
+    """Even if nothing withdrew it, an expired price is fetched anew and not served."""
+    made = Bench(settings())
+    await made.ask(made.engine.answers.quote(BTC))
+    made.sources[1].prices[BTC] = "102"
+    made.clock.advance(10)
+
+    assert Decimal(102) == (await made.ask(made.engine.answers.quote(BTC))).price
+
+    await made.engine.close()
+
+
+async def test_a_price_that_expires_while_another_is_awaited_is_not_used() -> None:
+    """The first source's price is a second old when the second source answers after two."""
+    made = Bench(settings("binance", "kraken", pair_ttls=(PairTtl(BTC, None, 1_000),)))
+    made.sources[1].gate.clear()
+    asked = asyncio.create_task(made.engine.answers.quote(BTC))
+    await made.run(2)
+    made.sources[1].gate.set()
+    with pytest.raises(TooFewSources) as caught:
+        await asked
+
+    assert 1 == caught.value.fresh
+
+    await made.engine.close()
+
+
+async def test_batches_are_filled_with_the_pairs_fetched_longest_ago() -> None:
+    """One miss refreshes its source's other registered pairs with the same call."""
+    async with bench() as b:
+        await b.ask(b.engine.answers.source_quote("kraken", BTC))
+        await b.run(3)
+        await b.ask(b.engine.answers.source_quote("kraken", ETH))
+
+        assert [[BTC], [ETH, BTC]] == b.sources[2].calls
+
+
+async def test_many_pairs_cost_as_many_calls_as_batches_need() -> None:
+    """Fifty pairs of one source with batches of ten need 5 calls a refresh, not 50, and none is ever stale."""
+    pairs = [Pair(f"A{number}", "USD") for number in range(50)]
+    async with bench(settings("kraken")) as b:
+        b.sources[0].prices = dict.fromkeys(pairs, "1")
+        tasks = [asyncio.create_task(b.engine.answers.source_quote("kraken", pair)) for pair in pairs]
+        await b.run(0.1)
+        await asyncio.gather(*tasks)
+
+        assert 5 == len(b.sources[0].calls)
+
+        await b.run(70)
+
+        assert 50 == b.engine.status.source("kraken").fresh_pairs
+        assert len(b.sources[0].calls) <= 5 * 12

@@ -1,0 +1,164 @@
+"""Calls of a source on a manual clock: what is repeated, when, and what the source is spared."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from meshkit.clock import ManualClock
+from meshkit.errors import Internal, MeshError
+from services.aggregator.fetching.circuit_breaker import FAILURES_TO_OPEN, CircuitState
+from services.aggregator.fetching.source_caller import SourceCaller
+from services.aggregator.metrics import open_registry
+from services.aggregator.prices.errors import (
+    AccessRefused,
+    MalformedAnswer,
+    ProviderFault,
+    SourceBusy,
+    SourceRateLimited,
+    SourceTimeout,
+    UnknownPair,
+)
+from services.aggregator.prices.pair import Pair
+from services.aggregator.sources.settings import SourceConfig
+from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
+from tests.aggregator.fakes import BTC, ScriptedSource
+
+SETTINGS = SourceConfig("kraken", ttl_ms=10_000)
+DOWN = ProviderFault("kraken", "down")
+
+
+class Line:
+    """A caller of a source that fails as often as told."""
+
+    def __init__(self, settings: SourceConfig = SETTINGS, *failures: MeshError | Exception) -> None:
+        self.clock = ManualClock(1_800_000_000_000)
+        self.failures = list(failures)
+        self.source = ScriptedSource("kraken", prices={BTC: "1"})
+        self.times: list[float] = []
+        self._answer: Callable[[Sequence[Pair]], Awaitable[Mapping[Pair, TickOutcome]]] = self.source.fetch
+        self.source.fetch = self._fetch  # type: ignore[method-assign]
+        self.caller = SourceCaller(self.source, settings, self.clock, open_registry(), deadline_s=9.0)
+
+    async def _fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
+        self.times.append(self.clock.monotonic())
+        if self.failures:
+            raise self.failures.pop(0)
+        return await self._answer(pairs)
+
+    async def ask(self, longest_s: float = 30.0) -> Mapping[Pair, TickOutcome]:
+        """Return the outcomes of a fetch while the clock runs."""
+        task = asyncio.create_task(self.caller.fetch([BTC]))
+        for _ in range(round(longest_s / 0.01)):
+            for _ in range(8):
+                await asyncio.sleep(0)
+            if task.done():
+                break
+            self.clock.advance(0.01)
+        return await task
+
+
+@pytest.mark.parametrize("failure", [DOWN, SourceTimeout("kraken", 5)])
+async def test_a_fault_is_repeated_after_a_pause(failure: MeshError) -> None:
+    """Two faults and then an answer are a success; pauses are short at first and never over two seconds."""
+    line = Line(SETTINGS, failure, failure)
+    await line.ask()
+    first, second, third = line.times
+
+    assert 0 < second - first <= 0.12
+    assert 0 < third - second <= 0.22
+    assert CircuitState.CLOSED is line.caller.circuit.state(line.clock.monotonic())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        SourceRateLimited("kraken", 5),
+        UnknownPair(BTC, "kraken"),
+        MalformedAnswer("kraken", "x"),
+        AccessRefused("kraken", "x"),
+        ValueError("a defect"),
+    ],
+)
+async def test_nothing_else_is_repeated(failure: Exception) -> None:
+    """A limit, an unknown pair, a refusal and an answer that cannot be read are told at once."""
+    line = Line(SETTINGS, failure)
+    with pytest.raises(Internal if isinstance(failure, ValueError) else type(failure)):
+        await line.ask()
+
+    assert [0.0] == line.times
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+async def test_the_number_of_repeats_is_bounded(retries: int) -> None:
+    """After maxRetries repeats the fault is told."""
+    line = Line(replace(SETTINGS, max_retries=retries), *[DOWN] * 10)
+    with pytest.raises(ProviderFault):
+        await line.ask()
+
+    assert retries + 1 == len(line.times)
+
+
+async def test_a_hanging_source_is_left_at_the_deadline() -> None:
+    """A call without an answer, also from a client without a time-out of its own, ends with the fetch's time."""
+    line = Line(replace(SETTINGS, timeout_ms=1_000))
+    line.source.gate.clear()
+    with pytest.raises(SourceTimeout):
+        await line.ask()
+
+    assert 9.0 == pytest.approx(line.clock.monotonic(), abs=0.05)
+    assert 0 == line.caller.queue.running
+
+
+async def test_a_source_that_keeps_failing_is_spared() -> None:
+    """In a minute without an answer, it is called some twenty times, however often it is asked for; then it is back."""
+    line = Line(SETTINGS, *[DOWN] * 1_000)
+    for _ in range(600):
+        with pytest.raises(ProviderFault):
+            await line.ask()
+        line.clock.advance(0.1)
+
+    assert FAILURES_TO_OPEN < len(line.times) <= 22
+
+    line.failures.clear()
+    line.clock.advance(5.0)
+    await line.ask()
+
+    assert CircuitState.CLOSED is line.caller.circuit.state(line.clock.monotonic())
+    assert line.caller.health.available
+
+
+async def test_a_cool_down_reaches_those_who_wait() -> None:
+    """A fetch that was waiting for its turn when the limit answer came does not call the source."""
+    line = Line(replace(SETTINGS, max_concurrent=1), SourceRateLimited("kraken", 20_000))
+    first, second = (asyncio.create_task(line.caller.fetch([BTC])) for _ in range(2))
+    await asyncio.wait([first, second], timeout=5)
+
+    assert [SourceRateLimited] * 2 == [type(first.exception()), type(second.exception())]
+    assert 1 == len(line.times)
+
+    line.clock.advance(20)
+    await line.ask()
+
+
+async def test_a_limit_does_not_open_the_circuit() -> None:
+    """The source is there, and says how long to wait."""
+    line = Line(SETTINGS, *[SourceRateLimited("kraken", 5)] * 20)
+    for _ in range(20):
+        with pytest.raises(SourceRateLimited):
+            await line.ask()
+        line.clock.advance(0.01)
+
+    assert CircuitState.CLOSED is line.caller.circuit.state(line.clock.monotonic())
+
+
+async def test_repeats_are_calls_too() -> None:
+    """At one call in ten seconds, a repeat would be too late: the fetch ends with the time to try again."""
+    line = Line(replace(SETTINGS, rps=Fraction(1, 10), timeout_ms=1_000), DOWN)
+    with pytest.raises(SourceBusy) as caught:
+        await line.ask()
+
+    assert 9_000 < caught.value.retry_after_ms <= 10_000
+    assert 1 == len(line.times)

@@ -1,0 +1,65 @@
+"""What a feed's contract needs."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.operator.config import FeedTarget, OcrSettings
+from services.operator.errors import UnusableContract
+from services.operator.onchain import ocr_config
+from services.operator.onchain.contract_changes import ContractState, FeedAction, decide_feed
+from tests.operator.made import made_oracles
+
+_FEED = FeedTarget("BTC / USD", 8)
+_FOREIGN = FeedTarget("BTC / USD", 8, "0x" + "1" * 40)
+_US = "0x" + "A" * 40
+_WANTED = ocr_config.desired(made_oracles(4), OcrSettings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4), 1337)
+_GOOD = ContractState("0x" + "1" * 40, "BTC / USD", 8, _US.lower(), 1, "ab" * 16, _WANTED)
+
+
+@pytest.mark.parametrize(
+    ("contract", "action"),
+    [
+        (None, FeedAction.DEPLOY),
+        (replace(_GOOD, description="ETH / USD"), FeedAction.DEPLOY),
+        (replace(_GOOD, decimals=18), FeedAction.DEPLOY),
+        (replace(_GOOD, config=None, config_count=0), FeedAction.CONFIGURE),
+        (replace(_GOOD, config=None), FeedAction.CONFIGURE),
+        (replace(_GOOD, config=replace(_WANTED, f=2)), FeedAction.CONFIGURE),
+        (replace(_GOOD, config=replace(_WANTED, signers=_WANTED.signers[::-1])), FeedAction.CONFIGURE),
+        (_GOOD, FeedAction.NOTHING),
+    ],
+)
+def test_what_a_contract_needs(contract: ContractState | None, action: FeedAction) -> None:
+    """A missing or foreign contract is deployed, one that differs is configured, one as wanted is left alone."""
+    assert action is decide_feed(_FEED, contract, _WANTED, _US, may_deploy=True).action
+
+
+def test_the_reason_names_what_differs() -> None:
+    """A needed configuration says which fields differ."""
+    other = replace(_WANTED, f=2, offchain=replace(_WANTED.offchain, alpha_ppb=7))
+    decision = decide_feed(_FEED, replace(_GOOD, config=other), _WANTED, _US, may_deploy=True)
+
+    assert "f, alpha_ppb" == decision.reason
+
+
+@pytest.mark.parametrize(
+    ("feed", "contract", "message"),
+    [
+        (_FOREIGN, None, "no contract at the configured address"),
+        (_FOREIGN, replace(_GOOD, description="ETH / USD"), "is 'ETH / USD'"),
+        (_FEED, None, "no contract; name it in"),
+        (_FEED, replace(_GOOD, config=None, owner="0x" + "9" * 40), "belongs to 0x9999"),
+    ],
+)
+def test_what_must_not_be_changed_is_an_error(feed: FeedTarget, contract: ContractState | None, message: str) -> None:
+    """Without the right to deploy or to configure, the feed's error says what is wrong."""
+    with pytest.raises(UnusableContract, match=message):
+        decide_feed(feed, contract, _WANTED, _US, may_deploy=False)
+
+
+def test_a_foreign_contract_as_wanted_is_fine() -> None:
+    """A contract of another owner needs nothing if it is configured as wanted."""
+    contract = replace(_GOOD, owner="0x" + "9" * 40)
+
+    assert FeedAction.NOTHING is decide_feed(_FOREIGN, contract, _WANTED, _US, may_deploy=False).action

@@ -1,0 +1,125 @@
+"""Deploying and configuring the feeds' contracts, on a real chain."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from meshkit.errors import MeshError
+from services.operator.config import OperatorConfig
+from services.operator.errors import ChainUnavailable, TransactionReverted, UnusableContract
+from services.operator.nodes.identity import oracles
+from services.operator.nodes.prepare_nodes import Preparation
+from services.operator.onchain.chain import Chain, Receipt
+from services.operator.onchain.contract_setup import ContractSetup
+from services.operator.onchain.known_contracts import KnownContracts
+from services.operator.onchain.transactions import Sender, Transaction
+from services.operator.outcome import Outcome
+from tests.operator.anvil import CHAIN_ID, Anvil
+
+_BTC = "BTC / USD"
+
+
+def _setup(config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender) -> ContractSetup:
+    known = KnownContracts(config.data.operator / "feeds.json", CHAIN_ID)
+    return ContractSetup(config, oracles(prepared.identities), chain, sender, known)
+
+
+def _address(setup: ContractSetup, config: OperatorConfig, index: int = 0) -> str:
+    record = setup.record(config.feeds[index])
+    assert record is not None
+    return record.address
+
+
+async def test_a_pass_says_what_it_did(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender
+) -> None:
+    """Deployments, then configurations, each in words and in the feeds' order; the next pass has nothing to do."""
+    setup = _setup(config, prepared, chain, sender)
+    outcome = await setup.run()
+
+    names = [feed.name for feed in config.feeds]
+    assert [f"contract of {name} deployed" for name in names] == [
+        text.partition(" at ")[0] for text in outcome.changes[:3]
+    ]
+    assert [f"contract of {name} configured" for name in names] == [
+        text.partition(", ")[0] for text in outcome.changes[3:]
+    ]
+    assert {} == outcome.errors
+    assert (True, True) == (setup.is_deployed(_BTC), setup.is_configured(_BTC))
+    assert setup.looked.is_set()
+    assert Outcome() == await setup.run()
+
+
+async def test_a_contract_is_lost_only_after_several_looks(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender, anvil: Anvil
+) -> None:
+    """An endpoint that lags may not know a contract yet: one is deployed anew only when it is missing thrice."""
+    setup = _setup(config, prepared, chain, sender)
+    await setup.run()
+    lost = _address(setup, config)
+    await anvil.call("anvil_setCode", lost, "0x")
+    for _ in range(2):
+        outcome = await setup.run()
+
+        assert [_BTC] == list(outcome.errors)
+        assert isinstance(outcome.errors[_BTC], ChainUnavailable)
+        assert lost == _address(setup, config)
+    outcome = await setup.run()
+
+    assert {} == outcome.errors
+    assert 2 == len(outcome.changes)
+    assert lost != _address(setup, config)
+
+
+async def test_one_feeds_failure_is_its_own(
+    config: OperatorConfig,
+    prepared: Preparation,
+    chain: Chain,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deployment that reverts stands under its feed and is configured by nobody; the other feeds are set up."""
+    send_all = sender.send_all
+
+    async def spoil(transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
+        return await send_all(
+            [
+                replace(one, data=bytes.fromhex("60006000fd")) if one.purpose == "deployment of ETH / USD" else one
+                for one in transactions
+            ]
+        )
+
+    monkeypatch.setattr(sender, "send_all", spoil)
+    # One a batch: of several that wait for each other, those behind a failure share it.
+    setup = _setup(replace(config, transaction_batch=1), prepared, chain, sender)
+    outcome = await setup.run()
+
+    assert ["ETH / USD"] == list(outcome.errors)
+    assert isinstance(outcome.errors["ETH / USD"], TransactionReverted)
+    assert 4 == len(outcome.changes)
+    assert not [text for text in outcome.changes if "ETH / USD" in text]
+    assert (True, False) == (setup.is_configured("EUR / USD"), setup.is_deployed("ETH / USD"))
+
+
+async def test_what_must_not_be_deployed(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender
+) -> None:
+    """Without the right to deploy every feed without a contract has an error of its own, and nothing is sent."""
+    before = await chain.next_nonce(sender.address)
+    outcome = await _setup(replace(config, deploy_contracts=False), prepared, chain, sender).run()
+
+    assert [feed.name for feed in config.feeds] == list(outcome.errors)
+    assert {UnusableContract} == {type(error) for error in outcome.errors.values()}
+    assert ((), before) == (outcome.changes, await chain.next_nonce(sender.address))
+
+
+async def test_a_chain_that_is_away(config: OperatorConfig, prepared: Preparation, sender: Sender) -> None:
+    """Without the chain there is one error under `chain`, and who waits for a first look waits no longer."""
+    away = Chain(config.chain.endpoints, CHAIN_ID)
+    setup = _setup(config, prepared, away, sender)
+    outcome = await setup.run()
+    await away.close()
+
+    assert ["chain"] == list(outcome.errors)
+    assert setup.looked.is_set()

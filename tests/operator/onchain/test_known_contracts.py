@@ -1,0 +1,60 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from services.operator.errors import UnreadableState
+from services.operator.onchain.known_contracts import KnownContract, KnownContracts
+
+_RECORD = KnownContract("0x" + "1" * 40, "ab" * 16)
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    return tmp_path / "operator" / "feeds.json"
+
+
+def test_records_outlive_the_process(path: Path) -> None:
+    """What was put is there for the next one that opens the file, which only the owner can read."""
+    KnownContracts(path, 1337).put("BTC / USD", _RECORD)
+
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337).records
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_forgotten_records_are_gone(path: Path) -> None:
+    """A forgotten record is gone from the file, and forgetting it twice is fine."""
+    store = KnownContracts(path, 1337)
+    store.put("BTC / USD", _RECORD)
+    store.forget("BTC / USD")
+    store.forget("BTC / USD")
+
+    assert {} == KnownContracts(path, 1337).records
+
+
+def test_another_chains_records_are_not_used(path: Path) -> None:
+    """Addresses of one chain mean nothing on another."""
+    KnownContracts(path, 1337).put("BTC / USD", _RECORD)
+
+    assert {} == KnownContracts(path, 31337).records
+
+
+def test_putting_the_same_writes_nothing(path: Path) -> None:
+    """A record that did not change does not touch the file."""
+    store = KnownContracts(path, 1337)
+    store.put("BTC / USD", _RECORD)
+    before = path.stat().st_ino
+    store.put("BTC / USD", _RECORD)
+
+    assert before == path.stat().st_ino
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"chainId":1337}', '{"chainId":1337,"feeds":{"a":{}}}'])
+def test_a_damaged_file_is_an_error_that_says_what_to_do(path: Path, content: str) -> None:
+    """A damaged file is named and left alone: deploying anew in silence would leave consumers on dead contracts."""
+    path.parent.mkdir()
+    path.write_text(content)
+
+    with pytest.raises(UnreadableState, match=r"feeds\.json: .* restore it, or delete it"):
+        KnownContracts(path, 1337)
+    assert content == path.read_text()

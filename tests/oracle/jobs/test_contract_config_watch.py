@@ -1,0 +1,173 @@
+"""A contract's configurations over time, each with its session."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from chainlink.errors import InvalidOcrConfig
+from chainlink.ocr.contract_config import ContractConfig
+from chainlink.rpc.errors import RpcUnavailable
+from meshkit.clock import ManualClock
+from services.oracle.chain.tracker import ConfigTracker, Found
+from services.oracle.errors import DatabaseUnavailable, JobNotStarted
+from services.oracle.jobs.contract_config_watch import ContractConfigWatch
+from services.oracle.jobs.job_status import JobStatus
+from services.oracle.jobs.specification import Job
+from services.oracle.store.contract_configs import ContractConfigStore
+from tests.oracle.ocr.committee import make_committee
+
+FIRST = make_committee().contract_config
+SECOND = replace(FIRST, config_count=FIRST.config_count + 1)
+POLL_S, FIRST_POLL_S, RETRY_S = 60.0, 2.0, 5.0
+
+
+class Stage:
+    """Be the chain, the database and the sessions of one watch."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.status = JobStatus("BTC / USD")
+        self.on_chain: ContractConfig | Exception | None = None
+        self.stored: ContractConfig | Exception | None = None
+        self.polls: list[bytes | None] = []
+        self.began: list[ContractConfig] = []
+        self.running = 0
+        self.session: Callable[[], Coroutine[Any, Any, None]] = asyncio.get_running_loop().create_future  # type: ignore[assignment]
+        timings = SimpleNamespace(config_poll_s=POLL_S, first_config_poll_s=FIRST_POLL_S)
+        job = SimpleNamespace(contract=FIRST.contract, chain_id=1337, timings=timings)
+        self.watch = ContractConfigWatch(
+            cast(Job, job),
+            cast(ConfigTracker, self),
+            cast(ContractConfigStore, self),
+            self.clock,
+            self.status,
+            self._session,
+        )
+
+    async def poll(self, known: bytes | None) -> Found | None:
+        self.polls.append(known)
+        if isinstance(self.on_chain, Exception):
+            raise self.on_chain
+        if self.on_chain is None or self.on_chain.digest() == known:
+            return None
+        return Found(self.on_chain, 7)
+
+    async def load(self, contract: str, chain_id: int) -> ContractConfig | None:
+        assert (FIRST.contract, 1337) == (contract, chain_id)
+        if isinstance(self.stored, Exception):
+            raise self.stored
+        return self.stored
+
+    async def save(self, chain_id: int, config: ContractConfig, block: int) -> None:
+        assert (1337, 7) == (chain_id, block)
+        self.stored = config
+
+    async def _session(self, config: ContractConfig) -> None:
+        self.began.append(config)
+        self.running += 1
+        assert 1 == self.running, "the session before must have ended"
+        try:
+            await self.session()
+        finally:
+            self.running -= 1
+
+    async def settle(self, seconds: float = 0.0) -> None:
+        """Let so much time pass, and everything happen that follows from it."""
+        self.clock.advance(seconds)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(name="stage")
+async def _stage() -> Stage:
+    """Give a stage on which nothing has happened."""
+    return Stage()
+
+
+async def test_each_configuration_has_its_session(stage: Stage) -> None:
+    """A configuration that comes is kept and run; the next one ends it first; the watch ends with all it runs."""
+    watching = asyncio.create_task(stage.watch.run())
+    await stage.settle()
+    assert [] == stage.began
+    stage.on_chain = FIRST
+    await stage.settle(FIRST_POLL_S)
+    assert [FIRST] == stage.began
+    assert FIRST == stage.stored
+    stage.on_chain = SECOND
+    await stage.settle(FIRST_POLL_S)
+    assert [FIRST] == stage.began, "with a session the contract is asked seldom"
+    await stage.settle(POLL_S)
+    assert [FIRST, SECOND] == stage.began
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+    assert 0 == stage.running
+    assert [None, None, FIRST.digest()] == stage.polls
+
+
+async def test_a_start_without_the_chain(stage: Stage) -> None:
+    """With the last configuration of the database a session begins, whatever the chain says."""
+    stage.stored, stage.on_chain = FIRST, RpcUnavailable("nobody answers")
+    watching = asyncio.create_task(stage.watch.run())
+    await stage.settle()
+
+    assert [FIRST] == stage.began
+    assert "configuration unknown: nobody answers" == stage.status.last_error
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_start_without_the_database(stage: Stage) -> None:
+    """Without the database the chain's configuration is waited for."""
+    stage.stored = DatabaseUnavailable("away")
+    watching = asyncio.create_task(stage.watch.run())
+    await stage.settle()
+    assert "last configuration unknown: away" == stage.status.last_error
+    stage.stored, stage.on_chain = None, FIRST
+    await stage.settle(FIRST_POLL_S)
+
+    assert [FIRST] == stage.began
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest.mark.parametrize("failure", [JobNotStarted("no peers"), ValueError("a defect")])
+async def test_a_session_that_fails_is_begun_again(stage: Stage, failure: Exception) -> None:
+    """After a failure, a defect too, the session begins again."""
+
+    async def fail() -> None:
+        raise failure
+
+    stage.session, stage.on_chain = fail, FIRST
+    watching = asyncio.create_task(stage.watch.run())
+    await stage.settle()
+    assert str(failure) in stage.status.last_error
+    await stage.settle(RETRY_S)
+
+    assert [FIRST, FIRST] == stage.began
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_refused_configuration_is_final(stage: Stage) -> None:
+    """A configuration that is refused is not run again; the next one is."""
+
+    async def refuse() -> None:
+        raise InvalidOcrConfig("transmitters", "others", "this node's")
+
+    stage.session, stage.on_chain = refuse, FIRST
+    watching = asyncio.create_task(stage.watch.run())
+    await stage.settle()
+    assert "configuration refused" in stage.status.last_error
+    await stage.settle(RETRY_S)
+    assert [FIRST] == stage.began
+    stage.on_chain = SECOND
+    await stage.settle(POLL_S)
+
+    assert [FIRST, SECOND] == stage.began
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)

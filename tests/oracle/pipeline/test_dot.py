@@ -1,0 +1,138 @@
+"""The grammar of observation sources."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.oracle.pipeline import dot
+from services.oracle.pipeline.errors import SpecificationError
+
+
+def attributes_of(value: str) -> dict[str, str]:
+    """Return the attributes of `a [x=value]`."""
+    (node,) = dot.read(f"a [x={value}]").nodes
+    return node.attributes
+
+
+def edges_of(source: str) -> set[tuple[str, str]]:
+    """Return the edges by the nodes' ids."""
+    graph = dot.read(source)
+    return {(graph.nodes[one].id, graph.nodes[other].id) for one, other in graph.edges}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("word", "word"),
+        ("5", "5"),
+        ("-.5", "-.5"),
+        ("5.", "5."),
+        ('""', ""),
+        ('"5s"', "5s"),
+        (r'"{\"pair\":\"BTC/USD\"}"', '{"pair":"BTC/USD"}'),
+        (r'"\u20ac\x41\101\t"', "€AA\t"),
+        ('"// no # comment /* */"', "// no # comment /* */"),
+        ('<{"a": 1}>', '{"a": 1}'),
+        ("<[1,2]>", "[1,2]"),
+        # What Go cannot unquote keeps its quotes, as the node does.
+        (r'"\q"', r'"\q"'),
+        ('"two\nlines"', '"two\nlines"'),
+        (r'"\ud800"', r'"\ud800"'),
+        ('"<quoted>"', '"<quoted>"'),
+        # Brackets within brackets stay.
+        ("<a<b>c>", "<a<b>c>"),
+        ("<>", "<>"),
+    ],
+)
+def test_values(value: str, expected: str) -> None:
+    """A value is a word, a number, a text in quotes or a text in angles, and is read without them."""
+    assert {"x": expected} == attributes_of(value)
+
+
+def test_statements() -> None:
+    """Nodes, edges, chains, comments, ports and attributes of nothing are read; what is said twice is joined."""
+    graph = dot.read("""
+        // a line /* with
+        "a" [type=memo; value=1, "index"=0][more=2] /* two
+        lines */ b [x=1] # to the end
+        node [shape=box] graph [rank=same] ; label=nothing
+        "a" -> b -- c:port:n -> d [color=red]
+        b [y=2 x=3]""")
+
+    assert [
+        ("a", {"type": "memo", "value": "1", "index": "0", "more": "2"}),
+        ("b", {"x": "3", "y": "2"}),
+        ("c", {}),
+        ("d", {}),
+    ] == [(node.id, node.attributes) for node in graph.nodes]
+    assert {(0, 1), (1, 2), (2, 3)} == graph.edges
+
+
+def test_subgraphs() -> None:
+    """A subgraph's new nodes are the ends of its edges; nodes that were named before are not."""
+    assert {("a", "c"), ("b", "c")} == edges_of("{a b} -> c")
+    assert {("a", "b"), ("a", "c")} == edges_of("a -> subgraph x { b; { c } }")
+    assert {("b", "c")} == edges_of("a; {a b} -> c")
+    assert [] == dot.read("subgraph { }").nodes
+
+
+def test_a_quoted_name_is_another_node() -> None:
+    """A name in quotes and the same without are two nodes of one id, as the node has it."""
+    assert ["a", "a"] == [node.id for node in dot.read('"a" a').nodes]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("a [x=5s]", "found ']', allowed: ="),
+        ("a [x=$(b)]", r"found '\$\(b\)\]', allowed: DOT"),
+        ("digraph { a }", "found 'digraph'"),
+        ("strict a", "found 'strict'"),
+        ("a [x", "found 'the end', allowed: ="),
+        ("a [x=1", "found 'the end', allowed: ] or an attribute"),
+        ("a ->", "found 'the end', allowed: a name"),
+        ("node", r"found 'the end', allowed: \["),
+        ("a }", "found '}'"),
+        ("a -> a", "observationSource.a: found 'an edge to itself'"),
+        ("a [x=\0]", "allowed: DOT"),
+        ('a [x="', "allowed: DOT"),
+        ("a\n\nb [=", "observationSource line 3"),
+        ("/* for ever", "allowed: DOT"),
+        ("a [x=<€>]", "allowed: DOT"),
+        ("{" * 51 + "}" * 51, "deeper subgraphs"),
+        (" ".join(f"a{i}" for i in range(1001)), "more tasks"),
+        ("{" + " ".join(f"a{i}" for i in range(300)) + "} -> {" + " ".join(f"b{i}" for i in range(300)) + "}", "edges"),
+    ],
+)
+def test_what_is_no_pipeline(source: str, found: str) -> None:
+    """Whatever is no statement is refused with its line, what was found, and what is allowed there."""
+    with pytest.raises(SpecificationError, match=found):
+        dot.read(source)
+
+
+@pytest.mark.parametrize("begin", ["a [x=" + "<" * 200_000, 'a [x="' + "\\\\" * 200_000, "/*" * 200_000, "[" * 200_000])
+def test_time_grows_with_length(begin: str) -> None:
+    """A text of half a million characters that never ends is refused at once, whatever is left open in it."""
+    with pytest.raises(SpecificationError):
+        dot.read(begin)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet='ab5"<>[]{}=;,:-/*#\\ \n$(é', max_size=60))
+def test_any_text(source: str) -> None:
+    """Any text is read or refused, and what is read has its edges among its nodes."""
+    try:
+        graph = dot.read(source)
+    except SpecificationError:
+        return
+    assert all(0 <= place < len(graph.nodes) for edge in graph.edges for place in edge)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40).filter(lambda text: "\0" not in text and not (text.startswith("<") and text.endswith(">"))))
+def test_quoting_keeps_every_text(value: str) -> None:
+    """A text that is quoted as Go quotes it is read as it was."""
+    quoted = value.encode("utf-8", "replace").decode()
+    escaped = quoted.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+    assert {"x": quoted} == attributes_of(f'"{escaped}"')
