@@ -12,7 +12,6 @@ PARTS_PER_BILLION = 1_000_000_000
 class Reason(enum.Enum):
     """Name why a report is made."""
 
-    CONTRACT_UNREADABLE = "contract_unreadable"
     INITIAL_ROUND = "initial_round"
     DEVIATION = "deviation"
     HEARTBEAT = "heartbeat"
@@ -49,11 +48,11 @@ def reason_to_report(
     """
     Return the first reason to report a median now, None when there is none.
 
-    `contract` is None when it could not be read; then reporting too often is the smaller evil. `now_ms` is the local
-    wall clock in Unix milliseconds, compared with the contract's block time.
+    `contract` is None as long as it was never read: that is no reason, since nobody could bring a report to a contract
+    that cannot be read. `now_ms` is the local wall clock in Unix milliseconds, compared with the contract's block time.
     """
     if contract is None:
-        return Reason.CONTRACT_UNREADABLE
+        return None
     ours = contract.config_digest == policy.config_digest
     if ours and (contract.epoch, contract.round) == (0, 0):
         return Reason.INITIAL_ROUND

@@ -8,7 +8,7 @@ from typing import TypeVar
 import tenacity
 from structlog.stdlib import BoundLogger
 
-from chainlink.contract.aggregator import TransmissionDetails
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from services.oracle.ocr.errors import OcrError
 from services.oracle.ocr.protocol.actions import DeletePending, SavePacemaker, SavePending, Transmit
 from services.oracle.ocr.protocol.events import (
@@ -31,7 +31,11 @@ class _CallFailed(OcrError):
 
 
 class Outside:
-    """Make the outside calls of one oracle; a failure is counted as `<call>_failed`, logged, and never raised."""
+    """
+    Make the outside calls of one oracle.
+
+    A failure is counted as `<call>_failed`, logged once until it changes or ends, and never raised.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,9 @@ class Outside:
         self._limits = limits
         self._counters = counters
         self._log = log
+        self._troubles: dict[str, str] = {}
+        self._known_details: TransmissionDetails | None = None
+        self._known_request: RoundRequested | None = None
 
     async def restore(self) -> Started:
         """Load what an earlier run left; waits for the signed round for as long as it takes, for nothing else."""
@@ -65,19 +72,16 @@ class Outside:
         return Observed(epoch, round_number, value)
 
     async def read(self, purpose: ReadPurpose, epoch: int, round_number: int) -> ContractWasRead:
-        """Read the contract's latest transmission, and to decide about a report its latest request too."""
+        """
+        Read the contract's latest transmission, and to decide about a report its latest request too.
+
+        That decision rests on what was read before where a read fails: what cannot be read is no reason to report.
+        """
         if purpose is not ReadPurpose.SHOULD_REPORT:
             return ContractWasRead(purpose, epoch, round_number, await self._details())
-        call = self._call(
-            "latest_round_requested", self._ports.reader.latest_round_requested(), self._limits.blockchain_s
-        )
-        details, requested, override = await asyncio.gather(
-            self._details(), asyncio.gather(call, return_exceptions=True), self._override()
-        )
-        if isinstance(requested[0], BaseException):
-            # One unreadable half is as good as both: the oracle then reports anyway.
-            return ContractWasRead(purpose, epoch, round_number, None, None, override)
-        return ContractWasRead(purpose, epoch, round_number, details, requested[0], override)
+        details, override, _ = await asyncio.gather(self._details(), self._override(), self._request())
+        known = details or self._known_details
+        return ContractWasRead(purpose, epoch, round_number, known, self._known_request, override)
 
     async def save_signed_round(self, signed: SignedRound) -> SignedRoundSaved:
         """Save durably that a round is signed."""
@@ -122,7 +126,16 @@ class Outside:
 
     async def _details(self) -> TransmissionDetails | None:
         call = self._ports.reader.latest_transmission_details()
-        return await self._try("latest_transmission_details", call, self._limits.blockchain_s)
+        details = await self._try("latest_transmission_details", call, self._limits.blockchain_s)
+        self._known_details = details or self._known_details
+        return details
+
+    async def _request(self) -> None:
+        call = self._ports.reader.latest_round_requested()
+        try:
+            self._known_request = await self._call("latest_round_requested", call, self._limits.blockchain_s)
+        except _CallFailed as failure:
+            self._log.debug("last_request_stands", request=self._known_request, error=str(failure.__cause__))
 
     async def _override(self) -> Override | None:
         if self._ports.overrider is None:
@@ -138,8 +151,19 @@ class Outside:
     async def _call(self, name: str, call: Awaitable[_T], timeout_s: float) -> _T:
         try:
             async with asyncio.timeout(timeout_s):
-                return await call
+                result = await call
         except Exception as error:
             self._counters[f"{name}_failed"] += 1
-            self._log.warning("outside_call_failed", call=name, error=f"{type(error).__name__}: {error}")
+            self._tell(name, f"{type(error).__name__}: {error}")
             raise _CallFailed(name) from error
+        self._tell(name, "")
+        return result
+
+    def _tell(self, name: str, trouble: str) -> None:
+        if trouble == self._troubles.get(name, ""):
+            return
+        self._troubles[name] = trouble
+        if trouble:
+            self._log.warning("outside_call_failed", call=name, error=trouble)
+        else:
+            self._log.info("outside_call_works_again", call=name)

@@ -2,8 +2,8 @@
 What the protocol needs of the outside world, as interfaces.
 
 Every method may raise any `Exception` for a failure: the runner counts and logs it, and goes on as the protocol says
-(a failed read: report anyway; a failed observation: silent this round; a failed write of a signed round: no
-signature). Every awaited call is cancelled when its timeout of `LocalLimits` is over.
+(a failed read: what was read before decides; a failed observation: silent this round; a failed write of a signed
+round: no signature). Every awaited call is cancelled when its timeout of `LocalLimits` is over.
 """
 
 from collections.abc import Callable, Sequence

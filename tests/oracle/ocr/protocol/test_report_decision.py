@@ -21,7 +21,8 @@ FRESH_MS = 1_060_000
     ("median", "contract", "requested", "now_ms", "expected"),
     [
         (1000, CONTRACT, None, FRESH_MS, None),
-        (1000, None, None, FRESH_MS, Reason.CONTRACT_UNREADABLE),
+        (1000, None, None, FRESH_MS, None),
+        (1000, None, RoundRequested(DIGEST, 3, 2), FRESH_MS, None),
         (1000, dataclasses.replace(CONTRACT, epoch=0, round=0), None, FRESH_MS, Reason.INITIAL_ROUND),
         (1000, dataclasses.replace(CONTRACT, epoch=0, round=0, config_digest=OTHER), None, FRESH_MS, None),
         (1010, CONTRACT, None, FRESH_MS, Reason.DEVIATION),

@@ -11,6 +11,7 @@ from chainlink.contract.aggregator import CONFIG_SET
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
+from meshkit.clock import ManualClock
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.tracker import ConfigTracker
 from tests.oracle.ocr.committee import CONTRACT, make_committee
@@ -30,11 +31,12 @@ def event(config: ContractConfig) -> dict[str, Any]:
 class Endpoint:
     """Be an endpoint that names the true digest, but gives the logs it is told to, and be far ahead."""
 
-    def __init__(self, logs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, logs: Sequence[dict[str, Any]], count: int = 1) -> None:
         self._logs = logs
+        self.count = count
 
     async def eth_call(self, to: str, data: bytes) -> bytes:
-        return encode(("uint32", "uint32", "bytes16"), (1, BLOCK, TRUE.digest()))
+        return encode(("uint32", "uint32", "bytes16"), (self.count, BLOCK, TRUE.digest()))
 
     async def logs(self, address: str, topic: bytes, first: int, last: int) -> Sequence[dict[str, Any]]:
         assert (BLOCK, BLOCK) == (first, last)
@@ -56,6 +58,26 @@ async def test_the_last_event_of_the_block_counts() -> None:
 
     assert found is not None
     assert TRUE == found.config
+
+
+async def test_an_endpoint_that_is_behind() -> None:
+    """An earlier configuration than the known one is that of a node which is behind, unless all go on telling of it."""
+    clock, endpoint, known = ManualClock(), Endpoint([event(TRUE)]), bytes([7]) * 16
+    behind = ConfigTracker(cast(RpcClient, endpoint), cast(HeadTracker, endpoint), CONTRACT, 1, clock)
+    for _ in range(2):
+        assert await behind.poll(known, 2) is None
+        clock.advance(29)
+        # Another node, which has the known one, answers in between.
+        assert await behind.poll(TRUE.digest(), 2) is None
+    assert await behind.poll(known, 2) is None
+    clock.advance(30)
+    found = await behind.poll(known, 2)
+    assert found is not None
+    assert TRUE == found.config
+
+    endpoint.count = 2
+    again = ConfigTracker(cast(RpcClient, endpoint), cast(HeadTracker, endpoint), CONTRACT, 1, clock)
+    assert await again.poll(known, 2) is not None
 
 
 @pytest.mark.parametrize(
