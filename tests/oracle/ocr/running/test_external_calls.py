@@ -3,15 +3,15 @@
 from collections import Counter
 
 import pytest
-from services.oracle.ocr.events import ContractWasRead, ReadPurpose
-from services.oracle.ocr.limits import LocalLimits
-from services.oracle.ocr.outside import Outside
-from services.oracle.ocr.ports import Ports
-from services.oracle.ocr.reporting import Policy, Reason, reason_to_report
 from structlog.testing import capture_logs
 
 from chainlink.contract.aggregator import RoundRequested
 from meshkit.log import get_logger
+from services.oracle.ocr.protocol.events import ContractWasRead, ReadPurpose
+from services.oracle.ocr.protocol.report_decision import Policy, Reason, reason_to_report
+from services.oracle.ocr.running.external_calls import Outside
+from services.oracle.ocr.running.interfaces import Ports
+from services.oracle.ocr.running.limits import LocalLimits
 from tests.oracle.ocr.committee import make_committee
 from tests.oracle.ocr.fake_contract import FakeContract
 from tests.oracle.ocr.fakes import World
