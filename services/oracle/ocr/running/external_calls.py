@@ -30,7 +30,7 @@ class _CallFailed(OcrError):
     """A call failed or was too slow; it is counted and logged already."""
 
 
-class Outside:
+class ExternalCalls:
     """
     Make the outside calls of one oracle.
 

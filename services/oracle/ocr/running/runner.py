@@ -28,7 +28,7 @@ from services.oracle.ocr.protocol.actions import (
 from services.oracle.ocr.protocol.events import Event, Received, Timer, TimerFired
 from services.oracle.ocr.protocol.messages import decode_message, encode_message
 from services.oracle.ocr.protocol.oracle import Oracle
-from services.oracle.ocr.running.external_calls import Outside
+from services.oracle.ocr.running.external_calls import ExternalCalls
 from services.oracle.ocr.running.interfaces import Network, Ports, TraceHook
 from services.oracle.ocr.running.limits import LocalLimits
 from services.oracle.ocr.state import Trace
@@ -68,7 +68,9 @@ class Runner:
         self._network = network
         self._on_trace = on_trace
         self._oracle = Oracle(config, keys)
-        self._outside = Outside(config.config_digest, ports, limits or LocalLimits(), self.counters, self._log)
+        self._external_calls = ExternalCalls(
+            config.config_digest, ports, limits or LocalLimits(), self.counters, self._log
+        )
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: list[SavePending | DeletePending | None] = []
@@ -100,7 +102,7 @@ class Runner:
     async def run(self) -> None:
         """Run until cancelled; return only after all tasks of this oracle have ended."""
         try:
-            self._step(await self._outside.restore())
+            self._step(await self._external_calls.restore())
             await self._receive()
         finally:
             self._closed = True
@@ -132,10 +134,10 @@ class Runner:
         while self._writes:
             action = self._writes.pop(0)
             if action is not None:
-                await self._outside.write(action)
+                await self._external_calls.write(action)
             elif self._unsaved_pacemaker is not None:
                 newest, self._unsaved_pacemaker = self._unsaved_pacemaker, None
-                await self._outside.write(newest)
+                await self._external_calls.write(newest)
         self._writing = False
 
     def _step(self, event: Event) -> None:
@@ -165,13 +167,13 @@ class Runner:
             case StopTimer(timer):
                 self._stop_timer(timer)
             case Observe(epoch, round_number):
-                self._spawn(self._then_step(self._outside.observe, epoch, round_number))
+                self._spawn(self._then_step(self._external_calls.observe, epoch, round_number))
             case ReadContract(purpose, epoch, round_number):
-                self._spawn(self._then_step(self._outside.read, purpose, epoch, round_number))
+                self._spawn(self._then_step(self._external_calls.read, purpose, epoch, round_number))
             case SaveSignedRound(signed):
-                self._spawn(self._then_step(self._outside.save_signed_round, signed))
+                self._spawn(self._then_step(self._external_calls.save_signed_round, signed))
             case Transmit():
-                self._spawn(self._then_step(self._outside.transmit, action))
+                self._spawn(self._then_step(self._external_calls.transmit, action))
             case SavePacemaker():
                 # The queue holds one mark for the newest state, however often it changes until it is written.
                 if self._unsaved_pacemaker is not None or self._enqueue(None):

@@ -9,7 +9,7 @@ from chainlink.contract.aggregator import RoundRequested
 from meshkit.log import get_logger
 from services.oracle.ocr.protocol.events import ContractWasRead, ReadPurpose
 from services.oracle.ocr.protocol.report_decision import Policy, Reason, reason_to_report
-from services.oracle.ocr.running.external_calls import Outside
+from services.oracle.ocr.running.external_calls import ExternalCalls
 from services.oracle.ocr.running.interfaces import Ports
 from services.oracle.ocr.running.limits import LocalLimits
 from tests.oracle.ocr.committee import make_committee
@@ -29,9 +29,9 @@ def _world() -> World:
     return World(0, contract)
 
 
-def outside(world: World, counters: Counter[str] | None = None) -> Outside:
+def outside(world: World, counters: Counter[str] | None = None) -> ExternalCalls:
     """Return what calls that world."""
-    return Outside(
+    return ExternalCalls(
         DIGEST,
         Ports(world, world, world, world),
         LocalLimits(),
