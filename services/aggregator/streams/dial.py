@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import aiohttp
 
 from meshkit.clock import Clock
+from meshkit.retry_after import retry_after_ms
 from services.aggregator.sources import shapes
 from services.aggregator.sources.body import read_body
-from services.aggregator.sources.retry_after import retry_after_ms
 from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.protocol import Rules, parse
 from services.aggregator.streams.send_rate import Pace
