@@ -13,9 +13,9 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from meshkit import log
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.interceptors import CallInterceptor
+from meshkit.log import get_logger
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import LONGEST_SOCKET_PATH
 
@@ -35,6 +35,8 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_connection_idle_ms", IDLE_LIMIT_MS),
 )
 _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
+
+_log = get_logger(__name__)
 
 
 class MeshServer:
@@ -66,7 +68,6 @@ class MeshServer:
         self._drain_s = drain_s
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
-        self._log = log.get_logger("meshkit.server")
         self._interceptor = CallInterceptor(registry or Registry(RPC_METRICS))
         self._server = grpc.aio.server(interceptors=[self._interceptor], options=list(OPTIONS))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -111,7 +112,7 @@ class MeshServer:
         await self.set_serving(LIVENESS, True)
         await self._server.start()
         self._socket.chmod(0o660)
-        self._log.info("listening", socket=str(self._socket), services=self._names)
+        _log.info("listening", socket=str(self._socket), services=self._names)
 
     async def stop(self) -> None:
         """Announce NOT_SERVING, end streams, let other running calls end within the drain time, then close."""
@@ -131,7 +132,7 @@ class MeshServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
         await first.wait()
-        self._log.info("stopping")
+        _log.info("stopping")
         drain = asyncio.create_task(self.stop())
         hurry = asyncio.create_task(second.wait())
         await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,6 +20,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E
 from meshkit import log, ports, runtime  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
+from meshkit.log import get_logger  # noqa: E402
 from meshkit.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402
@@ -40,7 +41,7 @@ from services.supervisor.supervision_loop import SupervisionLoop  # noqa: E402
 _PREDECESSOR_S = 5.0
 _AGGREGATOR = "solution.priceAggregatorConfig."
 
-_log = log.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def run(path: Path, make_plan: MakePlan = planning_process.make_plan) -> int:
