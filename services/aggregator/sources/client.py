@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from meshkit.clock import Clock
+from meshkit.resolver import HostResolver
 from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
 from services.aggregator.prices.errors import (
@@ -20,7 +21,6 @@ from services.aggregator.prices.errors import (
     SourceTimeout,
 )
 from services.aggregator.sources.body import read_body
-from services.aggregator.sources.resolver import HostResolver
 from services.aggregator.sources.source import Declaration, RateLimiter
 
 USER_AGENT = "feedmesh-aggregator"

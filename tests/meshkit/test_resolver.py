@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from services.aggregator.sources.resolver import MOST_LOOK_UPS, HostResolver
+from meshkit.resolver import MOST_LOOK_UPS, HostResolver
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
