@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from meshkit.clock import SystemClock
-from meshkit.errors import FailedPrecondition
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.status_metrics import StatusMetrics
@@ -300,13 +299,6 @@ async def test_a_caller_cannot_make_series_of_methods(server: Server) -> None:
             assert 405 == response.status
     async with server.session.get(f"{server.url}/metrics") as response:
         assert 'http_requests_total{method="other",route="unknown",status="405"} 2.0' in await response.text()
-
-
-async def test_a_port_in_use_is_named(server: Server) -> None:
-    """The error of a second listener names the port and the setting."""
-    port = int(server.url.rpartition(":")[2])
-    with pytest.raises(FailedPrecondition, match=rf"{port}.*priceAggregatorConfig\.port"):
-        await listen(aiohttp.web.Application(), port)
 
 
 async def test_a_crash_is_500_without_details(server: Server) -> None:
