@@ -91,7 +91,10 @@ def channel(target: Path | str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> grpc
 
 def error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo | None:
     """Return the ErrorInfo a server of the mesh attached to a failed call, or None if it has none."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # the stubs know only the blocking call
+    try:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]  # the stubs know only the blocking call
+    except ValueError:  # the transport has failed meanwhile, and that is not what the server said
+        return None
     if status is None:
         return None
     for detail in status.details:

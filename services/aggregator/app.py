@@ -55,7 +55,7 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
             run_dir.socket("operator"),
             clock,
             wait_s=settings.reference_wait_ms / 1000,
-            configured=settings.reference_prices,
+            but=settings.reference_prices,
             refer=engine.refer,
             hold=engine.wait_for_references,
         )

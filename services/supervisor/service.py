@@ -148,7 +148,7 @@ class SupervisorService(rpc.SupervisorServiceServicer):
     ) -> pb.ApplyConfigurationResponse:
         """Change the mesh to what a configuration file says."""
         path = Path(request.path) if request.path else None
-        if path is not None and not path.is_absolute():
+        if path is not None and (not path.is_absolute() or "\0" in request.path):
             raise InvalidInput("path", request.path, "an absolute path")
         applied = await self._applier.apply(path, dry_run=request.dry_run)
         return pb.ApplyConfigurationResponse(

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import NotFound
-from services.aggregator.config import LONGEST_WAIT_MS, read
+from services.aggregator.config import LONGEST_WAIT_MS, MarketDataConfig, read, read_market_data
 from services.aggregator.prices.feed_guard import Limits
 from services.aggregator.prices.pair import Pair
 
@@ -224,3 +224,21 @@ def test_cross_feeds_have_legs_that_are_priced() -> None:
 
     assert config.crosses
     assert all(config.feeds[leg] for legs in config.crosses.values() for leg in legs)
+
+
+def test_settings_are_those_of_coingecko() -> None:
+    """Address and key come from the source's settings, the interval from marketData."""
+    given = {
+        "proxy": "http://proxy.example:3128",
+        "sources": {"coingecko": {"baseUrl": "http://127.0.0.1:1/coingecko", "apiKey": "k", "timeoutMs": 3000}},
+        "marketData": {"coingeckoGlobal": {"refreshIntervalMs": 20_000, "useProxy": True}},
+    }
+    expected = MarketDataConfig(True, 20_000, "http://127.0.0.1:1/coingecko", 3_000, "k", "http://proxy.example:3128")
+
+    assert expected == read_market_data(configuration(given))
+
+
+def test_nobody_is_asked_whom_the_configuration_does_not_name() -> None:
+    """Without a source CoinGecko the figures are off, so that a mesh on simulated sources asks nobody outside."""
+    assert not read_market_data(configuration({"sources": {"binance": {}}})).enabled
+    assert read_market_data(configuration({"sources": {"coingecko": {"enabled": False}}})).enabled

@@ -1,15 +1,10 @@
 """What /metrics of a running aggregator says after real requests, and what is pushed of it."""
 
-import asyncio
-import json
-import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from meshkit.clock import SystemClock
@@ -18,20 +13,14 @@ from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.market_data import MarketData
 from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import METRICS, open_registry
-from services.aggregator.prices.errors import ProviderFault
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.factory import open_sources
 from services.aggregator.sources.settings import SourceConfig
-from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.streams.settings import StreamConfig
 from services.aggregator.web.routes import HttpApi
 from services.aggregator.web.server import listen
-from tests.aggregator.bench import bench
-from tests.aggregator.fakes import BTC, ETH, settings
-from tests.aggregator.processes import Running
-from tests.receiver import Receiver
+from tests.aggregator.fakes import BTC, settings
 from tests.waiting import until
 
 # The names that dashboards of existing deployments use, each with its labels.
@@ -210,80 +199,3 @@ def test_the_table_has_the_specified_names() -> None:
     declared = {metric.name: set(metric.labels) for metric in METRICS}
 
     assert SPECIFIED | BESIDE == {name: declared.get(name) for name in SPECIFIED | BESIDE}
-
-
-async def test_shares_and_ages_are_those_of_the_moment() -> None:
-    """A rate of refreshes counts failed ones, ages follow the clock, and what is gone has no age."""
-    config = settings("kraken", pinned=(BTC, ETH))
-    async with bench(config) as b:
-        await b.run(0.1)
-        received_ms = min(state.quote.received_ms for state in b.engine.status.pairs() if state.quote is not None)
-        await b.run(2)
-
-        assert (b.clock.time_ms() - received_ms) / 1000 == b.counted('quote_age_seconds{source="kraken"}')
-        assert 2 == b.counted('cache_entries_total{source="kraken"}')
-
-        await b.run(8)
-
-        assert 1 == b.counted('prefetch_success_rate{source="kraken"}')
-
-        b.sources[0].failure = ProviderFault("kraken", "down")
-        await b.run(25)
-        page = b.metrics.render().decode()
-        rate = b.counted('prefetch_success_rate{source="kraken"}')
-
-        assert 0 < rate < 1
-        assert 0 == b.counted('cache_entries_total{source="kraken"}') == b.counted('feed_sources{feed="BTC/USD"}')
-        assert 2 == b.counted('cache_stale_entries{source="kraken"}')
-        assert 0 < b.counted('source_circuit_state{source="kraken"}')
-        assert "quote_age_seconds{" not in page
-        assert "feed_age_seconds{" not in page
-
-
-async def test_an_age_is_that_of_the_price_not_of_its_arrival() -> None:
-    """A source that answers with an old price again and again has a growing age, as its own time says."""
-    async with bench(settings("kraken")) as b:
-        taken_ms = b.clock.time_ms() - 60_000
-
-        async def fetch(pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
-            return dict.fromkeys(pairs, Tick("103", taken_ms))
-
-        b.sources[0].fetch = fetch  # type: ignore[method-assign]
-        await b.ask(b.engine.answers.source_quote("kraken", BTC))
-        for _ in range(3):
-            await b.run(10)
-
-            assert (b.clock.time_ms() - taken_ms) / 1000 == b.counted('quote_age_seconds{source="kraken"}')
-
-
-async def test_metrics_are_pushed_where_the_configuration_says(run_dir: Path, market: str) -> None:
-    """The process posts its page with the configured credentials and labels, and goes on after a refusal."""
-    receiver = Receiver(statuses=[204, 400])
-    running = Running(run_dir, {"kraken": {"baseUrl": f"{market}/kraken", "ttl": 5000}}, ("BTC / USD",))
-    path = run_dir / "configuration.json"
-    document = json.loads(path.read_text())
-    async with TestServer(receiver.app()) as server:
-        document["solution"]["priceAggregatorConfig"]["metricsPush"] = {
-            "enabled": True,
-            "url": str(server.make_url("/push")),
-            "intervalMs": 1000,
-            "jobName": "prices",
-            "groupingLabels": {"environment": "dev", "instance": 'a"b'},
-            "basicAuth": {"username": "user", "password": "a-password"},
-        }
-        path.write_text(json.dumps(document))
-        async with running.process() as process:
-            await until(lambda: len(receiver.received) >= 3, "three pushes")
-            process.send_signal(signal.SIGTERM)
-            output, _ = await asyncio.wait_for(process.communicate(), 15)
-
-    first, _, third = receiver.received[:3]
-    samples = [sample for family in text_string_to_metric_families(third.body) for sample in family.samples]
-    assert ("POST", {}, ("user", "a-password")) == (first.method, first.query, first.authorization)
-    assert "text/plain; version=0.0.4; charset=utf-8" == first.headers["Content-Type"]
-    assert {"prices"} == {sample.labels["job"] for sample in samples}
-    assert {('a"b', "dev")} == {(sample.labels["instance"], sample.labels["environment"]) for sample in samples}
-    assert 1 == next(sample.value for sample in samples if sample.name == "feedmesh_metrics_push_failures_total")
-    assert 0 == process.returncode
-    assert b"a-password" not in output
-    assert b"push_failed" in output

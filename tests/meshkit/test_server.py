@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -16,7 +17,7 @@ from feedmesh.dbinit.v1 import database_service_pb2_grpc as pb_grpc
 from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from meshkit.client import channel, error_info
-from meshkit.errors import FailedPrecondition, InvalidInput
+from meshkit.errors import FailedPrecondition, InvalidInput, MeshError, NotFound
 from meshkit.paths import LONGEST_SOCKET_PATH
 from meshkit.server import MeshServer
 
@@ -30,9 +31,10 @@ class Databases(pb_grpc.DatabaseServiceServicer):
     def __init__(self) -> None:
         self.release = asyncio.Event()
         self.entered = asyncio.Event()
+        self.error: Exception = InvalidInput("nodes", 3, "5 to 32")
 
     async def Bootstrap(self, request: pb.BootstrapRequest, context: object) -> pb.BootstrapResponse:
-        raise InvalidInput("nodes", 3, "5 to 32")
+        raise self.error
 
     async def Provision(self, request: pb.ProvisionRequest, context: object) -> pb.ProvisionResponse:
         raise ZeroDivisionError("a defect")
@@ -94,6 +96,65 @@ async def test_domain_error_carries_its_fields(socket: Path) -> None:
         "INVALID_INPUT",
         {"field": "nodes", "found": "3", "allowed": "5 to 32"},
     )
+
+
+_GARBAGE = [f"{NAME}/GetConnection", "grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"]
+
+
+@pytest.mark.parametrize("name", _GARBAGE)
+async def test_bytes_that_are_no_message_are_a_wrong_argument(socket: Path, name: str) -> None:
+    """Also of the services that every server has, and of streams; the next call is answered."""
+    async with channel(socket) as connection:
+        kind: Any = connection.unary_stream if name.endswith("Watch") else connection.unary_unary
+        started = kind(f"/{name}")(b"\xff\xff")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await (started.read() if name.endswith("Watch") else started)
+        await pb_grpc.DatabaseServiceStub(connection).ListDatabases(pb.ListDatabasesRequest())
+    info = error_info(caught.value)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert info is not None
+    assert ("request", "2 bytes") == (info.metadata["field"], info.metadata["found"].strip("'"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FailedPrecondition("x" * 50_000), FailedPrecondition("€" * 50_000), InvalidInput("a", "b" * 50_000, "c" * 50_000)],
+    ids=["ascii", "unicode", "fields"],
+)
+async def test_an_error_of_any_length_arrives(socket: Path, servicer: Databases, error: MeshError) -> None:
+    """A text beyond what a client takes is cut, so that status and reason arrive at clients of any library."""
+    servicer.error = error
+    async with grpc.aio.insecure_channel(f"unix:{socket}", (("grpc.default_authority", "localhost"),)) as connection:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await pb_grpc.DatabaseServiceStub(connection).Bootstrap(pb.BootstrapRequest())
+    info = error_info(caught.value)
+
+    assert error.status is caught.value.code()
+    assert (caught.value.details() or "").endswith(" more characters)")
+    assert info is not None
+    assert error.reason == info.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ExceptionGroup("tasks", [InvalidInput("a", 1, "2")]), grpc.StatusCode.INVALID_ARGUMENT),
+        (ExceptionGroup("tasks", [ExceptionGroup("more", [NotFound("feed", "x")])]), grpc.StatusCode.NOT_FOUND),
+        (ExceptionGroup("tasks", [InvalidInput("a", 1, "2"), KeyError("a defect")]), grpc.StatusCode.INTERNAL),
+    ],
+    ids=["one", "nested", "beside a defect"],
+)
+async def test_errors_of_tasks_side_by_side(
+    socket: Path, servicer: Databases, error: Exception, code: grpc.StatusCode
+) -> None:
+    """What a group of tasks raised is answered as if it had been raised alone; never as UNKNOWN."""
+    servicer.error = error
+    async with channel(socket) as connection:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await pb_grpc.DatabaseServiceStub(connection).Bootstrap(pb.BootstrapRequest())
+
+    assert code is caught.value.code()
 
 
 async def test_defect_hides_its_details(socket: Path, caplog: pytest.LogCaptureFixture) -> None:

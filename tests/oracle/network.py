@@ -74,7 +74,7 @@ class NodeProcess:
                 "ListenIP": "127.0.0.1",
                 "SecureCookies": False,
                 "HTTPMaxSize": "1mb",
-                "RateLimit": {"Unauthenticated": 100},
+                "RateLimit": {"Authenticated": 100_000, "Unauthenticated": 100},
             },
             "OCR": {"Enabled": True},
             "P2P": {

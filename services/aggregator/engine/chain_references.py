@@ -3,11 +3,11 @@ Give feeds their last answers on chain as predecessors of their first prices aft
 
 The operator service tells them, if it is there: no feed has its first price while it is being asked, for so long as the
 configuration says. It is asked again until it answers, as what comes late still overrules what one kind of source alone
-proved. A configured reference price takes the place of the answer on chain.
+proved.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class ChainReferences:
     Args:
         socket: The operator service's.
         wait_s: How long first prices wait for its answer.
-        configured: The reference prices of the configuration.
+        but: The feeds that have a reference price already.
         refer: Take a price that a feed is known to have had.
         hold: Let no feed have its first price until it is called with False.
     """
@@ -46,22 +46,20 @@ class ChainReferences:
         clock: Clock,
         *,
         wait_s: float,
-        configured: Mapping[Pair, Decimal],
+        but: Collection[Pair],
         refer: Callable[[Pair, Decimal], None],
         hold: Callable[[bool], None],
     ) -> None:
         self._socket = socket
         self._clock = clock
         self._wait_s = wait_s
-        self._configured = configured
+        self._but = but
         self._refer = refer
         self._hold = hold
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Take the configured prices now, and begin to ask for the others."""
-        for feed, price in self._configured.items():
-            self._refer(feed, price)
+        """Begin to ask."""
         if self._wait_s > 0 and self._socket.exists():
             self._hold(True)
             self._tasks.append(asyncio.create_task(self._release()))
@@ -97,7 +95,7 @@ class ChainReferences:
             return False
         found = {pair: price for pair, price in map(_read, response.feeds) if price is not None}
         for pair, price in found.items():
-            if pair not in self._configured:
+            if pair not in self._but:
                 self._refer(pair, price)
         _log.info("chain_references", feeds={str(pair): plain_text(price) for pair, price in found.items()})
         return True

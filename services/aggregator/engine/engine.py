@@ -93,6 +93,8 @@ class Engine:
 
     async def start(self) -> None:
         """Begin to fetch the configured feeds and to keep all registered pairs fresh."""
+        for feed, price in self._config.reference_prices.items():
+            self.refer(feed, price)
         for feed in self._config.pinned:
             self._cache.refresher.pin(feed)
         self._preload()

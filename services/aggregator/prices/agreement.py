@@ -8,12 +8,12 @@ prices do. Where there is no such majority, half of the sources is enough if all
 than the newest, or in another unit than the last price.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from services.aggregator.prices.median import DIGITS, ONE, spread_bps, spread_of, weighted_median
+from services.aggregator.prices.median import DIGITS, ONE, spread_of, weighted_median
 from services.aggregator.prices.quote import LeftOut, SourceQuote, Verdict
 
 # Of a normal distribution, the standard deviation is so many times the median absolute deviation.
@@ -79,7 +79,7 @@ class Disagreement:
 
 
 def agree(
-    quotes: Sequence[SourceQuote], rules: Rules, unit_errors: AbstractSet[str] = frozenset()
+    quotes: Sequence[SourceQuote], rules: Rules, is_unit_error: Callable[[Decimal], bool] = lambda _price: False
 ) -> Agreement | Disagreement:
     """
     Return what one or more fresh prices agree on; ValueError for none.
@@ -87,13 +87,13 @@ def agree(
     Args:
         quotes: The prices, at most one a source.
         rules: When they agree.
-        unit_errors: The sources whose prices look like the last one in another unit.
+        is_unit_error: Tell whether a price looks like the last one in another unit.
     """
     found = _majority(quotes, rules)
     if isinstance(found, Agreement):
         return found
-    out = [LeftOut(quote, Verdict.UNIT) for quote in quotes if quote.source in unit_errors]
-    rest = [quote for quote in quotes if quote.source not in unit_errors]
+    out = [LeftOut(quote, Verdict.UNIT) for quote in quotes if is_unit_error(quote.price)]
+    rest = [quote for quote in quotes if quote not in [left.quote for left in out]]
     older = _older(rest, rules.older_ms)
     out += [LeftOut(quote, Verdict.OLDER) for quote in older]
     rest = [quote for quote in rest if quote not in older]
@@ -105,26 +105,32 @@ def agree(
     return found
 
 
-def middle(quotes: Sequence[SourceQuote], rules: Rules) -> Decimal:
-    """Return the weighted median of prices; of one or two prices, all count the same."""
-    return weighted_median([(quote.price, weight) for quote, weight in _weighed(quotes, rules)])
-
-
 def _majority(quotes: Sequence[SourceQuote], rules: Rules) -> Agreement | Disagreement:
-    weighed = _weighed(quotes, rules)
-    price = middle(quotes, rules)
-    total = _weight(weighed)
-    together = max(
-        _groups(weighed, price, rules.max_spread_bps),
-        key=lambda group: (_is_majority(group, len(quotes), total), len(group), _weight(group)),
-        default=(),
-    )
-    if not _is_majority(together, len(quotes), total):
-        return Disagreement(spread_bps([quote.price for quote in quotes], price))
-    far = _outliers(quotes, price, rules)
+    weighed = sorted(_weighed(quotes, rules), key=_price)
+    price = weighted_median([(quote.price, weight) for quote, weight in weighed])
+    spread = spread_of(weighed[-1][0].price, weighed[0][0].price, price)
+    if rules.max_spread_bps is None or spread <= rules.max_spread_bps:
+        together: Sequence[Weighed] = weighed
+    else:
+        total = _weight(weighed)
+        together = max(
+            _groups(weighed, price, rules.max_spread_bps),
+            key=lambda group: (_is_majority(group, len(quotes), total), len(group), _weight(group)),
+            default=(),
+        )
+        if not _is_majority(together, len(quotes), total):
+            return Disagreement(spread)
     members = tuple(quote for quote, _ in together)
+    if len(members) == len(quotes) and spread <= rules.outlier_floor_bps:
+        return Agreement(price, members, members, ())
+    far = _outliers(weighed, price, rules)
     agreeing = tuple(quote for quote in members if quote.source not in far) or members
-    return Agreement(price, members, agreeing, tuple(quote for quote in quotes if quote not in agreeing))
+    names = {quote.source for quote in agreeing}
+    return Agreement(price, members, agreeing, tuple(quote for quote in quotes if quote.source not in names))
+
+
+def _price(weighed: Weighed) -> Decimal:
+    return weighed[0].price
 
 
 def _weighed(quotes: Sequence[SourceQuote], rules: Rules) -> Sequence[Weighed]:
@@ -140,36 +146,29 @@ def _is_majority(group: Sequence[Weighed], heads: int, total: Decimal) -> bool:
     return len(group) * 2 > heads and _weight(group) * 2 > total
 
 
-def _groups(weighed: Sequence[Weighed], price: Decimal, bound_bps: int | None) -> Iterator[Sequence[Weighed]]:
-    """Yield the largest groups that have the price between them and are no further apart than allowed."""
-    ordered = sorted(weighed, key=lambda item: item[0].price)
+def _groups(ordered: Sequence[Weighed], price: Decimal, bound_bps: int) -> Iterator[Sequence[Weighed]]:
+    """Yield the largest groups of ordered prices that have the price between them and are as near as allowed."""
     prices = [quote.price for quote, _ in ordered]
-    if bound_bps is None or spread_of(prices[-1], prices[0], price) <= bound_bps:
-        yield ordered
-        return
     for first, lowest in enumerate(prices):
         near = [each for each in prices[first:] if spread_of(each, lowest, price) <= bound_bps]
         if lowest <= price <= near[-1]:
             yield ordered[first : first + len(near)]
 
 
-def _outliers(quotes: Sequence[SourceQuote], price: Decimal, rules: Rules) -> set[str]:
+def _outliers(weighed: Sequence[Weighed], price: Decimal, rules: Rules) -> set[str]:
     """
     Return the sources that are too far from a price, of three prices or more.
 
     Too far is beyond the floor, and beyond `outlier_factor` standard deviations, estimated as 1.4826 times the median
     absolute deviation (Hampel's identifier).
     """
-    if len(quotes) < _FEWEST_WITH_MAJORITY:
+    if len(weighed) < _FEWEST_WITH_MAJORITY:
         return set()
-    distances = {quote.source: DIGITS.abs(DIGITS.subtract(quote.price, price)) for quote in quotes}
+    distances = [(DIGITS.abs(DIGITS.subtract(quote.price, price)), weight) for quote, weight in weighed]
+    deviation = DIGITS.multiply(weighted_median(distances), _DEVIATIONS_IN_MAD)
     floor = DIGITS.divide(DIGITS.multiply(price, Decimal(rules.outlier_floor_bps)), Decimal(10_000))
-    if max(distances.values()) <= floor:
-        return set()
-    weighed = [(distances[quote.source], weight) for quote, weight in _weighed(quotes, rules)]
-    deviation = DIGITS.multiply(weighted_median(weighed), _DEVIATIONS_IN_MAD)
     bound = max(DIGITS.multiply(rules.outlier_factor, deviation), floor)
-    return {source for source, distance in distances.items() if distance > bound}
+    return {quote.source for (quote, _), (distance, _) in zip(weighed, distances, strict=True) if distance > bound}
 
 
 def _older(quotes: Sequence[SourceQuote], older_ms: int) -> list[SourceQuote]:

@@ -32,6 +32,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from meshkit.errors import DeadlineExceeded, MeshError, NotFound, RateLimited, Unavailable
+from services.aggregator.prices.median import median, spread_bps
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text
 
@@ -132,12 +133,13 @@ class SourcesDisagree(Unavailable):
 
     reason = "SOURCES_DISAGREE"
 
-    def __init__(self, pair: Pair, spread_bps: Decimal, bound_bps: int | None, prices: Mapping[str, Decimal]) -> None:
+    def __init__(self, pair: Pair, prices: Mapping[str, Decimal], bound_bps: int | None) -> None:
         said = ", ".join(f"{source} {plain_text(price)}" for source, price in sorted(prices.items()))
-        allowed = f", a majority may be {bound_bps} apart" if bound_bps is not None else ""
-        super().__init__(f"the sources of {pair} are {spread_bps} basis points apart{allowed} ({said})")
+        spread = spread_bps(list(prices.values()), median(list(prices.values())))
+        allowed = "" if bound_bps is None else f", those of a majority may be {bound_bps} apart"
+        super().__init__(f"the prices of {pair} are {spread} basis points apart{allowed} ({said})")
         self.pair = pair
-        self.spread_bps = spread_bps
+        self.prices = prices
         self.bound_bps = bound_bps
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from meshkit.errors import DeadlineExceeded, MeshError, RateLimited
-from services.aggregator.prices.agreement import Agreement, Disagreement, Rules, agree, middle
+from services.aggregator.prices.agreement import Agreement, Disagreement, Rules, agree
 from services.aggregator.prices.errors import (
     PriceUnconfirmed,
     SourceRateLimited,
@@ -101,13 +101,13 @@ def believe(
     needed = required(len(sources.asked), rules.minimum)
     if len(quotes) < needed or not quotes:
         return Belief(shortage(pair, len(quotes), needed, failures), unheld(state), {})
-    prices = {quote.source: quote.price for quote in quotes}
-    found = agree(quotes, rules, _unit_errors(quotes, state, limits))
+    found = agree(quotes, rules, lambda price: _is_unit_error(price, state, limits))
     if isinstance(found, Disagreement) or (found.disqualified and len(found.agreeing) < needed):
-        price = middle(quotes, rules)
-        apart = SourcesDisagree(pair, spread_bps(list(prices.values()), price), rules.max_spread_bps, prices)
-        return Belief(apart, unheld(state), dict.fromkeys(prices, Verdict.APART))
-    left_out = _left_out(found)
+        said = {quote.source: quote.price for quote in quotes}
+        return Belief(
+            SourcesDisagree(pair, said, rules.max_spread_bps), unheld(state), dict.fromkeys(said, Verdict.APART)
+        )
+    left_out = _left_out(found) if len(found.agreeing) < len(quotes) else ()
     verdicts = {quote.source: Verdict.USED for quote in found.agreeing}
     verdicts |= {left.quote.source: left.verdict for left in left_out}
     if len(found.agreeing) < needed:
@@ -171,16 +171,12 @@ def _candidate(found: Agreement, sources: Sources, rules: Rules) -> Candidate:
     )
 
 
-def _unit_errors(quotes: Sequence[SourceQuote], state: State, limits: Limits) -> set[str]:
-    """Return the sources whose prices look like the last one in another unit."""
+def _is_unit_error(price: Decimal, state: State, limits: Limits) -> bool:
+    """Tell whether a price looks like the last one in another unit."""
     if state.anchor is None or limits.guard_bps is None:
-        return set()
-    near = 1 + Decimal(limits.guard_bps) / 10_000
-    return {
-        quote.source
-        for quote in quotes
-        if ratio(quote.price, state.anchor) > near and unit_error(quote.price, state.anchor)
-    }
+        return False
+    is_near = ratio(price, state.anchor) <= 1 + Decimal(limits.guard_bps) / 10_000
+    return not is_near and unit_error(price, state.anchor) is not None
 
 
 def _why(ruling: Ruling, candidate: Candidate, limits: Limits) -> str:

@@ -42,7 +42,9 @@ def of_addresses(own: tuple[object, ...], theirs: tuple[object, ...]) -> Peer:
     if address == ipaddress.ip_address(str(own[0]).partition("%")[0]) or address.is_loopback:
         uid = _uid(own, theirs)
         return Peer(f"{address} uid {uid}", uid in (_ROOT, os.getuid()))
-    if address.version == 6:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return Peer(str(address.ipv4_mapped))
         # Whoever has one address of these has all of the network.
         return Peer(str(ipaddress.ip_network((address, 64), strict=False)))
     return Peer(str(address))

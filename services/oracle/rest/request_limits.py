@@ -26,16 +26,19 @@ class RequestLimit:
 
     def allow(self, key: str) -> bool:
         """Count a request; tell whether it is within the limit."""
-        now_s = self._clock.monotonic()
+        if not self.has_room(key):
+            return False
         if key not in self._times and len(self._times) >= _MOST_KEYS:
             self._times.pop(next(iter(self._times)))
-        times = self._times.setdefault(key, deque())
-        while times and now_s - times[0] >= self._period_s:
-            times.popleft()
-        if len(times) >= self._requests:
-            return False
-        times.append(now_s)
+        self._times.setdefault(key, deque()).append(self._clock.monotonic())
         return True
+
+    def has_room(self, key: str) -> bool:
+        """Tell whether a request would be within the limit."""
+        times = self._times.get(key, deque())
+        while times and self._clock.monotonic() - times[0] >= self._period_s:
+            times.popleft()
+        return len(times) < self._requests
 
     def give_back(self, key: str) -> None:
         """Count the last request that was allowed no longer."""
@@ -57,6 +60,10 @@ class LoginLimit:
         self._checked = asyncio.Semaphore(_MOST_CHECKED_AT_ONCE)
         self._own_turn = asyncio.Lock()
         self._waiting = 0
+
+    def may_try(self, peer: Peer) -> bool:
+        """Tell whether a peer may try at all now."""
+        return peer.is_ours or self._failures.has_room(peer.key)
 
     @asynccontextmanager
     async def attempt(self, peer: Peer) -> AsyncIterator["Attempt"]:

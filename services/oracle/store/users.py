@@ -29,13 +29,15 @@ class UserStore:
         """Tell whether there is a user."""
         return await self._database.fetch_one("SELECT 1 FROM users LIMIT 1") is not None
 
-    async def login(self, email: str, password: str) -> str | None:
-        """Return a new session's token, or None if e-mail or password is wrong."""
+    async def is_right(self, email: str, password: str) -> bool:
+        """Tell whether there is such a user with this password; slow, as a check of a password is meant to be."""
         row = await self._database.fetch_one("SELECT salt, password_hash FROM users WHERE email = $1", email.lower())
         # Deriving for an unknown user too keeps the time of the answer from telling who exists.
         hashed = await asyncio.to_thread(_hash, password, row["salt"] if row else b"\0" * 16)
-        if row is None or not hmac.compare_digest(hashed, row["password_hash"]):
-            return None
+        return row is not None and hmac.compare_digest(hashed, row["password_hash"])
+
+    async def open_session(self, email: str) -> str:
+        """Return a new session's token."""
         token = secrets.token_urlsafe(32)
         sql = "INSERT INTO sessions (token_hash, email) VALUES ($1, $2) ON CONFLICT DO NOTHING"
         await self._database.execute(sql, _token_hash(token), email.lower())

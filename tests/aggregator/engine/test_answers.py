@@ -8,7 +8,6 @@ import pytest
 from meshkit.errors import InvalidInput
 from services.aggregator.prices.errors import (
     SourceDisabled,
-    TooManyPairs,
     UnknownPair,
     UnknownSource,
 )
@@ -85,25 +84,6 @@ async def test_case_is_folded_where_the_source_folds_it() -> None:
 
         assert [[BTC]] == b.sources[2].calls
         assert [BTC] == [state.pair for state in b.engine.status.pairs("kraken")]
-
-
-async def test_idle_pairs_are_forgotten_and_no_longer_fetched() -> None:
-    """A pair nobody asks for is removed after the inactive time."""
-    async with bench(settings(inactive_timeout_ms=30_000, cleanup_interval_ms=1_000)) as b:
-        await b.ask(b.engine.answers.source_quote("kraken", BTC))
-        await b.run(32)
-        calls = len(b.sources[2].calls)
-        await b.run(30)
-
-        assert ([], calls) == (b.engine.status.pairs(), len(b.sources[2].calls))
-
-
-async def test_the_number_of_pairs_is_bounded() -> None:
-    """A full registry refuses a new pair instead of growing."""
-    async with bench(settings(most_pairs=1)) as b:
-        await b.ask(b.engine.answers.source_quote("kraken", BTC))
-        with pytest.raises(TooManyPairs):
-            await b.ask(b.engine.answers.source_quote("kraken", ETH))
 
 
 async def test_sources_can_be_chosen() -> None:

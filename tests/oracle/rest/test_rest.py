@@ -2,18 +2,12 @@
 
 import asyncio
 import io
-import json
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
@@ -30,54 +24,12 @@ from tests.dbinit.server import Server
 from tests.oracle.conftest import SPARE_OF_REST, node_url
 from tests.oracle.network import API_PASSWORD, EMAIL, PASSWORD, NodeProcess, bootstrap_job, oracle_job
 from tests.oracle.ocr.committee import demo_timings
+from tests.oracle.rest.conftest import Api
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
 BOOTSTRAPPER = "12D3KooWEPQwY5VuK7m6GfFujirKAs7kJQ7QCeDLqFJFrRRTXQDR@127.0.0.1:1"
-
-
-@dataclass
-class Api:
-    """Hold a node and a logged-in client of it."""
-
-    node: NodeProcess
-    http: aiohttp.ClientSession
-
-    async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Return status and JSON, or the text if the answer is none."""
-        data = body if isinstance(body, str | None) else json.dumps(body)
-        async with self.http.request(method, f"{self.node.url}{path}", data=data) as response:
-            text = await response.text()
-            return response.status, json.loads(text) if text.startswith(("{", "[")) else text
-
-    async def equip(self) -> None:
-        """Have the bundle and the bridge that an oracle's job names."""
-        export = self.node.ocr.export(PASSWORD, scrypt_n=2)
-        await self.call("POST", f"/v2/keys/ocr/import?oldpassword={PASSWORD}", export)
-        await self.call("POST", "/v2/bridge_types", {"name": "quotes", "url": "http://127.0.0.1:1/"})
-
-    async def detail(self, method: str, path: str, body: object = None) -> tuple[int, str]:
-        """Return status and detail of an error."""
-        status, document = await self.call(method, path, body)
-        return status, document["errors"][0]["detail"]
-
-
-@pytest_asyncio.fixture(name="api", scope="module", loop_scope="module")
-async def _api(postgres: Server) -> AsyncIterator[Api]:
-    """Give a node without a chain, and a client that has logged in."""
-    directory = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
-    node = NodeProcess.make("chainlink-node-6", directory / "6", directory, node_url(postgres, SPARE_OF_REST))
-    node.write_files("http://127.0.0.1:1")
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
-        try:
-            await node.start()
-            await node.ready(http)
-            await node.login(http)
-            yield Api(node, http)
-        finally:
-            await node.stop(signal.SIGKILL)
-            shutil.rmtree(directory)
 
 
 async def test_sessions(api: Api) -> None:

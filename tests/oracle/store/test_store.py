@@ -139,10 +139,10 @@ async def test_users_and_sessions(database: Database) -> None:
     await users.ensure_admin("a@b.c", "the-first-password")
     await users.ensure_admin("a@b.c", "the-second-password")
 
-    assert await users.login("a@b.c", "the-second-password") is None
-    assert await users.login("x@b.c", "the-first-password") is None
-    token = await users.login("A@B.C", "the-first-password")
-    assert token is not None
+    assert not await users.is_right("a@b.c", "the-second-password")
+    assert not await users.is_right("x@b.c", "the-first-password")
+    assert await users.is_right("A@B.C", "the-first-password")
+    token = await users.open_session("A@B.C")
     assert "a@b.c" == await users.session(token, 60)
     assert await users.session(token + "x", 60) is None
     assert await users.session(token, 0) is None

@@ -79,29 +79,6 @@ async def test_a_price_that_expires_while_another_is_awaited_is_not_used() -> No
     await made.engine.close()
 
 
-async def test_configured_feeds_are_fetched_without_a_request() -> None:
-    """The warm-up ends when every configured feed has a price, and they stay fresh."""
-    async with bench(settings(pinned=(BTC, ETH))) as b:
-        warm = asyncio.create_task(b.engine.warm_up())
-        await b.run(0.1)
-
-        assert await warm
-        assert [[BTC, ETH]] * 3 == [source.calls[0] for source in b.sources]
-
-        await b.run(60)
-
-        assert 6 == sum(state.fresh_pairs for state in b.engine.status.sources())
-        assert 0 == b.engine.clear_inactive(1)
-
-
-async def test_the_warm_up_ends_with_its_time() -> None:
-    """A source that hangs does not keep the service from starting."""
-    async with bench(settings("kraken", pinned=(BTC,))) as b:
-        b.sources[0].gate.clear()
-
-        assert not await b.engine.warm_up(0.05)
-
-
 async def test_batches_are_filled_with_the_pairs_fetched_longest_ago() -> None:
     """One miss refreshes its source's other registered pairs with the same call."""
     async with bench() as b:
