@@ -65,8 +65,8 @@ def test_a_test_lies_where_its_module_lies() -> None:
 
 
 def test_the_list_is_read_from_the_page() -> None:
-    """Only lines of the list count, whatever else the page names."""
-    text = "See `a/test_x.py`.\n\n- `oracle/test_storm.py`: storms\n- `p/q/test_y.py`: more\n"
+    """Only lines of the list that say what is tested count, whatever else the page names."""
+    text = "See `a/test_x.py`.\n\n- `oracle/test_storm.py`: storms\n- `p/q/test_y.py`: more\n- `p/test_z.py`: \n"
     assert frozenset({"oracle/test_storm.py", "p/q/test_y.py"}) == tree.entries(text)
 
 
