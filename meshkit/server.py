@@ -62,7 +62,8 @@ class MeshServer:
         if tcp_address is not None and not tcp_address.startswith(_LOOPBACK):
             raise InvalidInput("tcp_address", tcp_address, "a loopback address such as 127.0.0.1:7000")
         self._name = service
-        self._socket = socket
+        # Where services have users of their own, the well-known path is a link into a directory that is ours.
+        self._socket = Path(os.path.realpath(socket))
         self._tcp_address = tcp_address
         self._drain_s = drain_s
         self._health = health.aio.HealthServicer()

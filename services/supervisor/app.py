@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,7 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         applier = Applier(path, plan, supervision, lock, lambda file: make_plan(file, owned))
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
+            _open_to_services(plan)
             health = asyncio.create_task(_show_health(supervision, server))
             try:
                 exit_code = await supervision.run()
@@ -98,6 +100,15 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         else:
             _log.info("mesh_stopped", cause=machine.reason)
     return exit_code
+
+
+def _open_to_services(plan: MeshPlan) -> None:
+    """Let services with users of their own come to their sockets, and those of our group to ours."""
+    run_dir = plan.settings.run_dir
+    if plan.has_users:
+        run_dir.path.chmod(0o711)
+    if plan.group is not None:
+        os.chown(run_dir.socket("supervisor"), -1, plan.group)
 
 
 def _words(text: str) -> str:

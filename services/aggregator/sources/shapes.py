@@ -50,6 +50,11 @@ def shown(value: object) -> str:
             return repr(value)[:_LONGEST_SHOWN]
 
 
+def hashable(value: object) -> object:
+    """Return a code that a provider sent, None in the place of what cannot be one of a set of codes."""
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
 def record(value: object, field: str) -> Record:
     """Return a value that is an object."""
     if isinstance(value, dict):

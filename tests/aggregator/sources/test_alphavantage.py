@@ -12,7 +12,7 @@ from services.aggregator.prices.errors import (
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import Source
 from tests.aggregator.fakes import BTC, LiteralExchange
-from tests.aggregator.sources.making import KEY, make
+from tests.aggregator.sources.making import KEY, make, told
 
 PATH = "/query"
 RATE = """{"Realtime Currency Exchange Rate":{"1. From_Currency Code":"BTC","2. From_Currency Name":"Bitcoin",
@@ -102,5 +102,5 @@ async def test_other_answers_are_no_prices(
 ) -> None:
     """Another pair, another time zone and a foreign page are errors."""
     exchange.say(PATH, answer)
-    with pytest.raises(expected):
-        await source.fetch([BTC])
+
+    assert expected is type(await told(source, BTC))

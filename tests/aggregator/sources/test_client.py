@@ -13,7 +13,7 @@ from services.aggregator.prices.errors import (
     SourceRateLimited,
     SourceTimeout,
 )
-from services.aggregator.sources.client import SourceClient, retry_after_ms, wait_ms
+from services.aggregator.sources.client import SourceClient, wait_ms
 from services.aggregator.sources.source import UNLIMITED, Declaration
 from tests.aggregator.fakes import LiteralExchange
 
@@ -94,24 +94,6 @@ async def test_a_refused_connection_is_a_fault(session: aiohttp.ClientSession) -
         await client(session, f"http://127.0.0.1:{port}").get("/p", {"apikey": "very-secret"}, limiter=UNLIMITED)
 
     assert "very-secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        (None, None),
-        ("5", 5_000),
-        (" 0 ", 0),
-        ("soon", None),
-        ("-3", None),
-        ("9" * 400, 259_200_000),
-        ("Thu, 01 Jan 1970 00:01:00 GMT", 50_000),
-        ("Thu, 01 Jan 1970 00:00:01 GMT", 0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, expected: int | None) -> None:
-    """Both forms of the header are read, nonsense is as if it were missing, and three days are the most."""
-    assert expected == retry_after_ms(header, now_ms=10_000)
 
 
 @pytest.mark.parametrize(

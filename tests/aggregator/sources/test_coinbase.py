@@ -8,6 +8,7 @@ from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coinbase import CoinbaseSource
 from tests.aggregator.fakes import BTC, LiteralExchange
+from tests.aggregator.sources.making import told
 
 PATH = "/products/BTC-USD/ticker"
 TICKER = (
@@ -66,5 +67,5 @@ async def test_other_answers_are_told_apart(
 ) -> None:
     """A foreign 404, a limit and an answer without its fields are no unknown pair and no price."""
     exchange.say(PATH, answer)
-    with pytest.raises(expected):
-        await source.fetch([BTC])
+
+    assert expected is type(await told(source, BTC))

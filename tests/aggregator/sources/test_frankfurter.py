@@ -75,8 +75,9 @@ async def test_rates_are_kept_when_the_list_cannot_be_read(source: Source, excha
         ((200, "[]"), MalformedAnswer),
         ((200, RATES.replace("2026-08-20", "today")), MalformedAnswer),
         ((200, RATES.replace('"EUR"', '"USD"')), MalformedAnswer),
-        ((200, RATES.replace("172.35", '"x"')), MalformedAnswer),
-        ((200, RATES.replace("172.35", "null")), MalformedAnswer),
+        ((200, RATES.replace("1.0", "100")), MalformedAnswer),
+        ((200, RATES.replace("1.0", "true")), MalformedAnswer),
+        ((200, RATES.replace('"JPY"', '"EUR"')), MalformedAnswer),
     ],
 )
 async def test_other_answers_are_no_unknown_pairs(
@@ -88,8 +89,10 @@ async def test_other_answers_are_no_unknown_pairs(
         await source.fetch([EURO])
 
 
-@pytest.mark.parametrize("rate", ["0", "-172.35", "0.0"])
-async def test_a_rate_that_is_not_positive_spoils_only_its_pairs(
+@pytest.mark.parametrize(
+    "rate", ["0", "-172.35", "0.0", "null", '"x"', "true", "[1]", "{}", "1e400", "1e-300", '"NaN"', '1,"JPY":2']
+)
+async def test_a_rate_that_cannot_be_spoils_only_its_pairs(
     source: Source, exchange: LiteralExchange, rate: str
 ) -> None:
     """Nothing is divided by it, and the others go on."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from chainlink.keys.peer_id import decode_peer_id
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement, announcement_digest
+from services.oracle.p2p.discovery.announcement import Announcement, announcement_digest
 from services.oracle.p2p.endpoint import stream_name
 from services.oracle.p2p.frames import stream_id
 from services.oracle.p2p.identity import PeerKey
