@@ -20,7 +20,7 @@ FEWEST_USERS: Final = 3
 REASONS: Final = {
     "meshkit.credentials": "dbinit sets the passwords that the operator writes into the nodes' files: one derivation",
     "meshkit.push": "the two services that have metrics of other processes push them by one protocol",
-    "meshkit.resolver": "the push looks its receiver up as the aggregator its sources: none waits for a name that hangs",
+    "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
     "meshkit.retry_after": "the push obeys its receiver's wait by the rules by which the aggregator obeys its sources'",
 }
 
