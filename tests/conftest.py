@@ -10,7 +10,7 @@ import py_ecc  # noqa: F401  # a part of web3
 import pytest
 from hypothesis import settings
 
-# py_ecc raises it a hundredfold when it is imported, and with that deep JSON ends the process in the decoder's C code. No
+# py_ecc raises it a hundredfold when it is imported, and with that deep JSON ends the process in C code. No
 # process of ours imports it, so the tests have the limit that these have.
 sys.setrecursionlimit(1000)
 
