@@ -10,7 +10,10 @@ for instance. `command` makes the command line:
 
     death=9 parent=12 umask=027              always given: the signal at the parent's death, the parent's process id
     limit=nofile:1024                        a soft limit, as far as the hard one allows; may be repeated
+    place=2750:14:/path                      make a directory with this mode and group for the user; may be repeated
     own=/path                                give a directory, with all that is in it, to the user; may be repeated
+    copy=/from:/to                           make a copy that only the user can read; may be repeated
+    link=/path:target                        make a symbolic link; may be repeated
     oom=300                                  who goes first when memory is short
     uid=100 gid=100 groups=4,27              become that user for good
     directory=/path                          the working directory
@@ -40,7 +43,10 @@ def command(
     death: signal.Signals = signal.SIGKILL,
     umask: int = 0o027,
     user: tuple[int, int, tuple[int, ...]] | None = None,
+    places: tuple[tuple[str, int, int], ...] = (),
     owned: tuple[str, ...] = (),
+    copies: tuple[tuple[str, str], ...] = (),
+    links: tuple[tuple[str, str], ...] = (),
     limits: dict[str, int] | None = None,
     oom_score_adj: int | None = None,
     directory: str | None = None,
@@ -53,14 +59,20 @@ def command(
         death: the signal it gets when this process ends.
         umask: its file mode creation mask.
         user: user id, group id and supplementary groups of the user it becomes; None to keep ours.
+        places: directories that are made for that user, each with its mode and group id.
         owned: directories that are given to that user, made if they are missing.
+        copies: files that are copied for that user, from where and to where.
+        links: symbolic links that are made, and what they lead to.
         limits: soft limits by their names without RLIMIT_, for example nofile.
         oom_score_adj: its /proc/self/oom_score_adj; None to keep ours.
         directory: its working directory; None to keep ours.
     """
     options = [f"death={int(death)}", f"umask={umask:o}"]
     options += [f"limit={name}:{value}" for name, value in (limits or {}).items()]
+    options += [f"place={mode:o}:{gid}:{path}" for path, mode, gid in places]
     options += [f"own={path}" for path in owned]
+    options += [f"copy={source}:{target}" for source, target in copies]
+    options += [f"link={path}:{target}" for path, target in links]
     options += [] if oom_score_adj is None else [f"oom={oom_score_adj}"]
     options += [] if directory is None else [f"directory={directory}"]
     return [*_prefix(options, user), "--", *program]
@@ -122,11 +134,20 @@ def main(arguments: list[str]) -> int:
     try:
         # A core dump would carry the secrets of the process.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.umask(0o022)
         for name, value in options:
             if name == "limit":
                 _limit(*value.split(":"))
+            elif name == "place":
+                mode, gid, path = value.split(":", 2)
+                _place(path, int(mode, 8), int(given["uid"]), int(gid))
             elif name == "own":
                 _give(value, int(given["uid"]), int(given["gid"]))
+            elif name == "copy":
+                source, target = value.split(":")
+                _copy(source, target, int(given["uid"]), int(given["gid"]))
+            elif name == "link":
+                _link(*value.split(":"))
         if "oom" in given:
             _write("/proc/self/oom_score_adj", given["oom"])
         if "uid" in given:
@@ -156,6 +177,34 @@ def _limit(name: str, wanted: str) -> None:
     hard = resource.getrlimit(number)[1]
     soft = int(wanted) if hard == resource.RLIM_INFINITY else min(int(wanted), hard)
     resource.setrlimit(number, (soft, hard))
+
+
+def _place(path: str, mode: int, uid: int, gid: int) -> None:
+    os.makedirs(path, mode=0o755, exist_ok=True)  # noqa: PTH103  # pathlib would double this program's imports
+    found = os.stat(path)  # noqa: PTH116  # as above
+    # What is right stays untouched: changing what is another's takes a right that we may not have.
+    if (found.st_uid, found.st_gid) != (uid, gid):
+        os.chown(path, uid, gid)
+    if found.st_mode & 0o7777 != mode or (found.st_uid, found.st_gid) != (uid, gid):
+        os.chmod(path, mode)  # noqa: PTH101  # as above
+
+
+def _copy(source: str, target: str, uid: int, gid: int) -> None:
+    new = f"{target}.new"
+    with open(source, "rb") as file:  # noqa: PTH123  # as above
+        content = file.read()
+    # It appears whole and is never another's to read.
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchown(descriptor, uid, gid)
+        file.write(content)
+    os.replace(new, target)  # noqa: PTH105  # as above
+
+
+def _link(path: str, target: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)  # noqa: PTH108  # as above
+    os.symlink(target, path)  # noqa: PTH211  # as above
 
 
 def _give(directory: str, uid: int, gid: int) -> None:

@@ -28,6 +28,7 @@ from grpc_status import rpc_status
 
 from meshkit import log
 from meshkit.errors import DOMAIN, InvalidInput, MeshError, Unavailable
+from meshkit.log import get_logger
 from meshkit.metrics import Registry
 
 REQUEST_ID = "x-request-id"
@@ -40,6 +41,8 @@ _QUIET = "/grpc.health.v1.Health/"
 # The bounds of a Timestamp: the years 1 and 9999.
 _FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
 
+_log = get_logger(__name__)
+
 Handler = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Any]
 
 
@@ -49,7 +52,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, registry: Registry) -> None:
         self._handled = registry.counter("grpc_server_handled_total")
         self._seconds = registry.histogram("grpc_server_handling_seconds")
-        self._log = log.get_logger("meshkit.grpc")
         self._streams: set[asyncio.Task[Any]] = set()
         self._draining = False
 
@@ -151,7 +153,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 code = expected.status
                 await context.abort_with_status(rpc_status.to_status(_status_of(expected)))
             code = grpc.StatusCode.INTERNAL
-            self._log.exception("call_crashed", method=method)
+            _log.exception("call_crashed", method=method)
             await context.abort(code, "internal error; the service's log has the traceback")
         finally:
             seconds = time.monotonic() - started
@@ -159,7 +161,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._handled.labels(service, name, code.name).inc()
             self._seconds.labels(service, name).observe(seconds)
             if not method.startswith(_QUIET):
-                emit = self._log.debug if code is grpc.StatusCode.OK else self._log.info
+                emit = _log.debug if code is grpc.StatusCode.OK else _log.info
                 emit("call", method=method, code=code.name, duration_ms=round(seconds * 1000, 3))
 
 

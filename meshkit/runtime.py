@@ -14,6 +14,7 @@ from meshkit.errors import MeshError
 # Numbers of parameters in glibc's malloc.h.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _LARGE_BLOCK = 256 * 1024
+_RECURSION_LIMIT = 1000
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
@@ -29,6 +30,8 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
         await main()
 
     _give_memory_back()
+    # A library may have raised it, and then deep JSON ends the process in a decoder's C code instead of in an error.
+    sys.setrecursionlimit(_RECURSION_LIMIT)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(entry())

@@ -13,22 +13,30 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from meshkit import log
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.interceptors import CallInterceptor
+from meshkit.log import get_logger
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import LONGEST_SOCKET_PATH
 
 # The health name under which a server says whether its process still does its work; one that does not is restarted.
 LIVENESS = "liveness"
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
+# A client speaks at once; who has not after this long holds a connection for nothing.
+HANDSHAKE_LIMIT_MS = 10_000
+# A client whose connection was closed for its silence makes another when it needs one. A stream is not silence.
+IDLE_LIMIT_MS = 300_000
 OPTIONS: tuple[tuple[str, int], ...] = (
     # Without it two servers may share a TCP port and steal each other's calls.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.max_concurrent_streams", 1024),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_LIMIT_MS),
+    ("grpc.max_connection_idle_ms", IDLE_LIMIT_MS),
 )
 _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
+
+_log = get_logger(__name__)
 
 
 class MeshServer:
@@ -54,12 +62,12 @@ class MeshServer:
         if tcp_address is not None and not tcp_address.startswith(_LOOPBACK):
             raise InvalidInput("tcp_address", tcp_address, "a loopback address such as 127.0.0.1:7000")
         self._name = service
-        self._socket = socket
+        # Where services have users of their own, the well-known path is a link into a directory that is ours.
+        self._socket = Path(os.path.realpath(socket))
         self._tcp_address = tcp_address
         self._drain_s = drain_s
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
-        self._log = log.get_logger("meshkit.server")
         self._interceptor = CallInterceptor(registry or Registry(RPC_METRICS))
         self._server = grpc.aio.server(interceptors=[self._interceptor], options=list(OPTIONS))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -104,7 +112,7 @@ class MeshServer:
         await self.set_serving(LIVENESS, True)
         await self._server.start()
         self._socket.chmod(0o660)
-        self._log.info("listening", socket=str(self._socket), services=self._names)
+        _log.info("listening", socket=str(self._socket), services=self._names)
 
     async def stop(self) -> None:
         """Announce NOT_SERVING, end streams, let other running calls end within the drain time, then close."""
@@ -124,7 +132,7 @@ class MeshServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
         await first.wait()
-        self._log.info("stopping")
+        _log.info("stopping")
         drain = asyncio.create_task(self.stop())
         hurry = asyncio.create_task(second.wait())
         await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)

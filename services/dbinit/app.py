@@ -4,7 +4,7 @@ from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
 from meshkit import log, runtime
 from meshkit.server import MeshServer
 from services.dbinit import config
-from services.dbinit.connection import forget
+from services.dbinit.databases.connection import forget
 from services.dbinit.service import NAME, DatabaseService
 
 

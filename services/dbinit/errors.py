@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 
 from meshkit.errors import FailedPrecondition, Unavailable
-from services.dbinit.preflight import Obstacle
+from services.dbinit.cluster.preflight import Obstacle
 
 GET_17 = (
     "install PostgreSQL 17 (Debian and Ubuntu: package postgresql-17), or `npm ci` in the "

@@ -80,6 +80,10 @@ class Applier:
 def write_configuration(plan: MeshPlan) -> None:
     """Leave the configuration where the services read it."""
     atomic_file.replace(plan.configuration_copy, plan.configuration, 0o600, durable=False)
+    for service, text in plan.masked.items():
+        path = plan.settings.run_dir.masked(service)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        atomic_file.replace(path, text, 0o600, durable=False)
 
 
 def _check_settings(fixed: Settings, wanted: Settings) -> None:

@@ -90,6 +90,18 @@ async def test_a_degraded_quote_says_so(remote: Remote) -> None:
     assert pb.QUOTE_STATUS_DEGRADED == quote.status
 
 
+async def test_what_does_not_agree_is_shown_with_its_verdict(remote: Remote) -> None:
+    """A price far from the two others is no source of theirs, and stands beside them."""
+    remote.sources["coinbase"].prices[BTC], remote.sources["kraken"].prices[BTC] = "100.60", "150"
+    quote = (await remote.stub.GetQuote(pb.GetQuoteRequest(pair=BTC_USD))).quote
+
+    assert ("100.6", ["binance", "coinbase"]) == (quote.price, [used.source for used in quote.sources])
+    assert [("kraken", "150", "outlier")] == [
+        (left.quote.source, left.quote.price, left.verdict) for left in quote.left_out
+    ]
+    assert [] == list(quote.notes)
+
+
 async def test_errors_have_their_codes_and_reasons(remote: Remote) -> None:
     """What the service's comments promise is what a client gets."""
     get = remote.stub.GetQuote

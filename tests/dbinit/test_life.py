@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.dbinit import run_as
-from services.dbinit.run_as import Identity
-from services.dbinit.session import superuser
+from services.dbinit.cluster import run_as
+from services.dbinit.cluster.run_as import Identity
+from services.dbinit.databases.session import superuser
 from tests.dbinit.conftest import MakeSettings, needs_root
 from tests.dbinit.server import Server
 from tests.supervisor.test_places import ORDINARY, PID_1, READ_ONLY, needed
@@ -61,7 +61,7 @@ def test_directory_of_somebody_else(directory: Path) -> None:
     """An ordinary user is told which directory it may not write to."""
     needed(ORDINARY)
     script = (
-        "from pathlib import Path; from services.dbinit.bootstrap import bootstrap; "
+        "from pathlib import Path; from services.dbinit.cluster.bootstrap import bootstrap; "
         "from tests.dbinit.server import settings_in; "
         f"bootstrap(settings_in(Path({str(directory)!r})))"
     )

@@ -104,3 +104,25 @@ def test_reach(run_dir: Path, closed: str) -> None:
     ran = run(exec_shim.reach_command(f"{run_dir}/a/b/c", (65534, 65534, ())))
 
     assert (0, f"{run_dir}{closed}" if closed else "") == (ran.returncode, ran.stdout)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_a_user_needs_is_made_for_it(run_dir: Path) -> None:
+    """Directories, copies and links are there before the user is; a second time changes nothing of what is right."""
+    run_dir.chmod(0o711)
+    secret, own, link = run_dir / "secret", run_dir / "deep" / "own", run_dir / "link"
+    secret.write_text("one")
+    secret.chmod(0o600)
+    command = exec_shim.command(
+        ["/bin/sh", "-c", f"cat {own}/copy; stat -c '%a %u %g' {own} {own}/copy; readlink {link}; cat {secret}"],
+        user=(54_321, 54_322, ()),
+        places=((str(own), 0o2750, 54_323),),
+        copies=((str(secret), str(own / "copy")),),
+        links=((str(link), "deep/own/copy"),),
+    )
+    for content in ("one", "two"):
+        secret.write_text(content)
+        ran = run(command)
+
+        assert f"{content}2750 54321 54323\n600 54321 54322\ndeep/own/copy\n" == ran.stdout
+        assert "Permission denied" in ran.stderr

@@ -41,7 +41,7 @@ class EvmChain:
         threshold = settings.node_pool.sync_threshold
         self.settings = settings
         self.transactions = transactions
-        self.rpc = RpcClient(session, endpoints, settings.number, sync_threshold=threshold)
+        self.rpc = RpcClient(session, endpoints, settings.number, sync_threshold=threshold, clock=clock)
         self.heads = HeadTracker(
             self.rpc,
             clock,
@@ -83,11 +83,11 @@ class EvmChain:
 
     def config_tracker(self, contract: str, confirmations: int) -> ConfigTracker:
         """Return what looks for a contract's configurations."""
-        return ConfigTracker(self.rpc, self.heads, contract, confirmations)
+        return ConfigTracker(self.rpc, self.heads, contract, confirmations, self._clock)
 
     def reader(self, contract: str) -> AggregatorReader:
         """Return what reads a feed's contract."""
-        return AggregatorReader(self.rpc, self.heads, contract)
+        return AggregatorReader(self.rpc, self.heads, contract, self._clock)
 
     def transmitter(self, contract: str, address: str, gas_limit: int) -> FeedTransmitter:
         """Return what transmits to a feed's contract from an address; SettingInvalid if there is no such key."""

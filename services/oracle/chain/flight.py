@@ -2,22 +2,23 @@
 The way of one transaction until a block has it: decided here, values in, values out.
 
     ┌────────┐ one endpoint has it, or nobody knows   ┌───────────┐ a receipt  ┌──────────────────────┐
-    │ signed │ ──────────────────────────────────────▶│ under way │───────────▶│ confirmed / reverted │
-    └────────┘                                        └───────────┘            └──────────────────────┘
-        │ refused for certain, or nobody was reached    │  ▲  │ another took its nonce, or its nonce cannot be reached
+    │ signed │ ──────────────────────────────────────▶│ under way │───────────▶│ confirmed / reverted │──▶ buried
+    └────────┘                                        └───────────┘◀───────────└──────────────────────┘
+        │ refused for certain, or nobody was reached    │  ▲  │       its block is gone, and it with it
         ▼                                               ▼  │  ▼
-     dropped: its nonce is free                    resend, bump    lost
+     dropped: its nonce is free                    resend, bump    lost: another took its nonce, or none can reach it
 
 A report has one nonce: a transaction that somebody may have is never signed again under another one.
 """
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from chainlink.rpc.client import Submission
-from services.oracle.chain.gas import Fees
+from chainlink.rpc.refusals import Refusal, of_transaction
+from services.oracle.chain.gas import Fees, Floor
 
 # A receipt may be a little later than the count that tells of it, at another endpoint of the same provider.
 _LOOKS_BEFORE_LOST = 4
@@ -29,54 +30,47 @@ class Verdict(enum.Enum):
     ACCEPTED = "accepted"
     UNCERTAIN = "uncertain"
     NONCE_TAKEN = "nonce taken"
+    NONCE_GAP = "nonce gap"
     UNDERPRICED = "underpriced"
     UNFUNDED = "unfunded"
     REFUSED = "refused"
     UNREACHED = "unreached"
 
 
-_WORDS: tuple[tuple[Verdict, tuple[str, ...]], ...] = (
-    # What the clients of the field say: geth, erigon, nethermind, besu, reth, parity, anvil.
-    (
-        Verdict.ACCEPTED,
-        ("already known", "known transaction", "alreadyknown", "already imported", "already in mempool"),
-    ),
-    (
-        Verdict.NONCE_TAKEN,
-        ("nonce too low", "nonce is too low", "old nonce", "oldnonce", "nonce has already been used", "invalid nonce"),
-    ),
-    (Verdict.NONCE_TAKEN, ("replacement transaction underpriced", "replacement underpriced", "replacementnotallowed")),
-    (Verdict.NONCE_TAKEN, ("gas price is too low to replace", "another transaction with same nonce")),
-    (Verdict.UNFUNDED, ("insufficient funds", "insufficientfunds", "insufficient balance", "upfront cost exceeds")),
-    (
-        Verdict.UNDERPRICED,
-        (
-            "underpriced",
-            "fee too low",
-            "feetoolow",
-            "less than block base fee",
-            "below block base fee",
-            "price too low",
-        ),
-    ),
-    (Verdict.UNDERPRICED, ("gas price below", "below current base fee", "lower than the minimum", "tip cap")),
-)
+_MEANINGS: Mapping[Refusal, Verdict] = {
+    Refusal.KNOWN: Verdict.ACCEPTED,
+    Refusal.REPLACEMENT: Verdict.NONCE_TAKEN,
+    Refusal.NONCE_TOO_LOW: Verdict.NONCE_TAKEN,
+    Refusal.NONCE_TOO_HIGH: Verdict.NONCE_GAP,
+    Refusal.UNDERPRICED: Verdict.UNDERPRICED,
+    Refusal.UNFUNDED: Verdict.UNFUNDED,
+}
 
 
 def judge(submission: Submission) -> Verdict:
     """Return what became of a transaction: the best of what the endpoints say, since one is enough."""
-    verdicts = {_meaning(refusal.message) for refusal in submission.refusals}
+    verdicts = {_MEANINGS.get(of_transaction(refusal).kind, Verdict.REFUSED) for refusal in submission.refusals}
     if submission.accepted or Verdict.ACCEPTED in verdicts:
         return Verdict.ACCEPTED
     if submission.uncertain:
         return Verdict.UNCERTAIN
-    order = (Verdict.NONCE_TAKEN, Verdict.UNDERPRICED, Verdict.UNFUNDED, Verdict.REFUSED)
+    order = (Verdict.NONCE_TAKEN, Verdict.UNDERPRICED, Verdict.UNFUNDED, Verdict.NONCE_GAP, Verdict.REFUSED)
     return next((verdict for verdict in order if verdict in verdicts), Verdict.UNREACHED)
 
 
-def _meaning(message: str) -> Verdict:
-    text = message.lower()
-    return next((verdict for verdict, words in _WORDS if any(word in text for word in words)), Verdict.REFUSED)
+def wanted(submission: Submission) -> Floor:
+    """Return the least that the pools say they take: the highest of them, zeros where none gives a number."""
+    meanings = [of_transaction(refusal) for refusal in submission.refusals]
+    return Floor(
+        max((meaning.tip_wei or 0 for meaning in meanings), default=0),
+        max((meaning.cap_wei or 0 for meaning in meanings), default=0),
+    )
+
+
+def told_nonce(submission: Submission) -> int | None:
+    """Return the highest nonce that an endpoint says it expects next, None if none says so."""
+    found = [of_transaction(refusal).next_nonce for refusal in submission.refusals]
+    return max((nonce for nonce in found if nonce is not None), default=None)
 
 
 def next_nonce(pending: int, held: Collection[int], floor: int) -> int:
@@ -186,6 +180,46 @@ def is_stranded(nonce: int, sight: Sight, held: Collection[int]) -> bool:
     """Tell whether a nonce under it belongs to nobody, so that no block can ever take it."""
     first = max(sight.mined, sight.pending)
     return any(missing not in held for missing in range(first, nonce))
+
+
+class Afterlife(enum.Enum):
+    """Name what to do with a transaction that a block had."""
+
+    KEEP = "keep"
+    LOOK_AGAIN = "look again"
+    HAND_OVER = "hand over"
+    REOPEN = "reopen"
+    BURIED = "buried"
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """
+    Hold a transaction that a block had, until other blocks bury it.
+
+    `missing` is how often in a row the chain's count said that its nonce is free, without a receipt of it.
+    """
+
+    flight: Flight
+    block: int
+    missing: int = 0
+
+
+def afterlife(mined: Mined, *, head: int, counted: int, has_receipt: bool, depth: int) -> Afterlife:
+    """
+    Decide what is to be done with a transaction that a block had; `counted` is the account's count as just told.
+
+    Its bytes are handed over again when its nonce goes on seeming free: they fill the gap after a reorganisation, and
+    do no harm where an endpoint is merely behind. `depth` blocks bury it while it is there, as does a chain that began
+    anew far below.
+    """
+    if mined.block - head > depth:
+        return Afterlife.BURIED
+    if counted > mined.flight.nonce or has_receipt:
+        return Afterlife.BURIED if head - mined.block >= depth else Afterlife.KEEP
+    if mined.missing == 0:
+        return Afterlife.LOOK_AGAIN
+    return Afterlife.REOPEN if mined.missing + 1 >= _LOOKS_BEFORE_LOST else Afterlife.HAND_OVER
 
 
 def hashes(flight: Flight) -> Sequence[str]:

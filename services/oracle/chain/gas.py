@@ -35,6 +35,34 @@ class Market:
     tip_wei: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Hold the least that a pool takes, in wei: the tip (the price of the old form), and what must cover a base fee."""
+
+    tip_wei: int = 0
+    cap_wei: int = 0
+
+
+def lifted(settings: GasEstimatorSettings, fees: Fees, floor: Floor) -> Fees:
+    """Return what is offered to a pool with that floor: no less than it wants, no more than PriceMax."""
+    # The base fee of the next block may be an eighth higher.
+    base = floor.cap_wei + -(-floor.cap_wei // 8)
+    if fees.tip_wei is None:
+        return Fees(min(max(fees.cap_wei, floor.tip_wei, base), max(settings.price_max_wei, fees.cap_wei)))
+    most = max(settings.price_max_wei, fees.cap_wei)
+    tip = min(max(fees.tip_wei, floor.tip_wei), most)
+    return Fees(min(max(fees.cap_wei, base and base + tip, tip), most), tip)
+
+
+def multiplied(settings: GasEstimatorSettings, fees: Fees, factor: int) -> Fees:
+    """Return a multiple of what was offered, and at least BumpMin more, within PriceMax."""
+
+    def more(wei: int) -> int:
+        return max(wei, min(max(wei * factor, wei + settings.bump_min_wei), settings.price_max_wei))
+
+    return Fees(more(fees.cap_wei), None if fees.tip_wei is None else min(more(fees.tip_wei), more(fees.cap_wei)))
+
+
 def first_fees(settings: GasEstimatorSettings, market: Market) -> Fees:
     """Return what a new transaction pays, within the configured bounds."""
     if not settings.eip1559_dynamic_fees:

@@ -39,6 +39,10 @@ class PriceSource:
             self._block = head
         return self._market
 
+    async def suggested(self) -> int:
+        """Return the price that the node itself would offer, in wei."""
+        return await self._rpc.number("eth_gasPrice")
+
     async def _ask(self) -> Market:
         if self._settings.mode not in _BY_SUGGESTION:
             try:

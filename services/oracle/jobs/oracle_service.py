@@ -18,9 +18,9 @@ from services.oracle.jobs.specification import OracleJob
 from services.oracle.keys.ring import Keyring
 from services.oracle.metrics import OracleMetrics
 from services.oracle.ocr.config import PublicConfig, SharedConfig
-from services.oracle.ocr.limits import LocalLimits
-from services.oracle.ocr.ports import Network, Ports, ProtocolStore
-from services.oracle.ocr.runner import Runner
+from services.oracle.ocr.running.interfaces import Network, Ports, ProtocolStore
+from services.oracle.ocr.running.limits import LocalLimits
+from services.oracle.ocr.running.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 
 _log = log.get_logger(__name__)

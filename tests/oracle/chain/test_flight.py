@@ -11,18 +11,23 @@ from hypothesis import strategies as st
 from chainlink.rpc.client import Submission
 from chainlink.rpc.errors import RpcRefused
 from services.oracle.chain.flight import (
+    Afterlife,
     Attempt,
     Flight,
+    Mined,
     Receipt,
     Sight,
     Turn,
     Verdict,
+    afterlife,
     is_stranded,
     judge,
     next_nonce,
+    told_nonce,
     turn,
+    wanted,
 )
-from services.oracle.chain.gas import Fees, Market, bumped
+from services.oracle.chain.gas import Fees, Floor, Market, bumped
 from services.oracle.chain.settings import GasEstimatorSettings
 
 THRESHOLD, RESEND_S = 3, 60.0
@@ -73,6 +78,22 @@ def test_the_best_answer_counts() -> None:
     assert Verdict.UNREACHED is judge(Submission(False, False))
 
 
+def test_the_numbers_that_pools_give() -> None:
+    """Of several endpoints the one that wants most, and the one that is furthest, are believed."""
+    texts = (
+        "transaction underpriced: gas tip cap 1, minimum needed 1000",
+        "transaction underpriced: tip needed 3000, tip permitted 1",
+        "max fee per gas less than block base fee: address 0x1, maxFeePerGas: 1, baseFee: 70",
+        "nonce too low: next nonce 8, tx nonce 3",
+        "OldNonce, Current nonce: 9, nonce of rejected tx: 3",
+        "whatever",
+    )
+    refusals = tuple(RpcRefused("eth_sendRawTransaction", -32000, text) for text in texts)
+    assert Floor(3000, 70) == wanted(Submission(False, False, refusals))
+    assert 9 == told_nonce(Submission(False, False, refusals))
+    assert (Floor(), None) == (wanted(Submission(False, False)), told_nonce(Submission(False, False)))
+
+
 @given(st.integers(0, 30), NONCES, st.integers(0, 30))
 def test_the_next_nonce(pending: int, held: set[int], floor: int) -> None:
     """A new nonce is never one of ours nor one that is used, and leaves no gap that nobody holds."""
@@ -108,6 +129,28 @@ def test_turns() -> None:
     stranded = replace(waiting, mined=3, pending=3)
     assert Turn.LOOK_AGAIN is decide(flight(), stranded)
     assert Turn.WAIT is decide(flight(), stranded, 3, 4)
+
+
+def test_what_becomes_of_the_mined() -> None:
+    """A mined transaction is kept, handed over again when its nonce goes on seeming free, then followed anew."""
+
+    def decide_on(missing: int = 0, **seen: int | bool) -> Afterlife:
+        now: dict[str, int | bool] = {"head": 105, "counted": 6, "has_receipt": False, "depth": 10} | seen
+        return afterlife(Mined(flight(nonce=5), 100, missing), **now)  # type: ignore[arg-type]
+
+    assert Afterlife.KEEP is decide_on()
+    assert Afterlife.KEEP is decide_on(counted=5, has_receipt=True)
+    assert Afterlife.LOOK_AGAIN is decide_on(counted=5)
+    assert Afterlife.HAND_OVER is decide_on(missing=1, counted=5)
+    assert Afterlife.HAND_OVER is decide_on(missing=2, counted=0)
+    assert Afterlife.REOPEN is decide_on(missing=3, counted=5)
+    assert Afterlife.KEEP is decide_on(missing=3, counted=6)
+    assert Afterlife.BURIED is decide_on(head=110)
+    assert Afterlife.KEEP is decide_on(head=109)
+    # However many blocks lie over the one it had, it is not in any.
+    assert Afterlife.HAND_OVER is decide_on(missing=1, head=150, counted=5)
+    # A dev chain that began anew has none of what was.
+    assert Afterlife.BURIED is decide_on(head=3, counted=0)
 
 
 @dataclass
@@ -207,3 +250,64 @@ def test_every_report_ends_with_one_nonce(seed: int) -> None:
     assert {} == under_way
     mined = {b"report %s" % name.encode() for name in reports}
     assert {data for data, what in ended.items() if what is Turn.CONFIRMED} <= mined
+
+
+@given(st.integers(0, 2**32))
+def test_every_gap_is_filled(seed: int) -> None:
+    """
+    Blocks may be taken back, and their transactions forgotten: in the end each report is in a block, and once.
+
+    No nonce is given to two reports meanwhile.
+    """
+    luck, pool, now_s, depth = random.Random(seed), Pool(base_fee_wei=1), 0.0, 8
+    under_way: dict[uuid.UUID, Flight] = {}
+    mined: dict[uuid.UUID, Mined] = {}
+    nonces_of: dict[bytes, set[int]] = {}
+    for step in range(80):
+        now_s += 20
+        if step < 40 and luck.random() < 0.15:
+            # As many transactions as blocks are taken back, so that none of them is buried yet.
+            for _ in range(luck.randint(1, min(3, depth - 1))):
+                if pool.mined and any(len(pool.mined) - 1 == one.flight.nonce for one in mined.values()):
+                    pool.mined.pop()
+        if step < 30 and len(under_way) < 3:
+            held = {one.nonce for one in under_way.values()} | {one.flight.nonce for one in mined.values()}
+            nonce, data = next_nonce(pool.sight(flight(), now_s).pending, held, 0), b"report %d" % step
+            new = Flight(uuid.uuid4(), "0xT", data, 21_000, nonce, (Attempt(f"{step}/10", Fees(10), b""),), pool.head)
+            if judge(pool.take(new.last.hash, nonce, 10)) is Verdict.ACCEPTED:
+                under_way[new.id] = replace(new, sent_s=now_s)
+                nonces_of.setdefault(data, set()).add(nonce)
+        pool.mine()
+        counted = len(pool.mined)
+        for key, one in sorted(mined.items(), key=lambda item: item[1].flight.nonce):
+            has_receipt = any(hash_ == one.flight.last.hash for hash_, _ in pool.mined)
+            match afterlife(one, head=pool.head, counted=counted, has_receipt=has_receipt, depth=depth):
+                case Afterlife.BURIED:
+                    del mined[key]
+                case Afterlife.KEEP:
+                    mined[key] = replace(one, missing=0)
+                case Afterlife.LOOK_AGAIN:
+                    mined[key] = replace(one, missing=one.missing + 1)
+                case Afterlife.HAND_OVER:
+                    mined[key] = replace(one, missing=one.missing + 1)
+                    pool.take(one.flight.last.hash, one.flight.nonce, 10)
+                case Afterlife.REOPEN:
+                    del mined[key]
+                    under_way[key] = replace(one.flight, head=pool.head, sent_s=now_s, looks=0)
+        for key, flown in sorted(under_way.items(), key=lambda item: item[1].nonce):
+            nonces = {other.nonce for other in under_way.values()} | {one.flight.nonce for one in mined.values()}
+            what = turn(flown, pool.sight(flown, now_s), nonces, bump_threshold=0, resend_s=RESEND_S)
+            assert what is not Turn.LOST
+            under_way[key] = replace(flown, looks=flown.looks + 1 if what is Turn.LOOK_AGAIN else 0)
+            if what is Turn.CONFIRMED:
+                mined[key] = Mined(flown, pool.head)
+                del under_way[key]
+            elif what is Turn.RESEND:
+                under_way[key] = replace(flown, sent_s=now_s)
+                pool.take(flown.last.hash, flown.nonce, 10)
+    reports = [hash_.split("/")[0] for hash_, _ in pool.mined]
+
+    assert {} == under_way
+    assert len(reports) == len(set(reports))
+    assert {b"report %s" % name.encode() for name in reports} == set(nonces_of)
+    assert all(len(nonces) == 1 for nonces in nonces_of.values())

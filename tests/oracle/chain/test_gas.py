@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.oracle.chain.gas import Fees, Market, bumped, first_fees
+from services.oracle.chain.gas import Fees, Floor, Market, bumped, first_fees, lifted, multiplied
 from services.oracle.chain.settings import EvmSettings, GasEstimatorSettings
 
 GWEI = 10**9
@@ -63,6 +63,37 @@ def test_bumps_replace(settings: GasEstimatorSettings, market: Market, later: li
             assert 110 * paid.tip_wei <= 100 * fees.tip_wei
             assert paid.tip_wei < fees.tip_wei <= fees.cap_wei
         paid = fees
+
+
+@given(estimators(), MARKETS, WEI, WEI)
+def test_a_floor_is_met_or_the_limit_is(settings: GasEstimatorSettings, market: Market, tip: int, base: int) -> None:
+    """A price is lifted to what a pool wants, as far as PriceMax allows, never lowered, and no more than is needed."""
+    before = first_fees(settings, market)
+    fees = lifted(settings, before, Floor(tip, base))
+    most = settings.price_max_wei
+
+    assert before.cap_wei <= fees.cap_wei <= most
+    assert (before.tip_wei is None) == (fees.tip_wei is None)
+    offered = fees.cap_wei if fees.tip_wei is None else fees.tip_wei
+    assert offered >= min(tip, most)
+    assert fees.cap_wei >= min(base, most)
+    assert fees.tip_wei is None or before.tip_wei is None or before.tip_wei <= fees.tip_wei <= fees.cap_wei
+    assert before == lifted(settings, before, Floor())
+    assert fees.cap_wei <= max(before.cap_wei, tip, base + -(-base // 8) + (fees.tip_wei or 0))
+
+
+@given(estimators(), MARKETS, st.integers(2, 10))
+def test_multiples_are_within_bounds(settings: GasEstimatorSettings, market: Market, factor: int) -> None:
+    """A multiple is at least BumpMin more and no more than PriceMax, and repeated often enough it ends there."""
+    fees = first_fees(settings, market)
+    for _ in range(100):
+        more = multiplied(settings, fees, factor)
+        assert fees.cap_wei <= more.cap_wei <= max(fees.cap_wei, settings.price_max_wei)
+        assert more.tip_wei is None or more.tip_wei <= more.cap_wei
+        if more == fees:
+            break
+        fees = more
+    assert fees == multiplied(settings, fees, factor)
 
 
 def estimator(**changes: object) -> GasEstimatorSettings:

@@ -17,7 +17,7 @@ from services.oracle.chain.gas import Fees
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement
+from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore

@@ -18,7 +18,7 @@ def test_no_circle_is_no_fault() -> None:
 
 def test_services_are_parts_of_their_own() -> None:
     """Each service counts for itself, the command line as a whole."""
-    assert "services.oracle" == imports.part("services.oracle.p2p.frames")
+    assert "services.oracle" == imports.part("services.oracle.p2p.transport.frames")
     assert "cli" == imports.part("cli.commands.quote")
 
 

@@ -101,7 +101,7 @@ async def test_user(run_dir: Path) -> None:
         f"id -u; id -g; id -G; cat {own}/secret; echo; grep NoNewPrivs /proc/self/status;"
         " touch /etc/feedmesh || echo kept out"
     )
-    watched = Watched(replace(shell("a", script), identity=Identity(54_321, 54_322, (own,))))
+    watched = Watched(replace(shell("a", script), identity=Identity(54_321, 54_322, owned=(own,))))
     await watched.ended()
     lines = watched.output.decode().splitlines()
 
