@@ -11,7 +11,7 @@ from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.paths import RunDir
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import AggregatorConfig, read_market_data
 from services.aggregator.engine.chain_references import ChainReferences

@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
-from meshkit.client import channel, error_info
 from meshkit.clock import SystemClock
-from meshkit.server import MeshServer
+from meshkit.rpc.client import channel, error_info
+from meshkit.rpc.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import PairTtl
 from services.aggregator.engine.engine import Engine

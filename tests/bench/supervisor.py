@@ -151,7 +151,7 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 async def _serve(root: Path) -> None:
-    from meshkit.server import MeshServer
+    from meshkit.rpc.server import MeshServer
 
     async with AsyncExitStack() as stack:
         for number in range(_IDLE_SERVICES):

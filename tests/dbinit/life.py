@@ -14,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 from services.dbinit.bootstrap import bootstrap
 from services.dbinit.cluster import server_launch
 from services.dbinit.config import Settings

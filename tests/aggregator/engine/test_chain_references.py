@@ -11,7 +11,7 @@ from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
 from meshkit.clock import ManualClock, SystemClock
 from meshkit.errors import Unavailable
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.aggregator.engine.chain_references import ChainReferences
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.pair import Pair

@@ -36,7 +36,9 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(entry())
     except MeshError as error:
-        structlog.get_logger("meshkit.runtime").error("fatal", reason=error.reason, error=str(error), **_fields(error))
+        structlog.get_logger("meshkit.process.runtime").error(
+            "fatal", reason=error.reason, error=str(error), **_fields(error)
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
