@@ -12,8 +12,8 @@ from pathlib import Path
 from devkit.chain.config import ChainConfig
 from devkit.chain.errors import AnvilNotReady, RpcFailed
 from devkit.chain.rpc import Rpc
-from meshkit import exec_shim
 from meshkit.log import get_logger
+from meshkit.process import exec_shim
 
 _log = get_logger(__name__)
 

@@ -21,9 +21,9 @@ from devkit.chain.journal import Journal
 from devkit.chain.rpc import Rpc
 from devkit.chain.schedule import Schedule
 from devkit.chain.snapshots import Snapshots, Unpacked
-from meshkit import ports
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.process import ports
 
 _log = get_logger(__name__)
 

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
-from meshkit import ports
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.process import ports
 
 HOST = "127.0.0.1"
 _DRAIN_S = 2.0

@@ -8,10 +8,10 @@ import grpc.aio
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.client import channel
 from meshkit.errors import MeshError
 from meshkit.paths import RunDir, default_run_dir
-from services.dbinit.cluster.bootstrap import bootstrap
+from meshkit.rpc.client import channel
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.config import from_environment
 
 # Slow disks and the copy of the programs included; the supervisor's own limit is what ends a hanging start.

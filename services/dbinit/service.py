@@ -8,7 +8,7 @@ import grpc.aio
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from services.dbinit.cluster.bootstrap import bootstrap
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.config import Settings
 from services.dbinit.databases import provision
 from services.dbinit.databases.connection import reach

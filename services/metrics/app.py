@@ -8,7 +8,7 @@ from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
 from meshkit.push import Pusher
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.metrics import names, page, processes, service
 from services.metrics.collector import Collector
 from services.metrics.config import MetricsConfig

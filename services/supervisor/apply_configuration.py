@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from meshkit import atomic_file, ports
+from meshkit import atomic_file
 from meshkit.errors import FailedPrecondition
+from meshkit.process import ports
 from services.supervisor.config import Settings
 from services.supervisor.errors import MeshStopping, SettingsFixed
 from services.supervisor.lifecycle import events_and_actions as msg

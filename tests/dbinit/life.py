@@ -14,9 +14,9 @@ import signal
 import sys
 from pathlib import Path
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.cluster import server_launch
-from services.dbinit.cluster.bootstrap import bootstrap
 from services.dbinit.config import Settings
 from services.dbinit.databases.isolation_check import check
 from services.dbinit.databases.provision import provision

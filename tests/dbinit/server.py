@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from meshkit.paths import DataDir, RunDir
-from services.dbinit.cluster.bootstrap import bootstrap
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.cluster.place import Place
 from services.dbinit.config import Settings
 from services.dbinit.databases.session import superuser

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.dbinit.databases.connection import forget, reach
 from services.dbinit.databases.session import superuser
 from services.dbinit.service import NAME, DatabaseService

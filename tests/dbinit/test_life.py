@@ -61,7 +61,7 @@ def test_directory_of_somebody_else(directory: Path) -> None:
     """An ordinary user is told which directory it may not write to."""
     needed(ORDINARY)
     script = (
-        "from pathlib import Path; from services.dbinit.cluster.bootstrap import bootstrap; "
+        "from pathlib import Path; from services.dbinit.bootstrap import bootstrap; "
         "from tests.dbinit.server import settings_in; "
         f"bootstrap(settings_in(Path({str(directory)!r})))"
     )

@@ -171,7 +171,7 @@ def identities(mesh: Mesh) -> Sequence[Any]:
         "from google.protobuf.json_format import MessageToDict\n"
         "from feedmesh.operator.v1 import operator_service_pb2 as pb\n"
         "from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub\n"
-        "from meshkit.client import channel\n"
+        "from meshkit.rpc.client import channel\n"
         "from meshkit.paths import RunDir, default_run_dir\n"
         "async def main():\n"
         "    async with channel(RunDir(default_run_dir()).socket('operator')) as opened:\n"

@@ -10,9 +10,9 @@ import pytest
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as pb_grpc
-from meshkit import server
-from meshkit.client import channel
-from meshkit.server import MeshServer
+from meshkit.rpc import server
+from meshkit.rpc.client import channel
+from meshkit.rpc.server import MeshServer
 
 _IDLE = 300
 _CALLS = 50

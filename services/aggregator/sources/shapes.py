@@ -128,9 +128,10 @@ def _time(value: object, field: str, factor: int) -> int:
     if type(value) is int and 0 <= value * factor <= _LATEST_MS:
         return value * factor
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        in_ms = Decimal(value) * factor
-        if in_ms.is_finite() and 0 <= in_ms <= _LATEST_MS:
-            return int(in_ms)
+        number = Decimal(value)
+        # Compared before it is multiplied, which a number of a great exponent would not bear.
+        if number.is_finite() and 0 <= number <= _LATEST_MS // factor:
+            return int(number * factor)
     raise Misshapen(field, value, f"a Unix time in {'ms' if factor == 1 else 's'}")
 
 

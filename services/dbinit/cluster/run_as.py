@@ -2,14 +2,14 @@
 Run a program as the user that PostgreSQL has, and end it when this process ends.
 
 PostgreSQL refuses to run as root, and a gRPC process must not fork to change its user (grpc's threads do not survive a
-fork), so `meshkit/exec_shim.py` does that in a program of its own.
+fork), so `meshkit/process/exec_shim.py` does that in a program of its own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 
 PRIVATE = 0o077
 

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from meshkit import atomic_file, exec_shim
+from meshkit import atomic_file
 from meshkit.paths import RunDir, default_run_dir
+from meshkit.process import exec_shim
 from services.dbinit.cluster import preflight, run_as
 from services.dbinit.cluster.run_as import Identity
 

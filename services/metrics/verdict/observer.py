@@ -13,9 +13,9 @@ from feedmesh.operator.v1 import operator_service_pb2 as operator
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from feedmesh.supervisor.v1.supervisor_service_pb2_grpc import SupervisorServiceStub
-from meshkit.client import channel
 from meshkit.clock import Clock
 from meshkit.paths import RunDir
+from meshkit.rpc.client import channel
 from services.metrics.verdict.verdict import FeedSeen, Observation, ServiceSeen, SourceSeen
 
 _TIMEOUT_S = 5.0

@@ -30,10 +30,10 @@ from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.errors import HandshakeFailed, KnockRefused, MalformedInput
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.knock import KNOCK_LENGTH, read_knock
-from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
-from services.oracle.p2p.tls import TlsStream, close_socket, make_context
+from services.oracle.p2p.transport.knock import KNOCK_LENGTH, read_knock
+from services.oracle.p2p.transport.limits import StreamLimits
+from services.oracle.p2p.transport.tls import TlsStream, close_socket, make_context
 
 _MAX_UNKNOWN = 256
 _SYSTEM_RANDOM = random.SystemRandom()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 from services.supervisor.plan.service_spec import ServiceSpec
 
 _READ_BYTES: Final = 65_536

@@ -70,6 +70,18 @@ async def test_batch_of_quotes(server: Server) -> None:
     assert list(NAMES) == [used["source"] for used in btc["sources"]]
 
 
+async def test_a_quote_shows_what_does_not_agree_with_it_only_if_something_does_not(server: Server) -> None:
+    """A price far from the two others is beside its feed's, with a verdict; without one there is no such field."""
+    server.sources["kraken"].prices[ETH] = "9"
+    _, said = await server.get("/quotes/batch?pairs=BTC-USD,ETH-USD&fields=price,leftOut,notes")
+    btc, eth = said["quotes"]
+    left = eth["leftOut"]
+
+    assert {"pair", "price"} == set(btc)
+    assert ("5", {"pair", "price", "leftOut"}) == (eth["price"], set(eth))
+    assert [("kraken", "9", "outlier")] == [(each["source"], each["price"], each["verdict"]) for each in left]
+
+
 async def test_batch_of_chosen_sources(server: Server) -> None:
     """`sources` restricts the median."""
     _, said = await server.get("/quotes/batch?pairs=BTC/USD&sources=kraken,binance")

@@ -12,8 +12,8 @@ from random import Random
 
 import pytest
 
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.cluster import account, cluster
-from services.dbinit.cluster.bootstrap import bootstrap
 from services.dbinit.cluster.place import Place
 from services.dbinit.config import Settings
 from services.dbinit.errors import ClusterUnusable, PlaceUnusable, ProgramFailed
@@ -38,7 +38,7 @@ def bootstrap_command(settings: Settings) -> list[str]:
     script = f"""
 from pathlib import Path
 from meshkit.paths import RunDir
-from services.dbinit.cluster.bootstrap import bootstrap
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.cluster.place import Place
 from tests.dbinit.server import settings_in
 bootstrap(settings_in(Path({str(settings.run_dir.path.parent)!r}), port={settings.port}))

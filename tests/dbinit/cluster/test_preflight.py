@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from services.dbinit.bootstrap import bootstrap
 from services.dbinit.cluster import preflight
-from services.dbinit.cluster.bootstrap import bootstrap
 from services.dbinit.cluster.place import Place
 from services.dbinit.cluster.preflight import ROOM_BYTES, room
 from services.dbinit.config import Settings

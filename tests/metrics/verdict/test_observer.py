@@ -14,7 +14,7 @@ from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from meshkit.clock import ManualClock
 from meshkit.paths import RunDir
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.metrics.verdict.observer import MeshObserver
 from services.metrics.verdict.verdict import FeedSeen, Observation, ServiceSeen, SourceSeen
 from tests.metrics.fakes import FakeSupervisor

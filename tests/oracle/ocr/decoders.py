@@ -30,8 +30,8 @@ from services.oracle.p2p.address import Address
 from services.oracle.p2p.discovery.address_book import AddressBook, Group
 from services.oracle.p2p.discovery.announcement import Announcement, encode_reconcile
 from services.oracle.p2p.errors import AnnouncementRefused, FrameRefused, KnockRefused, MalformedInput
-from services.oracle.p2p.frames import Frame, FrameParser, FrameType
-from services.oracle.p2p.knock import make_knock, read_knock
+from services.oracle.p2p.transport.frames import Frame, FrameParser, FrameType
+from services.oracle.p2p.transport.knock import make_knock, read_knock
 from tests.oracle.ocr.committee import CHAIN_ID, make_committee
 
 COMMITTEE = make_committee()

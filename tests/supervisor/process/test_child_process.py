@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 from services.supervisor.plan.service_spec import Identity, ServiceSpec
 from services.supervisor.process.child_process import ChildProcess
 from tests.supervisor.fakes import deaf, no_process_left, shell

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chainlink.ocr.offchain_config import OffchainConfig
 from services.oracle.ocr.protocol.messages import MAX_MESSAGE_LENGTH
-from services.oracle.p2p.limits import StreamLimits
+from services.oracle.p2p.transport.limits import StreamLimits
 
 _NS_PER_S = 1_000_000_000
 

@@ -10,9 +10,9 @@ from meshkit.log import get_logger
 from services.oracle.p2p.discovery.address_book import AddressBook
 from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.errors import AnnouncementRefused
-from services.oracle.p2p.limits import StreamLimits, TokenBucket
 from services.oracle.p2p.peer import Peer
-from services.oracle.p2p.streams import Stream
+from services.oracle.p2p.transport.limits import StreamLimits, TokenBucket
+from services.oracle.p2p.transport.streams import Stream
 
 STREAM_NAME = "ragedisco/v1"
 _MAX_LENGTH = 110_000

@@ -10,9 +10,9 @@ from meshkit.clock import ManualClock
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.discovery.address_book import AddressBook, Group
 from services.oracle.p2p.discovery.agent import DiscoveryAgent, discovery_limits
-from services.oracle.p2p.limits import TokenBucket
 from services.oracle.p2p.peer import Peer
-from services.oracle.p2p.streams import Stream
+from services.oracle.p2p.transport.limits import TokenBucket
+from services.oracle.p2p.transport.streams import Stream
 from tests.oracle.ocr.committee import make_committee
 
 OWN, PEER, *_ = make_committee().peers

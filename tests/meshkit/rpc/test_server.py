@@ -16,10 +16,10 @@ from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as pb_grpc
 from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
-from meshkit.client import channel, error_info
 from meshkit.errors import FailedPrecondition, InvalidInput, MeshError, NotFound
 from meshkit.paths import LONGEST_SOCKET_PATH
-from meshkit.server import MeshServer
+from meshkit.rpc.client import channel, error_info
+from meshkit.rpc.server import MeshServer
 
 NAME = "feedmesh.dbinit.v1.DatabaseService"
 ORACLE = "feedmesh.oracle.v1.OracleService"

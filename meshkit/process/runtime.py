@@ -14,6 +14,7 @@ from meshkit.errors import MeshError
 # Numbers of parameters in glibc's malloc.h.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _LARGE_BLOCK = 256 * 1024
+_RECURSION_LIMIT = 1000
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
@@ -29,11 +30,15 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
         await main()
 
     _give_memory_back()
+    # A library may have raised it, and then deep JSON ends the process in a decoder's C code instead of in an error.
+    sys.setrecursionlimit(_RECURSION_LIMIT)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(entry())
     except MeshError as error:
-        structlog.get_logger("meshkit.runtime").error("fatal", reason=error.reason, error=str(error), **_fields(error))
+        structlog.get_logger("meshkit.process.runtime").error(
+            "fatal", reason=error.reason, error=str(error), **_fields(error)
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

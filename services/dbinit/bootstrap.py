@@ -1,5 +1,6 @@
 """Everything before the server can be started: programs, user, place, cluster, settings."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from services.dbinit.cluster import (
     server_launch,
 )
 from services.dbinit.config import Settings
-from services.dbinit.errors import from_obstacle, from_os_error
+from services.dbinit.errors import ClusterUnusable, PlaceUnusable, from_os_error
 
 _log = get_logger(__name__)
 
@@ -52,7 +53,8 @@ def _bootstrap(settings: Settings) -> Bootstrapped:
         if created:
             cluster.make(programs, user, settings.place)
         elif obstacle := preflight.obstacle(settings.place.data):
-            raise from_obstacle(obstacle)
+            kind = ClusterUnusable if obstacle.exit_code == os.EX_DATAERR else PlaceUnusable
+            raise kind(obstacle.path, obstacle.why, obstacle.way_out)
         socket_directory = server_files.fitting_socket_directory(settings.place.socket, settings.port)
         if socket_directory is None:
             _log.warning("socket_path_too_long", directory=str(settings.place.socket), consequence="TCP only")

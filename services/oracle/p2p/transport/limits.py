@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.oracle.p2p.frames import HEADER_LENGTH
+from services.oracle.p2p.transport.frames import HEADER_LENGTH
 
 # What TLS, headers of refused frames, and frames that open and close streams may need beside the messages.
 _CONTROL_RATE = 1_465.0

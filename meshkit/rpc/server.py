@@ -14,10 +14,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from meshkit.errors import FailedPrecondition, InvalidInput
-from meshkit.interceptors import CallInterceptor
 from meshkit.log import get_logger
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import LONGEST_SOCKET_PATH
+from meshkit.rpc.interceptors import CallInterceptor
 
 # The health name under which a server says whether its process still does its work; one that does not is restarted.
 LIVENESS = "liveness"

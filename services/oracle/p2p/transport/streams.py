@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-from services.oracle.p2p.frames import stream_id
-from services.oracle.p2p.limits import StreamLimits, TokenBucket
+from services.oracle.p2p.transport.frames import stream_id
+from services.oracle.p2p.transport.limits import StreamLimits, TokenBucket
 
 
 class Stream:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meshkit.own_directory import DirectoryNotOurs, check, is_ours
+from meshkit.process.own_directory import DirectoryNotOurs, check, is_ours
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what is another user's")
 OTHER = 54_321

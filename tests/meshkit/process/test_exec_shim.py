@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 
 
 def run(command: list[str], **options: str) -> subprocess.CompletedProcess[str]:

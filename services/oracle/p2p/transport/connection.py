@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from meshkit.clock import Clock
 from services.oracle.p2p.errors import FrameRefused, P2pError
-from services.oracle.p2p.frames import Frame, FrameParser, FrameType, stream_id
-from services.oracle.p2p.limits import TokenBucket
-from services.oracle.p2p.streams import Stream
-from services.oracle.p2p.tls import TlsStream
+from services.oracle.p2p.transport.frames import Frame, FrameParser, FrameType, stream_id
+from services.oracle.p2p.transport.limits import TokenBucket
+from services.oracle.p2p.transport.streams import Stream
+from services.oracle.p2p.transport.tls import TlsStream
 
 _MAX_CONTROL_FRAMES = 4_000
 _MAX_STREAMS = 2_000

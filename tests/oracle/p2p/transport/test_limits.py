@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.oracle.p2p.limits import StreamLimits, TokenBucket, connection_limits
+from services.oracle.p2p.transport.limits import StreamLimits, TokenBucket, connection_limits
 
 
 def test_bucket() -> None:

@@ -10,7 +10,7 @@ import grpc.aio
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from meshkit.server import MESSAGE_LIMIT_BYTES
+from meshkit.rpc.server import MESSAGE_LIMIT_BYTES
 
 DEFAULT_TIMEOUT_S = 10.0
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from meshkit import ports
-from meshkit.ports import PortInUse, binding, check, holder
+from meshkit.process import ports
+from meshkit.process.ports import PortInUse, binding, check, holder
 
 
 @pytest.fixture(name="taken", params=["127.0.0.1", "0.0.0.0"])

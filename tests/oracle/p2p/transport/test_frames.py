@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.oracle.p2p.errors import FrameRefused
-from services.oracle.p2p.frames import Frame, FrameParser, FrameType
+from services.oracle.p2p.transport.frames import Frame, FrameParser, FrameType
 
 KNOWN, UNKNOWN = b"\1" * 32, b"\2" * 32
 LIMIT = 100

@@ -7,7 +7,7 @@ import pytest
 
 _HASHES = """
 import asyncio, hashlib, os
-from meshkit.runtime import run
+from meshkit.process.runtime import run
 
 def resident_mb():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
