@@ -10,6 +10,8 @@ from tests.image.mesh import FEEDS, SECRETS, Mesh, identities
 from tests.image.podman import Container, wait_until
 from tests.image.report import note
 
+pytestmark = pytest.mark.image
+
 GRACE_S = 20
 LONGRUNS = (
     "price-aggregator",
