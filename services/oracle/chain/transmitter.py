@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from chainlink.contract import aggregator
-from services.oracle.chain.account import Account
 from services.oracle.chain.answer_bounds import AnswerBounds
 from services.oracle.chain.errors import Superseded
+from services.oracle.chain.transactions.account import Account
 from services.oracle.ocr.report import decode_report, median
 
 

@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed, RpcRefused, RpcUnavailable
-from services.oracle.chain.account import Account
 from services.oracle.chain.answer_bounds import AnswerBounds
 from services.oracle.chain.errors import AnswerOutOfBounds
+from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.ocr.report import AttributedObservation, encode_report
 from tests.oracle.anvil import Aggregator, Anvil

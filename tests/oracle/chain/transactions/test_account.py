@@ -12,9 +12,9 @@ from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcUnavailable
 from chainlink.rpc.transaction import UnsignedTransaction
 from meshkit.clock import ManualClock, SystemClock
-from services.oracle.chain.account import Account
 from services.oracle.chain.errors import Superseded, Unfunded
 from services.oracle.chain.heads import HeadTracker
+from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.store.transactions import TransactionState, TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
