@@ -48,6 +48,10 @@ class Health:
             ]
         broken = [active.job.label for active in self._spawner.all() if active.task is None or active.task.done()]
         checks.append(Check("JobSpawner", f"not running: {', '.join(broken)}" if broken else ""))
+        pinned = [
+            f"{active.job.label}: {active.status.pinned}" for active in self._spawner.all() if active.status.pinned
+        ]
+        checks.append(Check("ContractAnswers", "; ".join(pinned)))
         for check in checks:
             self._gauge.labels(check.name).set(check.passing)
         return sorted(checks, key=lambda check: check.name)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.oracle.chain.flight import Attempt, Flight, Mined
-from services.oracle.chain.gas import Fees
+from services.oracle.chain.transactions.flight import Attempt, Flight, Mined
+from services.oracle.chain.transactions.gas import Fees
 from services.oracle.store.database import Database
 
 TransactionState = Literal["confirmed", "reverted", "lost"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from chainlink.rpc.client import Submission
 from chainlink.rpc.errors import RpcRefused
-from services.oracle.chain.flight import (
+from services.oracle.chain.settings import GasEstimatorSettings
+from services.oracle.chain.transactions.flight import (
     Afterlife,
     Attempt,
     Flight,
@@ -27,8 +28,7 @@ from services.oracle.chain.flight import (
     turn,
     wanted,
 )
-from services.oracle.chain.gas import Fees, Floor, Market, bumped
-from services.oracle.chain.settings import GasEstimatorSettings
+from services.oracle.chain.transactions.gas import Fees, Floor, Market, bumped
 
 THRESHOLD, RESEND_S = 3, 60.0
 NONCES = st.sets(st.integers(0, 30))

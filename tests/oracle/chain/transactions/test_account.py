@@ -11,10 +11,10 @@ from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcUnavailable
 from chainlink.rpc.transaction import UnsignedTransaction
-from meshkit.clock import SystemClock
-from services.oracle.chain.account import Account
+from meshkit.clock import ManualClock, SystemClock
 from services.oracle.chain.errors import Superseded, Unfunded
 from services.oracle.chain.heads import HeadTracker
+from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.store.transactions import TransactionState, TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
@@ -37,7 +37,7 @@ async def mine(anvil: Anvil, heads: HeadTracker, blocks: int = 1, base_fee_wei: 
 
 
 async def mine_until(
-    end: asyncio.Future[TransactionState], anvil: Anvil, heads: HeadTracker, base_fee_wei: int
+    end: asyncio.Future[TransactionState], anvil: Anvil, heads: HeadTracker, base_fee_wei: int | None = None
 ) -> None:
     """Make block after block until a transaction has ended, so slowly that the node can follow."""
     while not end.done():
@@ -208,17 +208,43 @@ async def steal(anvil: Anvil, key: EvmKey, nonce: int) -> None:
     await anvil.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
 
 
-async def test_a_nonce_that_others_took(anvil: Anvil, heads: HeadTracker, key: EvmKey, account: Account) -> None:
-    """A nonce that a stranger with the same key took is passed over; the report is sent under the next, once."""
+class PausingClock(ManualClock):
+    """A clock that stands still, and counts who waits for it: an account does so after each look at the chain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses += 1
+        await super().sleep(seconds)
+
+
+@pytest.mark.parametrize("was_seen", [False, True])
+async def test_a_nonce_that_others_took(
+    anvil: Anvil, heads: HeadTracker, key: EvmKey, transactions: TransactionStore, was_seen: bool
+) -> None:
+    """
+    A nonce that a stranger with the same key took is passed over; the report is sent under the next, once.
+
+    If the account looked at the chain since, it knows; else the chain's refusal tells it.
+    """
+    clock = PausingClock()
+    account = Account(key, anvil.rpc, heads, settings_with(), transactions, clock)
     await hold_back(anvil)
     await account.send(SINK, b"first", 100_000)
+    await until(lambda: clock.pauses == 1, "the account has looked at the chain")
     await steal(anvil, key, 1)
+    if was_seen:
+        clock.advance(1)
+        await until(lambda: clock.pauses == 2, "the account has looked again")
     end = await account.send(SINK, b"second", 100_000)
-    await mine(anvil, heads)
+    await mine_until(end, anvil, heads)
 
     assert "confirmed" == await end
     assert 3 == await nonce_of(anvil, account.address)
-    assert 1 == account.counters["nonce_taken"]
+    assert (not was_seen) == account.counters["nonce_taken"]
+    await account.close()
 
 
 async def test_a_stranger_that_vanished(anvil: Anvil, heads: HeadTracker, key: EvmKey, account: Account) -> None:

@@ -16,14 +16,14 @@ from chainlink.rpc.transaction import UnsignedTransaction, transaction_hash
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.errors import Unfunded
-from services.oracle.chain.flight import Attempt, Flight, Verdict, judge, told_nonce
-from services.oracle.chain.gas import Fees
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.market import PriceSource
-from services.oracle.chain.nonces import Nonces
-from services.oracle.chain.pricing import Pricing
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.chain.transaction_follower import TransactionFollower, UnderWay
+from services.oracle.chain.transactions.flight import Attempt, Flight, Verdict, judge, told_nonce
+from services.oracle.chain.transactions.follower import TransactionFollower, UnderWay
+from services.oracle.chain.transactions.gas import Fees
+from services.oracle.chain.transactions.market import PriceSource
+from services.oracle.chain.transactions.nonces import Nonces
+from services.oracle.chain.transactions.pricing import Pricing
 from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)

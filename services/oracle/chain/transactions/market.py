@@ -4,9 +4,9 @@ from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import ChainError, Malformed, RpcUnavailable
 from meshkit import log
-from services.oracle.chain.gas import FIXED_PRICE, Market
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.settings import GasEstimatorSettings
+from services.oracle.chain.transactions.gas import FIXED_PRICE, Market
 
 _log = log.get_logger(__name__)
 _BY_SUGGESTION = ("SuggestedPrice", "L2Suggested", "Arbitrum")

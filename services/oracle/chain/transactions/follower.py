@@ -16,7 +16,9 @@ from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit import log
 from meshkit.clock import Clock
-from services.oracle.chain.flight import (
+from services.oracle.chain.heads import HeadTracker
+from services.oracle.chain.settings import EvmSettings
+from services.oracle.chain.transactions.flight import (
     Afterlife,
     Flight,
     Mined,
@@ -29,11 +31,9 @@ from services.oracle.chain.flight import (
     judge,
     turn,
 )
-from services.oracle.chain.gas import Fees
-from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.nonces import Nonces
-from services.oracle.chain.pricing import Pricing
-from services.oracle.chain.settings import EvmSettings
+from services.oracle.chain.transactions.gas import Fees
+from services.oracle.chain.transactions.nonces import Nonces
+from services.oracle.chain.transactions.pricing import Pricing
 from services.oracle.errors import DatabaseUnavailable
 from services.oracle.store.transactions import TransactionState, TransactionStore
 

@@ -4,10 +4,10 @@ from chainlink.rpc.client import Submission
 from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit import log
 from meshkit.clock import Clock
-from services.oracle.chain.flight import wanted
-from services.oracle.chain.gas import Fees, Floor, bumped, first_fees, lifted, multiplied
-from services.oracle.chain.market import PriceSource
 from services.oracle.chain.settings import GasEstimatorSettings
+from services.oracle.chain.transactions.flight import wanted
+from services.oracle.chain.transactions.gas import Fees, Floor, bumped, first_fees, lifted, multiplied
+from services.oracle.chain.transactions.market import PriceSource
 
 _log = log.get_logger(__name__)
 # A pool's least price is configured there and may be lowered; after that time a refusal has to teach it again.

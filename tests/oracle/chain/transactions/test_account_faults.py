@@ -12,9 +12,9 @@ from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcRefused
 from meshkit.clock import SystemClock
-from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.settings import EvmSettings
+from services.oracle.chain.transactions.account import Account
 from services.oracle.store.transactions import TransactionStore
 from tests.chainlink.rpc.misbehaving import (
     LaggingNode,

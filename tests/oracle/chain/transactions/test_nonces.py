@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.oracle.chain.nonces import Nonces
+from services.oracle.chain.transactions.nonces import Nonces
 
 COUNTS = st.integers(0, 40)
 
