@@ -23,34 +23,45 @@ from meshkit.configuration.aggregator import MetricsPush
 from meshkit.errors import InvalidInput, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE
+from meshkit.resolver import HostResolver
+from meshkit.retry_after import SHORTEST_MS, bounded_ms, retry_after_ms
 
 ATTEMPTS: Final = 3
 FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 2.0
+# After too many requests, where the receiver does not say how long to wait: longer with each in a row.
+FIRST_SILENCE_MS: Final = 5_000
+LONGEST_SILENCE_MS: Final = 600_000
+TOO_MANY: Final = 429
 TTL_LABEL: Final = "ttl"
 _LABEL_NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 Render: TypeAlias = Callable[[Mapping[str, str]], Awaitable[bytes]]
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class PushRefused(Unavailable):
-    """Say that the receiver did not take the metrics; `answered` is its HTTP status, 0 if there was no answer."""
+    """
+    Say that the receiver did not take the metrics; `answered` is its HTTP status, 0 if there was no answer.
+
+    `asked_wait_ms` is how long it asks to wait, None if it does not say.
+    """
 
     reason = "PUSH_REFUSED"
 
-    def __init__(self, answered: int, detail: str) -> None:
+    def __init__(self, answered: int, detail: str, asked_wait_ms: int | None = None) -> None:
         super().__init__(
             f"the receiver answered HTTP {answered}" if answered else f"the receiver was not reached: {detail}"
         )
         self.answered = answered
+        self.asked_wait_ms = asked_wait_ms
 
     @property
     def worth_a_retry(self) -> bool:
-        """Tell whether the same push may be taken later: no answer, too many requests, or a fault of the receiver."""
-        return self.answered in (0, 408, 429) or self.answered >= 500
+        """Tell whether the same push may be taken in a moment: no answer, or a fault of the receiver without a wait."""
+        return self.asked_wait_ms is None and (self.answered in (0, 408) or self.answered >= 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,8 @@ class Pusher:
         self._session: aiohttp.ClientSession | None = None
         self.last_success_ms = 0
         self.failures = 0
+        self._silent_until = float("-inf")
+        self._refused_in_row = 0
 
     async def __aenter__(self) -> Self:
         headers = {**self._config.headers, "Content-Type": CONTENT_TYPE}
@@ -136,9 +149,12 @@ class Pusher:
         self._session = aiohttp.ClientSession(
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000),
+            connector=aiohttp.TCPConnector(resolver=HostResolver()),
         )
         if self._config.in_clear:
-            log.warning("push_in_clear", url=self._config.url, advice="use https: credentials leave this host in clear")
+            _log.warning(
+                "push_in_clear", url=self._config.url, advice="use https: credentials leave this host in clear"
+            )
         return self
 
     async def __aexit__(
@@ -148,8 +164,15 @@ class Pusher:
             await self._session.close()
 
     async def push(self) -> int:
-        """Measure and send once, after any push under way; return the samples sent; raise PushRefused."""
+        """
+        Measure and send once, after any push under way; return the samples sent; raise PushRefused.
+
+        While the receiver has asked for silence nothing is sent, and that is a refusal as well.
+        """
         async with self._lock:
+            left_s = self._silent_until - self._clock.monotonic()
+            if left_s > 0:
+                raise PushRefused(TOO_MANY, "it asked us to wait", int(left_s * 1000) + 1)
             body = await self._render(self._config.labels)
             try:
                 async for attempt in AsyncRetrying(
@@ -161,9 +184,11 @@ class Pusher:
                 ):
                     with attempt:
                         await self._send(body)
-            except PushRefused:
+            except PushRefused as error:
                 self.failures += 1
+                self._heed(error)
                 raise
+            self._refused_in_row = 0
             self.last_success_ms = self._clock.time_ms()
             return sum(not line.startswith(b"#") for line in body.splitlines())
 
@@ -176,15 +201,25 @@ class Pusher:
             try:
                 await self.push()
                 if failing:
-                    log.info("push_recovered")
+                    _log.info("push_recovered")
                 failing = False
             except PushRefused as error:
                 # The first failure of a series is news; the others matter only to who looks closely.
-                report = log.debug if failing else log.warning
+                report = _log.debug if failing else _log.warning
                 report("push_failed", error=str(error), failures=self.failures)
                 failing = True
-            spent_s = self._clock.monotonic() - begun_s
-            await self._clock.sleep(interval_s - spent_s % interval_s)
+            now = self._clock.monotonic()
+            wait_s = interval_s - (now - begun_s) % interval_s
+            await self._clock.sleep(max(wait_s, self._silent_until - now))
+
+    def _heed(self, error: PushRefused) -> None:
+        """Be silent for as long as the receiver asks, within bounds."""
+        if error.answered != TOO_MANY and error.asked_wait_ms is None:
+            return
+        usual_ms = FIRST_SILENCE_MS * 2 ** min(self._refused_in_row, 16)
+        self._refused_in_row += 1
+        wait_ms = min(max(bounded_ms(error.asked_wait_ms, usual_ms), SHORTEST_MS), LONGEST_SILENCE_MS)
+        self._silent_until = self._clock.monotonic() + wait_ms / 1000
 
     async def _send(self, body: bytes) -> None:
         if self._session is None:
@@ -195,6 +230,7 @@ class Pusher:
                 self._config.method, self._config.url, params=query, data=body, allow_redirects=False
             ) as response:
                 if not 200 <= response.status < 300:
-                    raise PushRefused(response.status, response.reason or "")
+                    asked_ms = retry_after_ms(response.headers, self._clock.time_ms())
+                    raise PushRefused(response.status, response.reason or "", asked_ms)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise PushRefused(0, str(error) or type(error).__name__) from error

@@ -29,9 +29,10 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Take pushes; answers the given statuses in turn and 204 after them."""
+    """Take pushes; answers the given statuses in turn and 204 after them, each with these headers."""
 
     statuses: list[int] = field(default_factory=list)
+    answer_headers: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
@@ -60,7 +61,8 @@ class Receiver:
             self.arrived.set()
             if self.hold is not None:
                 await self.hold.wait()
-            return web.Response(status=self.statuses.pop(0) if self.statuses else 204, headers={"Location": "/push"})
+            status = self.statuses.pop(0) if self.statuses else 204
+            return web.Response(status=status, headers={"Location": "/push", **self.answer_headers})
         finally:
             self.under_way -= 1
 

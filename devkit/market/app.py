@@ -1,6 +1,7 @@
 """The HTTP application: each dialect below its own prefix, the reference prices, health, and the control of faults."""
 
 from decimal import Context, Decimal
+from email.utils import formatdate
 from typing import Final
 
 import orjson
@@ -72,6 +73,7 @@ class MarketApp:
                 return _replacement(fault)
             refusal = None if connects else dialect.refusal(request)
             response = await handler(request) if refusal is None else refusal
+            response.headers["Date"] = formatdate(self._clock.time_ms() / 1000, usegmt=True)
             if fault.malformed and isinstance(response, web.Response) and isinstance(response.body, bytes):
                 response.body = response.body[: len(response.body) // 2]
             return response

@@ -11,16 +11,18 @@ from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.paths import RunDir
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import AggregatorConfig, read_market_data
 from services.aggregator.engine.chain_references import ChainReferences
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.market_data import FEED as MARKET_CAP_FEED
+from services.aggregator.engine.market_data import PAIR as MARKET_CAP_PAIR
 from services.aggregator.engine.market_data import MarketData
 from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
 from services.aggregator.sources import client, factory
+from services.aggregator.sources.markets import markets_of
 from services.aggregator.streams.catalog import open_streams
 from services.aggregator.web import server as http_server
 from services.aggregator.web.routes import HttpApi
@@ -39,8 +41,8 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         _log.warning("feed_without_source", feed=MARKET_CAP_FEED)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(client.open_session())
-        streams = open_streams(session, settings.streams, clock, metrics)
         sources = factory.open_sources(session, settings.sources.values(), clock)
+        streams = open_streams(session, settings.streams, clock, metrics, markets_of(sources))
         engine = Engine(settings, sources, clock, metrics, streams)
         stack.push_async_callback(engine.close)
         market = MarketData(session, figures, clock, metrics)
@@ -56,7 +58,7 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
             clock,
             wait_s=settings.reference_wait_ms / 1000,
             but=settings.reference_prices,
-            refer=engine.refer,
+            refer=lambda pair, price: market.refer(price) if pair == MARKET_CAP_PAIR else engine.refer(pair, price),
             hold=engine.wait_for_references,
         )
         stack.push_async_callback(references.close)

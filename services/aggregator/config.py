@@ -147,8 +147,7 @@ def read(configuration: Configuration) -> AggregatorConfig:
     """Return the aggregator's view of a configuration; raises UnknownFeed for a feed that is not known."""
     given = configuration.solution.price_aggregator_config
     rules = configuration.solution.mesh.aggregator
-    vain = dict(set_without_effect(given, "solution.priceAggregatorConfig"))
-    if vain := vain | dict(set_without_effect(rules, "solution.mesh.aggregator")):
+    if vain := dict(set_without_effect(given, "solution.priceAggregatorConfig")):
         _log.warning("settings_without_effect", settings=vain)
     # The market's capitalisation is no pair: /market-data/global answers it.
     priced = {(feed.base, feed.quote): feed.sources for feed in feeds.load().values() if feed.kind != "market_cap"}

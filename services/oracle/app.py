@@ -22,7 +22,7 @@ from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition
 from meshkit.metrics import Registry
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.oracle import node_metrics
 from services.oracle.background_tasks import BackgroundTasks, background_tasks
 from services.oracle.chain.evm_chain import EvmChain

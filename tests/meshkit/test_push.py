@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from meshkit.clock import ManualClock, SystemClock
 from meshkit.configuration.aggregator import MetricsPush
 from meshkit.errors import InvalidInput
-from meshkit.push import PushConfig, Pusher, PushRefused, read
+from meshkit.push import LONGEST_SILENCE_MS, PushConfig, Pusher, PushRefused, read
 from tests.receiver import Receiver, self_signed
 
 
@@ -81,8 +81,8 @@ async def test_importers_get_a_post_without_ttl() -> None:
 
 
 async def test_fault_of_the_receiver_is_retried() -> None:
-    """503 and 429 are tried again with growing waits until the push is taken."""
-    receiver, clock = Receiver(statuses=[503, 429]), NoWait()
+    """A fault is tried again with growing waits until the push is taken."""
+    receiver, clock = Receiver(statuses=[503, 500]), NoWait()
     async with served(receiver) as url, Pusher(config(url), render, clock) as pusher:
         await pusher.push()
 
@@ -239,3 +239,65 @@ def test_credentials_in_clear_are_noticed(url: str, expected: bool) -> None:
 
     assert push is not None
     assert push.in_clear is expected
+
+
+class PassingClock(NoWait):
+    """A clock on which waits are over at once, and have taken their time, until it stands still at a moment."""
+
+    def __init__(self, stands_at_s: float = float("inf")) -> None:
+        super().__init__()
+        self.passed_s = 0.0
+        self.stands = asyncio.Event()
+        self._stands_at_s = stands_at_s
+
+    def monotonic(self) -> float:
+        """Return the time that was waited."""
+        return self.passed_s
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass."""
+        await super().sleep(seconds)
+        if self.passed_s + seconds > self._stands_at_s:
+            self.stands.set()
+            await asyncio.Event().wait()
+        self.passed_s += seconds
+
+
+async def pushes_within(receiver: Receiver, seconds: float) -> int:
+    """Return how many requests reached a receiver in so many seconds of pushing."""
+    clock = PassingClock(seconds)
+    async with served(receiver) as url, Pusher(config(url), render, clock) as pusher:
+        task = asyncio.create_task(pusher.run())
+        await clock.stands.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return len(receiver.received)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}, {"Retry-After": "Thu, 01 Jan 1970 00:00:01 GMT"}])
+async def test_too_many_requests_is_no_reason_for_more(headers: dict[str, str]) -> None:
+    """A receiver that wants less gets less: a request now and then, also if it asks for no time at all."""
+    receiver = Receiver(statuses=[429] * 1_000, answer_headers=headers)
+
+    assert 6 >= await pushes_within(receiver, 120)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_wait_that_the_receiver_asks_for_is_kept(status: int) -> None:
+    """Nothing is sent before it is over, by the schedule or by hand, and afterwards everything is as before."""
+    receiver, clock = Receiver(statuses=[status], answer_headers={"Retry-After": "30"}), PassingClock()
+    async with served(receiver) as url, Pusher(config(url), render, clock) as pusher:
+        for _ in range(5):
+            with pytest.raises(PushRefused):
+                await pusher.push()
+        assert (1, 1) == (len(receiver.received), pusher.failures)
+        clock.passed_s += 31
+
+        assert 2 == await pusher.push()
+
+
+async def test_no_wait_is_for_ever() -> None:
+    """A receiver that asks for a year is asked again after ten minutes."""
+    receiver = Receiver(statuses=[429], answer_headers={"Retry-After": "31536000"})
+
+    assert 2 <= await pushes_within(receiver, LONGEST_SILENCE_MS / 1000 + 5)

@@ -142,8 +142,8 @@ class FeedQuotes:
         """Make a feed's quote anew, as one of its sources said something else."""
         result = self._made(feed)
         # Too few prices while the other sources are still asked is no news, but that they disagree withdraws a quote.
-        is_refused = isinstance(result, SourcesDisagree | PriceUnconfirmed) and isinstance(self.fresh(feed), Quote)
-        if isinstance(result, Quote) or is_refused:
+        is_refused = isinstance(result, SourcesDisagree | PriceUnconfirmed)
+        if isinstance(result, Quote) or (is_refused and self._current.get(feed) is not None):
             self.put(feed, result)
 
     def withdraw_expired(self) -> float | None:

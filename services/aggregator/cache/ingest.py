@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from meshkit.clock import Clock
+from meshkit.errors import Internal
 from meshkit.log import get_logger
 from services.aggregator.cache.feed_quotes import FeedQuotes
 from services.aggregator.cache.pair_registry import PairRegistry
@@ -21,7 +22,7 @@ from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import SourceOutcome, SourceQuote
+from services.aggregator.prices.quote import SourceOutcome, SourceQuote, Tick
 from services.aggregator.sources.source import TickOutcome
 
 _log = get_logger(__name__)
@@ -83,7 +84,12 @@ class PriceIngest:
         entry = self._registry.get(source, pair)
         if entry is None:
             return
+        fetcher.look_at_markets()
         received_at, received_ms = self._clock.monotonic(), self._clock.time_ms()
+        if isinstance(tick, Tick) and tick.received_ms is not None:
+            # It has waited for its turn since.
+            waited_ms = max(received_ms - tick.received_ms, 0)
+            received_at, received_ms = received_at - waited_ms / 1000, received_ms - waited_ms
         outcome = self._outcome(source, pair, tick, received_ms, received_at)
         # Most feeds have a price of each of their sources in a turn, and are made of them once.
         if isinstance(outcome, SourceQuote):
@@ -104,14 +110,19 @@ class PriceIngest:
     def _outcome(
         self, source: str, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float
     ) -> SourceOutcome:
-        return self._acceptances[source].outcome(
-            pair,
-            tick,
-            received_ms=received_ms,
-            received_at=received_at,
-            is_alone=self._feed_quotes.is_alone(source, pair),
-            standing=self._feed_quotes.standing,
-        )
+        try:
+            return self._acceptances[source].outcome(
+                pair,
+                tick,
+                received_ms=received_ms,
+                received_at=received_at,
+                is_alone=self._feed_quotes.is_alone(source, pair),
+                standing=self._feed_quotes.standing,
+            )
+        except Exception as error:
+            # A defect that one price brings to light must cost no other price of the answer.
+            _log.exception("price_crashed", source=source, pair=str(pair))
+            return Internal(f"{source}: the price of {pair} could not be judged: {type(error).__name__}")
 
     def _keep(self, fetcher: SourceFetcher, pair: Pair, outcome: SourceOutcome, received_at: float) -> Iterable[Pair]:
         """Put an accepted price into the cache, have the pair fetched again, and return the feeds to be renewed."""

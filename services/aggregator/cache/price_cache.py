@@ -56,7 +56,7 @@ class PriceCache:
         self.quotes = QuoteCache(clock, 2 * config.most_pairs)
         self.current = CurrentQuotes(clock)
         guard = SourceGuard(clock, lambda source, pair: config.limits(next(iter(self.feeds.users(source, pair)), pair)))
-        acceptances = {each.name: Acceptance(each, config, guard, metrics) for each in declared}
+        acceptances = {each.name: Acceptance(each, config, guard, clock, metrics) for each in declared}
         self.beliefs = FeedBeliefs(config, declared, self.feeds, clock, metrics, cached=self.quotes, guard=guard)
         self.feed_quotes = FeedQuotes(
             self.feeds,

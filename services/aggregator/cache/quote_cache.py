@@ -31,8 +31,8 @@ class QuoteCache:
         the exchange's clock: a REST answer may lag behind the stream. An answer without a time may be that much old.
         """
         present = self.get(quote.source, quote.pair)
-        time_ms = quote.exchange_time_ms or quote.received_ms - UNTIMED_LAG_MS
-        if present is not None and (present.exchange_time_ms or 0) > time_ms:
+        time_ms = quote.observed_ms - (UNTIMED_LAG_MS if quote.exchange_time_ms is None else 0)
+        if present is not None and present.exchange_time_ms is not None and present.observed_ms > time_ms:
             return present
         self._quotes[quote.source, quote.pair] = quote
         return quote

@@ -150,7 +150,7 @@ class EngineStatus:
             return SourceStatus(name)
         caller, now = fetcher.caller, self._clock.monotonic()
         stream = self._streams.state(name)
-        silent_s = caller.silent_until - now
+        silent_s = caller.silence.until - now
         return SourceStatus(
             name=name,
             enabled=True,

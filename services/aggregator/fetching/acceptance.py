@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+from cachetools import TLRUCache
+
+from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
@@ -12,6 +15,8 @@ from services.aggregator.prices.quote import SourceOutcome, SourceQuote
 from services.aggregator.prices.validate import accept
 from services.aggregator.sources.source import Declaration, TickOutcome
 
+_MOST_PAIRS = 10_000
+
 
 class Acceptance:
     """
@@ -21,13 +26,21 @@ class Acceptance:
         guard: What remembers the prices that were accepted last, of all sources.
     """
 
-    def __init__(self, declared: Declaration, config: AggregatorConfig, guard: SourceGuard, metrics: Registry) -> None:
+    def __init__(
+        self, declared: Declaration, config: AggregatorConfig, guard: SourceGuard, clock: Clock, metrics: Registry
+    ) -> None:
         self._source = declared.name
         self._settings = config.sources[declared.config_key]
-        self._max_age_ms = self._settings.max_age_ms or declared.max_age_ms
+        self._declared = declared
         self._config = config
         self._guard = guard
         self._refused = metrics.counter("refused_prices_total")
+        # An older time than that of a price served before is no news, for as long as the time would be accepted.
+        self._served: TLRUCache[Pair, SourceQuote] = TLRUCache(
+            _MOST_PAIRS,
+            lambda pair, _quote, now: now + self._max_age_ms(pair) / 1000,
+            timer=clock.monotonic,
+        )
 
     def outcome(
         self,
@@ -64,10 +77,25 @@ class Acceptance:
                 received_ms=received_ms,
                 received_at=received_at,
                 ttl_ms=self._config.ttl_ms(self._settings.name, pair),
-                max_age_ms=self._max_age_ms,
+                max_age_ms=self._max_age_ms(pair),
+                after_ms=self._served_ms(pair, received_at),
             )
             self._guard.check(quote, is_alone=is_alone, standing=lambda: standing(quote))
         except PriceRefused as refused:
             self._refused.labels(self._source, refused.rule).inc()
             return refused
+        self._note_served(quote)
         return quote
+
+    def _max_age_ms(self, pair: Pair) -> int:
+        return self._settings.max_age_ms or self._declared.max_age_of(pair)
+
+    def _served_ms(self, pair: Pair, now: float) -> int | None:
+        """Return when the last price was observed; None while it is fresh, as then the cache keeps the later one."""
+        last = self._served.get(pair)
+        return None if last is None or last.expires_at > now else last.observed_ms
+
+    def _note_served(self, quote: SourceQuote) -> None:
+        last = self._served.get(quote.pair)
+        if quote.exchange_time_ms is not None and (last is None or quote.observed_ms >= last.observed_ms):
+            self._served[quote.pair] = quote

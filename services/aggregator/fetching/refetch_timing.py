@@ -1,10 +1,12 @@
 """When a pair is fetched again: shortly before its price expires, or some time after a failure."""
 
 from meshkit.errors import MeshError, RateLimited
-from services.aggregator.prices.errors import PriceRefused, UnknownPair
+from services.aggregator.prices.errors import MarketHalted, PriceRefused, UnknownPair
 
 # An unknown pair may be listed some day; a fault may be over in a moment.
 UNKNOWN_RETRY_S = 60.0
+# What halts a market takes its time, and its status is looked at more often than that.
+HALTED_RETRY_S = 30.0
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 5.0
 # A leap that other sources follow is seen so soon after them; one that none follows is asked for less often then.
@@ -32,6 +34,8 @@ def retry_delay_s(error: MeshError, count: int, longest_s: float = LONGEST_RETRY
         return error.retry_after_ms / 1000
     if isinstance(error, UnknownPair):
         return UNKNOWN_RETRY_S
+    if isinstance(error, MarketHalted):
+        return HALTED_RETRY_S
     delay_s = min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), longest_s)
     if isinstance(error, PriceRefused) and error.is_doubt:
         return max(CONFIRMATION_GAP_S, delay_s) if count > _CONFIRMING_TRIES else CONFIRMATION_GAP_S

@@ -15,7 +15,8 @@ from services.aggregator.fetching.circuit_breaker import CircuitBreaker, Circuit
 from services.aggregator.fetching.deadline import before
 from services.aggregator.fetching.queue import CallQueue
 from services.aggregator.fetching.retry import repeated
-from services.aggregator.prices.errors import SourceRateLimited, SourceTimeout, UnknownPair
+from services.aggregator.fetching.silence import Silence
+from services.aggregator.prices.errors import AccessRefused, SourceRateLimited, SourceTimeout, UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import RateLimiter, Source, TickOutcome
@@ -54,8 +55,9 @@ class SourceCaller:
             self.name, clock, rate=settings.rps, max_concurrent=min(settings.max_concurrent, declared.max_concurrent)
         )
         self.circuit = CircuitBreaker(min(max(settings.ttl_ms / 2000, SHORTEST_LONGEST_OPEN_S), LONGEST_OPEN_S))
-        self.silent_until = float("-inf")
+        self.silence = Silence(self.name)
         self.slowest_s = 0.0
+        self._told: str | None = None
         self._source = source
         self._settings = settings
         self._clock = clock
@@ -104,7 +106,13 @@ class SourceCaller:
             # An answer of whatever kind shows that the source is there.
             self.circuit.succeeded()
             if isinstance(error, SourceRateLimited):
-                self.silent_until = self._clock.monotonic() + error.retry_after_ms / 1000
+                self.silence.limited(self._clock.monotonic(), error)
+            self._note(error)
+            raise
+        except AccessRefused as error:
+            # It is there as well, and asking again soon is in vain.
+            self.circuit.succeeded()
+            self.silence.refused(self._clock.monotonic(), error)
             self._note(error)
             raise
         except MeshError as error:
@@ -121,6 +129,7 @@ class SourceCaller:
             self._seconds.observe(seconds)
             self.slowest_s = max(seconds, 0.9 * self.slowest_s)
         self.circuit.succeeded()
+        self.silence.ended()
         self._note(None)
         return ticks
 
@@ -141,17 +150,19 @@ class SourceCaller:
         self._check_silence()
 
     def _check_silence(self) -> None:
-        left_s = self.silent_until - self._clock.monotonic()
-        if left_s > 0:
-            raise SourceRateLimited(self.name, int(left_s * 1000) + 1)
+        if (error := self.silence.error(self._clock.monotonic())) is not None:
+            raise error
 
     def _note(self, error: MeshError | None) -> None:
-        was_available = self.health.available
         self.health.available = error is None
         self.health.last_error = "" if error is None else str(error)
         self._availability.set(int(error is None))
         self._requests.labels(self.name, "success" if error is None else "error").inc()
         if error is None:
             self.health.last_success_ms = self._clock.time_ms()
-        if was_available != (error is None):
-            _log.info("source_availability", source=self.name, available=error is None, error=self.health.last_error)
+        reason = "" if error is None else error.reason
+        if reason != self._told:
+            # One line from the first call on for each way in which it goes, however often it is asked.
+            report = _log.info if error is None else _log.warning
+            report("source_availability", source=self.name, available=error is None, error=self.health.last_error)
+        self._told = reason

@@ -19,12 +19,15 @@ from services.aggregator.fetching.single_flight import PendingFetch, SingleFligh
 from services.aggregator.fetching.source_caller import SourceCaller
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote
+from services.aggregator.sources.markets import markets_of
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import Source, TickOutcome
 
 _log = get_logger(__name__)
 
 WINDOW_S = 0.01
+# After a look at a source's markets in vain.
+LOOK_AGAIN_S = 5.0
 # A batch has hundreds of prices; requests have their turn after so many of them, a millisecond's work or two.
 ACCEPTED_TOGETHER = 16
 
@@ -76,6 +79,9 @@ class SourceFetcher:
             max_batch=min(self.settings.max_batch, declared.max_batch),
             window_s=WINDOW_S,
         )
+        self._markets = markets_of([source]).get(self.name)
+        self._looking: asyncio.Task[None] | None = None
+        self._look_at = float("-inf")
         self._errors = metrics.counter("source_errors_total")
         self._refreshes = metrics.counter("refetch_operations_total")
         self._refresh_seconds = metrics.histogram("refetch_duration_seconds").labels(self.name)
@@ -95,6 +101,25 @@ class SourceFetcher:
 
         pending.outcome.add_done_callback(ended)
 
+    def look_at_markets(self) -> None:
+        """
+        Have the statuses of the source's markets looked at, if that is due.
+
+        While a stream brings all prices nothing else is fetched, but a halted market must be known within a minute.
+        """
+        now = self._clock.monotonic()
+        if self._markets is None or now < self._look_at or not self._markets.is_due:
+            return
+        self._look_at = now + LOOK_AGAIN_S
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        try:
+            await self.caller.fetch(())
+        except MeshError as error:
+            _log.debug("markets_not_looked_at", source=self.name, error=str(error))
+
     def settle(self, pair: Pair, outcome: SourceOutcome, now: float) -> float:
         """Remember a failure or forget the last one, and return when the pair is to be fetched again."""
         if isinstance(outcome, SourceQuote):
@@ -113,6 +138,9 @@ class SourceFetcher:
 
     async def close(self) -> None:
         """Cancel all fetches and return when they have ended."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._flight.close()
 
     async def _fetch(self, pairs: Sequence[Pair]) -> Mapping[Pair, SourceOutcome]:

@@ -18,6 +18,8 @@ from enum import StrEnum
 from services.aggregator.prices.unit_error import ratio, unit_error
 
 _MINUTE_S = 60.0
+# So many sources of one kind prove a first price against one that says the same in another unit.
+_FEWEST_OF_ONE_KIND = 3
 # What a single source said within a minute is remembered as the lowest and the highest of this many seconds.
 _SPAN_S = 5.0
 
@@ -198,7 +200,7 @@ def passed(state: State, candidate: Candidate, now: float) -> State:
 
 def _first(state: State, candidate: Candidate, limits: Limits, now: float) -> tuple[State, Ruling]:
     """Judge a price without a predecessor: peers of two kinds prove it, else it has to last."""
-    if candidate.kinds < 2 or not candidate.is_majority:
+    if not candidate.is_majority or (candidate.kinds < 2 and candidate.agreeing < _FEWEST_OF_ONE_KIND):
         for other in candidate.apart:
             if error := unit_error(candidate.price, other):
                 return replace(state, held=None), Ruling(Refusal.UNIT, error)

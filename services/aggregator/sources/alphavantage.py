@@ -10,7 +10,9 @@ from meshkit.errors import MeshError
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import Answer, SourceClient
+from services.aggregator.sources.shapes import Misshapen
 from services.aggregator.sources.source import (
     HOUR_MS,
     UNLIMITED,
@@ -22,8 +24,10 @@ from services.aggregator.sources.source import (
 )
 
 RATE = "Realtime Currency Exchange Rate"
-# Notices hold our key in clear text, so none of their text goes into errors and logs.
-NOTICES = ("Information", "Note")
+# Only in these words it says that it does not have a pair; a wrong key is told in others.
+UNKNOWN_SIGN = "invalid api call"
+KEY_SIGN = "apikey"
+PLAN_SIGNS = ("premium", "api key", "demo")
 BURST_SIGNS = ("per second", "spreading out")
 MINUTE_SIGNS = ("per minute", "call frequency")
 DAY_SIGNS = ("per day", "daily", "rate limit")
@@ -60,37 +64,47 @@ class AlphaVantageSource:
             {"function": "CURRENCY_EXCHANGE_RATE", "from_currency": pair.base, "to_currency": pair.quote},
             limiter=limiter,
         )
-        for notice in NOTICES:
-            if notice in answer.fields:
-                raise self._notice(str(answer.fields[notice]).lower())
-        if "Error Message" in answer.fields:
-            if "apikey" in str(answer.fields["Error Message"]).lower():
-                raise self._client.refused("the key is invalid or missing")
+        if RATE in answer.fields:
+            return self._tick(pair, answer)
+        # Whatever is told in the place of a rate is a refusal of some kind, under whatever name. It may hold our key in
+        # clear text, so none of its text goes into errors and logs.
+        told = " ".join(text.lower() for text in answer.fields.values() if isinstance(text, str))
+        if UNKNOWN_SIGN in told and KEY_SIGN not in told:
             return UnknownPair(pair, "alphavantage")
         if answer.status != 200:
             raise self._client.fault(f"HTTP {answer.status}")
-        return self._tick(pair, answer)
+        if told:
+            raise self._refusal(told)
+        return self._client.malformed(f"no rate of {pair}")
 
     def _tick(self, pair: Pair, answer: Answer) -> TickOutcome:
         try:
-            row = answer.fields[RATE]
-            zone = row["7. Time Zone"]
-            moment = datetime.strptime(row["6. Last Refreshed"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-            found = (row["1. From_Currency Code"], row["3. To_Currency Code"])
-            price = row["5. Exchange Rate"]
-        except (KeyError, TypeError, ValueError):
-            raise self._client.malformed(f"no rate of {pair} with its time") from None
-        if zone != "UTC" or found != pair:
-            raise self._client.malformed(f"a rate of another pair than {pair}, or in another time zone than UTC")
-        # A side that it does not have is a dash.
-        bid, ask = (side if side != "-" else None for side in (row.get("8. Bid Price"), row.get("9. Ask Price")))
-        return Tick(price, int(moment.timestamp()) * 1000, bid, ask)
+            row = shapes.record(answer.fields[RATE], RATE)
+            shapes.expect(row, "1. From_Currency Code", pair.base)
+            shapes.expect(row, "3. To_Currency Code", pair.quote)
+            shapes.expect(row, "7. Time Zone", "UTC")
+            time_ms = _time_ms(shapes.text(row, "6. Last Refreshed"))
+            bid, ask = shapes.side(row, "8. Bid Price"), shapes.side(row, "9. Ask Price")
+            return Tick(shapes.price(row, "5. Exchange Rate"), time_ms, bid, ask)
+        except Misshapen as error:
+            return self._client.malformed(f"no rate of {pair} with its time: {error}")
 
-    def _notice(self, text: str) -> MeshError:
+    def _refusal(self, told: str) -> MeshError:
+        if KEY_SIGN in told:
+            return self._client.refused("the key is invalid or missing")
         # A notice of the burst limit also praises the plans without the daily one, so the order matters.
         for signs, wait_ms in ((BURST_SIGNS, BURST_WAIT_MS), (MINUTE_SIGNS, MINUTE_WAIT_MS), (DAY_SIGNS, DAY_WAIT_MS)):
-            if any(sign in text for sign in signs):
+            if any(sign in told for sign in signs):
                 return self._client.limited(wait_ms)
-        if "premium" in text or "api key" in text or "demo" in text:
+        if any(sign in told for sign in PLAN_SIGNS):
             return self._client.refused("the key or the plan does not allow this")
+        # In words that are new to us it is a limit: to ask less is never wrong.
         return self._client.limited()
+
+
+def _time_ms(text: str) -> int:
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise Misshapen("6. Last Refreshed", text, "a time such as 2025-09-29 12:00:01") from None
+    return int(moment.timestamp()) * 1000

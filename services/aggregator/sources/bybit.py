@@ -9,19 +9,30 @@ from meshkit.errors import MeshError
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
+from services.aggregator.sources.markets import Listed, Market, Markets, pair_in, read_markets
+from services.aggregator.sources.shapes import Misshapen, Record
+from services.aggregator.sources.source import (
+    MINUTE_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    RateLimiter,
+    TickOutcome,
+)
 
+TRADING = "Trading"
 SUCCESS = 0
 # Any parameter error; only its text tells that it is the symbol.
 PARAMETER_ERROR = 10001
 UNKNOWN_SYMBOL = "not supported symbols"
-LIMITS = frozenset({10006, 10018})
-REFUSALS = frozenset({10009, 10024})
+REFUSALS = frozenset({10003, 10009, 10010, 10024})
+FAULTS = frozenset({PARAMETER_ERROR, 10000, 10002, 10016})
 # An address that asks too often gets this text with HTTP 403, as which a forbidden country comes too.
 ADDRESS_LIMIT = "access too frequent"
 ADDRESS_LIMIT_MS = 600_000
+_SPOT = "spot"
 
 
 class BybitSource:
@@ -36,16 +47,17 @@ class BybitSource:
         cool_down_ms=5_000,  # 600 requests in 5 s
         reset_header="X-Bapi-Limit-Reset-Timestamp",
         exchange_time=ExchangeTime.ANSWER,
+        max_age_ms=MINUTE_MS,
         has_stream=True,
     )
 
     def __init__(self, client: SourceClient, clock: Clock) -> None:
         self._client = client
-        self._listing = PairListing("bybit", self._load_listing, clock)
+        self.markets = Markets("bybit", self._load, clock)
 
     async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, outcomes = await self._listing.split(pairs, limiter)
+        asked, outcomes = await self.markets.split(pairs, limiter)
         if asked:
             outcomes.update(await self._tickers(asked, limiter))
         return outcomes
@@ -55,59 +67,66 @@ class BybitSource:
         parameters = {} if single is None else {"symbol": asked[single]}
         answer = await self._get("/v5/market/tickers", parameters, limiter)
         if single is not None and _is_unknown_symbol(answer):
-            self._listing.expire()
+            self.markets.expire()
             return {single: UnknownPair(single, "bybit")}
-        rows = {row.get("symbol"): row for row in self._rows(answer) if isinstance(row, dict)}
-        time_ms = answer.fields.get("time")
-        if not isinstance(time_ms, int):
-            raise self._client.malformed("an answer without a time")
-        return {pair: self._tick(name, rows.get(name), time_ms) for pair, name in asked.items()}
-
-    def _tick(self, name: str, row: Any, time_ms: int) -> TickOutcome:
+        named = shapes.by_name(self._rows(answer), "symbol")
         try:
-            # A side of the book without orders is an empty text.
-            return Tick(row["lastPrice"], time_ms, row["bid1Price"] or None, row["ask1Price"] or None)
-        except (KeyError, TypeError):
-            return self._client.malformed(f"no last trade, bid and ask of {name}")
+            time_ms = shapes.time_ms(answer.fields, "time")
+        except Misshapen as error:
+            raise self._client.malformed(f"an answer without a time: {error}") from None
+        return {pair: self._tick(name, named.get(name), time_ms) for pair, name in asked.items()}
 
-    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
-        rows = self._rows(await self._get("/v5/market/instruments-info", {}, limiter))
+    def _tick(self, name: str, found: object, time_ms: int) -> TickOutcome:
         try:
-            trading = [row for row in rows if row["status"] == "Trading"]
-            names = {Pair(row["baseCoin"], row["quoteCoin"]): row["symbol"] for row in trading}
-        except (KeyError, TypeError) as error:
-            raise self._client.malformed(f"an instrument without {error}") from None
-        if not names:
+            row = shapes.record(found, name)
+            bid, ask = shapes.side(row, "bid1Price"), shapes.side(row, "ask1Price")
+            return Tick(shapes.price(row, "lastPrice"), time_ms, bid, ask)
+        except Misshapen as error:
+            return self._client.malformed(f"no last trade, bid and ask of {name}: {error}")
+
+    async def _load(self, limiter: RateLimiter) -> Listed:
+        answer = await self._get("/v5/market/instruments-info", {}, limiter)
+        markets = read_markets(self._rows(answer), _market)
+        if not markets:
             raise self._client.malformed("no instruments")
-        return names
+        return Listed(markets, age_ms=answer.age_ms)
 
     async def _get(self, path: str, parameters: Mapping[str, str], limiter: RateLimiter) -> Answer:
-        answer = await self._client.get(path, {"category": "spot", **parameters}, limiter=limiter, reads=(403,))
+        answer = await self._client.get(path, {"category": _SPOT, **parameters}, limiter=limiter, reads=(403,))
         if answer.status == 403:
-            if ADDRESS_LIMIT in str(answer.body).lower():
+            said = answer.body if isinstance(answer.body, str) else str(answer.fields.get("retMsg"))
+            if ADDRESS_LIMIT in said.lower():
                 raise self._client.limited(answer.wait_ms or ADDRESS_LIMIT_MS)
             raise self._client.refused("HTTP 403")
         return answer
 
     def _rows(self, answer: Answer) -> Sequence[Any]:
-        code, result = answer.fields.get("retCode"), answer.fields.get("result")
+        code = answer.fields.get("retCode")
         if answer.status != 200 or (code is not None and code != SUCCESS):
-            raise self._failure(answer, code)
-        rows = result.get("list") if isinstance(result, dict) else None
-        if code is None or not isinstance(rows, list):
-            raise self._client.malformed("an answer without retCode and list")
-        return rows
+            raise self._failure(answer, shapes.hashable(code))
+        try:
+            shapes.expect(answer.fields, "retCode", SUCCESS)
+            result = shapes.record(answer.fields.get("result"), "result")
+            shapes.expect_if_told(result, category=_SPOT)
+            return shapes.rows(result.get("list"), "list")
+        except Misshapen as error:
+            raise self._client.malformed(f"an answer without retCode and list: {error}") from None
 
     def _failure(self, answer: Answer, code: object) -> MeshError:
-        if code in LIMITS:
-            return self._client.limited(answer.wait_ms)
         if code in REFUSALS:
             return self._client.refused(f"code {code}")
-        return self._client.fault(f"HTTP {answer.status}, code {code}")
+        if answer.status == 200 and code not in FAULTS:
+            # Those of too many requests (10006, 10018), and unknown ones, which are taken for such.
+            return self._client.limited(answer.wait_ms)
+        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+
+
+def _market(row: Record) -> tuple[Pair, Market]:
+    status = shapes.text(row, "status")
+    halt = "" if status == TRADING else status
+    return pair_in(row, ("baseCoin", "quoteCoin")), Market(shapes.text(row, "symbol"), halt)
 
 
 def _is_unknown_symbol(answer: Answer) -> bool:
-    return (
-        answer.fields.get("retCode") == PARAMETER_ERROR
-        and UNKNOWN_SYMBOL in str(answer.fields.get("retMsg", "")).lower()
-    )
+    told = answer.fields.get("retMsg")
+    return answer.fields.get("retCode") == PARAMETER_ERROR and isinstance(told, str) and UNKNOWN_SYMBOL in told.lower()

@@ -1,9 +1,9 @@
 """The HTTP side that all sources share: one session, JSON with exact numbers, statuses told apart."""
 
+import asyncio
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.resolver import HostResolver
+from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
 from services.aggregator.prices.errors import (
     AccessRefused,
@@ -19,15 +20,20 @@ from services.aggregator.prices.errors import (
     SourceRateLimited,
     SourceTimeout,
 )
+from services.aggregator.sources.body import read_body
 from services.aggregator.sources.source import Declaration, RateLimiter
 
 USER_AGENT = "feedmesh-aggregator"
-# The longest known answer is Binance's list of symbols with some 20 MB.
-LONGEST_BODY_BYTES = 64 * 1024 * 1024
+LONGEST_BODY_BYTES = 8 * 1024 * 1024
+# The longest known list is that of Binance's symbols with some 20 MB.
+LONGEST_LISTING_BYTES = 64 * 1024 * 1024
+# To read a longer body takes longer than others should wait for their turn.
+_LONGEST_IN_TURN_BYTES = 512 * 1024
 # The kernel's keep-alive of idle exchange connections is about a minute; ours must be shorter than theirs.
 KEEPALIVE_S = 45
 LONGEST_MESSAGE = 200
-LONGEST_COOL_DOWN_MS = 3 * 24 * 3_600_000
+# Clocks differ by seconds, so that only a Date of longer ago tells of a cache.
+DATE_TOLERANCE_MS = 10_000
 # A number above this is a time in ms since 1970, in 2001 or later; as a wait it would be 31 years.
 _LONG_AGO_MS = 1_000_000_000_000
 _LIMIT_STATUSES = frozenset({418, 429})
@@ -42,11 +48,13 @@ class Answer:
     Attributes:
         body: Its parsed JSON; its text if the source reads the status itself and it is no JSON.
         wait_ms: How long its headers ask to wait, if they do.
+        age_ms: For how long a cache before the provider had kept it, by its headers.
     """
 
     status: int
     body: object
     wait_ms: int | None = None
+    age_ms: int = 0
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -94,6 +102,7 @@ class SourceClient:
         self._timeout_ms = timeout_ms
         self._api_key = api_key
         self._proxy = proxy
+        self._reader: ThreadPoolExecutor | None = None
         self._headers: dict[str, str] = {}
         self._parameters: dict[str, str] = {}
         if (place := declaration.key) is not None and api_key is not None:
@@ -109,13 +118,14 @@ class SourceClient:
         *,
         limiter: RateLimiter,
         reads: Collection[int] = (),
+        most_bytes: int = LONGEST_BODY_BYTES,
     ) -> Answer:
         """
         Return the answer to a GET, also one of the statuses that the source `reads` itself, once `limiter` allows it.
 
         Raises SourceTimeout, SourceRateLimited (429, 418), AccessRefused (401, 403, 407, 451), ProviderFault (no
-        connection, a redirect, 5xx, a body too long), MalformedAnswer (a body that is not JSON), and as
-        `limiter` does.
+        connection, a redirect, 5xx, a body of more than `most_bytes`), MalformedAnswer (a body that is not JSON), and
+        as `limiter` does.
         """
         await limiter.acquire()
         try:
@@ -127,24 +137,32 @@ class SourceClient:
                 timeout=aiohttp.ClientTimeout(total=self._timeout_ms / 1000),
                 allow_redirects=False,
             ) as response:
-                wait = wait_ms(response.headers, self._declaration.reset_header, self._clock.time_ms())
+                now_ms = self._clock.time_ms()
+                wait = wait_ms(response.headers, self._declaration.reset_header, now_ms)
+                age = age_ms(response.headers, now_ms)
                 if response.status not in reads:
-                    self._check_status(response.status, wait)
-                body = await self._read(response)
+                    self._check_status(response, wait)
+                body = await read_body(response, most_bytes)
         except TimeoutError:
             raise SourceTimeout(self.source, self._timeout_ms) from None
         except aiohttp.ClientError as error:
             # The text of some of these holds the URL, and the URL of some sources holds the key.
             raise ProviderFault(self.source, f"request failed with {type(error).__name__}") from None
-        if response.status in reads:
-            return Answer(response.status, self._parse_or_text(body), wait)
-        if response.status != 200 and not body:
+        if body is None:
+            raise ProviderFault(self.source, f"an answer of more than {most_bytes} bytes")
+        if response.status != 200 and not body and response.status not in reads:
             raise ProviderFault(self.source, f"HTTP {response.status}")
-        return Answer(response.status, self._parse(body, response.status), wait)
+        try:
+            found = await self._parsed(body)
+        except ValueError:
+            if response.status not in reads:
+                raise self.malformed(f"HTTP {response.status} with a body that is not JSON") from None
+            found = body.decode(errors="replace")
+        return Answer(response.status, found, wait, age)
 
     def limited(self, wait_ms: int | None = None) -> SourceRateLimited:
-        """Return the error for a limit answer; without a wait of its own, for the declared cool-down."""
-        return SourceRateLimited(self.source, self._declaration.cool_down_ms if wait_ms is None else wait_ms)
+        """Return the error for a limit answer; without a wait of its own, or with none, for the declared cool-down."""
+        return SourceRateLimited(self.source, bounded_ms(wait_ms, self._declaration.cool_down_ms))
 
     def refused(self, message: str) -> AccessRefused:
         """Return the error for a refusal of our key, of our plan or of our address."""
@@ -164,57 +182,48 @@ class SourceClient:
             message = message.replace(self._api_key, "***")
         return message[:LONGEST_MESSAGE]
 
-    def _check_status(self, status: int, wait: int | None) -> None:
+    def _check_status(self, response: aiohttp.ClientResponse, wait: int | None) -> None:
+        status = response.status
         if status in _LIMIT_STATUSES:
             raise self.limited(wait)
         if status in _REFUSED_STATUSES:
             raise self.refused(f"HTTP {status}")
-        if status >= 500 or 300 <= status < 400:
+        if 300 <= status < 400:
+            # It is not followed, since our key would go with it, and whoever configures has to know where it leads.
+            raise self.fault(f"HTTP {status}, which redirects to {_place(response)}")
+        if status >= 500:
             raise ProviderFault(self.source, f"HTTP {status}")
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        chunks, size = [], 0
-        async for chunk in response.content.iter_chunked(256 * 1024):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LONGEST_BODY_BYTES:
-                raise ProviderFault(self.source, f"an answer of more than {LONGEST_BODY_BYTES} bytes")
-        return b"".join(chunks)
-
-    def _parse_or_text(self, body: bytes) -> object:
-        try:
-            return self._parse(body, 0)
-        except MalformedAnswer:
-            return body.decode(errors="replace")
-
-    def _parse(self, body: bytes, status: int) -> object:
-        try:
+    async def _parsed(self, body: bytes) -> object:
+        if len(body) <= _LONGEST_IN_TURN_BYTES:
             return exact_json.loads(body)
-        except ValueError:
-            raise self.malformed(f"HTTP {status} with a body that is not JSON") from None
+        if self._reader is None:
+            # One of its own, so that no other source waits for it.
+            self._reader = ThreadPoolExecutor(1, f"{self.source}-reader")
+        return await asyncio.get_running_loop().run_in_executor(self._reader, exact_json.loads, body)
+
+
+def _place(response: aiohttp.ClientResponse) -> str:
+    """Return where a redirect leads, without its query, which may hold our key."""
+    told = response.headers.get("Location", "")
+    return told.partition("?")[0].partition("#")[0] or "nowhere"
 
 
 def wait_ms(headers: Mapping[str, str], reset_header: str, now_ms: int) -> int | None:
     """Return the wait that Retry-After or the provider's own header (ms, or a Unix time in ms) asks for, or None."""
-    wait = retry_after_ms(headers.get("Retry-After"), now_ms)
+    wait = retry_after_ms(headers, now_ms)
     text = headers.get(reset_header, "").strip()
     if wait is not None or not (text.isascii() and text.isdigit()):
         return wait
     number = int(text[:16])
     left_ms = number - now_ms if number > _LONG_AGO_MS else number
-    return min(left_ms, LONGEST_COOL_DOWN_MS) if left_ms > 0 else None
+    return min(left_ms, LONGEST_MS) if left_ms > 0 else None
 
 
-def retry_after_ms(header: str | None, now_ms: int) -> int | None:
-    """Return the wait that a Retry-After header (seconds or a date) asks for, or None where it asks for none."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(int(text[:12]) * 1000, LONGEST_COOL_DOWN_MS)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(int(moment.timestamp() * 1000) - now_ms, 0), LONGEST_COOL_DOWN_MS)
+def age_ms(headers: Mapping[str, str], now_ms: int) -> int:
+    """Return for how long a cache had kept an answer, by its Age, and by its Date where that is clearly in the past."""
+    text = headers.get("Age", "").partition(",")[0].strip()
+    age = int(text[:9]) * 1000 if text.isascii() and text.isdigit() else 0
+    sent_ms = date_ms(headers.get("Date"))
+    since_ms = 0 if sent_ms is None else now_ms - sent_ms
+    return max(age, since_ms if since_ms > DATE_TOLERANCE_MS else 0)

@@ -3,33 +3,51 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
-from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, Key, RateLimiter, TickOutcome
+from services.aggregator.sources.shapes import Misshapen, Record
+from services.aggregator.sources.source import (
+    MINUTE_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    Key,
+    RateLimiter,
+    TickOutcome,
+)
 
 LIMIT_CODE = 429
+# The ids of the coins that trade everywhere and all the time.
+MAJORS = {"bitcoin": "BTC", "ethereum": "ETH", "binancecoin": "BNB", "solana": "SOL", "ripple": "XRP"}
 # No key, a plan without the endpoint, a demo key at the paying host and the reverse, the network before the service.
 REFUSAL_CODES = frozenset({10002, 10005, 10010, 10011, 1020})
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Hold the ids and the currencies that there are; every id has a price in every currency."""
+    """Hold the ids and the currencies that could be read; every id has a price in every currency."""
 
     ids: frozenset[str]
     currencies: frozenset[str]
+    is_whole: bool
 
 
 def _fold(pair: Pair) -> Pair:
     """Return the pair with the coin's id in lower case, as all ids are, and the currency in upper case."""
     return Pair(pair.base.lower(), pair.quote.upper())
+
+
+def _named(pair: Pair) -> Pair:
+    """Return the pair with the ticker of a great coin in the place of its id."""
+    return Pair(MAJORS.get(pair.base.lower(), pair.base), pair.quote.upper())
 
 
 class CoinGeckoSource:
@@ -55,12 +73,14 @@ class CoinGeckoSource:
             host_headers=(("pro-api.coingecko.com", "x-cg-pro-api-key"),),
         ),
         exchange_time=ExchangeTime.UPDATE,
+        major_max_age_ms=10 * MINUTE_MS,
+        named=_named,
         is_aggregate=True,
     )
 
     def __init__(self, client: SourceClient, clock: Clock) -> None:
         self._client = client
-        self._known = Listing(self._load_known, clock)
+        self._known = Listing("coingecko", self._load_known, clock, size=lambda known: len(known.ids))
 
     async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
@@ -80,17 +100,18 @@ class CoinGeckoSource:
         missing = []
         for pair in pairs:
             row = answer.fields.get(pair.base.lower())
-            if isinstance(row, dict) and pair.quote.lower() in row:
-                outcomes[pair] = self._tick(pair, row)
-            else:
+            if row is None or (isinstance(row, dict) and pair.quote.lower() not in row):
                 missing.append(pair)
+            else:
+                outcomes[pair] = self._tick(pair, row)
         return {**outcomes, **await self._explain(missing, limiter)} if missing else outcomes
 
-    def _tick(self, pair: Pair, row: Mapping[str, Any]) -> TickOutcome:
-        seconds = row.get("last_updated_at")
-        if not isinstance(seconds, int):
-            return self._client.malformed(f"no update time of {pair}")
-        return Tick(row[pair.quote.lower()], seconds * 1000)
+    def _tick(self, pair: Pair, found: object) -> TickOutcome:
+        try:
+            row = shapes.record(found, pair.base)
+            return Tick(shapes.price(row, pair.quote.lower()), shapes.time_s(row, "last_updated_at"))
+        except Misshapen as error:
+            return self._client.malformed(f"no price and update time of {pair}: {error}")
 
     async def _explain(self, missing: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         """Return why the answer does not have these pairs: there is no such id or currency, or it is incomplete."""
@@ -102,6 +123,8 @@ class CoinGeckoSource:
         for pair in missing:
             if pair.base.lower() in known.ids and pair.quote.lower() in known.currencies:
                 outcomes[pair] = self._client.malformed(f"an answer without {pair}, which is listed")
+            elif not known.is_whole:
+                outcomes[pair] = self._client.malformed(f"lists that cannot be read as a whole, without {pair}")
             else:
                 outcomes[pair] = UnknownPair(pair, "coingecko")
                 self._known.expire()
@@ -111,12 +134,15 @@ class CoinGeckoSource:
         coins = (await self._get("/coins/list", {}, limiter)).body
         currencies = (await self._get("/simple/supported_vs_currencies", {}, limiter)).body
         try:
-            known = Known(frozenset(coin["id"] for coin in coins), frozenset(currencies))  # type: ignore[attr-defined, call-overload]
-        except (KeyError, TypeError):
-            raise self._client.malformed("no list of coins or of currencies") from None
-        if not known.ids or not known.currencies:
+            coins, currencies = shapes.rows(coins, "coins"), shapes.rows(currencies, "currencies")
+        except Misshapen as error:
+            raise self._client.malformed(f"no list of coins or of currencies: {error}") from None
+        ids = [coin["id"] for coin in coins if isinstance(coin, dict) and isinstance(coin.get("id"), str)]
+        texts = [currency for currency in currencies if isinstance(currency, str)]
+        if not ids or not texts:
             raise self._client.malformed("an empty list of coins or of currencies")
-        return known
+        is_whole = len(ids) == len(coins) and len(texts) == len(currencies)
+        return Known(frozenset(ids), frozenset(texts), is_whole)
 
     async def _get(self, path: str, parameters: Mapping[str, str], limiter: RateLimiter) -> Answer:
         answer = await self._client.get(f"/api/v3{path}", parameters, limiter=limiter)
@@ -125,17 +151,18 @@ class CoinGeckoSource:
         return answer
 
     def _failure(self, answer: Answer) -> MeshError:
-        code = _error_code(answer)
-        if code == LIMIT_CODE:
-            return self._client.limited(answer.wait_ms)
+        code = shapes.hashable(_error_code(answer))
         if code in REFUSAL_CODES:
             return self._client.refused(f"code {code}")
-        return self._client.fault(f"HTTP {answer.status}, code {code}")
+        if code == LIMIT_CODE or answer.status == 200:
+            # Whatever is told in the place of prices in unknown words asks for nothing so surely as for less calls.
+            return self._client.limited(answer.wait_ms)
+        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
 
 
 def _error_code(answer: Answer) -> object:
     """Return the error of an answer in any of its three shapes, or None; `status` is also the id of a coin."""
-    fields = answer.fields
+    fields: Record = answer.fields
     error = fields.get("error")
     if isinstance(error, str):
         return error

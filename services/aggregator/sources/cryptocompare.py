@@ -10,11 +10,20 @@ from meshkit.errors import MeshError
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.batch_halving import in_halves
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, Key, RateLimiter, TickOutcome
+from services.aggregator.sources.shapes import Misshapen
+from services.aggregator.sources.source import (
+    MINUTE_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    Key,
+    RateLimiter,
+    TickOutcome,
+)
 
-LIMIT_TYPE = 99
 MARKET = "cadli"
 
 
@@ -31,6 +40,7 @@ class CryptoCompareSource:
         cool_down_ms=10_000,
         key=Key(required=True, header="Authorization", scheme="Apikey"),
         exchange_time=ExchangeTime.UPDATE,
+        major_max_age_ms=5 * MINUTE_MS,
         has_stream=True,
         is_aggregate=True,
     )
@@ -52,9 +62,10 @@ class CryptoCompareSource:
             return await self._without_unknown(asked, answer, limiter)
         if answer.status != 200 or _error(answer):
             raise self._failure(answer)
-        rows = answer.fields.get("Data")
-        if not isinstance(rows, dict):
-            raise self._client.malformed("an answer without Data")
+        try:
+            rows = shapes.record(answer.fields.get("Data"), "Data")
+        except Misshapen as error:
+            raise self._client.malformed(f"an answer without Data: {error}") from None
         present = {pair: self._tick(name, rows[name]) for pair, name in asked.items() if name in rows}
         absent = {pair: name for pair, name in asked.items() if name not in rows}
         if not present:
@@ -73,17 +84,20 @@ class CryptoCompareSource:
         outcomes: dict[Pair, TickOutcome] = {pair: UnknownPair(pair, "cryptocompare") for pair in named}
         return {**outcomes, **await self._ticks(rest, limiter)} if rest else outcomes
 
-    def _tick(self, name: str, row: Any) -> TickOutcome:
+    def _tick(self, name: str, found: object) -> TickOutcome:
         try:
-            return Tick(row["VALUE"], int(row["VALUE_LAST_UPDATE_TS"]) * 1000)
-        except (KeyError, TypeError, ValueError):
-            return self._client.malformed(f"no value and time of {name}")
+            row = shapes.record(found, name)
+            shapes.expect_if_told(row, INSTRUMENT=name, MARKET=MARKET)
+            return Tick(shapes.price(row, "VALUE"), shapes.time_s(row, "VALUE_LAST_UPDATE_TS"))
+        except Misshapen as error:
+            return self._client.malformed(f"no value and time of {name}: {error}")
 
     def _failure(self, answer: Answer) -> MeshError:
-        kind = _error(answer).get("type", answer.fields.get("Type"))
-        if kind == LIMIT_TYPE:
+        kind = shapes.hashable(_error(answer).get("type", answer.fields.get("Type")))
+        if answer.status == 200:
+            # A limit has a type of its own; an unknown refusal is taken for one, since to ask less is never wrong.
             return self._client.limited(answer.wait_ms)
-        return self._client.fault(f"HTTP {answer.status}, type {kind}")
+        return self._client.fault(f"HTTP {answer.status}, type {shapes.shown(kind)}")
 
 
 def _error(answer: Answer) -> Mapping[str, Any]:
@@ -97,18 +111,17 @@ def _error(answer: Answer) -> Mapping[str, Any]:
 def _is_about_instruments(answer: Answer) -> bool:
     """Tell whether the provider says that it does not have an instrument."""
     error = _error(answer)
-    return answer.status == 404 and "instrument" in f"{error.get('message')} {_details(error).get('param')}".lower()
+    told = (error.get("message"), _details(error).get("param"))
+    return answer.status == 404 and any("instrument" in text.lower() for text in told if isinstance(text, str))
 
 
 def _named_instruments(answer: Answer) -> Collection[str]:
     """Return the instruments that an error names, in its list or in its text."""
     error = _error(answer)
-    listed = _details(error).get("values")
-    return (
-        [str(value) for value in listed]
-        if isinstance(listed, list)
-        else re.split(r"[\s,:]+", str(error.get("message")).upper())
-    )
+    listed, message = _details(error).get("values"), error.get("message")
+    if isinstance(listed, list):
+        return [value for value in listed if isinstance(value, str)]
+    return re.split(r"[\s,:]+", message.upper()) if isinstance(message, str) else []
 
 
 def _details(error: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,8 +9,10 @@ from meshkit.errors import MeshError
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import Answer, SourceClient
 from services.aggregator.sources.listing import Listing
+from services.aggregator.sources.shapes import Misshapen
 from services.aggregator.sources.source import (
     HOUR_MS,
     UNLIMITED,
@@ -27,6 +29,8 @@ REFUSAL_CODES = frozenset({101, 102, 105})
 QUOTA_CODE = 104
 # The source currency, one of the target currencies.
 UNKNOWN_CODES = frozenset({201, 202})
+# A function that it does not have, no result, a parameter that it does not take.
+FAULT_CODES = frozenset({103, 106, *range(301, 306), *range(401, 404), *range(501, 506)})
 # The month's quota is used up. Asking again is harmless, but in vain until the next month or another plan.
 QUOTA_WAIT_MS = HOUR_MS
 
@@ -48,7 +52,7 @@ class ExchangeRateHostSource:
 
     def __init__(self, client: SourceClient, clock: Clock) -> None:
         self._client = client
-        self._currencies = Listing(self._load_currencies, clock)
+        self._currencies = Listing(NAME, self._load_currencies, clock, size=len)
 
     async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
@@ -72,14 +76,21 @@ class ExchangeRateHostSource:
         if answer.status == 200 and _error_code(answer) in UNKNOWN_CODES:
             return await self._without_unknown(base, pairs, limiter)
         self._check(answer)
-        quotes, seconds = answer.fields.get("quotes"), answer.fields.get("timestamp")
-        if not isinstance(quotes, dict) or not isinstance(seconds, int) or answer.fields.get("source") != base:
-            raise self._client.malformed("no quotes, source and timestamp")
-        outcomes: dict[Pair, TickOutcome] = {
-            pair: Tick(quotes[base + pair.quote], seconds * 1000) for pair in pairs if base + pair.quote in quotes
-        }
+        try:
+            shapes.expect(answer.fields, "source", base)
+            quotes = shapes.record(answer.fields.get("quotes"), "quotes")
+            time_ms = shapes.time_s(answer.fields, "timestamp")
+        except Misshapen as error:
+            raise self._client.malformed(f"no quotes, source and timestamp: {error}") from None
+        outcomes = {pair: self._tick(pair, quotes, time_ms) for pair in pairs if base + pair.quote in quotes}
         absent = [pair for pair in pairs if pair not in outcomes]
         return {**outcomes, **await self._explain(absent, limiter)} if absent else outcomes
+
+    def _tick(self, pair: Pair, quotes: shapes.Record, time_ms: int) -> TickOutcome:
+        try:
+            return Tick(shapes.price(quotes, pair.base + pair.quote), time_ms)
+        except Misshapen as error:
+            return self._client.malformed(str(error))
 
     async def _without_unknown(
         self, base: str, pairs: Sequence[Pair], limiter: RateLimiter
@@ -115,17 +126,23 @@ class ExchangeRateHostSource:
         return frozenset(currencies)
 
     def _check(self, answer: Answer) -> None:
-        code = _error_code(answer)
+        code, success = _error_code(answer), answer.fields.get("success")
         if code in REFUSAL_CODES:
             raise self._client.refused(f"code {code}")
         if code == QUOTA_CODE:
             raise self._client.limited(QUOTA_WAIT_MS)
-        if answer.status != 200 or code is not None or answer.fields.get("success") is False:
+        if answer.status == 200 and code is not None and code not in FAULT_CODES:
+            # In words that are new to us it is a limit: to ask less is never wrong.
+            raise self._client.limited(answer.wait_ms)
+        if answer.status != 200 or code is not None or success is False:
             raise self._client.fault(f"HTTP {answer.status}, code {code}")
-        if answer.fields.get("success") is not True:
+        if success is not True:
             raise self._client.malformed("an answer that does not say whether it is a success")
 
 
 def _error_code(answer: Answer) -> object:
+    """Return the code of an answer's error, its text where it has none, and None without an error."""
     error = answer.fields.get("error")
-    return error.get("code") if isinstance(error, dict) else None
+    if isinstance(error, dict):
+        return shapes.hashable(error.get("code")) or shapes.shown(error)
+    return None if error is None else shapes.shown(error)

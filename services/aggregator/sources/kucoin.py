@@ -9,18 +9,26 @@ from meshkit.errors import MeshError
 from services.aggregator.prices.errors import UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import Answer, SourceClient
-from services.aggregator.sources.listing import PairListing
-from services.aggregator.sources.source import UNLIMITED, Declaration, ExchangeTime, RateLimiter, TickOutcome
+from services.aggregator.sources.markets import Listed, Market, Markets, pair_in, read_markets
+from services.aggregator.sources.shapes import Misshapen, Record
+from services.aggregator.sources.source import (
+    MINUTE_MS,
+    UNLIMITED,
+    Declaration,
+    ExchangeTime,
+    RateLimiter,
+    TickOutcome,
+)
 
 # Codes are text.
 SUCCESS = "200000"
 # The first says that the pair does not exist, the second is its form on other endpoints: a symbol that is no symbol.
 UNKNOWN_SYMBOL = frozenset({"900001", "400100"})
-# The limit of the weight pool, which also means that the server is overloaded.
-TOO_MANY_REQUESTS = "429000"
-# The limit of one endpoint, which lasts 10 s.
-ENDPOINT_LIMIT = "200002"
+# A fault of its own, a path or a version that it does not have.
+FAULTS = frozenset({"500000", "404000", "400200", "400400"})
+HALT = "enableTrading is false"
 
 
 class KucoinSource:
@@ -34,16 +42,18 @@ class KucoinSource:
         cool_down_ms=10_000,
         reset_header="gw-ratelimit-reset",
         exchange_time=ExchangeTime.UPDATE,
+        max_age_ms=10 * MINUTE_MS,
+        major_max_age_ms=MINUTE_MS,
         has_stream=True,
     )
 
     def __init__(self, client: SourceClient, clock: Clock) -> None:
         self._client = client
-        self._listing = PairListing("kucoin", self._load_listing, clock)
+        self.markets = Markets("kucoin", self._load, clock)
 
     async def fetch(self, pairs: Sequence[Pair], limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
         """Return a tick or an error for each pair; raise a MeshError that concerns all of them."""
-        asked, outcomes = await self._listing.split(pairs, limiter)
+        asked, outcomes = await self.markets.split(pairs, limiter)
         if len(asked) == 1:
             outcomes.update(await self._one(*asked.popitem(), limiter))
         elif asked:
@@ -53,53 +63,76 @@ class KucoinSource:
     async def _one(self, pair: Pair, name: str, limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         answer = await self._client.get("/api/v1/market/orderbook/level1", {"symbol": name}, limiter=limiter)
         fields = answer.fields
-        is_null = fields.get("code") == SUCCESS and "data" in fields and fields["data"] is None
-        if is_null or fields.get("code") in UNKNOWN_SYMBOL:
-            self._listing.expire()
+        code = shapes.hashable(fields.get("code"))
+        is_null = code == SUCCESS and "data" in fields and fields["data"] is None
+        if is_null or code in UNKNOWN_SYMBOL:
+            self.markets.expire()
             return {pair: UnknownPair(pair, "kucoin")}
         data = self._data(answer)
         try:
-            return {pair: Tick(data["price"], int(data["time"]), data["bestBid"], data["bestAsk"])}
-        except (KeyError, TypeError, ValueError):
-            return {pair: self._client.malformed(f"no price, time, bid and ask of {name}")}
+            row = shapes.record(data, "data")
+            shapes.expect_if_told(row, symbol=name)
+            bid, ask = shapes.side(row, "bestBid"), shapes.side(row, "bestAsk")
+            return {pair: Tick(shapes.price(row, "price"), shapes.time_ms(row, "time"), bid, ask)}
+        except Misshapen as error:
+            return {pair: self._client.malformed(f"no price, time, bid and ask of {name}: {error}")}
 
     async def _all(self, asked: Mapping[Pair, str], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         data = self._data(await self._client.get("/api/v1/market/allTickers", limiter=limiter))
         try:
-            time_ms = int(data["time"])
-            rows = {row["symbol"]: row for row in data["ticker"]}
-        except (KeyError, TypeError, ValueError):
-            raise self._client.malformed("an answer without time and tickers") from None
-        return {pair: self._tick(name, rows.get(name), time_ms) for pair, name in asked.items()}
+            fields = shapes.record(data, "data")
+            time_ms = shapes.time_ms(fields, "time")
+            named = shapes.by_name(shapes.rows(fields.get("ticker"), "ticker"), "symbol")
+        except Misshapen as error:
+            raise self._client.malformed(f"an answer without time and tickers: {error}") from None
+        return {pair: self._tick(name, named.get(name), time_ms) for pair, name in asked.items()}
 
-    def _tick(self, name: str, row: Any, time_ms: int) -> TickOutcome:
+    def _tick(self, name: str, found: object, time_ms: int) -> TickOutcome:
         try:
-            return Tick(row["last"], time_ms, row["buy"], row["sell"])
-        except (KeyError, TypeError):
-            return self._client.malformed(f"no last trade, bid and ask of {name}")
+            row = shapes.record(found, name)
+            return Tick(shapes.price(row, "last"), time_ms, shapes.side(row, "buy"), shapes.side(row, "sell"))
+        except Misshapen as error:
+            return self._client.malformed(f"no last trade, bid and ask of {name}: {error}")
 
-    async def _load_listing(self, limiter: RateLimiter) -> Mapping[Pair, str]:
-        rows = self._data(await self._client.get("/api/v2/symbols", limiter=limiter))
+    async def _load(self, limiter: RateLimiter) -> Listed:
+        answer = await self._client.get("/api/v2/symbols", limiter=limiter)
         try:
-            names = {
-                Pair(row["baseCurrency"], row["quoteCurrency"]): row["symbol"] for row in rows if row["enableTrading"]
-            }
-        except (KeyError, TypeError) as error:
-            raise self._client.malformed(f"a symbol without {error}") from None
-        if not names:
+            rows = shapes.rows(self._data(answer), "data")
+        except Misshapen as error:
+            raise self._client.malformed(f"no symbols: {error}") from None
+        markets = read_markets(rows, _market)
+        if not markets:
             raise self._client.malformed("no symbols")
-        return names
+        names = {market.name: pair for pair, market in markets.items()}
+        return Listed(markets, _aliases(rows, names), answer.age_ms)
 
     def _data(self, answer: Answer) -> Any:
         code = answer.fields.get("code")
         if answer.status != 200 or (code is not None and code != SUCCESS):
-            raise self._failure(answer, code)
+            raise self._failure(answer, shapes.hashable(code))
         if "data" not in answer.fields or code is None:
             raise self._client.malformed("an answer without code and data")
         return answer.fields["data"]
 
     def _failure(self, answer: Answer, code: object) -> MeshError:
-        if code in (TOO_MANY_REQUESTS, ENDPOINT_LIMIT):
-            # The reset of the weight pool comes with every answer and says nothing about these two.
+        if answer.status == 200 and code not in FAULTS:
+            # Those of the weight pool (429000) and of one endpoint (200002), and unknown ones. The reset of the pool
+            # comes with every answer and says nothing about these.
             return self._client.limited()
-        return self._client.fault(f"HTTP {answer.status}, code {code}")
+        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+
+
+def _market(row: Record) -> tuple[Pair, Market]:
+    halt = "" if shapes.flag(row, "enableTrading") else HALT
+    return pair_in(row, ("baseCurrency", "quoteCurrency")), Market(shapes.text(row, "symbol"), halt)
+
+
+def _aliases(rows: Sequence[Any], pairs: Mapping[str, Pair]) -> Mapping[Pair, Pair]:
+    """Return the pairs of the names that symbols are shown under, which change when an asset is renamed."""
+    aliases = {}
+    for row in rows:
+        symbol, name = (row.get("symbol"), row.get("name")) if isinstance(row, dict) else (None, None)
+        if isinstance(symbol, str) and isinstance(name, str) and symbol in pairs:
+            base, _, quote = name.partition("-")
+            aliases[Pair(base, quote)] = pairs[symbol]
+    return aliases

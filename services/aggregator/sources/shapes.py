@@ -50,6 +50,11 @@ def shown(value: object) -> str:
             return repr(value)[:_LONGEST_SHOWN]
 
 
+def hashable(value: object) -> object:
+    """Return a code that a provider sent, None in the place of what cannot be one of a set of codes."""
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
 def record(value: object, field: str) -> Record:
     """Return a value that is an object."""
     if isinstance(value, dict):
@@ -123,9 +128,10 @@ def _time(value: object, field: str, factor: int) -> int:
     if type(value) is int and 0 <= value * factor <= _LATEST_MS:
         return value * factor
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        in_ms = Decimal(value) * factor
-        if in_ms.is_finite() and 0 <= in_ms <= _LATEST_MS:
-            return int(in_ms)
+        number = Decimal(value)
+        # Compared before it is multiplied, which a number of a great exponent would not bear.
+        if number.is_finite() and 0 <= number <= _LATEST_MS // factor:
+            return int(number * factor)
     raise Misshapen(field, value, f"a Unix time in {'ms' if factor == 1 else 's'}")
 
 

@@ -7,10 +7,12 @@ from fractions import Fraction
 from typing import Protocol
 
 from meshkit.errors import MeshError
+from services.aggregator.prices.asset_class import AssetClass, asset_class
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 
@@ -66,6 +68,9 @@ class Declaration:
         key: How it takes a key; None where there are no keys.
         exchange_time: What the time of a price is the time of.
         max_age_ms: How old a price may be by that time.
+        major_max_age_ms: How old one of a great coin or a currency may be, which trades all the time; None for as old
+            as any other.
+        named: Return a pair in the world's names, where the provider has others.
         has_stream: Whether it has a WebSocket that we can use.
         is_aggregate: Whether its prices are made of those of other sources, so that beside them it proves little.
     """
@@ -82,8 +87,16 @@ class Declaration:
     key: Key | None = None
     exchange_time: ExchangeTime = ExchangeTime.NONE
     max_age_ms: int = HOUR_MS
+    major_max_age_ms: int | None = None
+    named: Callable[[Pair], Pair] = Pair.upper
     has_stream: bool = False
     is_aggregate: bool = False
+
+    def max_age_of(self, pair: Pair) -> int:
+        """Return how old a price of a pair may be by the exchange's time, in ms."""
+        if self.major_max_age_ms is not None and asset_class(self.named(pair)) is AssetClass.MAJORS:
+            return self.major_max_age_ms
+        return self.max_age_ms
 
     @property
     def config_key(self) -> str:

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from meshkit.clock import Clock
 from services.aggregator.prices.errors import PriceRefused, ProviderFault, UnknownPair
 from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.price import read_decimal
 from services.aggregator.prices.quote import Tick
+from services.aggregator.sources import shapes
 from services.aggregator.sources.client import Answer, SourceClient
+from services.aggregator.sources.shapes import Misshapen, Record
 from services.aggregator.sources.source import (
     DAY_MS,
     HOUR_MS,
@@ -32,6 +35,7 @@ COINS = frozenset(_COINS.split())
 # Some exchanges quote in hundredths of the currency.
 HUNDREDTHS = {"GBp": "GBP", "ZAc": "ZAR", "ILA": "ILS"}
 _HUNDREDTH = Decimal("0.01")
+_NOT_FOUND = "Not Found"
 
 
 class YahooFinanceSource:
@@ -71,35 +75,41 @@ class YahooFinanceSource:
         answer = await self._client.get(f"/v8/finance/chart/{symbol}", parameters, limiter=limiter)
         chart = answer.fields.get("chart")
         if not isinstance(chart, dict):
-            raise (self._client.malformed("no chart") if answer.status == 200 else self._fault(answer, None))
+            return self._client.malformed("no chart") if answer.status == 200 else self._fault(answer, None)
         if (error := chart.get("error")) is not None or answer.status != 200:
             code = error.get("code") if isinstance(error, dict) else error
-            if code == "Not Found":
+            if code == _NOT_FOUND:
                 return UnknownPair(pair, NAME)
-            raise self._fault(answer, code)
+            # In words that are new to us it is a limit: to ask less is never wrong.
+            return self._client.limited(answer.wait_ms) if answer.status == 200 else self._fault(answer, code)
         try:
-            return self._tick(pair, symbol, chart["result"][0]["meta"])
-        except (KeyError, IndexError, TypeError):
-            raise self._client.malformed(f"no price, currency and time of {symbol}") from None
+            results = shapes.rows(chart.get("result"), "result")
+            metas = [result.get("meta") for result in results if isinstance(result, dict)]
+            return self._tick(pair, shapes.record(shapes.by_name(metas, "symbol").get(symbol), symbol))
+        except Misshapen as error:
+            return self._client.malformed(f"no price, currency and time of {symbol}: {error}")
 
-    def _tick(self, pair: Pair, symbol: str, meta: Mapping[str, Any]) -> TickOutcome:
-        price, currency, seconds = meta["regularMarketPrice"], meta["currency"], meta["regularMarketTime"]
-        if not isinstance(price, int | Decimal) or not isinstance(seconds, int):
-            raise self._client.malformed(f"no price and time of {symbol}")
-        time_ms = seconds * 1000
-        if meta["symbol"] != symbol:
-            raise self._client.malformed(f"an answer about {meta['symbol']} instead of {symbol}")
+    def _tick(self, pair: Pair, meta: Record) -> TickOutcome:
+        price, currency = shapes.price(meta, "regularMarketPrice"), shapes.text(meta, "currency")
+        time_ms = shapes.time_s(meta, "regularMarketTime")
         if HUNDREDTHS.get(currency, currency) != pair.quote:
             return UnknownPair(pair, NAME)
         if currency in HUNDREDTHS:
-            price *= _HUNDREDTH
+            price = _hundredth_of(price)
         now_ms = self._clock.time_ms()
         if now_ms - time_ms > HOUR_MS and _is_open(meta, now_ms):
             return PriceRefused(NAME, pair, str(time_ms), "its market is open and its time is over an hour ago")
         return Tick(price, time_ms)
 
     def _fault(self, answer: Answer, code: object) -> ProviderFault:
-        return self._client.fault(f"HTTP {answer.status}, code {code}")
+        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+
+
+def _hundredth_of(price: str | int | Decimal) -> Decimal:
+    try:
+        return read_decimal(str(price)) * _HUNDREDTH
+    except (ValueError, ArithmeticError):
+        raise Misshapen("regularMarketPrice", price, "a decimal number") from None
 
 
 def symbol_of(pair: Pair) -> str:
@@ -109,10 +119,11 @@ def symbol_of(pair: Pair) -> str:
     return f"{pair.base}-{pair.quote}" if pair.base in COINS else pair.base
 
 
-def _is_open(meta: Mapping[str, Any], now_ms: int) -> bool:
+def _is_open(meta: Record, now_ms: int) -> bool:
     """Tell whether the symbol's market has been open for an hour; one whose hours are not told counts as open."""
     try:
-        regular = meta["currentTradingPeriod"]["regular"]
-        return bool(regular["start"] * 1000 + HOUR_MS <= now_ms < regular["end"] * 1000)
-    except (KeyError, TypeError):
+        periods = shapes.record(meta.get("currentTradingPeriod"), "currentTradingPeriod")
+        regular = shapes.record(periods.get("regular"), "regular")
+        return shapes.time_s(regular, "start") + HOUR_MS <= now_ms < shapes.time_s(regular, "end")
+    except Misshapen:
         return True

@@ -6,6 +6,7 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.metrics import Registry
+from services.aggregator.sources.markets import Markets
 from services.aggregator.streams.binance import BinanceStream
 from services.aggregator.streams.bybit import BybitStream
 from services.aggregator.streams.coinbase import CoinbaseStream
@@ -36,11 +37,20 @@ def open_streams(
     configs: Mapping[str, StreamConfig],
     clock: Clock,
     metrics: Registry,
+    listed: Mapping[str, Markets] | None = None,
 ) -> list[SourceStream]:
-    """Return the streams of the sources that can have one, but of those without their key, which are off as a whole."""
+    """
+    Return the streams of the sources that can have one, but of those without their key, which are off as a whole.
+
+    `listed` are the markets of the sources that list them, by their names.
+    """
     streams = []
     for name, config in configs.items():
         dialect = DIALECTS.get(name)
         if dialect is not None and (config.api_key or not dialect.RULES.key_parameter):
-            streams.append(SourceStream(dialect, config, session, clock, metrics))
+            markets = (listed or {}).get(name)
+            stream = SourceStream(dialect, config, session, clock, metrics, markets)
+            if markets is not None:
+                markets.on_change(stream.rename)
+            streams.append(stream)
     return streams

@@ -9,7 +9,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import TickOutcome
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 # A busy exchange sends twenty prices a second of a pair; only the last of each turn is worth the work.
 TURN_S = 0.05
@@ -69,7 +69,7 @@ class Turn:
             try:
                 self._deliver(self._source, pair, outcome)
             except Exception:
-                log.exception("stream_price_crashed", source=self._source, pair=str(pair))
+                _log.exception("stream_price_crashed", source=self._source, pair=str(pair))
                 self._on_crash()
         loop = asyncio.get_running_loop()
         if self._due or self._settles():
@@ -81,6 +81,6 @@ class Turn:
         try:
             return self._settle(TOGETHER)
         except Exception:
-            log.exception("stream_turn_crashed", source=self._source)
+            _log.exception("stream_turn_crashed", source=self._source)
             self._on_crash()
             return False

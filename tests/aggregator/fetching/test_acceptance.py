@@ -27,7 +27,7 @@ class Judged:
         self.clock = ManualClock(NOW_MS)
         self.metrics = open_registry()
         guard = SourceGuard(self.clock, lambda _source, pair: config.limits(pair))
-        self.acceptance = Acceptance(DECLARED, config, guard, self.metrics)
+        self.acceptance = Acceptance(DECLARED, config, guard, self.clock, self.metrics)
         self.looked_at_others = 0
 
     def say(self, said: TickOutcome | None, others: Standing | None = None) -> SourceOutcome:

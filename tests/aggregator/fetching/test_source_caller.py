@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from structlog.testing import capture_logs
 
 from meshkit.clock import ManualClock
 from meshkit.errors import Internal, MeshError
@@ -162,3 +164,30 @@ async def test_repeats_are_calls_too() -> None:
 
     assert 9_000 < caught.value.retry_after_ms <= 10_000
     assert 1 == len(line.times)
+
+
+async def test_a_refusal_is_told_once_and_asked_about_seldom() -> None:
+    """In ten minutes of refusals the source is called a few times, and the log has one line from the start."""
+    line = Line(SETTINGS, *[AccessRefused("kraken", "HTTP 451")] * 1_000)
+    with capture_logs() as logs:
+        for _ in range(6_000):
+            with pytest.raises(AccessRefused):
+                await line.ask()
+            line.clock.advance(0.1)
+
+    assert 4 == len(line.times)
+    assert CircuitState.CLOSED is line.caller.circuit.state(line.clock.monotonic())
+    (told,) = [entry for entry in logs if entry["event"] == "source_availability"]
+    assert ("warning", False, "kraken: HTTP 451") == (told["log_level"], told["available"], told["error"])
+
+
+async def test_each_way_to_fail_is_told_once() -> None:
+    """A change is news, what goes on is none."""
+    malformed = MalformedAnswer("kraken", "x")
+    line = Line(SETTINGS, malformed, malformed, UnknownPair(BTC, "kraken"), malformed)
+    with capture_logs() as logs:
+        for _ in range(5):
+            with suppress(MeshError):
+                await line.ask()
+
+    assert [False, True, False, True] == [entry["available"] for entry in logs if "available" in entry]

@@ -3,9 +3,11 @@
 import aiohttp
 
 from meshkit.clock import Clock, ManualClock
+from meshkit.errors import MeshError
+from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.catalog import DECLARATIONS, MAKERS
 from services.aggregator.sources.client import SourceClient
-from services.aggregator.sources.source import Source
+from services.aggregator.sources.source import Source, TickOutcome
 
 KEY = "a-key-for-tests"
 
@@ -26,3 +28,11 @@ def make(
         session, DECLARATIONS[name], clock, base_url=url, timeout_ms=timeout_ms, api_key=key, proxy=proxy
     )
     return MAKERS[name](client, clock)
+
+
+async def told(source: Source, pair: Pair) -> TickOutcome:
+    """Return what a source tells of a pair: its outcome, or the error that concerns all pairs."""
+    try:
+        return (await source.fetch([pair]))[pair]
+    except MeshError as error:
+        return error

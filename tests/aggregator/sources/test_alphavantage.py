@@ -12,7 +12,7 @@ from services.aggregator.prices.errors import (
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import Source
 from tests.aggregator.fakes import BTC, LiteralExchange
-from tests.aggregator.sources.making import KEY, make
+from tests.aggregator.sources.making import KEY, make, told
 
 PATH = "/query"
 RATE = """{"Realtime Currency Exchange Rate":{"1. From_Currency Code":"BTC","2. From_Currency Name":"Bitcoin",
@@ -102,5 +102,28 @@ async def test_other_answers_are_no_prices(
 ) -> None:
     """Another pair, another time zone and a foreign page are errors."""
     exchange.say(PATH, answer)
-    with pytest.raises(expected):
-        await source.fetch([BTC])
+
+    assert expected is type(await told(source, BTC))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"Notice":"Please upgrade your subscription."}',
+        '{"Error Message":"Your free trial has ended."}',
+        '{"Warning":"words that nobody knows"}',
+        '{"status":"busy"}',
+    ],
+)
+async def test_words_that_are_new_to_us_are_a_limit(source: Source, exchange: LiteralExchange, body: str) -> None:
+    """A refusal is known by the absence of a rate, whatever it is called, and never says that there is no pair."""
+    exchange.say(PATH, body)
+
+    assert isinstance(await told(source, BTC), SourceRateLimited)
+
+
+async def test_a_rate_beside_a_notice_is_a_rate(source: Source, exchange: LiteralExchange) -> None:
+    """What is told beside the data is no refusal."""
+    exchange.say(PATH, RATE.replace("{", '{"Information":"our standard API rate limit is 25 requests per day",', 1))
+
+    assert isinstance(await told(source, BTC), Tick)

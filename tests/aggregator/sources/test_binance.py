@@ -3,7 +3,14 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.prices.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
+from services.aggregator.prices.errors import (
+    MalformedAnswer,
+    MarketHalted,
+    PriceRefused,
+    ProviderFault,
+    SourceRateLimited,
+    UnknownPair,
+)
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.binance import BinanceSource
@@ -99,3 +106,69 @@ async def test_a_malformed_listing_is_an_error(source: BinanceSource, exchange: 
     exchange.say("/api/v3/exchangeInfo", text)
     with pytest.raises(MalformedAnswer):
         await source.fetch([BTCUSDT])
+
+
+async def test_a_halt_after_the_listing_is_seen(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """The last price of a market that was halted since is none, though it goes on being told."""
+    clock = ManualClock()
+    source = BinanceSource(SourceClient(session, BinanceSource.DECLARATION, clock, base_url=exchange.url), clock)
+    exchange.say("/api/v3/exchangeInfo", INFO)
+    exchange.say("/api/v3/ticker/price", BTC_ROW)
+    assert isinstance((await source.fetch([BTCUSDT]))[BTCUSDT], Tick)
+    exchange.say("/api/v3/exchangeInfo", INFO.replace("TRADING", "BREAK"))
+    clock.advance(59)
+
+    assert isinstance((await source.fetch([BTCUSDT]))[BTCUSDT], MarketHalted)
+    assert "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%5D" == exchange.asked[-1]
+
+
+async def test_without_a_sign_of_life_there_is_no_price(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """A price that never moves counts only while the exchange says that the market is traded."""
+    clock = ManualClock()
+    source = BinanceSource(SourceClient(session, BinanceSource.DECLARATION, clock, base_url=exchange.url), clock)
+    exchange.say("/api/v3/exchangeInfo", INFO, (503, ""))
+    exchange.say("/api/v3/ticker/price", BTC_ROW)
+    kinds = []
+    for seconds in (0, 60, 60):
+        clock.advance(seconds)
+        kinds.append(type((await source.fetch([BTCUSDT]))[BTCUSDT]))
+    exchange.say("/api/v3/ticker/price", BTC_ROW.replace("113393", "113394"))
+
+    assert [Tick, Tick, PriceRefused] == kinds
+    assert isinstance((await source.fetch([BTCUSDT]))[BTCUSDT], Tick)
+
+
+async def test_an_answer_out_of_a_cache_is_as_old_as_that(source: BinanceSource, exchange: LiteralExchange) -> None:
+    """It has no time of its own, so that of the cache counts."""
+    exchange.say("/api/v3/ticker/price", (200, BTC_ROW, {"Age": "600"}))
+
+    assert {BTCUSDT: Tick("113393.43000000", age_ms=600_000)} == await source.fetch([BTCUSDT])
+
+
+@pytest.mark.parametrize("row", ["null", "5", "[]", "{}", '{"symbol":["A"],"status":"TRADING"}'])
+async def test_a_bad_row_of_the_listing_costs_only_itself(
+    session: aiohttp.ClientSession, exchange: LiteralExchange, row: str
+) -> None:
+    """The pairs beside it are listed."""
+    clock = ManualClock()
+    source = BinanceSource(SourceClient(session, BinanceSource.DECLARATION, clock, base_url=exchange.url), clock)
+    exchange.say("/api/v3/exchangeInfo", INFO.replace('"symbols":[', f'"symbols":[{row},'))
+    exchange.say("/api/v3/ticker/price", BTC_ROW)
+
+    assert isinstance((await source.fetch([BTCUSDT]))[BTCUSDT], Tick)
+
+
+async def test_an_empty_listing_makes_no_pair_unknown(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """It is an error, and the next fetch finds the pairs."""
+    clock = ManualClock()
+    source = BinanceSource(SourceClient(session, BinanceSource.DECLARATION, clock, base_url=exchange.url), clock)
+    exchange.say("/api/v3/exchangeInfo", '{"symbols":[]}', INFO)
+    exchange.say("/api/v3/ticker/price", BTC_ROW)
+    with pytest.raises(MalformedAnswer):
+        await source.fetch([BTCUSDT])
+
+    assert isinstance((await source.fetch([BTCUSDT]))[BTCUSDT], Tick)

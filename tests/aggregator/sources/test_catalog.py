@@ -117,4 +117,5 @@ async def test_requests_go_through_the_proxy(session: aiohttp.ClientSession) -> 
         ticks = await source.fetch([BTC])
 
     assert "5" == getattr(ticks[BTC], "price", None)
-    assert ["GET http://provider.invalid/products/BTC-USD/ticker HTTP/1.1"] == asked
+    addresses = [f"http://provider.invalid/products{path}" for path in ("", "/BTC-USD/ticker")]
+    assert [f"GET {address} HTTP/1.1" for address in addresses] == asked

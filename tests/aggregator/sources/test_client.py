@@ -13,7 +13,7 @@ from services.aggregator.prices.errors import (
     SourceRateLimited,
     SourceTimeout,
 )
-from services.aggregator.sources.client import SourceClient, retry_after_ms, wait_ms
+from services.aggregator.sources.client import SourceClient, age_ms, wait_ms
 from services.aggregator.sources.source import UNLIMITED, Declaration
 from tests.aggregator.fakes import LiteralExchange
 
@@ -97,24 +97,6 @@ async def test_a_refused_connection_is_a_fault(session: aiohttp.ClientSession) -
 
 
 @pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        (None, None),
-        ("5", 5_000),
-        (" 0 ", 0),
-        ("soon", None),
-        ("-3", None),
-        ("9" * 400, 259_200_000),
-        ("Thu, 01 Jan 1970 00:01:00 GMT", 50_000),
-        ("Thu, 01 Jan 1970 00:00:01 GMT", 0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, expected: int | None) -> None:
-    """Both forms of the header are read, nonsense is as if it were missing, and three days are the most."""
-    assert expected == retry_after_ms(header, now_ms=10_000)
-
-
-@pytest.mark.parametrize(
     ("headers", "expected"),
     [
         ({}, None),
@@ -151,3 +133,67 @@ async def test_redirects_are_not_followed(session: aiohttp.ClientSession, exchan
         await client(session, exchange.url).get("/p", limiter=UNLIMITED)
 
     assert ["/p"] == exchange.asked
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, 0),
+        ({"Age": "600"}, 600_000),
+        ({"Age": "600, 3"}, 600_000),
+        ({"Age": "-5"}, 0),
+        ({"Age": "old"}, 0),
+        ({"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}, 0),
+        ({"Date": "Tue, 14 Nov 2023 22:13:15 GMT"}, 0),
+        ({"Date": "Tue, 14 Nov 2023 22:03:20 GMT"}, 600_000),
+        ({"Date": "Tue, 14 Nov 2023 22:03:20 GMT", "Age": "900"}, 900_000),
+        ({"Date": "Tue, 14 Nov 2033 22:03:20 GMT"}, 0),
+        ({"Date": "yesterday"}, 0),
+    ],
+)
+def test_the_age_of_an_answer(headers: dict[str, str], expected: int) -> None:
+    """A cache tells it, or a Date that is clearly in the past; clocks that differ by seconds tell nothing."""
+    assert expected == age_ms(headers, now_ms=1_700_000_000_000)
+
+
+async def test_an_answer_out_of_a_cache_has_its_age(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """It comes with the answer, for those sources whose prices have no time."""
+    exchange.say("/p", (200, "{}", {"Age": "7"}))
+
+    assert 7_000 == (await client(session, exchange.url).get("/p", limiter=UNLIMITED)).age_ms
+
+
+@pytest.mark.parametrize("header", ["0", "Thu, 01 Jan 1970 00:00:01 GMT"])
+async def test_a_limit_of_no_time_is_one_of_the_usual_time(
+    session: aiohttp.ClientSession, exchange: LiteralExchange, header: str
+) -> None:
+    """Neither zero seconds nor a date that has passed lets us ask again at once."""
+    exchange.say("/p", (429, "{}", {"Retry-After": header}))
+    with pytest.raises(SourceRateLimited) as caught:
+        await client(session, exchange.url).get("/p", limiter=UNLIMITED)
+
+    assert DECLARATION.cool_down_ms == caught.value.retry_after_ms
+
+
+async def test_a_redirect_is_named(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """Whoever configures has to know where it leads; its query, which may hold a key, is left out."""
+    exchange.say("/p", (301, "", {"Location": "https://api.frankfurter.dev/v1/latest?apikey=secret#part"}))
+    with pytest.raises(ProviderFault) as caught:
+        await client(session, exchange.url).get("/p", limiter=UNLIMITED)
+
+    assert "okx: HTTP 301, which redirects to https://api.frankfurter.dev/v1/latest" == str(caught.value)
+
+
+async def test_a_long_body_is_not_read_to_its_end(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """More bytes than allowed are a fault of the provider, and no memory of ours."""
+    exchange.say("/p", f'"{"x" * 5_000}"')
+    with pytest.raises(ProviderFault, match="more than 1000 bytes"):
+        await client(session, exchange.url).get("/p", limiter=UNLIMITED, most_bytes=1_000)
+
+
+async def test_a_long_body_is_read_beside_the_loop(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """A listing of some megabytes arrives whole, read in a thread of its source."""
+    exchange.say("/p", f'["{"x" * 3_000_000}", 0.1000000000000000055511151231257827]')
+    answer = await client(session, exchange.url).get("/p", limiter=UNLIMITED)
+
+    assert ["x" * 3_000_000, Decimal("0.1000000000000000055511151231257827")] == answer.body

@@ -1,13 +1,23 @@
+import json
+
 import aiohttp
 import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
-from services.aggregator.prices.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
+from services.aggregator.prices.errors import (
+    AccessRefused,
+    MalformedAnswer,
+    MarketHalted,
+    ProviderFault,
+    SourceRateLimited,
+    UnknownPair,
+)
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.coinbase import CoinbaseSource
 from tests.aggregator.fakes import BTC, LiteralExchange
+from tests.aggregator.sources.making import told
 
 PATH = "/products/BTC-USD/ticker"
 TICKER = (
@@ -66,5 +76,38 @@ async def test_other_answers_are_told_apart(
 ) -> None:
     """A foreign 404, a limit and an answer without its fields are no unknown pair and no price."""
     exchange.say(PATH, answer)
-    with pytest.raises(expected):
-        await source.fetch([BTC])
+
+    assert expected is type(await told(source, BTC))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_delisted_product_is_halted(source: CoinbaseSource, exchange: LiteralExchange, status: int) -> None:
+    """What is said of one product is its outcome, and says nothing about the source."""
+    exchange.say(PATH, (status, '{"message":"Not allowed for delisted products"}'))
+    expected = AccessRefused if status == 403 else MarketHalted
+
+    assert expected is type(await told(source, BTC))
+
+
+PRODUCT = {"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "status": "online"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Tick),
+        ({"limit_only": True}, Tick),
+        ({"status": "offline"}, MarketHalted),
+        ({"trading_disabled": True}, MarketHalted),
+        ({"post_only": True}, MarketHalted),
+        ({"auction_mode": True}, MarketHalted),
+    ],
+)
+async def test_the_status_of_a_product_counts(
+    source: CoinbaseSource, exchange: LiteralExchange, changes: dict[str, object], expected: type
+) -> None:
+    """A product that is halted has no price, though its ticker goes on; with limit orders only, trades go on too."""
+    exchange.say("/products", json.dumps([PRODUCT | changes]))
+    exchange.say(PATH, TICKER)
+
+    assert expected is type(await told(source, BTC))

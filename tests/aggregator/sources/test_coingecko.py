@@ -85,7 +85,7 @@ async def test_prices_are_kept_when_the_lists_cannot_be_read(source: Source, exc
         ((400, '{"status":{"error_code":10011,"error_message":"use the demo host"}}'), AccessRefused),
         ((403, "error code: 1020"), AccessRefused),
         ((404, '{"error":"coin not found"}'), ProviderFault),
-        ((200, '{"error":"something"}'), ProviderFault),
+        ((200, '{"error":"something"}'), SourceRateLimited),
         ((200, "[]"), MalformedAnswer),
         ((200, "null"), MalformedAnswer),
     ],

@@ -100,7 +100,7 @@ async def test_an_error_that_names_nothing_is_divided(source: Source, exchange: 
         ((401, error(2, "API key required")), AccessRefused),
         ((404, error(1, "Market not found.")), ProviderFault),
         ((404, '{"message":"page not found"}'), ProviderFault),
-        ((200, error(1, "instrument trouble")), ProviderFault),
+        ((200, error(1, "instrument trouble")), SourceRateLimited),
         ((200, "{}"), MalformedAnswer),
         ((200, "[]"), MalformedAnswer),
     ],

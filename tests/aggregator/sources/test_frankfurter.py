@@ -3,6 +3,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
 from services.aggregator.prices.errors import MalformedAnswer, ProviderFault, SourceRateLimited, UnknownPair
 from services.aggregator.prices.pair import Pair
@@ -75,8 +76,9 @@ async def test_rates_are_kept_when_the_list_cannot_be_read(source: Source, excha
         ((200, "[]"), MalformedAnswer),
         ((200, RATES.replace("2026-08-20", "today")), MalformedAnswer),
         ((200, RATES.replace('"EUR"', '"USD"')), MalformedAnswer),
-        ((200, RATES.replace("172.35", '"x"')), MalformedAnswer),
-        ((200, RATES.replace("172.35", "null")), MalformedAnswer),
+        ((200, RATES.replace("1.0", "100")), MalformedAnswer),
+        ((200, RATES.replace("1.0", "true")), MalformedAnswer),
+        ((200, RATES.replace('"JPY"', '"EUR"')), MalformedAnswer),
     ],
 )
 async def test_other_answers_are_no_unknown_pairs(
@@ -88,8 +90,10 @@ async def test_other_answers_are_no_unknown_pairs(
         await source.fetch([EURO])
 
 
-@pytest.mark.parametrize("rate", ["0", "-172.35", "0.0"])
-async def test_a_rate_that_is_not_positive_spoils_only_its_pairs(
+@pytest.mark.parametrize(
+    "rate", ["0", "-172.35", "0.0", "null", '"x"', "true", "[1]", "{}", "1e400", "1e-300", '"NaN"', '1,"JPY":2']
+)
+async def test_a_rate_that_cannot_be_spoils_only_its_pairs(
     source: Source, exchange: LiteralExchange, rate: str
 ) -> None:
     """Nothing is divided by it, and the others go on."""
@@ -97,3 +101,18 @@ async def test_a_rate_that_is_not_positive_spoils_only_its_pairs(
     ticks = await source.fetch([EURO, YEN])
 
     assert [Tick, MalformedAnswer] == [type(tick) for tick in ticks.values()]
+
+
+@pytest.mark.parametrize(
+    ("hours_before", "expected"), [(-5, DAY_MS), (1, DAY_MS - 3_600_000), (24, DAY_MS - 86_400_000), (25, DAY_MS)]
+)
+async def test_a_date_of_tomorrow_is_a_time_of_now(
+    session: aiohttp.ClientSession, exchange: LiteralExchange, hours_before: int, expected: int
+) -> None:
+    """Near midnight the rates are dated ahead; what is dated further ahead stays a time of the future."""
+    clock = ManualClock(DAY_MS - hours_before * 3_600_000)
+    exchange.say(LATEST, RATES)
+    tick = (await make("frankfurter", session, exchange.url, clock=clock).fetch([EURO]))[EURO]
+
+    assert isinstance(tick, Tick)
+    assert expected == tick.exchange_time_ms

@@ -9,6 +9,7 @@ from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.kraken import KrakenSource
 from tests.aggregator.fakes import BTC, ETH, LiteralExchange
+from tests.aggregator.sources.making import told
 
 DOGE = Pair("DOGE", "USD")
 PAIRS = """{"error":[],"result":{
@@ -82,11 +83,13 @@ async def test_errors_inside_http_200_are_errors(
 ) -> None:
     """The status says nothing; each text is its own class of error."""
     exchange.say("/0/public/Ticker", text)
-    with pytest.raises(expected):
-        await source.fetch([BTC])
+
+    assert expected is type(await told(source, BTC))
 
 
-@pytest.mark.parametrize("row", ["{}", '{"c":[],"a":[],"b":[]}', '{"c":null}', '{"c":["1"],"b":["1"]}'])
+@pytest.mark.parametrize(
+    "row", ["{}", '{"c":[],"a":[],"b":[]}', '{"c":null}', '{"c":"30303.2","b":["1"]}', '{"c":["1"],"b":"1"}']
+)
 async def test_a_market_without_its_fields_is_malformed(
     source: KrakenSource, exchange: LiteralExchange, row: str
 ) -> None:
@@ -101,3 +104,53 @@ async def test_an_empty_listing_is_an_error(source: KrakenSource, exchange: Lite
     exchange.say("/0/public/AssetPairs", '{"error":[],"result":{}}')
     with pytest.raises(MalformedAnswer):
         await source.fetch([BTC])
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Pair("XBT", "USD"), BTC),
+        (Pair("xbt", "usd"), BTC),
+        (Pair("XXBT", "ZUSD"), BTC),
+        (Pair("XDG", "ZUSD"), DOGE),
+        (Pair("XETH", "ZEUR"), Pair("ETH", "EUR")),
+        (Pair("XRP", "USD"), Pair("XRP", "USD")),
+        (Pair("ZRX", "USD"), Pair("ZRX", "USD")),
+        (Pair("XTZ", "USD"), Pair("XTZ", "USD")),
+    ],
+)
+def test_its_own_names_find_their_pair(asked: Pair, expected: Pair) -> None:
+    """Kraken's names of assets are spellings of the world's, and no other name is taken for one."""
+    assert expected == KrakenSource.DECLARATION.fold(asked)
+
+
+@pytest.mark.parametrize("text", ["EGeneral:Temporary lockout", "EGeneral:New words"])
+async def test_words_that_are_new_to_us_are_a_limit(source: KrakenSource, exchange: LiteralExchange, text: str) -> None:
+    """An error is known by the absence of a result, and asks at least for no more calls."""
+    exchange.say("/0/public/Ticker", f'{{"error":["{text}"]}}')
+
+    assert isinstance(await told(source, BTC), SourceRateLimited)
+
+
+async def test_a_warning_is_no_error(source: KrakenSource, exchange: LiteralExchange) -> None:
+    """What begins with W comes beside a result."""
+    exchange.say("/0/public/Ticker", result("XXBTZUSD").replace('"error":[]', '"error":["WGeneral:Deprecated"]'))
+
+    assert TICK == await told(source, BTC)
+
+
+@pytest.mark.parametrize(("side", "expected"), [("a", Tick("1", bid="1")), ("b", Tick("1", ask="1"))])
+@pytest.mark.parametrize("empty", [None, '["0.00000","0","0.000"]', "[]", "null", '[""]'])
+async def test_an_empty_side_of_the_book(
+    source: KrakenSource, exchange: LiteralExchange, side: str, expected: Tick, empty: str | None
+) -> None:
+    """It is no price, whichever side it is and however it is told."""
+    row = {"a": '["1"]', "b": '["1"]', "c": '["1"]'}
+    if empty is None:
+        del row[side]
+    else:
+        row[side] = empty
+    fields = ",".join(f'"{name}":{value}' for name, value in row.items())
+    exchange.say("/0/public/Ticker", f'{{"error":[],"result":{{"XXBTZUSD":{{{fields}}}}}}}')
+
+    assert expected == await told(source, BTC)

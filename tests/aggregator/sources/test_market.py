@@ -114,10 +114,10 @@ async def test_an_unlisted_pair_is_unknown(town: Town, source: str) -> None:
 
 
 async def test_a_cold_start_is_cheap(town: Town) -> None:
-    """All feeds at once: one listing and one batch where there are batches, one call a pair at Coinbase."""
+    """All feeds at once: one listing, and one batch where there are batches, one call a pair at Coinbase."""
     await town.engine.answers.quotes(list(FEEDS))
 
-    assert [2, 4, 2] == [await town.requests(source) for source in NAMES]
+    assert [2, 5, 2] == [await town.requests(source) for source in NAMES]
 
 
 @pytest.mark.parametrize("source", NAMES)
@@ -146,8 +146,8 @@ async def test_a_broken_source_gives_errors_and_never_prices(
         with pytest.raises(expected):
             await town.engine.answers.source_quote(source, pair)
         assert pair in [state.pair for state in town.engine.status.pairs(source)]
-        if expected in (SourceRateLimited, SourceTimeout):
-            return  # the one stays silent for seconds now, the other costs a second each
+        if expected in (SourceRateLimited, SourceTimeout, AccessRefused):
+            return  # it is left alone for seconds or a minute now, or costs a second each
         await town.set_fault(source)
         if pair == SPELLED[source]:
             await _recovered(town, source, pair)

@@ -85,7 +85,23 @@ def test_a_time_may_be_a_text_or_have_a_fraction(value: object, expected: int) -
 
 
 @pytest.mark.parametrize(
-    "value", [-1, "", "-5", "1e12", "1_000", "٣", ".", "1.2.3", D("NaN"), D("Infinity"), D("1E+300"), 10**400]
+    "value",
+    [
+        -1,
+        "",
+        "-5",
+        "1e12",
+        "1_000",
+        "٣",
+        ".",
+        "1.2.3",
+        D("NaN"),
+        D("Infinity"),
+        D("1E+300"),
+        D("9E+999999"),
+        D("sNaN"),
+        10**400,
+    ],
 )
 def test_no_time_is_beyond_the_calendar(value: object) -> None:
     """What has no date is no time, however it is written, and costs no time to refuse."""
