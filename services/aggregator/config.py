@@ -11,7 +11,7 @@ from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from services.aggregator.prices.asset_class import AssetClass, asset_class
-from services.aggregator.prices.feed_guard import Limits
+from services.aggregator.prices.feed_jump_guard import Limits
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig, read_source
 from services.aggregator.streams.settings import StreamConfig, read_stream

@@ -9,7 +9,7 @@ import pytest
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import NotFound
 from services.aggregator.config import LONGEST_WAIT_MS, MarketDataConfig, read, read_market_data
-from services.aggregator.prices.feed_guard import Limits
+from services.aggregator.prices.feed_jump_guard import Limits
 from services.aggregator.prices.pair import Pair
 
 SECRETS = {

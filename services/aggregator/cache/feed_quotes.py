@@ -17,10 +17,10 @@ from services.aggregator.cache.feed_beliefs import FeedBeliefs
 from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.failures import RecentFailures
-from services.aggregator.fetching.source_guard import Others, Standing
+from services.aggregator.fetching.source_jump_guard import Others, Standing
 from services.aggregator.prices.cross_rate import in_currency, quotient
 from services.aggregator.prices.errors import PriceUnconfirmed, SourcesDisagree, TooFewSources
-from services.aggregator.prices.feed_guard import Refusal
+from services.aggregator.prices.feed_jump_guard import Refusal
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.median import DIGITS
 from services.aggregator.prices.pair import Pair

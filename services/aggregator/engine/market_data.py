@@ -20,7 +20,7 @@ from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.config import MarketDataConfig
-from services.aggregator.fetching.source_guard import SourceGuard, Standing
+from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
 from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair

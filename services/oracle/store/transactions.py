@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.oracle.chain.transactions.flight import Attempt, Flight, Mined
-from services.oracle.chain.transactions.gas import Fees
+from services.oracle.chain.transactions.fee_bumping import Fees
+from services.oracle.chain.transactions.in_flight import Attempt, Flight, Mined
 from services.oracle.store.database import Database
 
 TransactionState = Literal["confirmed", "reverted", "lost"]

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from services.aggregator.prices.agreement import Rules
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, ProviderFault, UnknownPair
-from services.aggregator.prices.feed_guard import Limits, State
+from services.aggregator.prices.feed_jump_guard import Limits, State
 from services.aggregator.prices.feed_price import Sources, believe
 from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.cache.making import MadeCache

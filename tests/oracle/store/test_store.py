@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from chainlink.ocr.contract_config import ContractConfig
 from meshkit.clock import ManualClock
-from services.oracle.chain.transactions.flight import Attempt, Flight
-from services.oracle.chain.transactions.gas import Fees
+from services.oracle.chain.transactions.fee_bumping import Fees
+from services.oracle.chain.transactions.in_flight import Attempt, Flight
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from services.oracle.p2p.address import Address

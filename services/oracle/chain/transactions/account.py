@@ -18,12 +18,12 @@ from meshkit.clock import Clock
 from services.oracle.chain.errors import Unfunded
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.chain.transactions.flight import Attempt, Flight, Verdict, judge, told_nonce
+from services.oracle.chain.transactions.fee_bumping import Fees
 from services.oracle.chain.transactions.follower import TransactionFollower, UnderWay
-from services.oracle.chain.transactions.gas import Fees
-from services.oracle.chain.transactions.market import PriceSource
+from services.oracle.chain.transactions.gas_market import PriceSource
+from services.oracle.chain.transactions.gas_price_source import Pricing
+from services.oracle.chain.transactions.in_flight import Attempt, Flight, Verdict, judge, told_nonce
 from services.oracle.chain.transactions.nonces import Nonces
-from services.oracle.chain.transactions.pricing import Pricing
 from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)

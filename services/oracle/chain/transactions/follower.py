@@ -18,7 +18,9 @@ from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.chain.transactions.flight import (
+from services.oracle.chain.transactions.fee_bumping import Fees
+from services.oracle.chain.transactions.gas_price_source import Pricing
+from services.oracle.chain.transactions.in_flight import (
     Afterlife,
     Flight,
     Mined,
@@ -31,9 +33,7 @@ from services.oracle.chain.transactions.flight import (
     judge,
     turn,
 )
-from services.oracle.chain.transactions.gas import Fees
 from services.oracle.chain.transactions.nonces import Nonces
-from services.oracle.chain.transactions.pricing import Pricing
 from services.oracle.errors import DatabaseUnavailable
 from services.oracle.store.transactions import TransactionState, TransactionStore
 

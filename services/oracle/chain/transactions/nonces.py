@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from services.oracle.chain.transactions.flight import next_nonce
+from services.oracle.chain.transactions.in_flight import next_nonce
 
 
 class Nonces:

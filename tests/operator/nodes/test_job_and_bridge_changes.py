@@ -6,7 +6,7 @@ import pytest
 
 from chainlink.jobs import JobSpec
 from services.operator.nodes import feed_jobs
-from services.operator.nodes.node_changes import (
+from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
     DeleteJob,
     ImportBundle,

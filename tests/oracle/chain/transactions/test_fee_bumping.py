@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.oracle.chain.settings import EvmSettings, GasEstimatorSettings
-from services.oracle.chain.transactions.gas import Fees, Floor, Market, bumped, first_fees, lifted, multiplied
+from services.oracle.chain.transactions.fee_bumping import Fees, Floor, Market, bumped, first_fees, lifted, multiplied
 
 GWEI = 10**9
 WEI = st.integers(0, 10**12)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.prices.feed_guard import (
+from services.aggregator.prices.feed_jump_guard import (
     PASSED,
     Candidate,
     Limits,

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from meshkit.clock import Clock
 from services.aggregator.prices.errors import PriceRefused
-from services.aggregator.prices.feed_guard import Candidate, Limits, Refusal, State, judge, passed, refer
+from services.aggregator.prices.feed_jump_guard import Candidate, Limits, Refusal, State, judge, passed, refer
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import SourceQuote

@@ -5,9 +5,9 @@ from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.settings import GasEstimatorSettings
-from services.oracle.chain.transactions.flight import wanted
-from services.oracle.chain.transactions.gas import Fees, Floor, bumped, first_fees, lifted, multiplied
-from services.oracle.chain.transactions.market import PriceSource
+from services.oracle.chain.transactions.fee_bumping import Fees, Floor, bumped, first_fees, lifted, multiplied
+from services.oracle.chain.transactions.gas_market import PriceSource
+from services.oracle.chain.transactions.in_flight import wanted
 
 _log = log.get_logger(__name__)
 # A pool's least price is configured there and may be lowered; after that time a refusal has to teach it again.

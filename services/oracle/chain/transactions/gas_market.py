@@ -6,7 +6,7 @@ from chainlink.rpc.errors import ChainError, Malformed, RpcUnavailable
 from meshkit import log
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.settings import GasEstimatorSettings
-from services.oracle.chain.transactions.gas import FIXED_PRICE, Market
+from services.oracle.chain.transactions.fee_bumping import FIXED_PRICE, Market
 
 _log = log.get_logger(__name__)
 _BY_SUGGESTION = ("SuggestedPrice", "L2Suggested", "Arbitrum")

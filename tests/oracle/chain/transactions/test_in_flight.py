@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chainlink.rpc.client import Submission
 from chainlink.rpc.errors import RpcRefused
 from services.oracle.chain.settings import GasEstimatorSettings
-from services.oracle.chain.transactions.flight import (
+from services.oracle.chain.transactions.fee_bumping import Fees, Floor, Market, bumped
+from services.oracle.chain.transactions.in_flight import (
     Afterlife,
     Attempt,
     Flight,
@@ -28,7 +29,6 @@ from services.oracle.chain.transactions.flight import (
     turn,
     wanted,
 )
-from services.oracle.chain.transactions.gas import Fees, Floor, Market, bumped
 
 THRESHOLD, RESEND_S = 3, 60.0
 NONCES = st.sets(st.integers(0, 30))

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
-from services.aggregator.fetching.source_guard import Others, SourceGuard, Standing
+from services.aggregator.fetching.source_jump_guard import Others, SourceGuard, Standing
 from services.aggregator.prices.errors import PriceRefused
-from services.aggregator.prices.feed_guard import Limits
+from services.aggregator.prices.feed_jump_guard import Limits
 from services.aggregator.prices.quote import SourceQuote
 from services.aggregator.prices.unit_error import ratio
 from tests.aggregator.fakes import BTC

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from chainlink.rpc.client import Submission
 from chainlink.rpc.refusals import Refusal, of_transaction
-from services.oracle.chain.transactions.gas import Fees, Floor
+from services.oracle.chain.transactions.fee_bumping import Fees, Floor
 
 # A receipt may be a little later than the count that tells of it, at another endpoint of the same provider.
 _LOOKS_BEFORE_LOST = 4
