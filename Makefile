@@ -10,10 +10,10 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test check campaign bench gen contracts lock clean
+.PHONY: help setup run test test-image check campaign bench gen contracts lock clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: ## install the pinned dependencies (done by every other verb)
 	@scripts/setup
@@ -23,6 +23,9 @@ run: setup ## run the whole mesh here: NODES=5 FEEDS="BTC / USD,…" or all, ROU
 
 test: setup ## run all tests (T="path or -k expression" for some)
 	@$(PY) -m pytest $(T)
+
+test-image: setup ## build the container image and run it, as root, with buildah and podman (installed where they are missing)
+	@$(PY) -m pytest -m image --override-ini addopts='--strict-config --strict-markers' --timeout 600 -n 0 tests/image
 
 campaign: setup ## run the long campaigns (fault injection, soak)
 	@$(PY) -m pytest -m campaign --override-ini addopts='--strict-markers' --timeout 3600 -v

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from cli.foreground.run_report import state_name
+from cli.service_states import state_name
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 
 _COLOURS = {

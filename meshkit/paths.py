@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshkit import own_directory
+from meshkit.process import own_directory
 
 RUN_DIR_VARIABLE = "FEEDMESH_RUN_DIR"
 CONFIG_VARIABLE = "FEEDMESH_CONFIG"
@@ -60,15 +60,33 @@ class RunDir:
         """Return the Unix socket of a service: aggregator, supervisor, metrics, dbinit, operator, chainlink-node-1."""
         return self.path / f"{name}.sock"
 
+    def own(self, service: str) -> Path:
+        """Return the directory of what only this service's user may touch, where services have users of their own."""
+        return self.path / f"{service}.d"
+
+    @property
+    def postgres_launch(self) -> Path:
+        """Return the file that says how to start the PostgreSQL server."""
+        return self.own("postgres") / "launch.json"
+
     @property
     def lock(self) -> Path:
         """Return the file that the one supervisor of this directory holds locked."""
         return self.path / "supervisor.lock"
 
     @property
+    def verdict(self) -> Path:
+        """Return the file that says whether the mesh does what it is for; its directory is the metrics service's."""
+        return self.path / "verdict" / "verdict.json"
+
+    @property
     def configuration(self) -> Path:
         """Return the copy of the configuration that the services read."""
         return self.path / "configuration.json"
+
+    def masked(self, service: str) -> Path:
+        """Return the configuration for one service's eyes, from which that service is given a copy."""
+        return self.path / "configurations" / f"{service}.json"
 
     def service(self, name: str) -> Path:
         """Return the directory of a service's `restart-count` and `last-restart` files."""
@@ -108,4 +126,13 @@ class DataDir:
 
     def node(self, index: int) -> Path:
         """Return the directory of one node: config.toml, secrets.toml, apicredentials and its key files."""
-        return self.path / "nodes" / str(index)
+        return self.nodes / str(index)
+
+    @property
+    def nodes(self) -> Path:
+        """Return the directory of all nodes' files."""
+        return self.path / "nodes"
+
+    def node_home(self, index: int) -> Path:
+        """Return the directory that a node may write in."""
+        return self.path / "node-homes" / str(index)

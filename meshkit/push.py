@@ -39,7 +39,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 Render: TypeAlias = Callable[[Mapping[str, str]], Awaitable[bytes]]
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class PushRefused(Unavailable):
@@ -152,7 +152,9 @@ class Pusher:
             connector=aiohttp.TCPConnector(resolver=HostResolver()),
         )
         if self._config.in_clear:
-            log.warning("push_in_clear", url=self._config.url, advice="use https: credentials leave this host in clear")
+            _log.warning(
+                "push_in_clear", url=self._config.url, advice="use https: credentials leave this host in clear"
+            )
         return self
 
     async def __aexit__(
@@ -199,11 +201,11 @@ class Pusher:
             try:
                 await self.push()
                 if failing:
-                    log.info("push_recovered")
+                    _log.info("push_recovered")
                 failing = False
             except PushRefused as error:
                 # The first failure of a series is news; the others matter only to who looks closely.
-                report = log.debug if failing else log.warning
+                report = _log.debug if failing else _log.warning
                 report("push_failed", error=str(error), failures=self.failures)
                 failing = True
             now = self._clock.monotonic()

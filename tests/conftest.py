@@ -1,12 +1,18 @@
 """Fixtures of all tests."""
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import py_ecc  # noqa: F401  # a part of web3
 import pytest
 from hypothesis import settings
+
+# py_ecc raises it a hundredfold when it is imported, and with that deep JSON ends the process in C code. No
+# process of ours imports it, so the tests have the limit that these have.
+sys.setrecursionlimit(1000)
 
 # A busy machine is no reason to fail: no time limit for an example.
 settings.register_profile("feedmesh", deadline=None)

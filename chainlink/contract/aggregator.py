@@ -11,6 +11,8 @@ from chainlink.ocr.contract_config import ContractConfig
 DESCRIPTION = Function("description", (), ("string",))
 DECIMALS = Function("decimals", (), ("uint8",))
 OWNER = Function("owner", (), ("address",))
+MIN_ANSWER = Function("minAnswer", (), ("int192",))
+MAX_ANSWER = Function("maxAnswer", (), ("int192",))
 LATEST_CONFIG_DETAILS = Function("latestConfigDetails", (), ("uint32", "uint32", "bytes16"))
 LATEST_TRANSMISSION_DETAILS = Function(
     "latestTransmissionDetails", (), ("bytes16", "uint32", "uint8", "int192", "uint64")

@@ -115,8 +115,8 @@ class RpcClient:
             refusal: RpcRefused | None = None
             for index in self.book.for_reading():
                 name = self.book.endpoints[index].name
-                if (rest_s := self._limits.rest_s(index, self._clock.monotonic())) > 0:
-                    failures.append(f"{name}: it was asked too often, and rests for {rest_s:.1f} s more")
+                if self._limits.rest_s(index, self._clock.monotonic()) > 0:
+                    failures.append(f"{name}: it was asked too often, and is left alone for a while")
                     continue
                 try:
                     await self._prove(index)

@@ -10,9 +10,9 @@ from rich.table import Table
 from cli.errors import CliError
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.client import channel
 from meshkit.configuration.load import load
 from meshkit.paths import RunDir
+from meshkit.rpc.client import channel
 
 # The supervisor makes its plan in a process of its own, which takes seconds on a busy machine.
 _APPLY_TIMEOUT_S = 60.0

@@ -17,7 +17,7 @@ from cli.json_output import print_json
 from cli.sockets import socket_of
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 # With 31 nodes about a thousand logins are tried.
 _CHECK_TIMEOUT_S = 60.0

@@ -11,7 +11,7 @@ from cli.service_table import duration
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 
 async def feeds(run_dir: Path, as_json: bool) -> None:

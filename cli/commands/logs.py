@@ -13,7 +13,7 @@ from cli.json_output import print_json
 from cli.sockets import socket_of
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

@@ -12,7 +12,7 @@ from cli.service_table import duration
 from cli.sockets import socket_of
 from feedmesh.aggregator.v1 import quote_service_pb2 as quote_pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as quote_grpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 
 async def quote(run_dir: Path, text: str, source: str, as_json: bool) -> None:

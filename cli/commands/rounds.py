@@ -30,7 +30,7 @@ from cli.errors import CliError, UsageError
 from cli.json_output import print_json
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as pb_grpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 _RECONNECT_S = 0.5
 _COLOURS = {"transmitted": "green", "finalized": "green", "failed": "red", "completed": "dim"}

@@ -6,13 +6,13 @@ from typing import Literal
 
 from rich.console import Console
 
-from cli.foreground.run_report import service_json
 from cli.json_output import print_json
+from cli.service_states import service_json
 from cli.service_table import service_table
 from cli.sockets import socket_of
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 Action = Literal["StartService", "StopService", "RestartService"]
 # Stopping a service may take as long as its own stop timeout.

@@ -6,8 +6,6 @@ from itertools import pairwise
 from typing import Final
 
 from cli.errors import UsageError
-from devkit.market.assets import ASSETS
-from devkit.market.dialects.coins import COINS
 from meshkit import feeds
 
 ALL: Final = "all"
@@ -15,6 +13,11 @@ SOURCES: Final = ("binance", "kraken", "coinbase")
 # Asked only where a feed has none of the above.
 _ANY_COIN: Final = ("bitcoin", "usd")
 MORE_SOURCES: Final = ("coingecko", "cryptocompare", "yahoofinance", "bybit")
+
+_NOT_INSTALLED: Final = (
+    "--profile embedded: the simulated market and the local chain are not installed here; "
+    "the development image has them, and so has a checkout"
+)
 
 
 def parse(text: str) -> tuple[str, ...]:
@@ -52,7 +55,7 @@ def reference(name: str) -> str | None:
     """Return the pair by whose simulated price a feed's answer can be judged, None where the names differ."""
     feed = feeds.get(name)
     base, quote = feed.base.upper(), feed.quote.upper()
-    return f"{base}/{quote}" if {base, quote} <= set(ASSETS) else None
+    return f"{base}/{quote}" if {base, quote} <= _assets() else None
 
 
 def _obstacle(name: str) -> str:
@@ -83,8 +86,27 @@ def _direct() -> Mapping[tuple[str, str], Mapping[str, tuple[str, str]]]:
 def _trades(source: str, symbols: tuple[str, str]) -> bool:
     base = symbols[0]
     if source == "coingecko":
-        return base in COINS
+        return base in _coins()
     if source == "yahoofinance":
         # Such as BTC-USD, or CSPX.L for the exchange in London.
         base = base.partition("-")[0].partition(".")[0]
-    return source in (*SOURCES, *MORE_SOURCES) and base.upper() in ASSETS
+    return source in (*SOURCES, *MORE_SOURCES) and base.upper() in _assets()
+
+
+@cache
+def _assets() -> frozenset[str]:
+    """Return the assets of the simulated market; it is not there where only the product is installed."""
+    try:
+        from devkit.market.assets import ASSETS
+    except ModuleNotFoundError:
+        raise UsageError(_NOT_INSTALLED) from None
+    return frozenset(ASSETS)
+
+
+@cache
+def _coins() -> frozenset[str]:
+    try:
+        from devkit.market.dialects.coins import COINS
+    except ModuleNotFoundError:
+        raise UsageError(_NOT_INSTALLED) from None
+    return frozenset(COINS)

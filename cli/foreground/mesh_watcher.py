@@ -18,9 +18,9 @@ from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
-from meshkit.client import channel
 from meshkit.configuration.solution import Solution
 from meshkit.paths import RunDir
+from meshkit.rpc.client import channel
 
 _RECONNECT_S = 0.5
 _NODE = "chainlink-node-"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from cli.service_states import service_json
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 
@@ -59,21 +60,6 @@ def deviation_bps(answer: str, reference: str) -> Decimal | None:
     if not answer or not reference:
         return None
     return abs(Decimal(answer) - Decimal(reference)) / Decimal(reference) * BPS
-
-
-def service_json(service: supervisor_pb.Service) -> dict[str, Any]:
-    """Return a service's entry of the final line."""
-    return {
-        "name": service.name,
-        "state": state_name(service.state),
-        "pid": service.pid or None,
-        "restarts": service.restarts,
-    }
-
-
-def state_name(state: "supervisor_pb.ServiceState.ValueType") -> str:
-    """Return a state as people read it, for example `healthy`."""
-    return supervisor_pb.ServiceState.Name(state).removeprefix("SERVICE_STATE_").lower()
 
 
 def enough(feeds: Iterable[FeedRecord], rounds: int) -> bool:

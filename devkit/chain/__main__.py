@@ -11,7 +11,7 @@ from devkit.chain.config import parse
 from devkit.chain.devchain import DevChain
 from meshkit import log
 from meshkit.clock import SystemClock
-from meshkit.runtime import run
+from meshkit.process.runtime import run
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from devkit.chain.config import ChainConfig
 from devkit.chain.errors import AnvilNotReady, RpcFailed
 from devkit.chain.rpc import Rpc
-from meshkit import exec_shim
 from meshkit.log import get_logger
+from meshkit.process import exec_shim
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 5.0
@@ -107,4 +107,4 @@ class Anvil:
             line = raw.decode(errors="replace").strip()
             if line:
                 self._words.append(line)
-                log.info("anvil_output", line=line)
+                _log.info("anvil_output", line=line)

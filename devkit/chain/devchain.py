@@ -21,11 +21,11 @@ from devkit.chain.journal import Journal
 from devkit.chain.rpc import Rpc
 from devkit.chain.schedule import Schedule
 from devkit.chain.snapshots import Snapshots, Unpacked
-from meshkit import ports
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.process import ports
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 POLL_S = 0.25
 # The anvil of a run that was killed goes a moment after it.
@@ -54,7 +54,7 @@ class DevChain:
             anvil = await self._start(rpc)
             try:
                 await self._prepare(rpc)
-                log.info("chain_ready", port=self._config.port, height=self._seen, anvil_pid=anvil.pid)
+                _log.info("chain_ready", port=self._config.port, height=self._seen, anvil_pid=anvil.pid)
                 return await self._until_anvil_ends(anvil, rpc)
             except asyncio.CancelledError:
                 await self._snapshot(rpc, LAST_SNAPSHOT_WITHIN_S)
@@ -71,7 +71,7 @@ class DevChain:
                 # Following never ends by itself: this raises what broke it.
                 await follower
             code = await ended
-            log.error("anvil_ended", exit_code=code)
+            _log.error("anvil_ended", exit_code=code)
             return code
         finally:
             follower.cancel()
@@ -88,7 +88,7 @@ class DevChain:
             except (SnapshotUnreadable, AnvilNotReady) as error:
                 if snapshot is None:
                     raise
-                log.error("snapshot_unusable", snapshot=str(snapshot), error=str(error))
+                _log.error("snapshot_unusable", snapshot=str(snapshot), error=str(error))
                 unusable.append(snapshot)
                 continue
             finally:
@@ -97,9 +97,9 @@ class DevChain:
             for path in unusable:
                 self._snapshots.set_aside(path)
             if snapshot is not None:
-                log.info("snapshot_restored", snapshot=snapshot.name)
+                _log.info("snapshot_restored", snapshot=snapshot.name)
             elif unusable:
-                log.error("chain_lost", reason="no snapshot is usable; the chain starts anew")
+                _log.error("chain_lost", reason="no snapshot is usable; the chain starts anew")
             return anvil
         raise AssertionError("the last candidate returns or raises")
 
@@ -133,12 +133,12 @@ class DevChain:
             try:
                 await rpc.mine(block)
             except RpcFailed as error:
-                log.error("replay_stopped", block=block.number, last=blocks[-1].number, error=str(error))
+                _log.error("replay_stopped", block=block.number, last=blocks[-1].number, error=str(error))
                 break
             self._seen = block.number
             self._schedule.saw_block(len(block.transactions))
         if blocks:
-            log.info("blocks_replayed", first=blocks[0].number, last=self._seen)
+            _log.info("blocks_replayed", first=blocks[0].number, last=self._seen)
 
     async def _fund(self, rpc: Rpc) -> None:
         for funding in self._config.funds:
@@ -146,14 +146,14 @@ class DevChain:
             if balance < funding.wei:
                 await rpc.set_balance(funding.address, funding.wei)
                 self._schedule.changed()
-                log.info("account_funded", address=funding.address, wei=str(funding.wei))
+                _log.info("account_funded", address=funding.address, wei=str(funding.wei))
 
     async def _follow(self, rpc: Rpc) -> None:
         while True:
             try:
                 await self._look(rpc)
             except RpcFailed as error:
-                log.warning("chain_unanswered", error=str(error))
+                _log.warning("chain_unanswered", error=str(error))
             await self._clock.sleep(POLL_S)
 
     async def _look(self, rpc: Rpc) -> None:
@@ -178,11 +178,11 @@ class DevChain:
             self._journal.rotate()
         except (RpcFailed, OSError) as error:
             self._schedule.failed_snapshot(self._clock.monotonic())
-            log.error("snapshot_failed", error=str(error))
+            _log.error("snapshot_failed", error=str(error))
             return
         ended_s = self._clock.monotonic()
         self._schedule.took_snapshot(started_s, ended_s)
-        log.debug("snapshot_taken", bytes=len(state), duration_ms=round((ended_s - started_s) * 1000))
+        _log.debug("snapshot_taken", bytes=len(state), duration_ms=round((ended_s - started_s) * 1000))
 
 
 async def _wait_free(port: int, clock: Clock) -> None:

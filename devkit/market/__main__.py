@@ -9,7 +9,7 @@ from devkit.market.process import PriceProcess
 from devkit.market.server import serve
 from meshkit.clock import SystemClock
 from meshkit.log import configure
-from meshkit.runtime import run
+from meshkit.process.runtime import run
 
 
 def main(

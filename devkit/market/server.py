@@ -7,14 +7,14 @@ from aiohttp import web
 
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
-from meshkit import ports
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.process import ports
 
 HOST = "127.0.0.1"
 _DRAIN_S = 2.0
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 async def serve(port: int, process: PriceProcess, clock: Clock) -> None:
@@ -28,8 +28,10 @@ async def serve(port: int, process: PriceProcess, clock: Clock) -> None:
     try:
         with ports.binding(port, "the market (--port)"):
             await web.TCPSite(runner, HOST, port).start()
-        log.info("market_listening", host=HOST, port=runner.addresses[0][1], seed=process.seed, tick_ms=process.tick_ms)
+        _log.info(
+            "market_listening", host=HOST, port=runner.addresses[0][1], seed=process.seed, tick_ms=process.tick_ms
+        )
         await stop.wait()
-        log.info("market_stopping")
+        _log.info("market_stopping")
     finally:
         await runner.cleanup()

@@ -49,6 +49,20 @@ def load(path: Path) -> Configuration:
     A value that is a path below `spSecretsDir` stands for what that file holds, without white space around it.
     Raises InvalidConfiguration, which names every faulty key, never a value.
     """
+    document = read_document(path)
+    try:
+        configuration = Configuration.model_validate(document)
+    except ValidationError as error:
+        raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
+    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
+        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
+    for secret in secrets_of(configuration):
+        add_secret(secret)
+    return configuration
+
+
+def read_document(path: Path) -> Any:
+    """Return the file's JSON with what the files of secrets that it names hold; raise InvalidConfiguration."""
     try:
         document = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -59,15 +73,7 @@ def load(path: Path) -> Configuration:
     document = _filled(document, _secrets_dir(document), "", problems)
     if problems:
         raise InvalidConfiguration(path, problems)
-    try:
-        configuration = Configuration.model_validate(document)
-    except ValidationError as error:
-        raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
-    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
-        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
-    for secret in secrets_of(configuration):
-        add_secret(secret)
-    return configuration
+    return document
 
 
 def secrets_of(section: BaseModel) -> Iterator[str]:

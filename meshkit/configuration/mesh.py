@@ -116,6 +116,12 @@ class Supervisor(Section):
     stop_deadline_seconds: float = Field(
         14, ge=1, le=600, description="Time for the ordered stop; must be below the container's grace period."
     )
+    answer_margin_seconds: float = Field(
+        90,
+        ge=1,
+        le=86_400,
+        description="The health check fails when a feed has had no answer for its heartbeat (`ocr.deltaCMs`) and this.",
+    )
     log_file_bytes: int = Field(10_485_760, ge=65_536, description="Size at which a log file is rotated.")
     log_files: int = Field(10, ge=1, le=1000, description="Log files kept of each service.")
     open_files: int = Field(65_536, ge=1024, description="Limit of open files of each process, as far as is allowed.")

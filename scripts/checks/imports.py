@@ -20,6 +20,8 @@ FEWEST_USERS: Final = 3
 REASONS: Final = {
     "meshkit.credentials": "dbinit sets the passwords that the operator writes into the nodes' files: one derivation",
     "meshkit.push": "the two services that have metrics of other processes push them by one protocol",
+    "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
+    "meshkit.retry_after": "the push obeys its receiver's wait by the rules by which the aggregator obeys its sources'",
 }
 
 Graph = Mapping[str, Set[str]]

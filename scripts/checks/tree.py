@@ -78,7 +78,7 @@ def astray(files: Iterable[PurePath], listed: frozenset[str]) -> Iterator[str]:
 
 def entries(text: str) -> frozenset[str]:
     """Return the test files that the list names, relative to tests/."""
-    return frozenset(re.findall(r"^- `([\w/]+/test_\w+\.py)`", text, re.MULTILINE))
+    return frozenset(re.findall(r"^- `([\w/]+/test_\w+\.py)`: \S", text, re.MULTILINE))
 
 
 def faults(root: Path) -> Iterator[str]:

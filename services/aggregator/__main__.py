@@ -6,7 +6,7 @@ from meshkit import log
 from meshkit.configuration.keys_by_service import AGGREGATOR
 from meshkit.configuration.load import load_from_environment
 from meshkit.paths import RunDir, default_run_dir
-from meshkit.runtime import run
+from meshkit.process.runtime import run
 from services.aggregator import app, config
 
 

@@ -11,12 +11,13 @@ from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.paths import RunDir
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import AggregatorConfig, read_market_data
 from services.aggregator.engine.chain_references import ChainReferences
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.market_data import FEED as MARKET_CAP_FEED
+from services.aggregator.engine.market_data import PAIR as MARKET_CAP_PAIR
 from services.aggregator.engine.market_data import MarketData
 from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
@@ -57,7 +58,7 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
             clock,
             wait_s=settings.reference_wait_ms / 1000,
             but=settings.reference_prices,
-            refer=engine.refer,
+            refer=lambda pair, price: market.refer(price) if pair == MARKET_CAP_PAIR else engine.refer(pair, price),
             hold=engine.wait_for_references,
         )
         stack.push_async_callback(references.close)

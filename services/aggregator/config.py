@@ -11,7 +11,7 @@ from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from services.aggregator.prices.asset_class import AssetClass, asset_class
-from services.aggregator.prices.feed_guard import Limits
+from services.aggregator.prices.feed_jump_guard import Limits
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig, read_source
 from services.aggregator.streams.settings import StreamConfig, read_stream
@@ -147,8 +147,7 @@ def read(configuration: Configuration) -> AggregatorConfig:
     """Return the aggregator's view of a configuration; raises UnknownFeed for a feed that is not known."""
     given = configuration.solution.price_aggregator_config
     rules = configuration.solution.mesh.aggregator
-    vain = dict(set_without_effect(given, "solution.priceAggregatorConfig"))
-    if vain := vain | dict(set_without_effect(rules, "solution.mesh.aggregator")):
+    if vain := dict(set_without_effect(given, "solution.priceAggregatorConfig")):
         _log.warning("settings_without_effect", settings=vain)
     # The market's capitalisation is no pair: /market-data/global answers it.
     priced = {(feed.base, feed.quote): feed.sources for feed in feeds.load().values() if feed.kind != "market_cap"}

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, MeshError
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.aggregator.engine.answers import MOST_PAIRS
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.status import PairStatus, SourceStatus

@@ -2,7 +2,7 @@
 The database service and the commands around it.
 
     python -m services.dbinit             the service, on dbinit.sock
-    python -m services.dbinit bootstrap   ask it to make the cluster, once
+    python -m services.dbinit bootstrap   ask it to make the cluster, once; with --here make it as the user we are
     python -m services.dbinit postgres    become the PostgreSQL server
     python -m services.dbinit provision   ask it to make roles and databases, once
 """
@@ -15,19 +15,23 @@ def main() -> None:
     """Do what the command line says. Each command imports only its own, which the server's start is the faster for."""
     parser = argparse.ArgumentParser("python -m services.dbinit", description="PostgreSQL 17 and the nodes' databases.")
     parser.add_argument("command", nargs="?", choices=("bootstrap", "postgres", "provision"))
-    command = parser.parse_args().command
+    parser.add_argument("--here", action="store_true", help="with bootstrap: do it in this process, as this user")
+    arguments = parser.parse_args()
+    command = arguments.command
+    if arguments.here and command != "bootstrap":
+        parser.error(f"--here: found with {command or 'the service'}, allowed with bootstrap")
     if command is None:
         from services.dbinit import app
 
         app.run()
     elif command == "postgres":
-        from services.dbinit import launch
+        from services.dbinit.cluster import server_launch
 
-        launch.run()
+        server_launch.run()
     else:
         from services.dbinit import oneshot
 
-        sys.exit(oneshot.run(command))
+        sys.exit(oneshot.run_here() if arguments.here else oneshot.run(command))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The long-running command: the gRPC service."""
 
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit import log, runtime
-from meshkit.server import MeshServer
+from meshkit import log
+from meshkit.process import runtime
+from meshkit.rpc.server import MeshServer
 from services.dbinit import config
-from services.dbinit.connection import forget
+from services.dbinit.databases.connection import forget
 from services.dbinit.service import NAME, DatabaseService
 
 

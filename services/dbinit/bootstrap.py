@@ -1,13 +1,23 @@
 """Everything before the server can be started: programs, user, place, cluster, settings."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from meshkit import atomic_file
 from meshkit.log import get_logger
-from services.dbinit import account, binaries, cluster, launch, memory, place, preflight, server_files
+from services.dbinit.cluster import (
+    account,
+    binaries,
+    cluster,
+    memory_sizes,
+    place,
+    preflight,
+    server_files,
+    server_launch,
+)
 from services.dbinit.config import Settings
-from services.dbinit.errors import from_obstacle, from_os_error
+from services.dbinit.errors import ClusterUnusable, PlaceUnusable, from_os_error
 
 _log = get_logger(__name__)
 
@@ -43,20 +53,21 @@ def _bootstrap(settings: Settings) -> Bootstrapped:
         if created:
             cluster.make(programs, user, settings.place)
         elif obstacle := preflight.obstacle(settings.place.data):
-            raise from_obstacle(obstacle)
+            kind = ClusterUnusable if obstacle.exit_code == os.EX_DATAERR else PlaceUnusable
+            raise kind(obstacle.path, obstacle.why, obstacle.way_out)
         socket_directory = server_files.fitting_socket_directory(settings.place.socket, settings.port)
         if socket_directory is None:
             _log.warning("socket_path_too_long", directory=str(settings.place.socket), consequence="TCP only")
         _write_server_files(settings, socket_directory)
-        launch.write(
-            launch.Launch(
+        server_launch.write(
+            server_launch.Launch(
                 program=programs.postgres,
                 data_directory=settings.place.data,
                 settings_file=settings.place.server_settings,
                 socket_directory=socket_directory,
                 identity=None if user is None else user.identity,
             ),
-            settings.run_dir.path,
+            settings.run_dir,
         )
     _log.info(
         "cluster_ready",
@@ -78,7 +89,7 @@ def _write_server_files(settings: Settings, socket_directory: Path | None) -> No
             socket_directory=socket_directory,
             max_connections=settings.max_connections,
             synchronous_commit=settings.synchronous_commit,
-            sizes=memory.sizes(memory.available_bytes(), settings.max_connections),
+            sizes=memory_sizes.sizes(memory_sizes.available_bytes(), settings.max_connections),
         )
     )
     # Readable for the server's user, and without secrets.

@@ -13,8 +13,8 @@ from meshkit.credentials import database_password
 from meshkit.errors import InvalidInput
 from meshkit.log import add_secret
 from meshkit.paths import DataDir, RunDir, default_run_dir
-from services.dbinit.cluster import SUPERUSER
-from services.dbinit.place import Place
+from services.dbinit.cluster.cluster import SUPERUSER
+from services.dbinit.cluster.place import Place
 
 NODE_PREFIX = "chainlink_node_"
 _LONGEST_NAME_BYTES = 63

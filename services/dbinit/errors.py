@@ -14,11 +14,9 @@ What can go wrong with the cluster and its databases.
 """
 
 import errno
-import os
 from pathlib import Path
 
 from meshkit.errors import FailedPrecondition, Unavailable
-from services.dbinit.preflight import Obstacle
 
 GET_17 = (
     "install PostgreSQL 17 (Debian and Ubuntu: package postgresql-17), or `npm ci` in the "
@@ -109,12 +107,6 @@ class BootstrapBusy(Unavailable):
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path}: another process is making the cluster here; try again when it has ended")
         self.path = path
-
-
-def from_obstacle(obstacle: Obstacle) -> PlaceUnusable | ClusterUnusable:
-    """Return the error for what stands in the way of the server."""
-    kind = ClusterUnusable if obstacle.exit_code == os.EX_DATAERR else PlaceUnusable
-    return kind(obstacle.path, obstacle.why, obstacle.way_out)
 
 
 def from_os_error(error: OSError, path: Path) -> PlaceUnusable:

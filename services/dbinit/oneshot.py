@@ -8,8 +8,11 @@ import grpc.aio
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.client import channel
+from meshkit.errors import MeshError
 from meshkit.paths import RunDir, default_run_dir
+from meshkit.rpc.client import channel
+from services.dbinit.bootstrap import bootstrap
+from services.dbinit.config import from_environment
 
 # Slow disks and the copy of the programs included; the supervisor's own limit is what ends a hanging start.
 _TIMEOUT_S = 120.0
@@ -22,6 +25,21 @@ def run(verb: Literal["bootstrap", "provision"]) -> int:
     except grpc.aio.AioRpcError as error:
         print(f"{verb}: {error.code().name}: {error.details()}", file=sys.stderr)
         return 1
+    return 0
+
+
+def run_here() -> int:
+    """
+    Make the cluster in this process and return the exit code.
+
+    This is for where the service runs as another user than PostgreSQL: the cluster belongs to whoever makes it.
+    """
+    try:
+        made = bootstrap(from_environment())
+    except MeshError as error:
+        print(f"bootstrap: {error.reason}: {error}", file=sys.stderr)
+        return 1
+    print(f"{'created' if made.created else 'found'} {made.data_directory}, PostgreSQL {made.version}", flush=True)
     return 0
 
 

@@ -8,12 +8,12 @@ import grpc.aio
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from services.dbinit import provision
 from services.dbinit.bootstrap import bootstrap
-from services.dbinit.check import check
 from services.dbinit.config import Settings
-from services.dbinit.connection import reach
-from services.dbinit.session import HOST
+from services.dbinit.databases import provision
+from services.dbinit.databases.connection import reach
+from services.dbinit.databases.isolation_check import check
+from services.dbinit.databases.session import HOST
 
 NAME = pb.DESCRIPTOR.services_by_name["DatabaseService"].full_name
 

@@ -7,7 +7,7 @@ from meshkit.configuration.keys_by_service import METRICS
 from meshkit.configuration.load import load_from_environment
 from meshkit.log import configure
 from meshkit.paths import RunDir, default_run_dir
-from meshkit.runtime import run
+from meshkit.process.runtime import run
 from services.metrics.app import serve
 from services.metrics.config import from_configuration
 

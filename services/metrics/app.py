@@ -8,13 +8,15 @@ from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
 from meshkit.push import Pusher
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.metrics import names, page, processes, service
 from services.metrics.collector import Collector
 from services.metrics.config import MetricsConfig
 from services.metrics.exposition import Sample, render
 from services.metrics.families import samples
 from services.metrics.supervisor import SupervisorLink
+from services.metrics.verdict.observer import MeshObserver
+from services.metrics.verdict.publisher import VerdictPublisher
 
 
 async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
@@ -52,7 +54,10 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
         server = MeshServer("process-metrics", run_dir.socket("metrics"), registry=registry)
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)
         await server.start()
-        work = [collector.run()] if pusher is None else [collector.run(), pusher.run()]
+        observer = await stack.enter_async_context(MeshObserver(run_dir, clock))
+        work = [collector.run(), VerdictPublisher(observer, run_dir, config.limits, clock).run()]
+        if pusher is not None:
+            work.append(pusher.run())
         await _until_signal(server, [asyncio.create_task(task) for task in work])
 
 

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 import orjson
 from aiohttp import web
 
-from meshkit import ports
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE
+from meshkit.process import ports
 
 HOST: Final = "127.0.0.1"
 

@@ -9,8 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1.supervisor_service_pb2_grpc import SupervisorServiceStub
-from meshkit.client import channel
 from meshkit.log import get_logger
+from meshkit.rpc.client import channel
 from services.metrics.snapshot import Plan, ServiceSample
 
 TIMEOUT_S = 1.0

@@ -6,12 +6,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
-from meshkit import log, runtime
+from meshkit import log
 from meshkit.clock import SystemClock
 from meshkit.configuration.keys_by_service import OPERATOR
 from meshkit.configuration.load import load_from_environment
 from meshkit.paths import RunDir, default_run_dir
-from meshkit.server import MeshServer
+from meshkit.process import runtime
+from meshkit.rpc.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes

@@ -7,7 +7,7 @@ from pathlib import Path
 from meshkit import log
 from meshkit.clock import SystemClock
 from meshkit.paths import RunDir, default_run_dir
-from meshkit.runtime import run
+from meshkit.process.runtime import run
 from services.oracle import settings
 from services.oracle.app import Node
 

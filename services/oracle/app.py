@@ -22,7 +22,7 @@ from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition
 from meshkit.metrics import Registry
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.oracle import node_metrics
 from services.oracle.background_tasks import BackgroundTasks, background_tasks
 from services.oracle.chain.evm_chain import EvmChain
@@ -212,7 +212,10 @@ class Node:
     @asynccontextmanager
     async def _web_server(self, api: web.Application) -> AsyncIterator[None]:
         settings = self.config.web_server
-        runner = web.AppRunner(api, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
+        # A body that says it is compressed is not unpacked, as the real node does not.
+        runner = web.AppRunner(
+            api, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S, auto_decompress=False
+        )
         await runner.setup()
         try:
             try:

@@ -40,14 +40,18 @@ class Health:
         checks = [await self._database_check(), Check("SingletonPeerWrapper"), Check("PipelineRunner")]
         for chain_id, chain in self._chains.items():
             head = "" if chain.heads.connected else "Listener connected = false, receiving heads = false"
-            unfunded = [f"{account.address}: {account.unfunded}" for account in chain.accounts() if account.unfunded]
+            troubles = [f"{account.address}: {account.trouble}" for account in chain.accounts() if account.trouble]
             checks += [
                 Check(f"EVM.{chain_id}"),
                 Check(f"EVM.{chain_id}.HeadTracker.HeadListener", head),
-                Check(f"EVM.{chain_id}.Txm", "; ".join(unfunded)),
+                Check(f"EVM.{chain_id}.Txm", "; ".join(troubles)),
             ]
         broken = [active.job.label for active in self._spawner.all() if active.task is None or active.task.done()]
         checks.append(Check("JobSpawner", f"not running: {', '.join(broken)}" if broken else ""))
+        pinned = [
+            f"{active.job.label}: {active.status.pinned}" for active in self._spawner.all() if active.status.pinned
+        ]
+        checks.append(Check("ContractAnswers", "; ".join(pinned)))
         for check in checks:
             self._gauge.labels(check.name).set(check.passing)
         return sorted(checks, key=lambda check: check.name)

@@ -29,6 +29,12 @@ METRICS = (
         "job_name",
         "moment",
     ),
+    _derived(
+        "feedmesh_oracle_pinned",
+        "gauge",
+        "1 while the answer is outside of the contract's minAnswer and maxAnswer, so that no report is sent.",
+        "job_name",
+    ),
     _derived("feedmesh_oracle_epoch", "gauge", "Current epoch.", "job_name"),
     _derived("feedmesh_oracle_leader", "gauge", "Oracle index of the epoch's leader.", "job_name"),
     _derived("feedmesh_oracle_led_rounds_total", "counter", "Rounds with a final report led by this node.", "job_name"),
@@ -56,6 +62,7 @@ class FeedMetrics:
     Attributes:
         median: The last observation, in the feed's decimals; None before the first.
         failed_runs: How many runs of the pipeline have failed; None before the first.
+        pinned: Whether the contract does not take the feed's answer.
         leader: The epoch's leader; None before the first epoch.
         moments: How often each kind of moment was seen.
         latency: Seconds from a round's start to its final report.
@@ -64,7 +71,7 @@ class FeedMetrics:
 
     __slots__ = (
         "_started_ms", "epoch", "failed_runs", "included", "job_id", "latency", "leader", "led", "median", "moments",
-        "name", "sent",
+        "name", "pinned", "sent",
     )  # fmt: skip
 
     def __init__(self, job_id: int, name: str) -> None:
@@ -72,6 +79,7 @@ class FeedMetrics:
         self.name = name
         self.median: int | None = None
         self.failed_runs: int | None = None
+        self.pinned = False
         self.epoch: int | None = None
         self.leader: int | None = None
         self.moments: Counter[str] = Counter()
@@ -114,6 +122,7 @@ class OracleMetrics:
         }
         by_name: dict[str, Callable[[FeedMetrics], float | Distribution | None]] = {
             "feedmesh_oracle_report_seconds": lambda feed: feed.latency,
+            "feedmesh_oracle_pinned": lambda feed: feed.pinned,
             "feedmesh_oracle_epoch": lambda feed: feed.epoch,
             "feedmesh_oracle_leader": lambda feed: feed.leader,
             "feedmesh_oracle_led_rounds_total": lambda feed: feed.led,

@@ -76,7 +76,7 @@ def _job(active: ActiveJob) -> pb.JobStatus:
         leader=status.leader,
         round=status.round,
         last_observation=answer,
-        last_error=status.last_error,
+        last_error=status.pinned or status.last_error,
     )
 
 

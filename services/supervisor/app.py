@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ import orjson  # noqa: E402
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed  # noqa: E402
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E402
-from meshkit import log, ports, runtime  # noqa: E402
+from meshkit import log  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
-from meshkit.server import MeshServer  # noqa: E402
+from meshkit.log import get_logger  # noqa: E402
+from meshkit.process import ports, runtime  # noqa: E402
+from meshkit.rpc.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402
 from services.supervisor.lifecycle.events_and_actions import Hurry, Shutdown  # noqa: E402
@@ -39,7 +42,7 @@ from services.supervisor.supervision_loop import SupervisionLoop  # noqa: E402
 _PREDECESSOR_S = 5.0
 _AGGREGATOR = "solution.priceAggregatorConfig."
 
-_log = log.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def run(path: Path, make_plan: MakePlan = planning_process.make_plan) -> int:
@@ -83,6 +86,7 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         applier = Applier(path, plan, supervision, lock, lambda file: make_plan(file, owned))
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
+            _open_to_services(plan)
             health = asyncio.create_task(_show_health(supervision, server))
             try:
                 exit_code = await supervision.run()
@@ -97,6 +101,15 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         else:
             _log.info("mesh_stopped", cause=machine.reason)
     return exit_code
+
+
+def _open_to_services(plan: MeshPlan) -> None:
+    """Let services with users of their own come to their sockets, and those of our group to ours."""
+    run_dir = plan.settings.run_dir
+    if plan.has_users:
+        run_dir.path.chmod(0o711)
+    if plan.group is not None:
+        os.chown(run_dir.socket("supervisor"), -1, plan.group)
 
 
 def _words(text: str) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from meshkit import atomic_file, ports
+from meshkit import atomic_file
 from meshkit.errors import FailedPrecondition
+from meshkit.process import ports
 from services.supervisor.config import Settings
 from services.supervisor.errors import MeshStopping, SettingsFixed
 from services.supervisor.lifecycle import events_and_actions as msg
@@ -80,6 +81,10 @@ class Applier:
 def write_configuration(plan: MeshPlan) -> None:
     """Leave the configuration where the services read it."""
     atomic_file.replace(plan.configuration_copy, plan.configuration, 0o600, durable=False)
+    for service, text in plan.masked.items():
+        path = plan.settings.run_dir.masked(service)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        atomic_file.replace(path, text, 0o600, durable=False)
 
 
 def _check_settings(fixed: Settings, wanted: Settings) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from meshkit import own_directory
 from meshkit.errors import FailedPrecondition
 from meshkit.paths import RunDir
+from meshkit.process import own_directory
 from services.supervisor.errors import AlreadyRunning
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Final
 
 from meshkit.clock import Clock
-from meshkit.exec_shim import CANNOT_EXECUTE
+from meshkit.process.exec_shim import CANNOT_EXECUTE
 from services.supervisor.errors import MeshStopping
 from services.supervisor.lifecycle import events_and_actions as msg
 from services.supervisor.lifecycle.service_states import State

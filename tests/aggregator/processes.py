@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 from services.aggregator import service
 from tests.aggregator.test_config import SECRETS
 

@@ -10,7 +10,7 @@ import aiohttp
 
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 from tests.aggregator.fakes import NAMES
 from tests.aggregator.processes import Running, serving
 from tests.waiting import until

@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
-from meshkit.client import channel, error_info
 from meshkit.clock import SystemClock
-from meshkit.server import MeshServer
+from meshkit.rpc.client import channel, error_info
+from meshkit.rpc.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import PairTtl
 from services.aggregator.engine.engine import Engine
@@ -88,6 +88,18 @@ async def test_a_degraded_quote_says_so(remote: Remote) -> None:
     quote = (await remote.stub.GetQuote(pb.GetQuoteRequest(pair=BTC_USD))).quote
 
     assert pb.QUOTE_STATUS_DEGRADED == quote.status
+
+
+async def test_what_does_not_agree_is_shown_with_its_verdict(remote: Remote) -> None:
+    """A price far from the two others is no source of theirs, and stands beside them."""
+    remote.sources["coinbase"].prices[BTC], remote.sources["kraken"].prices[BTC] = "100.60", "150"
+    quote = (await remote.stub.GetQuote(pb.GetQuoteRequest(pair=BTC_USD))).quote
+
+    assert ("100.6", ["binance", "coinbase"]) == (quote.price, [used.source for used in quote.sources])
+    assert [("kraken", "150", "outlier")] == [
+        (left.quote.source, left.quote.price, left.verdict) for left in quote.left_out
+    ]
+    assert [] == list(quote.notes)
 
 
 async def test_errors_have_their_codes_and_reasons(remote: Remote) -> None:

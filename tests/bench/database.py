@@ -18,9 +18,9 @@ _NODES = 31
 
 def run() -> Report:
     """Measure from nothing to everything, and again with everything there; takes about half a minute."""
-    from services.dbinit.check import check
     from services.dbinit.config import from_configuration
-    from services.dbinit.provision import provision
+    from services.dbinit.databases.isolation_check import check
+    from services.dbinit.databases.provision import provision
     from services.operator.config import OperatorConfig
     from services.operator.nodes import prepare_nodes
     from tests.dbinit.server import Server, in_thread, open_directory

@@ -23,8 +23,8 @@ from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
-from meshkit.client import channel
 from meshkit.paths import DataDir
+from meshkit.rpc.client import channel
 from tests.bench.report import Report, Row
 from tests.mesh.running import Mesh, running
 from tests.waiting import until

@@ -21,10 +21,10 @@ from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.answers import quantity
 from meshkit.clock import SystemClock
 from services.oracle.ocr.crypto import sign_report
-from services.oracle.ocr.limits import LocalLimits, peer_limits
-from services.oracle.ocr.ports import Network, Ports
 from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
-from services.oracle.ocr.runner import Runner
+from services.oracle.ocr.running.interfaces import Network, Ports
+from services.oracle.ocr.running.limits import LocalLimits, peer_limits
+from services.oracle.ocr.running.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey

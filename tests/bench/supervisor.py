@@ -41,7 +41,7 @@ def run() -> Report:
         start_s = uvloop.run(_start(Path(root)))
         lines_per_s = uvloop.run(_lines(Path(root)))
         cpu_percent, rss_mb = _idle(Path(root))
-        guards_mb = _guards()
+        killers_mb = _killers()
     return Report(
         "supervisor",
         (
@@ -53,7 +53,7 @@ def run() -> Report:
             Row("log lines through pipe, file and memory", lines_per_s, "lines/s", at_least=100_000),
             Row(f"CPU idle, {_IDLE_SERVICES} services", cpu_percent, "%", at_most=0.5),
             Row("resident memory", rss_mb, "MB", at_most=60),
-            Row("resident memory of its two guards (none as PID 1)", guards_mb, "MB"),
+            Row("resident memory of its two orphan killers (none as PID 1)", killers_mb, "MB"),
         ),
         (f"{_KILLS} kills without backoff", f"{_LINES} lines, all found in the files", f"idle over {_IDLE_S:g} s"),
     )
@@ -117,8 +117,8 @@ def _idle(root: Path) -> tuple[float, float]:
         return used_s / took_s * 100, process.memory_info().rss / 2**20
 
 
-def _guards() -> float:
-    """Return the memory of the guards alone, as the program starts them: before it loads anything else."""
+def _killers() -> float:
+    """Return the memory of the orphan killers alone, as the program starts them: before it loads anything else."""
     script = (
         "import sys; from services.supervisor.process.orphan_killer import with_orphan_killers; "
         "with_orphan_killers({}, lambda: print(flush=True) or len(sys.stdin.read()))"
@@ -127,7 +127,7 @@ def _guards() -> float:
         assert outer.stdout is not None
         outer.stdout.readline()
         process = psutil.Process(outer.pid)
-        return sum(guard.memory_info().rss for guard in (process, *process.children())) / 2**20
+        return sum(killer.memory_info().rss for killer in (process, *process.children())) / 2**20
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 async def _serve(root: Path) -> None:
-    from meshkit.server import MeshServer
+    from meshkit.rpc.server import MeshServer
 
     async with AsyncExitStack() as stack:
         for number in range(_IDLE_SERVICES):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.dbinit import binaries
+from services.dbinit.cluster import binaries
 from services.dbinit.config import Settings
-from services.dbinit.provision import provision
+from services.dbinit.databases.provision import provision
 from tests.dbinit.server import Server, in_thread, open_directory, settings_in
 
 MakeSettings = Callable[..., Settings]

@@ -19,7 +19,7 @@ import psutil
 from tenacity import RetryError
 
 from services.dbinit.config import Settings
-from services.dbinit.session import Connection, superuser
+from services.dbinit.databases.session import Connection, superuser
 from tests.dbinit.server import Server, answering
 
 _WRITERS = 4

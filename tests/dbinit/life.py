@@ -14,12 +14,12 @@ import signal
 import sys
 from pathlib import Path
 
-from meshkit import exec_shim
-from services.dbinit import launch
+from meshkit.process import exec_shim
 from services.dbinit.bootstrap import bootstrap
-from services.dbinit.check import check
+from services.dbinit.cluster import server_launch
 from services.dbinit.config import Settings
-from services.dbinit.provision import provision
+from services.dbinit.databases.isolation_check import check
+from services.dbinit.databases.provision import provision
 from tests.dbinit.server import answering, settings_in
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     os.environ["FEEDMESH_RUN_DIR"] = str(settings.run_dir.path)
     pid = os.fork()
     if pid == 0:
-        launch.run()
+        server_launch.run()
     try:
         used = asyncio.run(use(settings))
     finally:

@@ -19,10 +19,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from meshkit.paths import DataDir, RunDir
 from services.dbinit.bootstrap import bootstrap
+from services.dbinit.cluster.place import Place
 from services.dbinit.config import Settings
+from services.dbinit.databases.session import superuser
 from services.dbinit.errors import ServerUnavailable
-from services.dbinit.place import Place
-from services.dbinit.session import superuser
 
 T = TypeVar("T")
 PG_PASSWORD = "the-deployment's-secret"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.server import MeshServer
-from services.dbinit.connection import forget, reach
+from meshkit.rpc.server import MeshServer
+from services.dbinit.databases.connection import forget, reach
+from services.dbinit.databases.session import superuser
 from services.dbinit.service import NAME, DatabaseService
-from services.dbinit.session import superuser
 from tests.dbinit.server import PG_PASSWORD, Server
 
 Ran = tuple[int, str, str]

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from services.dbinit.check import check
-from services.dbinit.provision import provision
+from services.dbinit.databases.isolation_check import check
+from services.dbinit.databases.provision import provision
 from tests.dbinit.kills import Account, cycle, prepare
 from tests.dbinit.server import Server, open_directory, settings_in
 

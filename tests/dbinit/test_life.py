@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.dbinit import run_as
-from services.dbinit.run_as import Identity
-from services.dbinit.session import superuser
+from services.dbinit.cluster import run_as
+from services.dbinit.cluster.run_as import Identity
+from services.dbinit.databases.session import superuser
 from tests.dbinit.conftest import MakeSettings, needs_root
 from tests.dbinit.server import Server
 from tests.supervisor.test_places import ORDINARY, PID_1, READ_ONLY, needed

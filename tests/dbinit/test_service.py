@@ -15,7 +15,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.client import channel, error_info
+from meshkit.rpc.client import channel, error_info
 from tests.dbinit.server import POSTGRES, STOPS_WITHIN_S, free_port
 from tests.dbinit.test_config import VECTOR
 

@@ -11,9 +11,9 @@ import psutil
 
 from meshkit.configuration.load import load
 from meshkit.paths import DataDir
+from services.dbinit.cluster.place import Place
 from services.dbinit.config import Settings
-from services.dbinit.place import Place
-from services.dbinit.session import superuser
+from services.dbinit.databases.session import superuser
 from services.supervisor.lifecycle.events_and_actions import Start, Stop
 from services.supervisor.lifecycle.service_states import State
 from services.supervisor.plan.plan_input import PlanInput

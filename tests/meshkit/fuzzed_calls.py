@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from hypothesis import strategies as st
 
-from meshkit.client import channel, error_info
+from meshkit.rpc.client import channel, error_info
 
 PROTOSET = Path(__file__).parents[2] / "gen/feedmesh.protoset"
 _CALL_S = 0.2

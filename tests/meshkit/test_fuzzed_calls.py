@@ -24,7 +24,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grp
 from meshkit.clock import SystemClock
 from meshkit.configuration.load import InvalidConfiguration, load
 from meshkit.paths import RunDir
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.aggregator import service as quotes
 from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry

@@ -13,7 +13,7 @@ from feedmesh.supervisor.v1.supervisor_service_pb2_grpc import (
     SupervisorServiceServicer,
     add_SupervisorServiceServicer_to_server,
 )
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 
 # A process that tells its own pid and those of its children, uses CPU when asked to, and ends with its input.
 CHILD = """

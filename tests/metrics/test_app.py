@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from feedmesh.metrics.v1 import process_metrics_service_pb2 as pb
 from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import ProcessMetricsServiceStub
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 from tests.metrics.fakes import FakeSupervisor, child
 from tests.receiver import Receiver
 

@@ -9,6 +9,7 @@ import orjson
 from meshkit.configuration.solution import Configuration
 from meshkit.push import PushConfig
 from services.metrics.config import MetricsConfig, from_configuration
+from services.metrics.verdict.verdict import Limits
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
 
@@ -32,7 +33,9 @@ def push(**section: Any) -> PushConfig:
 
 def test_push_is_off_unless_configured() -> None:
     """Without a section, and with a section that is not enabled, nothing is pushed."""
-    assert config() == MetricsConfig(3003, None)
+    oracles = frozenset({"chainlink-node-2", "chainlink-node-3", "chainlink-node-4", "chainlink-node-5"})
+    # The heartbeat of a day, or the 35 s in which a leader must make progress, and the margin.
+    assert config() == MetricsConfig(3003, None, Limits(oracles, 86_400 + 90, 35 + 90))
     assert config({"url": "https://metrics.example/push"}).push is None
 
 

@@ -15,10 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from feedmesh.metrics.v1 import process_metrics_service_pb2 as pb
 from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import ProcessMetricsServiceStub
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
-from meshkit.client import channel, error_info
 from meshkit.clock import SystemClock
 from meshkit.push import PushConfig, Pusher
-from meshkit.server import MeshServer
+from meshkit.rpc.client import channel, error_info
+from meshkit.rpc.server import MeshServer
 from services.metrics import processes, service
 from services.metrics.collector import Collector
 from services.metrics.exposition import render

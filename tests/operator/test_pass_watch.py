@@ -10,9 +10,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit import client
 from meshkit.clock import ManualClock
-from meshkit.server import LIVENESS, MeshServer
+from meshkit.rpc import client
+from meshkit.rpc.server import LIVENESS, MeshServer
 from services.operator import reconcile_loop
 from services.operator.outcome import Outcome
 from services.operator.pass_watch import LOOK_S, PassWatch, longest_pass_s

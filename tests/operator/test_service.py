@@ -17,8 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
-from meshkit import client
 from meshkit.paths import DataDir
+from meshkit.rpc import client
 from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes
 from services.operator.nodes.prepare_nodes import Preparation

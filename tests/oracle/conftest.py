@@ -6,7 +6,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from services.dbinit.provision import provision
+from services.dbinit.databases.provision import provision
 from services.oracle.store.database import Database
 from services.oracle.store.migrations import migrate
 from tests.dbinit.server import Server, in_thread, open_directory, settings_in

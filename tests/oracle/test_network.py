@@ -12,7 +12,7 @@ import pytest
 
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 from tests.dbinit.server import Server
 from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.conftest import node_url

@@ -203,7 +203,8 @@ def no_process_left(pids: list[int], timeout_s: float = 5.0) -> Iterator[None]:
 
 
 def _main() -> int:
-    from meshkit import log, runtime
+    from meshkit import log
+    from meshkit.process import runtime
     from services.supervisor.app import supervise
 
     scenario, run_dir, data_dir = sys.argv[1:]

@@ -12,7 +12,7 @@ import psutil
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 
 if TYPE_CHECKING:
     Stub = rpc.SupervisorServiceAsyncStub  # the generated module has it for type checkers only

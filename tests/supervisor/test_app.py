@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 from tests.supervisor.fakes import no_process_left
 from tests.supervisor.started import Start
 from tests.waiting import until

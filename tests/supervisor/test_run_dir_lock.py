@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from meshkit.errors import FailedPrecondition
-from meshkit.own_directory import DirectoryNotOurs
 from meshkit.paths import RunDir
+from meshkit.process.own_directory import DirectoryNotOurs
 from services.supervisor.errors import AlreadyRunning
 from services.supervisor.run_dir_lock import RunDirLock
 
 _TAKE = """
 import os, sys
 from pathlib import Path
-from meshkit.own_directory import DirectoryNotOurs
+from meshkit.process.own_directory import DirectoryNotOurs
 from meshkit.paths import RunDir
 from services.supervisor.run_dir_lock import RunDirLock
 lock = RunDirLock(RunDir(Path(sys.argv[1]))).__enter__()

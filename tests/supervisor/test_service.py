@@ -14,9 +14,9 @@ import pytest
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.client import channel
 from meshkit.paths import RunDir
-from meshkit.server import MeshServer
+from meshkit.rpc.client import channel
+from meshkit.rpc.server import MeshServer
 from services.supervisor.apply_configuration import Applier
 from services.supervisor.config import LogSettings, Settings
 from services.supervisor.lifecycle.service_states import State

@@ -16,10 +16,10 @@ from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.fetching.source_guard import SourceGuard
+from services.aggregator.fetching.source_jump_guard import SourceGuard
 from services.aggregator.prices.agreement import Rules
 from services.aggregator.prices.errors import PriceUnconfirmed, SourcesDisagree
-from services.aggregator.prices.feed_guard import Limits, Refusal, State, refer
+from services.aggregator.prices.feed_jump_guard import Limits, Refusal, State, refer
 from services.aggregator.prices.feed_price import Belief, Sources, believe
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair

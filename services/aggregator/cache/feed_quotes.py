@@ -17,10 +17,10 @@ from services.aggregator.cache.feed_beliefs import FeedBeliefs
 from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.failures import RecentFailures
-from services.aggregator.fetching.source_guard import Others, Standing
+from services.aggregator.fetching.source_jump_guard import Others, Standing
 from services.aggregator.prices.cross_rate import in_currency, quotient
 from services.aggregator.prices.errors import PriceUnconfirmed, SourcesDisagree, TooFewSources
-from services.aggregator.prices.feed_guard import Refusal
+from services.aggregator.prices.feed_jump_guard import Refusal
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.median import DIGITS
 from services.aggregator.prices.pair import Pair
@@ -142,8 +142,8 @@ class FeedQuotes:
         """Make a feed's quote anew, as one of its sources said something else."""
         result = self._made(feed)
         # Too few prices while the other sources are still asked is no news, but that they disagree withdraws a quote.
-        is_refused = isinstance(result, SourcesDisagree | PriceUnconfirmed) and isinstance(self.fresh(feed), Quote)
-        if isinstance(result, Quote) or is_refused:
+        is_refused = isinstance(result, SourcesDisagree | PriceUnconfirmed)
+        if isinstance(result, Quote) or (is_refused and self._current.get(feed) is not None):
             self.put(feed, result)
 
     def withdraw_expired(self) -> float | None:

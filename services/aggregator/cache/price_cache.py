@@ -25,7 +25,7 @@ from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
 from services.aggregator.fetching.source_fetcher import SourceFetcher
-from services.aggregator.fetching.source_guard import SourceGuard
+from services.aggregator.fetching.source_jump_guard import SourceGuard
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.source import Source

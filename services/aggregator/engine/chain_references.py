@@ -16,9 +16,9 @@ import grpc.aio
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import feeds
-from meshkit.client import channel
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.rpc.client import channel
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text, read_decimal
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Collection
 from contextlib import suppress
+from decimal import Decimal
 
 import aiohttp
 
@@ -19,7 +20,7 @@ from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.config import MarketDataConfig
-from services.aggregator.fetching.source_guard import SourceGuard, Standing
+from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
 from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
@@ -82,6 +83,7 @@ class MarketData:
             proxy=config.proxy,
         )
         self._source = CoinGeckoGlobal(client, clock)
+        self._reference: Decimal | None = None
         self._figures: GlobalFigures | None = None
         self._received_ms = 0
         self._task: asyncio.Task[None] | None = None
@@ -105,6 +107,10 @@ class MarketData:
     def age_ms(self) -> int | None:
         """Return how old the figures are by CoinGecko's time; None if there are none."""
         return None if self._figures is None else self._age_ms(self._figures)
+
+    def refer(self, value: Decimal) -> None:
+        """Take a value that the feed is known to have had, such as the last answer on chain, as the first one's own."""
+        self._reference = value
 
     def start(self) -> None:
         """Begin to ask."""
@@ -131,7 +137,7 @@ class MarketData:
         received_ms = self._clock.time_ms()
         quote = SourceQuote(SOURCE, PAIR, value, received_ms, self._clock.monotonic(), figures.updated_at * 1000)
         try:
-            self._guard.check(quote, is_alone=True, standing=Standing)
+            self._guard.check(quote, is_alone=True, standing=lambda: Standing(last=self._reference))
         except PriceRefused as refused:
             self._refused.labels(SOURCE, refused.rule).inc()
             raise

@@ -8,7 +8,7 @@ from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
-from services.aggregator.fetching.source_guard import SourceGuard, Standing
+from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote

@@ -17,7 +17,7 @@ from services.aggregator.prices.errors import (
     TooFewSources,
     UnknownPair,
 )
-from services.aggregator.prices.feed_guard import Candidate, Limits, Refusal, Ruling, State, judge, unheld
+from services.aggregator.prices.feed_jump_guard import Candidate, Limits, Refusal, Ruling, State, judge, unheld
 from services.aggregator.prices.median import median, spread_bps
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import LeftOut, Quote, QuoteStatus, Result, SourceQuote, Verdict

@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from meshkit.clock import Clock
 from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.request_counts import RequestCount, RequestCounts
-from services.aggregator.engine.ready_quotes import ReadyQuote, ReadyQuotes
+from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
@@ -92,15 +92,14 @@ class RenderedQuotes:
 
         It is None for a quote that has to be made, and where there is no feed.
         """
-        now = self._clock.monotonic()
+        now, get, text_of = self._clock.monotonic(), self._ready.get, self._text
         texts: list[bytes | None] = []
         for feed in feeds:
-            ready = None if feed is None else self._ready.get(feed, now)
-            if feed is None or ready is None:
+            if feed is None or (ready := get(feed, now)) is None:
                 texts.append(None)
             else:
                 ready.count.requests += 1
-                texts.append(self._text(feed, ready))
+                texts.append(text_of(feed, ready.quote))
         return texts
 
     def batch_text(self, batch: object, feeds: Sequence[Pair | None], heads: Sequence[bytes]) -> bytes | None:
@@ -115,15 +114,16 @@ class RenderedQuotes:
         if held is not None and held.version == version and held.until > now:
             held.count.requests += 1
             return held.text
-        whole = [
-            (feed, ready) for feed in feeds if feed is not None and (ready := self._ready.get(feed, now)) is not None
-        ]
-        if len(whole) < len(feeds):
-            return None
-        text = b",".join(map(add, heads, (self._text(feed, ready) for feed, ready in whole)))
-        count = self._requests.open_batch([ready.count for _, ready in whole])
+        whole, texts = [], []
+        for feed in feeds:
+            if feed is None or (ready := self._ready.get(feed, now)) is None:
+                return None
+            whole.append(ready)
+            texts.append(self._text(feed, ready.quote))
+        text = b",".join(map(add, heads, texts))
+        count = self._requests.open_batch([ready.count for ready in whole])
         count.requests += 1
-        self._batch_texts.put(batch, _BatchText(text, min(ready.until for _, ready in whole), version, count))
+        self._batch_texts.put(batch, _BatchText(text, min(ready.until for ready in whole), version, count))
         return text
 
     def source_text(self, source: str, pair: Pair) -> bytes | None:
@@ -141,10 +141,10 @@ class RenderedQuotes:
         held.count.requests += 1
         return held.text
 
-    def _text(self, feed: Pair, ready: ReadyQuote) -> bytes:
+    def _text(self, feed: Pair, quote: Quote) -> bytes:
         held = self._feed_texts.get(feed)
-        if held is None or held.quote is not ready.quote:
-            held = self._feed_texts[feed] = _FeedText(ready.quote, quote_json.quote_text(ready.quote))
+        if held is None or held.quote is not quote:
+            held = self._feed_texts[feed] = _FeedText(quote, quote_json.quote_text(quote))
         return held.text
 
 

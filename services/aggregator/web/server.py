@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from meshkit import ports
+from meshkit.process import ports
 from services.aggregator.web.fast_path import IDLE_S, FastAnswers, FastPathSite
 
 HOST = "127.0.0.1"

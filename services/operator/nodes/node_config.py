@@ -22,7 +22,7 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
     price = f"{chain.gas_price_wei} wei"
     document: dict[str, Any] = {
         # Keys of the root must stand before any table.
-        "RootDir": str(config.data.node(node.index)),
+        "RootDir": str(config.data.node_home(node.index)),
         "ShutdownGracePeriod": "10s",
         "Feature": {"FeedsManager": False, "LogPoller": False, "CCIP": False},
         "Database": {

@@ -9,7 +9,7 @@ from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import NodeRefused, NodeUnavailable
 from services.operator.nodes import feed_jobs
-from services.operator.nodes.node_changes import (
+from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
     DeleteJob,
     ImportBundle,

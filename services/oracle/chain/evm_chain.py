@@ -9,11 +9,12 @@ from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import Clock
-from services.oracle.chain.account import Account
+from services.oracle.chain.answer_bounds import AnswerBounds
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.tracker import ConfigTracker
+from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import SettingInvalid
 from services.oracle.store.transactions import TransactionStore
@@ -41,7 +42,7 @@ class EvmChain:
         threshold = settings.node_pool.sync_threshold
         self.settings = settings
         self.transactions = transactions
-        self.rpc = RpcClient(session, endpoints, settings.number, sync_threshold=threshold)
+        self.rpc = RpcClient(session, endpoints, settings.number, sync_threshold=threshold, clock=clock)
         self.heads = HeadTracker(
             self.rpc,
             clock,
@@ -83,12 +84,16 @@ class EvmChain:
 
     def config_tracker(self, contract: str, confirmations: int) -> ConfigTracker:
         """Return what looks for a contract's configurations."""
-        return ConfigTracker(self.rpc, self.heads, contract, confirmations)
+        return ConfigTracker(self.rpc, self.heads, contract, confirmations, self._clock)
 
     def reader(self, contract: str) -> AggregatorReader:
         """Return what reads a feed's contract."""
-        return AggregatorReader(self.rpc, self.heads, contract)
+        return AggregatorReader(self.rpc, self.heads, contract, self._clock)
 
-    def transmitter(self, contract: str, address: str, gas_limit: int) -> FeedTransmitter:
+    def answer_bounds(self, contract: str) -> AnswerBounds:
+        """Return what knows which answers a feed's contract takes."""
+        return AnswerBounds(self.rpc, contract)
+
+    def transmitter(self, contract: str, address: str, gas_limit: int, bounds: AnswerBounds) -> FeedTransmitter:
         """Return what transmits to a feed's contract from an address; SettingInvalid if there is no such key."""
-        return FeedTransmitter(self.account(address), contract, gas_limit)
+        return FeedTransmitter(self.account(address), contract, gas_limit, bounds)

@@ -1,7 +1,7 @@
 """
 The newest block of a chain: pushed over a WebSocket where an endpoint has one, asked for at an interval otherwise.
 
-    HeadTracker.run ─┬─ poll task ── eth_blockNumber, each interval; while heads are pushed only as a check on them
+    HeadTracker.run ─┬─ poll task ── eth_blockNumber, each interval without a push, else now and then
                      ├─ listen task ── subscription of the best endpoint with a WebSocket, again after each end
                      └─ watch task ── every endpoint's chain and head, for the fail-over
 """
@@ -19,9 +19,12 @@ from meshkit import log
 from meshkit.clock import Clock
 
 _log = log.get_logger(__name__)
-_LISTEN_AGAIN_S = 1.0
-# While heads are pushed, every so many intervals one is asked for: a subscription may fall silent without ending.
+# A subscription is made again at once when it ended, and later and later where it pushes nothing.
+_LISTEN_AGAIN_S, _LISTEN_AGAIN_LATEST_S = 1.0, 60.0
+# While heads are pushed, every so many intervals one is asked for.
 _CHECK_EVERY = 10
+# A head under the known one is asked for again so often: behind one URL there may be a node that is behind the others.
+_DOUBTS = 6
 
 
 class HeadTracker:
@@ -55,7 +58,8 @@ class HeadTracker:
         self._source: int | None = None
         self._leave = asyncio.Event()
         self._listened = self._pushed = 0
-        self._ended = ""
+        self._pushed_s: float | None = None
+        self._told: dict[str, str] = {}
         self.latest = 0
         self.connected = False
         self.listening_to = ""
@@ -74,9 +78,13 @@ class HeadTracker:
         await self._news.wait()
 
     async def poll(self) -> int:
-        """Ask once; return the newest number known, even if there was no answer."""
+        """Ask once, again where the answer is behind; return the newest number known, even if there was no answer."""
         try:
             head = await self._rpc.number("eth_blockNumber")
+            for _ in range(_DOUBTS):
+                if head >= self.latest:
+                    break
+                head = max(head, await self._rpc.number("eth_blockNumber"))
         except (RpcUnavailable, ChainError) as error:
             if self.connected or self.latest == 0:
                 _log.warning("head_unknown", error=str(error))
@@ -103,18 +111,23 @@ class HeadTracker:
             news.set()
 
     async def _poll(self) -> None:
-        turns = 0
+        turns, missed = 0, False
         while True:
             turns += 1
-            if not self.listening_to:
-                await self.poll()
-            elif turns % _CHECK_EVERY == 0:
+            if turns % _CHECK_EVERY == 0 or not self._is_pushed_now():
                 head = await self.poll()
                 # What is known by asking must have been pushed an interval later, else the pusher is left.
-                await self._clock.sleep(self._interval_s)
-                if self._pushed < head:
+                behind = bool(self.listening_to) and self._pushed < head
+                if behind and missed:
                     self._leave.set()
+                missed = behind
             await self._clock.sleep(self._interval_s)
+
+    def _is_pushed_now(self) -> bool:
+        """Tell whether a head was pushed within the last interval."""
+        if not self.listening_to or self._pushed_s is None:
+            return False
+        return self._clock.monotonic() - self._pushed_s <= self._interval_s
 
     async def _watch(self) -> None:
         while True:
@@ -130,10 +143,12 @@ class HeadTracker:
         return [i for i in good if book.endpoints[i].order == book.endpoints[good[0]].order]
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
+        wait_s = _LISTEN_AGAIN_S
         while True:
+            heard = False
             for index in self._with_sockets():
                 self._leave.clear()
-                self._listened, self._pushed = index, 0
+                self._listened, self._pushed, self._pushed_s = index, 0, None
                 hearing = asyncio.ensure_future(self._hear(session, index))
                 leaving = asyncio.ensure_future(self._leave.wait())
                 try:
@@ -143,28 +158,51 @@ class HeadTracker:
                     for task in (hearing, leaving):
                         task.cancel()
                     ended, _ = await asyncio.gather(hearing, leaving, return_exceptions=True)
+                heard = heard or self._pushed_s is not None
                 if isinstance(ended, Exception):
                     # A defect in listening must not end the node: the head is asked for meanwhile.
                     _log.error("listening_failed", exc_info=ended)
-            await self._clock.sleep(_LISTEN_AGAIN_S)
+            wait_s = _LISTEN_AGAIN_S if heard else min(2 * wait_s, _LISTEN_AGAIN_LATEST_S)
+            await self._clock.sleep(wait_s)
 
     async def _hear(self, session: aiohttp.ClientSession, index: int) -> None:
         endpoint = self._rpc.book.endpoints[index]
         if endpoint.ws_url is None:
             return
-        ended = "the connection was closed"
+        ended = "it pushed nothing"
         try:
             async with aclosing(new_heads(session, endpoint.ws_url, self._rpc.chain_id)) as heads:
+                # The first number is the answer to a question, not a push.
+                self.listening_to, self._pushed = endpoint.name, await anext(heads)
+                await self._heard(self._pushed, index)
                 async for head in heads:
-                    if not self.listening_to:
-                        _log.info("heads_pushed", endpoint=endpoint.name)
-                    self.listening_to, self._pushed = endpoint.name, head
-                    self._take(head, index)
+                    self._tell(endpoint.name, "")
+                    self._pushed, self._pushed_s = head, self._clock.monotonic()
+                    await self._heard(head, index)
         except ChainError as error:
             ended = str(error)
         except FAILURES as error:
             # The text of a client's error may hold the whole URL, and a provider's URL the access key.
             ended = type(error).__name__
-        if self.listening_to or ended != self._ended:
-            _log.warning("heads_not_pushed", endpoint=endpoint.name, error=ended)
-        self._ended = ended
+        if self._pushed_s is None:
+            self._tell(endpoint.name, ended)
+        else:
+            # Many providers end a connection after a while; it is made again.
+            _log.debug("subscription_ended", endpoint=endpoint.name)
+
+    async def _heard(self, head: int, index: int) -> None:
+        if head < self.latest:
+            # A node behind the others, or a chain that went back: that is found out by asking.
+            await self.poll()
+        else:
+            self._take(head, index)
+
+    def _tell(self, endpoint: str, trouble: str) -> None:
+        """Log when an endpoint begins to push heads, and what keeps it from it when that changes."""
+        if self._told.get(endpoint) == trouble:
+            return
+        self._told[endpoint] = trouble
+        if trouble:
+            _log.warning("heads_not_pushed", endpoint=endpoint, error=trouble)
+        else:
+            _log.info("heads_pushed", endpoint=endpoint)

@@ -1,39 +1,74 @@
-"""What an oracle reads from its feed's contract."""
+"""What an oracle reads from its feed's contract, through endpoints that may be behind each other."""
 
 from chainlink.contract import aggregator
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.rpc.client import RpcClient
+from meshkit import log
+from meshkit.clock import Clock
 from services.oracle.chain.heads import HeadTracker
 
-# How far back a request for a round still counts at the start; afterwards each block is looked at once.
+_log = log.get_logger(__name__)
+# How far back a request for a round still counts at the start.
 _LOOK_BACK_BLOCKS = 1000
+# Each block is looked at so often: a node that is behind its load balancer's others has none of the newest logs, and
+# says nothing of it; and a block may be replaced by another one of its height.
+_LOOKED_AT_AGAIN_BLOCKS = 16
+# For so long after the newest transmission was seen, an older one is that of a node which is behind; later the chain
+# itself must have gone back.
+_OLDER_BELIEVED_AFTER_S = 30.0
 
 
 class AggregatorReader:
     """Read one contract; the ContractReader of the protocol."""
 
-    def __init__(self, rpc: RpcClient, heads: HeadTracker, contract: str) -> None:
+    def __init__(self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock) -> None:
         self._rpc = rpc
         self._heads = heads
         self._contract = contract
+        self._clock = clock
+        self._newest: TransmissionDetails | None = None
+        self._newest_seen_s = 0.0
         self._requested: RoundRequested | None = None
         self._scanned = -1
         self._rewinds = 0
 
     async def latest_transmission_details(self) -> TransmissionDetails:
-        """Return what the contract's function of that name returns at the latest block."""
+        """
+        Return what the contract's function of that name returns at the latest block.
+
+        An endpoint that is behind gives an older transmission than one that was seen before: that is not believed.
+        """
         data = await self._rpc.eth_call(self._contract, aggregator.LATEST_TRANSMISSION_DETAILS.selector)
-        return aggregator.decode_transmission_details(data)
+        found, now_s = aggregator.decode_transmission_details(data), self._clock.monotonic()
+        self._notice_rewind()
+        newest = self._newest
+        if newest is None or not _is_older(found, newest):
+            self._newest, self._newest_seen_s = found, now_s
+        elif now_s - self._newest_seen_s >= _OLDER_BELIEVED_AFTER_S:
+            place = {"epoch": found.epoch, "round": found.round}
+            _log.warning("transmission_vanished", contract=self._contract, **place)
+            self._newest, self._newest_seen_s = found, now_s
+        return self._newest or found
 
     async def latest_round_requested(self) -> RoundRequested | None:
         """Return the newest RoundRequested event of the look-back window, or None when there is none."""
-        if self._rewinds != self._heads.rewinds:
-            self._requested, self._scanned, self._rewinds = None, -1, self._heads.rewinds
+        self._notice_rewind()
         head = self._heads.latest or await self._heads.poll()
         if head > self._scanned:
-            first = max(self._scanned + 1, head - _LOOK_BACK_BLOCKS, 0)
+            first = max(self._scanned + 1 - _LOOKED_AT_AGAIN_BLOCKS, head - _LOOK_BACK_BLOCKS, 0)
             logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, head)
             if logs:
                 self._requested = aggregator.decode_round_requested(logs[-1])
             self._scanned = max(self._scanned, head)
         return self._requested
+
+    def _notice_rewind(self) -> None:
+        if self._rewinds != self._heads.rewinds:
+            self._newest = None
+            self._requested, self._scanned, self._rewinds = None, -1, self._heads.rewinds
+
+
+def _is_older(found: TransmissionDetails, known: TransmissionDetails) -> bool:
+    if found.config_digest != known.config_digest:
+        return False
+    return (found.epoch, found.round) < (known.epoch, known.round)

@@ -9,6 +9,8 @@ from services.oracle.settings_types import Duration, Table, Wei
 
 SIMULATED_CHAINS = frozenset({1337, 31337})
 _SIMULATED_BY_DEFAULT = "1337"
+# No chain takes back more of its newest blocks than these, but in a failure that people would have to look at.
+_DEEPEST_BURIAL = 64
 _SIMULATED_GAS = {"Mode": "FixedPrice", "PriceDefault": "1 gwei", "FeeCapDefault": "1 gwei", "BumpThreshold": 0}
 
 
@@ -95,9 +97,10 @@ class EvmNodeSettings(Table):
 class EvmSettings(Table):
     """Hold one chain."""
 
-    chain_id: str = Field(pattern=r"^\d+$")
+    chain_id: str = Field(pattern=r"^[0-9]{1,20}$")
     enabled: bool = True
     log_poll_interval_s: Duration = 15.0
+    finality_depth: int = Field(50, ge=1)
     gas_estimator: GasEstimatorSettings = GasEstimatorSettings()
     transactions: TransactionsSettings = TransactionsSettings()
     node_pool: NodePoolSettings = NodePoolSettings()
@@ -111,7 +114,7 @@ class EvmSettings(Table):
         if isinstance(document, Mapping) and str(document.get("ChainID")) == _SIMULATED_BY_DEFAULT:
             gas = document.get("GasEstimator", {})
             if isinstance(gas, Mapping):
-                document = {**document, "GasEstimator": {**_SIMULATED_GAS, **gas}}
+                document = {"FinalityDepth": 10, **document, "GasEstimator": {**_SIMULATED_GAS, **gas}}
         return document
 
     @property
@@ -123,6 +126,11 @@ class EvmSettings(Table):
     def simulated(self) -> bool:
         """Tell whether it is a local chain, where everything is polled each second."""
         return self.number in SIMULATED_CHAINS
+
+    @property
+    def burial_depth(self) -> int:
+        """Return how many blocks over a transaction are waited for, lest a reorganisation takes it away."""
+        return min(self.finality_depth, _DEEPEST_BURIAL)
 
     @property
     def resend_s(self) -> float:

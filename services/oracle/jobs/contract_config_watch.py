@@ -60,6 +60,7 @@ class ContractConfigWatch:
         self._status = status
         self._session = session
         self._digest: bytes | None = None
+        self._count = 0
         self._running: asyncio.Task[None] | None = None
         self._log = log.get_logger(__name__).bind(contract=job.contract)
 
@@ -70,7 +71,7 @@ class ContractConfigWatch:
             await self._start_from_store()
             while True:
                 try:
-                    found = await self._tracker.poll(self._digest)
+                    found = await self._tracker.poll(self._digest, self._count)
                     if found is not None:
                         await self._switch(found.config)
                         await self._store.save(self._job.chain_id, found.config, found.block)
@@ -92,7 +93,7 @@ class ContractConfigWatch:
 
     async def _switch(self, config: ContractConfig) -> None:
         await self._stop()
-        self._digest = config.digest()
+        self._digest, self._count = config.digest(), config.config_count
         self._log.info("configuration_changed", config_digest=self._digest.hex(), count=config.config_count)
         self._running = asyncio.get_running_loop().create_task(self._keep_running(config))
 

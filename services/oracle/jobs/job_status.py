@@ -19,6 +19,7 @@ class JobStatus:
         epoch, round, leader: The protocol's current ones.
         last_observation: The last value that its pipeline gave; None before the first.
         last_error: The last failure in words; empty once a report was made after it.
+        pinned: Says that the contract does not take the feed's answer, and why; empty while it does.
         counters: The protocol's own counts.
         on_error: Called with each failure.
     """
@@ -29,7 +30,7 @@ class JobStatus:
         self.oracle_index: int | None = None
         self.epoch = self.leader = self.round = 0
         self.last_observation: int | None = None
-        self.last_error = ""
+        self.last_error = self.pinned = ""
         self.counters: Counter[str] = Counter()
         self.on_error: Callable[[str], None] | None = None
 
@@ -69,6 +70,11 @@ class OracleStatus(JobStatus):
         """Note a run of the pipeline without a value."""
         self.fail(f"observation failed: {description}")
         self._figures.failed_runs = (self._figures.failed_runs or 0) + 1
+
+    def pin(self, reason: str) -> None:
+        """Note that the contract does not take the feed's answer, or with an empty reason that it does again."""
+        self.pinned = reason
+        self._figures.pinned = bool(reason)
 
     def follow(self, trace: Trace) -> None:
         """Follow a round."""

@@ -7,6 +7,7 @@ from chainlink.keys.ocr1 import OracleKeys
 from chainlink.ocr.contract_config import ContractConfig
 from meshkit import log
 from meshkit.clock import Clock
+from services.oracle.chain.answer_bounds import AnswerBounds
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.errors import JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatches
@@ -18,9 +19,9 @@ from services.oracle.jobs.specification import OracleJob
 from services.oracle.keys.ring import Keyring
 from services.oracle.metrics import OracleMetrics
 from services.oracle.ocr.config import PublicConfig, SharedConfig
-from services.oracle.ocr.limits import LocalLimits
-from services.oracle.ocr.ports import Network, Ports, ProtocolStore
-from services.oracle.ocr.runner import Runner
+from services.oracle.ocr.running.interfaces import Network, Ports, ProtocolStore
+from services.oracle.ocr.running.limits import LocalLimits
+from services.oracle.ocr.running.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
 
 _log = log.get_logger(__name__)
@@ -47,11 +48,13 @@ class OracleDelegate:
         if not self.groups.bootstrappers(job.bootstrappers):
             raise JobNotStarted("Need at least one v2 bootstrap peer defined")
         chain = self.chains[job.chain_id]
-        transmitter = chain.transmitter(job.contract, job.transmitter, job.gas_limit)
+        bounds = chain.answer_bounds(job.contract)
+        transmitter = chain.transmitter(job.contract, job.transmitter, job.gas_limit, bounds)
         status = OracleStatus(job_id, job.label, self.metrics, self.rounds)
+        bounds.on_change = status.pin
         source = self.sources.of(job_id, job, status)
         ports = Ports(source, chain.reader(job.contract), transmitter, self.protocol)
-        session = OracleSession(job, bundle.keys, self.groups, ports, source, status, self.sources.clock)
+        session = OracleSession(job, bundle.keys, self.groups, ports, source, status, bounds, self.sources.clock)
         return OracleService(job, session, self.watches, status)
 
     def forget(self, job_id: int) -> None:
@@ -86,6 +89,7 @@ class OracleSession:
     ports: Ports
     source: ObservationSource
     status: OracleStatus
+    bounds: AnswerBounds
     clock: Clock
 
     async def run(self, config: ContractConfig) -> None:
@@ -122,5 +126,10 @@ class OracleSession:
 
     def _follow(self, trace: Trace) -> None:
         self.status.follow(trace)
+        if trace.kind is TraceKind.FINAL and trace.median is not None:
+            self.bounds.note(trace.median)
+        elif trace.kind is TraceKind.REPORT_DECLINED and (own := self.status.last_observation) is not None:
+            # Nothing is to be reported, so the answer is near the one that the contract has.
+            self.bounds.free(own)
         if trace.kind in (TraceKind.TRANSMITTED, TraceKind.TRANSMISSION_FAILED):
             _log.info(trace.kind.value, feed=self.job.label, epoch=trace.epoch, round=trace.round, detail=trace.detail)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from services.oracle.ocr.config import PublicConfig
-from services.oracle.ocr.limits import peer_limits
+from services.oracle.ocr.running.limits import peer_limits
 from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.host import Host
 from services.oracle.settings import P2pSettings

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import Peer
+from services.oracle.p2p.transport.limits import StreamLimits
 
 _NETWORK_PREFIX = b"\xee\xee"
 _DIGEST_LENGTH = 32

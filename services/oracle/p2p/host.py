@@ -24,16 +24,16 @@ from chainlink.keys.peer_id import decode_peer_id, encode_peer_id
 from meshkit.clock import Clock, SystemClock
 from meshkit.log import get_logger
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement
-from services.oracle.p2p.discovery import AddressBook, Group
-from services.oracle.p2p.discovery_agent import DiscoveryAgent
+from services.oracle.p2p.discovery.address_book import AddressBook, Group
+from services.oracle.p2p.discovery.agent import DiscoveryAgent
+from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.errors import HandshakeFailed, KnockRefused, MalformedInput
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.knock import KNOCK_LENGTH, read_knock
-from services.oracle.p2p.limits import StreamLimits
 from services.oracle.p2p.peer import HANDSHAKE_TIMEOUT_S, Peer
-from services.oracle.p2p.tls import TlsStream, close_socket, make_context
+from services.oracle.p2p.transport.knock import KNOCK_LENGTH, read_knock
+from services.oracle.p2p.transport.limits import StreamLimits
+from services.oracle.p2p.transport.tls import TlsStream, close_socket, make_context
 
 _MAX_UNKNOWN = 256
 _SYSTEM_RANDOM = random.SystemRandom()

@@ -10,13 +10,13 @@ from chainlink.keys.peer_id import encode_peer_id
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.connection import Connection
 from services.oracle.p2p.errors import HandshakeFailed
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.knock import make_knock
-from services.oracle.p2p.limits import TOKENS_PER_CONNECTION, StreamLimits, TokenBucket, connection_limits
-from services.oracle.p2p.streams import Stream
-from services.oracle.p2p.tls import TlsStream, close_socket
+from services.oracle.p2p.transport.connection import Connection
+from services.oracle.p2p.transport.knock import make_knock
+from services.oracle.p2p.transport.limits import TOKENS_PER_CONNECTION, StreamLimits, TokenBucket, connection_limits
+from services.oracle.p2p.transport.streams import Stream
+from services.oracle.p2p.transport.tls import TlsStream, close_socket
 
 HANDSHAKE_TIMEOUT_S = 5.0
 _ACCEPT_BURST = 4

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 MEDIA_TYPE = "application/vnd.api+json"
 DEFAULT_PAGE_SIZE = 25
@@ -90,6 +91,8 @@ async def body(request: web.Request, status: int = 422) -> Mapping[str, Any]:
     """Return the request's JSON object; `status` if it is none."""
     try:
         document = orjson.loads(await request.read())
+    except (ConnectionError, ClientPayloadError, BadHttpMessage) as error:
+        raise Refused(400, "the body did not arrive whole") from error
     except orjson.JSONDecodeError as error:
         raise Refused(status, f"invalid JSON: {error}") from error
     if not isinstance(document, dict):

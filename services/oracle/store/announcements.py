@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 
 from feedmesh.ocr.v1 import discovery_pb2 as pb
 from meshkit import log
-from services.oracle.p2p.announcement import Announcement
+from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.errors import AnnouncementRefused
 from services.oracle.store.database import Database
 

@@ -4,11 +4,24 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.oracle.chain.flight import Attempt, Flight
-from services.oracle.chain.gas import Fees
+from services.oracle.chain.transactions.fee_bumping import Fees
+from services.oracle.chain.transactions.in_flight import Attempt, Flight, Mined
 from services.oracle.store.database import Database
 
 TransactionState = Literal["confirmed", "reverted", "lost"]
+_UNDER_WAY = (
+    "SELECT t.id, t.to_address, t.data, t.gas_limit, t.nonce, a.hash, a.cap_wei, a.tip_wei, a.raw"
+    " FROM transactions t JOIN transaction_attempts a ON a.transaction_id = t.id"
+    " WHERE t.evm_chain_id = $1 AND t.from_address = $2 AND t.state = 'unconfirmed'"
+    " ORDER BY t.nonce, t.created_at, t.id, a.created_at"
+)
+_MINED = (
+    "SELECT t.id, t.to_address, t.data, t.gas_limit, t.nonce, t.block_number, a.hash, a.cap_wei, a.tip_wei, a.raw"
+    " FROM (SELECT * FROM transactions WHERE evm_chain_id = $1 AND from_address = $2"
+    " AND state IN ('confirmed', 'reverted') ORDER BY nonce DESC, created_at DESC LIMIT $3) t"
+    " JOIN transaction_attempts a ON a.transaction_id = t.id"
+    " ORDER BY t.nonce, t.created_at, t.id, a.created_at"
+)
 _INSERT_ATTEMPT = (
     "INSERT INTO transaction_attempts (hash, transaction_id, cap_wei, tip_wei, raw)"
     " SELECT $2, id, $3::numeric, $4::numeric, $5::bytea FROM transactions WHERE id = $1 ON CONFLICT DO NOTHING"
@@ -54,30 +67,20 @@ class TransactionStore:
         sql = "UPDATE transactions SET state = $2, hash = $3, block_number = $4 WHERE id = $1"
         await self._database.execute(sql, flight.id, state, hash_, block)
 
+    async def reopen(self, flight: Flight) -> None:
+        """Write that no block has a transaction any more."""
+        sql = "UPDATE transactions SET state = 'unconfirmed', hash = NULL, block_number = NULL WHERE id = $1"
+        await self._database.execute(sql, flight.id)
+
+    async def mined(self, from_address: str, count: int) -> list[Mined]:
+        """Return the last transactions that blocks had, at most so many, lowest nonce first."""
+        rows = await self._database.fetch(_MINED, self._chain_id, from_address, count)
+        blocks = {row["id"]: row["block_number"] for row in rows}
+        return [Mined(flight, blocks[flight.id]) for flight in _flights(rows)]
+
     async def under_way(self, from_address: str) -> list[Flight]:
         """Return what was under way when the node stopped, lowest nonce first."""
-        rows = await self._database.fetch(
-            "SELECT t.id, t.to_address, t.data, t.gas_limit, t.nonce, a.hash, a.cap_wei, a.tip_wei, a.raw"
-            " FROM transactions t JOIN transaction_attempts a ON a.transaction_id = t.id"
-            " WHERE t.evm_chain_id = $1 AND t.from_address = $2 AND t.state = 'unconfirmed'"
-            " ORDER BY t.nonce, t.created_at, t.id, a.created_at",
-            self._chain_id,
-            from_address,
-        )
-        found: dict[Any, list[Any]] = {}
-        for row in rows:
-            found.setdefault(row["id"], []).append(row)
-        return [
-            Flight(
-                rows[0]["id"],
-                rows[0]["to_address"],
-                rows[0]["data"],
-                rows[0]["gas_limit"],
-                rows[0]["nonce"],
-                tuple(_attempt(row) for row in rows),
-            )
-            for rows in found.values()
-        ]
+        return _flights(await self._database.fetch(_UNDER_WAY, self._chain_id, from_address))
 
     async def recent(self, first: int, count: int) -> tuple[Sequence[dict[str, Any]], int]:
         """Return a page of all transactions with their last attempts, newest first, and how many there are."""
@@ -105,6 +108,23 @@ class TransactionStore:
 def _attempt_values(attempt: Attempt) -> tuple[object, ...]:
     tip = None if attempt.fees.tip_wei is None else Decimal(attempt.fees.tip_wei)
     return attempt.hash, Decimal(attempt.fees.cap_wei), tip, attempt.raw
+
+
+def _flights(rows: Sequence[Any]) -> list[Flight]:
+    found: dict[Any, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row["id"], []).append(row)
+    return [
+        Flight(
+            attempts[0]["id"],
+            attempts[0]["to_address"],
+            attempts[0]["data"],
+            attempts[0]["gas_limit"],
+            attempts[0]["nonce"],
+            tuple(_attempt(row) for row in attempts),
+        )
+        for attempts in found.values()
+    ]
 
 
 def _attempt(row: Any) -> Attempt:

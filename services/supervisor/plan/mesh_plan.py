@@ -18,6 +18,8 @@ class MeshPlan:
     `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
     such a feed gets one. `nodes` counts the bootstrap nodes too. `without_effect` has the reason for each given key
     that changes nothing, by its place.
+    `group` is the id of the group of the services that may call the supervisor, where they have users of their own;
+    then `masked` has for each such service the configuration with the secrets that it does not read masked.
     """
 
     settings: Settings
@@ -29,6 +31,13 @@ class MeshPlan:
     nodes: int = 0
     bootstrap_nodes: int = 0
     without_effect: Mapping[str, str] = field(default_factory=dict)
+    group: int | None = None
+    masked: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_users(self) -> bool:
+        """Tell whether services run as users of their own, which must be able to enter the run directory."""
+        return any(spec.identity is not None for spec in self.services)
 
     @property
     def configuration_copy(self) -> Path:
@@ -44,6 +53,7 @@ class MeshPlan:
     def files(self) -> list[Path]:
         """Return the files that a supervisor and its services leave in the run directory when they are killed."""
         files = [self.settings.run_dir.socket("supervisor"), self.configuration_copy]
+        files += [self.settings.run_dir.masked(service) for service in self.masked]
         for spec in self.services:
             files += [*spec.sockets, *spec.leftovers]
         return files

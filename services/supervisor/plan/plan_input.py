@@ -1,23 +1,32 @@
 """Everything the plan depends on, read once: the configuration's values and what the host offers."""
 
+import grp
 import os
+import pwd
 import shutil
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from meshkit.configuration.solution import Configuration
+from meshkit.configuration.solution import Configuration, Solution
 from meshkit.paths import DataDir, RunDir
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
+from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name
 
 NodeRuntime = Literal["chainlink", "embedded"]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own."""
+    """
+    The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own.
+
+    `closed_directory` is one that other users cannot enter on the way to our Python or our code.
+    """
 
     configuration: Configuration
     run_dir: RunDir
@@ -27,6 +36,8 @@ class PlanInput:
     environment: Mapping[str, str]
     faucet_address: str = ""
     is_root: bool = False
+    accounts: Accounts = NO_ACCOUNTS
+    closed_directory: str = ""
 
 
 def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
@@ -42,7 +53,34 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         environment=environment,
         faucet_address=address_of(solution.faucet_private_key.get_secret_value()) if devchain else "",
         is_root=os.geteuid() == 0,
+        accounts=_accounts(solution) if os.geteuid() == 0 else NO_ACCOUNTS,
+        closed_directory=_closed_directory(Path(sys.executable), Path(__file__)),
     )
+
+
+def _accounts(solution: Solution) -> Accounts:
+    """Return who the services may run as: the host's accounts, if it has all of them, and the nodes' by number."""
+    names = account_names(solution.total_nodes)
+    group: int | None
+    try:
+        group = grp.getgrnam(GROUP).gr_gid
+        entries = {service: pwd.getpwnam(name) for service, name in names.items()}
+        found = {service: (entry.pw_uid, entry.pw_gid) for service, entry in entries.items()}
+    except KeyError:
+        found, group = {}, None
+    base = solution.mesh.supervisor.node_uid_base
+    if base is not None:
+        found |= {node_name(index): (base + index, base + index) for index in range(1, solution.total_nodes + 1)}
+    return Accounts(found, group)
+
+
+def _closed_directory(*places: Path) -> str:
+    """Return the first directory on the way to the places that others cannot enter, or nothing."""
+    for place in places:
+        for parent in reversed(place.resolve().parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                return str(parent)
+    return ""
 
 
 def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:

@@ -20,13 +20,13 @@ from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, 
 from services.supervisor.plan.service_spec import (
     Condition,
     Dependency,
-    Identity,
     Kind,
     RestartPolicy,
     ServiceSpec,
     StopPlan,
     StopStep,
 )
+from services.supervisor.plan.service_users import with_own_user
 
 BOOTSTRAP_NODE: Final = "chainlink-node-1"
 
@@ -55,7 +55,13 @@ def services_of(given: PlanInput) -> list[ServiceSpec]:
     """Return every service of the configuration, not in any order; raises InvalidPlan."""
     _check_users(given)
     specs = [*_database(given), *_simulators(given), *_services(given), *_nodes(given)]
-    return [_with_rules(given, spec) for spec in specs]
+    return [_with_user(given, _with_rules(given, spec)) for spec in specs]
+
+
+def _with_user(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
+    if spec.name not in given.accounts.users:
+        return spec
+    return with_own_user(spec, given.accounts, given.run_dir, given.data_dir)
 
 
 def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
@@ -99,7 +105,7 @@ def _database(given: PlanInput) -> Iterator[ServiceSpec]:
         stop=replace(_POSTGRES_STOP, checkpoint=probe),
         death_signal=signal.SIGQUIT,
         ports=(port,),
-        leftovers=(given.run_dir.path / "postgres-launch.json",),
+        leftovers=(given.run_dir.postgres_launch,),
     )
     yield _oneshot(given, "postgres-init", "provision", DBINIT, _healthy("postgres"), _healthy("dbinit"))
 
@@ -181,9 +187,8 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         return replace(
             shared,
             command=("chainlink", "node", "-config", config, "-secrets", secrets, "start", "-a", api),
-            environment=_pass(given, _PASSED_TO_CHAINLINK) | {"HOME": str(directory)},
+            environment=_pass(given, _PASSED_TO_CHAINLINK) | {"HOME": str(given.data_dir.node_home(index))},
             stop=_CHAINLINK_STOP,
-            identity=_node_identity(given, index),
         )
     return replace(
         shared,
@@ -196,17 +201,12 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
     )
 
 
-def _node_identity(given: PlanInput, index: int) -> Identity | None:
-    base = given.configuration.solution.mesh.supervisor.node_uid_base
-    number = 0 if base is None else base + index
-    return Identity(number, number, owned=(given.data_dir.node(index),)) if number else None
-
-
 def _check_users(given: PlanInput) -> None:
     base = given.configuration.solution.mesh.supervisor.node_uid_base
-    if base is not None and (given.runtime != "chainlink" or not given.is_root):
-        # The embedded node runs this checkout's Python and has a socket in the run directory: both are ours alone.
-        allowed = "absent, unless the supervisor runs as root and the nodes are chainlink's"
+    if base is not None and not given.is_root:
+        raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, "absent, unless the supervisor runs as root")
+    if base is not None and given.closed_directory:
+        allowed = f"absent, or other users may enter {given.closed_directory}, below which our Python lies"
         raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, allowed)
 
 

@@ -79,12 +79,45 @@ class StopPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory that is made for a service's user before each start; `gid` is its group."""
+
+    path: Path
+    mode: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A file that is copied for a service's user before each start, so that the original can be another's."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link that is made before each start; `target` is relative to its directory."""
+
+    path: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """The user a process becomes; `owned` are directories that are given to it, with all that is in them, before."""
+    """
+    The user a process becomes, and what is made ready for that user before.
+
+    `owned` are directories that are given to it with all that is in them, `groups` its supplementary group ids.
+    """
 
     uid: int
     gid: int
+    groups: tuple[int, ...] = ()
+    directories: tuple[Directory, ...] = ()
     owned: tuple[Path, ...] = ()
+    copies: tuple[Copy, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

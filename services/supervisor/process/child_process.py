@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 from services.supervisor.plan.service_spec import ServiceSpec
 
 _READ_BYTES: Final = 65_536
@@ -113,12 +113,19 @@ class ChildProcess:
 
 
 def _command(spec: ServiceSpec) -> list[str]:
-    identity = spec.identity
+    identity, limits = spec.identity, dict(spec.limits)
+    if identity is None:
+        return exec_shim.command(
+            list(spec.command), death=spec.death_signal, limits=limits, oom_score_adj=spec.oom_score_adj
+        )
     return exec_shim.command(
         list(spec.command),
         death=spec.death_signal,
-        user=None if identity is None else (identity.uid, identity.gid, ()),
-        owned=() if identity is None else tuple(map(str, identity.owned)),
-        limits=dict(spec.limits),
+        user=(identity.uid, identity.gid, identity.groups),
+        places=tuple((str(each.path), each.mode, each.gid) for each in identity.directories),
+        owned=tuple(map(str, identity.owned)),
+        copies=tuple((str(each.source), str(each.target)) for each in identity.copies),
+        links=tuple((str(each.path), each.target) for each in identity.links),
+        limits=limits,
         oom_score_adj=spec.oom_score_adj,
     )

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Container, Mapping
 from typing import Final
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 
 PARENT_VARIABLE: Final = "FEEDMESH_PARENT"
 _KILL_S: Final = 1.0

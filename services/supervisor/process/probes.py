@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from meshkit.server import LIVENESS
+from meshkit.rpc.server import LIVENESS
 from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 
 _READY_STATUS = "200"

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from services.aggregator.fetching.source_guard import Others, Standing
+from services.aggregator.fetching.source_jump_guard import Others, Standing
 from services.aggregator.prices.errors import ConversionMissing, TooFewSources
 from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair

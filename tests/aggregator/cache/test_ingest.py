@@ -1,6 +1,7 @@
 """What sources and streams say, on its way into the cache and to the current quotes."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from structlog.testing import capture_logs
 
 from services.aggregator.prices.agreement import Rules
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, ProviderFault, UnknownPair
-from services.aggregator.prices.feed_guard import Limits, State
+from services.aggregator.prices.feed_jump_guard import Limits, State
 from services.aggregator.prices.feed_price import Sources, believe
 from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.cache.making import MadeCache
@@ -227,3 +228,76 @@ def test_the_current_quote_is_always_that_of_the_cached_prices(steps: list[tuple
             assert replace(expected, left_out=()) == replace(found, left_out=())
         else:
             assert not isinstance(found, Quote) or found.expires_at > made.clock.monotonic()
+
+
+LIARS, HONEST = ("binance", "coinbase"), ("kraken", "okx", "bybit")
+TOLD = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(("fetched", "streamed")),
+            st.sampled_from((*LIARS, *HONEST)),
+            st.sampled_from(("1E-8", "0.01", "0.6", "0.95", "0.98", "1.02", "1.05", "1.5", "100")),
+        ),
+        st.sampled_from((0.1, 1.0, 2.5, 11.0)).map(lambda seconds: ("wait", seconds)),
+        st.sampled_from(("0.6", "0.985", "1.01", "1.5")).map(lambda factor: ("move", factor)),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(TOLD)
+def test_two_liars_of_five_never_move_the_current_quote_out_of_what_honest_sources_said(
+    steps: list[tuple[object, ...]],
+) -> None:
+    """
+    Over any history, whatever is fetched, streamed, doubted, expired or withdrawn on the way.
+
+    A quote in place lies between prices that honest sources said within their time to live, as long as these were more
+    than the liars when it was made.
+    """
+    names = (*LIARS, *HONEST)
+    rules = {"max_spread_bps": 500, "jump_guard_bps": 1_000, "first_price_hold_ms": 0}
+    made = MadeCache(settings(*names, refetch=False, **rules))
+    made.pin(BTC)
+    truth, said = Decimal(100), []
+    for step in steps:
+        match step:
+            case ("wait", float() as seconds):
+                made.clock.advance(seconds)
+            case ("move", str() as factor):
+                truth = (truth * Decimal(factor)).quantize(Decimal("1E-9"))
+                if truth <= 0:
+                    return
+            case (str() as way, str() as source, str() as lie):
+                price = truth if source in HONEST else truth * Decimal(lie)
+                tell = made.fetched if way == "fetched" else made.streamed
+                # The honest ones are all asked when one is, as a batch of each comes at about the same time.
+                for honest in HONEST if source in HONEST else ():
+                    tell(honest, truth)
+                    said.append((made.clock.monotonic(), truth))
+                if source in LIARS:
+                    tell(source, price)
+        while made.cache.ingest.renew_streamed(1):
+            pass
+        made.cache.refresher.step()
+        fresh = [price for moment, price in said if made.clock.monotonic() - moment < 10]
+        current = made.cache.feed_quotes.fresh(BTC)
+        if isinstance(current, Quote) and fresh:
+            assert min(fresh) <= current.price <= max(fresh), (steps, current)
+
+
+def test_all_of_a_few_liars_are_believed_where_nobody_else_is_left() -> None:
+    """What the fault model leaves out: three of five are silent, two that agree are believed near the last price."""
+    made = MadeCache(settings(*LIARS, *HONEST, refetch=False, max_spread_bps=500, jump_guard_bps=1_000))
+    made.pin(BTC)
+    for source in (*LIARS, *HONEST):
+        made.fetched(source, "100")
+    made.clock.advance(11)
+    for price, expected in (("108", "108"), ("60", "PRICE_UNCONFIRMED")):
+        made.clock.advance(1)
+        for source in LIARS:
+            made.fetched(source, price)
+        made.cache.feed_quotes.withdraw_expired()
+
+        assert expected == made.current()

@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.aggregator.config import PairTtl
 from services.aggregator.prices.errors import (
@@ -12,7 +13,8 @@ from services.aggregator.prices.errors import (
 )
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote
-from tests.aggregator.bench import Bench, bench
+from tests.aggregator.bench import SOL, Bench, bench
+from tests.aggregator.cache.making import MadeCache
 from tests.aggregator.fakes import BTC, ETH, settings
 
 
@@ -104,3 +106,82 @@ async def test_many_pairs_cost_as_many_calls_as_batches_need() -> None:
 
         assert 50 == b.engine.status.source("kraken").fresh_pairs
         assert len(b.sources[0].calls) <= 5 * 12
+
+
+async def depart(made: MadeCache) -> None:
+    """Let fetches that have begun reach their sources."""
+    for _ in range(3):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        made.clock.advance(0.01)
+
+
+async def test_a_pinned_feed_has_all_its_sources_asked_at_once() -> None:
+    """Its own pairs and those of what it is computed with are fetched now and never removed."""
+    ratio = Pair("BTC", "ETH")
+    made = MadeCache(settings(crosses={ratio: (BTC, ETH)}))
+    made.cache.refresher.pin(ratio)
+    await depart(made)
+
+    assert [[[BTC, ETH]]] * 3 == [source.calls for source in made.sources.values()]
+    assert all(entry.pinned for entry in made.cache.registry.of_source("kraken"))
+    await made.cache.close()
+
+
+def test_a_feed_without_a_source_is_told() -> None:
+    """Nothing is fetched for it, and the log names it."""
+    made = MadeCache(settings("kraken"))
+    with capture_logs() as logs:
+        made.cache.refresher.pin(SOL)
+
+    assert [("feed_without_source", "SOL/USD")] == [(event["event"], event["feed"]) for event in logs]
+    assert 0 == len(made.cache.registry)
+
+
+async def test_a_watched_feed_is_refreshed_again_at_once_if_nothing_did() -> None:
+    """A pair that is scheduled already keeps its time; one that nobody wanted so far is due now."""
+    made = MadeCache(settings("kraken"))
+    made.cache.registry.touch("kraken", BTC)
+    made.fetched("kraken", "100", BTC)
+    scheduled = made.cache.refresher.step()
+    made.clock.advance(1)
+    made.cache.refresher.watch(BTC)
+
+    assert scheduled == made.cache.refresher.step()
+
+    made.cache.refresher.watch(ETH)
+    made.cache.refresher.step()
+    await depart(made)
+
+    assert [ETH] == made.sources["kraken"].calls[0][:1]
+    await made.cache.close()
+
+
+async def test_a_refresh_that_nobody_wants_any_more_is_not_made() -> None:
+    """Where refreshes are off for a pair by the time it is due, it is left alone, and so is a forgotten one."""
+    made = MadeCache(settings("kraken"))
+    made.cache.registry.touch("kraken", BTC)
+    made.fetched("kraken", "100")
+    due_at = made.cache.refresher.step()
+    assert due_at is not None
+    made.cache.registry.remove("kraken", BTC)
+    made.clock.advance(due_at)
+    made.cache.refresher.step()
+    await depart(made)
+
+    assert [] == made.sources["kraken"].calls
+    await made.cache.close()
+
+
+async def test_refreshes_are_counted_and_fetches_for_callers_are_not() -> None:
+    """Each has its outcome and its time; a caller who joins a refresh changes nothing about that."""
+    async with bench(settings("kraken", pinned=(BTC,))) as b:
+        await b.run(9)
+        b.sources[0].failure = ProviderFault("kraken", "down")
+        await b.run(12)
+
+        succeeded = b.counted('refetch_operations_total{source="kraken",status="success"}')
+        failed = b.counted('refetch_operations_total{source="kraken",status="error"}')
+        assert (1, True) == (succeeded, failed > 1)
+        assert succeeded + failed == b.counted('refetch_duration_seconds_count{source="kraken"}')
+        assert succeeded + failed + 1 == len(b.sources[0].calls)

@@ -50,6 +50,20 @@ async def test_a_jump_is_not_served_however_often_it_issaid(
     assert b'refused_prices_total{reason="rate",source="coingecko"} 3.0' in metrics.render()
 
 
+async def test_the_first_value_is_held_against_the_last_answer_on_chain(
+    session: aiohttp.ClientSession, exchange: LiteralExchange
+) -> None:
+    """One that is a thousand times as high is refused, one that is near it is not."""
+    market = MarketData(session, MarketDataConfig(base_url=exchange.url), ManualClock(NOW_MS), open_registry())
+    market.refer(Decimal("4E12"))
+    exchange.say(PATH, said(total_market_cap={"usd": 4e15}), said(total_market_cap={"usd": 4.1e12}))
+    with pytest.raises(PriceRefused, match="another unit"):
+        await market.refresh()
+    await market.refresh()
+
+    assert Decimal("4.1E12") == market.quote().price
+
+
 async def test_the_value_as_a_price_ends_with_the_figures(
     session: aiohttp.ClientSession, exchange: LiteralExchange
 ) -> None:

@@ -6,7 +6,7 @@ from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
 from services.aggregator.config import PairTtl
 from services.aggregator.fetching.acceptance import Acceptance
-from services.aggregator.fetching.source_guard import Others, SourceGuard, Standing
+from services.aggregator.fetching.source_jump_guard import Others, SourceGuard, Standing
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, ProviderFault, UnknownPair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote, Tick

@@ -17,7 +17,7 @@ from services.aggregator.prices.errors import (
     TooFewSources,
     UnknownPair,
 )
-from services.aggregator.prices.feed_guard import Limits, State
+from services.aggregator.prices.feed_jump_guard import Limits, State
 from services.aggregator.prices.feed_price import MINORITY, SINGLE_SOURCE, Belief, Sources, believe, required
 from services.aggregator.prices.quote import Quote, QuoteStatus, SourceQuote, Verdict
 from services.aggregator.prices.unit_error import unit_error

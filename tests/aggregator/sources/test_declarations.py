@@ -1,3 +1,5 @@
+"""Every source is declared, and each declaration is what its provider documents."""
+
 import aiohttp
 import pytest
 from aiohttp import web

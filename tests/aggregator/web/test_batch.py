@@ -1,4 +1,4 @@
-"""The time that an answer tells, on a machine that is held up between any two looks at the clock."""
+"""Batches: the time that an answer tells, on a machine that is held up between any two looks at the clock."""
 
 import asyncio
 import json

@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from meshkit.clock import SystemClock
-from meshkit.errors import FailedPrecondition
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.status_metrics import StatusMetrics
@@ -69,6 +68,18 @@ async def test_batch_of_quotes(server: Server) -> None:
     assert ("btc/usd", "101.0000000001") == (btc["pair"], btc["price"])
     assert ["100.5", "101.0000000001", "103"] == [used["price"] for used in btc["sources"]]
     assert list(NAMES) == [used["source"] for used in btc["sources"]]
+
+
+async def test_a_quote_shows_what_does_not_agree_with_it_only_if_something_does_not(server: Server) -> None:
+    """A price far from the two others is beside its feed's, with a verdict; without one there is no such field."""
+    server.sources["kraken"].prices[ETH] = "9"
+    _, said = await server.get("/quotes/batch?pairs=BTC-USD,ETH-USD&fields=price,leftOut,notes")
+    btc, eth = said["quotes"]
+    left = eth["leftOut"]
+
+    assert {"pair", "price"} == set(btc)
+    assert ("5", {"pair", "price", "leftOut"}) == (eth["price"], set(eth))
+    assert [("kraken", "9", "outlier")] == [(each["source"], each["price"], each["verdict"]) for each in left]
 
 
 async def test_batch_of_chosen_sources(server: Server) -> None:
@@ -300,13 +311,6 @@ async def test_a_caller_cannot_make_series_of_methods(server: Server) -> None:
             assert 405 == response.status
     async with server.session.get(f"{server.url}/metrics") as response:
         assert 'http_requests_total{method="other",route="unknown",status="405"} 2.0' in await response.text()
-
-
-async def test_a_port_in_use_is_named(server: Server) -> None:
-    """The error of a second listener names the port and the setting."""
-    port = int(server.url.rpartition(":")[2])
-    with pytest.raises(FailedPrecondition, match=rf"{port}.*priceAggregatorConfig\.port"):
-        await listen(aiohttp.web.Application(), port)
 
 
 async def test_a_crash_is_500_without_details(server: Server) -> None:

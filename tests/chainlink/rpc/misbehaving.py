@@ -1,6 +1,7 @@
 """A proxy before a chain that speaks JSON-RPC, and misbehaves as endpoints of the field do."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -115,20 +116,20 @@ def price_of(raw: bytes) -> int:
 @dataclass
 class LaggingNode:
     """
-    Be an endpoint of two nodes, one of which is some blocks behind: each question goes to the next of the two in turn.
+    Be an endpoint of two nodes, one of which is some blocks behind: chance decides which of the two a question goes to.
 
-    The node that is behind says heads, nonces and state as they were, and forgets the transactions it takes. With
-    `only` it is the one that always answers.
+    The node that is behind says heads, nonces and state as they were, and forgets the transactions it takes.
     """
 
     blocks: int = 8
-    only: bool = False
-    turns: int = 0
+    seed: int = 0
     forgotten: list[bytes] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.seed)
+
     async def __call__(self, method: str, params: list[Any], forward: Forward) -> dict[str, Any] | None:
-        self.turns += 1
-        if self.turns % 2 and not self.only:
+        if self._chance.random() < 0.5:
             return None
         head = int((await forward("eth_blockNumber", []))["result"], 16)
         seen = hex(max(0, head - self.blocks))

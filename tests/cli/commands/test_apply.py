@@ -12,7 +12,7 @@ from cli.commands import apply
 from cli.errors import CliError
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 
 NEW_FEED = pb.ApplyConfigurationResponse(
     changes=[

@@ -17,7 +17,7 @@ from cli.commands.round_book import FINALIZED, RoundBook
 from cli.commands.rounds import as_dict, line, rounds, table
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.round_events import RoundEvents

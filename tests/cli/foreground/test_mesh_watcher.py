@@ -20,7 +20,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
 from meshkit.configuration.load import load
 from meshkit.configuration.solution import Solution
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from tests.waiting import until
 
 VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"

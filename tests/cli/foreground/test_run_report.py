@@ -6,9 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.foreground.run_report import FeedRecord, deviation_bps, enough, final_line, service_json
+from cli.foreground.run_report import FeedRecord, deviation_bps, enough, final_line
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
-from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 
 PRICES = st.decimals("0.0001", "1000000", places=6)
 
@@ -78,12 +77,3 @@ def test_failure_is_in_the_final_line() -> None:
         "services": [],
         "feeds": [],
     }
-
-
-def test_service_entry() -> None:
-    """A service is told by name, state, pid and restarts; a process that is gone has no pid."""
-    service = supervisor_pb.Service(
-        name="postgres-init", state=supervisor_pb.SERVICE_STATE_COMPLETED, pid=0, restarts=1
-    )
-
-    assert service_json(service) == {"name": "postgres-init", "state": "completed", "pid": None, "restarts": 1}

@@ -32,7 +32,7 @@ def test_config_is_complete(config: OperatorConfig, prepared: Preparation) -> No
     found = _parsed(config, 3, "config.toml")
     nodes = prepared.identities
 
-    assert str(config.data.node(3)) == found["RootDir"]
+    assert str(config.data.node_home(3)) == found["RootDir"]
     assert "0b" == found["Log"]["File"]["MaxSize"]
     web = found["WebServer"]
     assert (6603, "127.0.0.1", False) == (web["HTTPPort"], web["ListenIP"], web["SecureCookies"])

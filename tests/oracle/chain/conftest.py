@@ -6,9 +6,9 @@ import pytest
 
 from chainlink.keys.evm import EvmKey
 from meshkit.clock import SystemClock
-from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.settings import EvmSettings
+from services.oracle.chain.transactions.account import Account
 from services.oracle.store.database import Database
 from services.oracle.store.transactions import TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil

@@ -9,11 +9,11 @@ from chainlink.keys.evm import EvmKey
 from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
-from services.oracle.chain.account import Account
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.tracker import ConfigTracker
+from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
@@ -68,7 +68,7 @@ async def test_tracker(anvil: Anvil, aggregator: Aggregator) -> None:
 async def test_reader(anvil: Anvil, aggregator: Aggregator) -> None:
     """The reader gives the contract's details, and the newest request for a round, also after the chain was rewound."""
     heads = heads_of(anvil)
-    reader = AggregatorReader(anvil.rpc, heads, aggregator.address)
+    reader = AggregatorReader(anvil.rpc, heads, aggregator.address, SystemClock())
     await configure(aggregator)
     details = await reader.latest_transmission_details()
     told = await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS.selector)
@@ -120,7 +120,9 @@ async def test_a_report_is_transmitted(anvil: Anvil, aggregator: Aggregator, acc
 
     await until(is_answered, "the answer is the median")
     assert [(key.address, bytes((0, 1, 2)))] == await aggregator.transmissions()
-    details = await AggregatorReader(anvil.rpc, heads_of(anvil), aggregator.address).latest_transmission_details()
+    details = await AggregatorReader(
+        anvil.rpc, heads_of(anvil), aggregator.address, SystemClock()
+    ).latest_transmission_details()
     assert (1, 1, 200) == (details.epoch, details.round, details.answer)
 
 

@@ -48,7 +48,7 @@ class Stage:
             self._session,
         )
 
-    async def poll(self, known: bytes | None) -> Found | None:
+    async def poll(self, known: bytes | None, known_count: int = 0) -> Found | None:
         self.polls.append(known)
         if isinstance(self.on_chain, Exception):
             raise self.on_chain

@@ -46,6 +46,20 @@ async def test_an_oracle_follows_its_rounds() -> None:
     await watch.aclose()
 
 
+def test_a_pinned_feed_is_shown() -> None:
+    """While the contract does not take the answer the status says why, whatever else happens, and a metric is 1."""
+    registry = Registry(METRICS)
+    status = OracleStatus(4, "BTC / USD", OracleMetrics(registry), RoundEvents())
+    shown = 'feedmesh_oracle_pinned{job_name="BTC / USD"} '
+    assert f"{shown}0" in registry.render().decode()
+    status.pin("the answer 5 is outside")
+    status.follow(trace(3, TraceKind.FINAL))
+    assert "the answer 5 is outside" == status.pinned
+    assert f"{shown}1" in registry.render().decode()
+    status.pin("")
+    assert ("", True) == (status.pinned, f"{shown}0" in registry.render().decode())
+
+
 def test_sessions() -> None:
     """Between two configurations a job has neither a digest nor a place among oracles."""
     status = JobStatus("BTC / USD")

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from services.oracle.jobs.peer_groups import PeerGroups
-from services.oracle.ocr.limits import peer_limits
+from services.oracle.ocr.running.limits import peer_limits
 from services.oracle.p2p.host import Host
 from services.oracle.settings import P2pSettings
 from tests.oracle.ocr.committee import make_committee

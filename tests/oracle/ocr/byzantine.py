@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chainlink.ocr.report_context import context_tag
 from services.oracle.ocr.crypto import sign_observation, sign_report
-from services.oracle.ocr.messages import (
+from services.oracle.ocr.protocol.messages import (
     AttestedReportMany,
     Final,
     FinalEcho,

@@ -6,10 +6,10 @@ from dataclasses import replace
 from chainlink.errors import InvalidOcrConfig, InvalidPeerId
 from chainlink.keys.peer_id import decode_peer_id
 from chainlink.ocr.report_context import context_tag
-from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.errors import ProtocolError
-from services.oracle.ocr.messages import (
+from services.oracle.ocr.protocol.attestation import Attestation
+from services.oracle.ocr.protocol.messages import (
     AttestedReportMany,
     AttestedReportOne,
     AttributedSignedObservation,
@@ -27,11 +27,11 @@ from services.oracle.ocr.messages import (
 )
 from services.oracle.ocr.report import MAX_VALUE, AttributedObservation, decode_report, encode_report
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement, encode_reconcile
-from services.oracle.p2p.discovery import AddressBook, Group
+from services.oracle.p2p.discovery.address_book import AddressBook, Group
+from services.oracle.p2p.discovery.announcement import Announcement, encode_reconcile
 from services.oracle.p2p.errors import AnnouncementRefused, FrameRefused, KnockRefused, MalformedInput
-from services.oracle.p2p.frames import Frame, FrameParser, FrameType
-from services.oracle.p2p.knock import make_knock, read_knock
+from services.oracle.p2p.transport.frames import Frame, FrameParser, FrameType
+from services.oracle.p2p.transport.knock import make_knock, read_knock
 from tests.oracle.ocr.committee import CHAIN_ID, make_committee
 
 COMMITTEE = make_committee()

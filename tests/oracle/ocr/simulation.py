@@ -11,8 +11,8 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from services.oracle.ocr import attestation
-from services.oracle.ocr.actions import (
+from services.oracle.ocr.protocol import attestation
+from services.oracle.ocr.protocol.actions import (
     Broadcast,
     DeletePending,
     Observe,
@@ -27,7 +27,7 @@ from services.oracle.ocr.actions import (
     Tell,
     Transmit,
 )
-from services.oracle.ocr.events import (
+from services.oracle.ocr.protocol.events import (
     ContractWasRead,
     Event,
     Observed,
@@ -38,8 +38,8 @@ from services.oracle.ocr.events import (
     TimerFired,
     TransmitEnded,
 )
-from services.oracle.ocr.messages import Message, Report, decode_message, encode_message
-from services.oracle.ocr.oracle import Oracle
+from services.oracle.ocr.protocol.messages import Message, Report, decode_message, encode_message
+from services.oracle.ocr.protocol.oracle import Oracle
 from services.oracle.ocr.report import AttributedObservation
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound, Trace
 from tests.oracle.ocr.committee import MS, Committee, S

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.oracle.ocr.messages import Message
+from services.oracle.ocr.protocol.messages import Message
 from services.oracle.ocr.report import decode_report
 from services.oracle.ocr.state import PendingTransmission, TraceKind
 from tests.oracle.ocr.byzantine import Liar, Lie

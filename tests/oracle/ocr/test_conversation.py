@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.oracle.ocr.attestation import Attestation
-from services.oracle.ocr.messages import (
+from services.oracle.ocr.protocol.attestation import Attestation
+from services.oracle.ocr.protocol.messages import (
     Final,
     FinalEcho,
     NewEpoch,
@@ -20,8 +20,8 @@ from services.oracle.ocr.messages import (
 )
 from services.oracle.ocr.report import AttributedObservation
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement, decode_discovery, encode_reconcile
-from services.oracle.p2p.discovery import AddressBook, Group
+from services.oracle.p2p.discovery.address_book import AddressBook, Group
+from services.oracle.p2p.discovery.announcement import Announcement, decode_discovery, encode_reconcile
 from tests.oracle.ocr.committee import make_committee
 
 SPOKEN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors/ocr/conversation.json").read_text())

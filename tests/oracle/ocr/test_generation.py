@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chainlink.contract.aggregator import TransmissionDetails
 from chainlink.ocr.report_context import context_tag
-from services.oracle.ocr.actions import (
+from services.oracle.ocr.crypto import sign_observation, sign_report
+from services.oracle.ocr.protocol.actions import (
     Action,
     Broadcast,
     ChangeLeader,
@@ -19,12 +20,11 @@ from services.oracle.ocr.actions import (
     SetTimer,
     Tell,
 )
-from services.oracle.ocr.actions import Observe as AskDataSource
-from services.oracle.ocr.crypto import sign_observation, sign_report
-from services.oracle.ocr.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved
-from services.oracle.ocr.follower import Follower
-from services.oracle.ocr.leader import GRACE, ROUND, Leader
-from services.oracle.ocr.messages import (
+from services.oracle.ocr.protocol.actions import Observe as AskDataSource
+from services.oracle.ocr.protocol.events import ContractWasRead, Observed, ReadPurpose, SignedRoundSaved
+from services.oracle.ocr.protocol.follower import Follower
+from services.oracle.ocr.protocol.leader import GRACE, ROUND, Leader
+from services.oracle.ocr.protocol.messages import (
     AttestedReportMany,
     AttestedReportOne,
     AttributedSignedObservation,
@@ -41,6 +41,7 @@ from services.oracle.ocr.state import SignedRound
 from tests.oracle.ocr.committee import MS, S, make_committee
 
 COMMITTEE = make_committee()
+WITHOUT_ANSWER = TransmissionDetails(COMMITTEE.public.config_digest, 0, 0, 0, 0)
 EPOCH, LEADER, OWN = 1, COMMITTEE.shared[0].leader(1), 0
 NOW_MS = 1_700_000_000_000
 
@@ -181,7 +182,7 @@ def test_follower_refuses_flawed_requests(follower: Follower) -> None:
 def test_follower_saves_then_signs(follower: Follower) -> None:
     """The signature leaves only after the round was saved, and only once."""
     follower.on_report_req(LEADER, request((1, 10), (2, 20), (3, 30)), NOW_MS)
-    read = ContractWasRead(ReadPurpose.SHOULD_REPORT, EPOCH, 1, None)
+    read = ContractWasRead(ReadPurpose.SHOULD_REPORT, EPOCH, 1, WITHOUT_ANSWER)
     assert [SaveSignedRound(SignedRound(EPOCH, 1))] == follower.on_contract_read(read, NOW_MS)
     assert [] == follower.on_contract_read(read, NOW_MS)
     observations = (AttributedObservation(1, 10), AttributedObservation(2, 20), AttributedObservation(3, 30))
@@ -194,7 +195,7 @@ def test_follower_without_an_observation_signs_all_the_same(follower: Follower) 
     """Whoever has no value of its own still signs what the others observed, echoes it, and completes the round."""
     assert [] == silent(follower.on_observed(Observed(EPOCH, 1, None), NOW_MS))
     follower.on_report_req(LEADER, request((1, 100), (2, 101), (3, 102)), NOW_MS)
-    follower.on_contract_read(ContractWasRead(ReadPurpose.SHOULD_REPORT, EPOCH, 1, None), NOW_MS)
+    follower.on_contract_read(ContractWasRead(ReadPurpose.SHOULD_REPORT, EPOCH, 1, WITHOUT_ANSWER), NOW_MS)
     (sent,) = silent(follower.on_signed_round_saved(SignedRoundSaved(SignedRound(EPOCH, 1), ok=True), NOW_MS))
     assert isinstance(sent, SendTo)
     assert isinstance(sent.message, Report)

@@ -3,10 +3,10 @@
 import pytest
 
 from chainlink.keys.ocr1 import OracleKeys
-from services.oracle.ocr.attestation import Attestation
 from services.oracle.ocr.config import SharedConfig
-from services.oracle.ocr.follower import Follower
-from services.oracle.ocr.pacemaker import Pacemaker
+from services.oracle.ocr.protocol.attestation import Attestation
+from services.oracle.ocr.protocol.follower import Follower
+from services.oracle.ocr.protocol.pacemaker import Pacemaker
 from services.oracle.ocr.state import SignedRound
 from tests.oracle.ocr.storm import Violated, draw, run
 

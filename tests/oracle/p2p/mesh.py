@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.limits import StreamLimits
+from services.oracle.p2p.transport.limits import StreamLimits
 from tests.oracle.ocr.committee import secret_of
 
 DIGEST = bytes(range(16))

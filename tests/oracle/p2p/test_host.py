@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from services.oracle.p2p.errors import MalformedInput
-from services.oracle.p2p.frames import Frame, FrameType, stream_id
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.knock import make_knock
-from services.oracle.p2p.tls import TlsStream, close_socket, make_context
+from services.oracle.p2p.transport.frames import Frame, FrameType, stream_id
+from services.oracle.p2p.transport.knock import make_knock
+from services.oracle.p2p.transport.tls import TlsStream, close_socket, make_context
 from tests.oracle.ocr.committee import secret_of
 from tests.oracle.p2p.mesh import BOOTSTRAP_KEY, DIGEST, LIMITS, join, make_host, running
 from tests.waiting import until

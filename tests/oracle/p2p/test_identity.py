@@ -4,7 +4,7 @@ import pytest
 
 from services.oracle.p2p.errors import KnockRefused, MalformedInput
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.knock import make_knock, read_knock
+from services.oracle.p2p.transport.knock import make_knock, read_knock
 
 KEY, OTHER = PeerKey.from_bytes(bytes(range(32))), PeerKey.from_bytes(bytes(32))
 

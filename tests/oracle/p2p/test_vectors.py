@@ -6,11 +6,11 @@ from typing import Any
 
 from chainlink.keys.peer_id import decode_peer_id
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement, announcement_digest
+from services.oracle.p2p.discovery.announcement import Announcement, announcement_digest
 from services.oracle.p2p.endpoint import stream_name
-from services.oracle.p2p.frames import stream_id
 from services.oracle.p2p.identity import PeerKey
-from services.oracle.p2p.knock import make_knock
+from services.oracle.p2p.transport.frames import stream_id
+from services.oracle.p2p.transport.knock import make_knock
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors/ocr/network.json").read_text())
 KEY = PeerKey.from_bytes(bytes.fromhex(VECTORS["peer"]["seed"]))

@@ -101,6 +101,34 @@ def _quoted(text: str) -> str:
     return quote(text.encode("utf-8", "surrogatepass")[:3000], safe="")
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\n{}\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n{}",
+        "Transfer-Encoding: chunked, gzip\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "Content-Encoding: deflate\r\nContent-Length: 2\r\n\r\n{}",
+        "Content-Length: 100\r\n\r\n{}",
+        "Content-Length: -1\r\n\r\n{}",
+        "Content-Length: ٣\r\n\r\n{}",
+        "Content-Length: 100\r\n\r\n",
+        "Cookie: a\0b\r\n\r\n",
+    ],
+)
+async def test_broken_bodies(api: Api, rest: str) -> None:
+    """A body that is not what its head says, or whose sender hangs up, is a fault of the sender and of no one else."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.node.api_port)
+    writer.write(f"POST /sessions HTTP/1.1\r\nHost: x\r\n{rest}".encode())
+    writer.write_eof()
+    answer = await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+    assert 200 == (await api.call("GET", "/v2/ping"))[0]
+    assert "request_failed" not in api.node.log.read_text()
+
+
 async def test_any_request_is_answered(api: Api) -> None:
     """No route answers an unforeseen fault to anything in its path, query, headers or body; the node runs on."""
     token = next(cookie.value for cookie in api.http.cookie_jar if cookie.key == "clsession")

@@ -16,7 +16,7 @@ from chainlink.ocr.contract_config import ContractConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
-from meshkit.client import channel
+from meshkit.rpc.client import channel
 from services.oracle.store.contract_configs import ContractConfigStore
 from services.oracle.store.database import Database
 from services.oracle.store.runs import PipelineRun, RunStore, TaskRun

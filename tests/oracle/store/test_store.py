@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from chainlink.ocr.contract_config import ContractConfig
 from meshkit.clock import ManualClock
-from services.oracle.chain.flight import Attempt, Flight
-from services.oracle.chain.gas import Fees
+from services.oracle.chain.transactions.fee_bumping import Fees
+from services.oracle.chain.transactions.in_flight import Attempt, Flight
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.announcement import Announcement
+from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore

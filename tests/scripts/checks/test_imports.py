@@ -18,19 +18,19 @@ def test_no_circle_is_no_fault() -> None:
 
 def test_services_are_parts_of_their_own() -> None:
     """Each service counts for itself, the command line as a whole."""
-    assert "services.oracle" == imports.part("services.oracle.p2p.frames")
+    assert "services.oracle" == imports.part("services.oracle.p2p.transport.frames")
     assert "cli" == imports.part("cli.commands.quote")
 
 
 GRAPH = {
     "meshkit": set[str](),
-    "meshkit.server": {"meshkit.interceptors"},
-    "meshkit.interceptors": set[str](),
+    "meshkit.rpc.server": {"meshkit.rpc.interceptors"},
+    "meshkit.rpc.interceptors": set[str](),
     "meshkit.rare": set[str](),
-    "services.a.app": {"meshkit.server", "meshkit.rare"},
-    "services.b.app": {"meshkit.server"},
+    "services.a.app": {"meshkit.rpc.server", "meshkit.rare"},
+    "services.b.app": {"meshkit.rpc.server"},
     "services.b.more": {"meshkit.rare"},
-    "cli.app": {"meshkit.server"},
+    "cli.app": {"meshkit.rpc.server"},
 }
 
 
@@ -44,6 +44,6 @@ def test_use_through_another_module_counts() -> None:
 def test_a_reason_excuses_and_must_be_needed() -> None:
     """Who is listed with a reason may have few users; a reason for nothing is a fault."""
     assert [] == list(imports.lonely(GRAPH, {"meshkit.rare": "because"}))
-    assert ["meshkit.server: a reason is given for few users, but it is gone or has enough"] == list(
-        imports.lonely(GRAPH, {"meshkit.rare": "because", "meshkit.server": "because"})
+    assert ["meshkit.rpc.server: a reason is given for few users, but it is gone or has enough"] == list(
+        imports.lonely(GRAPH, {"meshkit.rare": "because", "meshkit.rpc.server": "because"})
     )

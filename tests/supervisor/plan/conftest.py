@@ -7,7 +7,10 @@ import pytest
 
 from meshkit.configuration.load import load
 from meshkit.paths import DataDir, RunDir
+from services.supervisor.plan.make_plan import make_plan
+from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import PlanInput
+from tests.supervisor.plan.plans import Edit, Plans
 
 SIGNED = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
 HOST = {"PATH": "/usr/bin", "HOME": "/root", "LOG_LEVEL": "debug", "DATABASE_URL": "x", "AWS_SECRET": "y"}
@@ -36,3 +39,26 @@ def _given(tmp_path: Path) -> PlanInput:
         environment=HOST,
         faucet_address="0xfaucet",
     )
+
+
+@pytest.fixture(name="plans")
+def _plans(tmp_path: Path) -> Plans:
+    """Give the plans of a deployment's file before and after an edit of its solution."""
+
+    def plans(edit: Edit) -> tuple[MeshPlan, MeshPlan]:
+        document = json.loads(SIGNED.read_text())
+        document["solution"]["mesh"] = {
+            "dataDir": str(tmp_path / "data"),
+            "runDir": "/run/x",
+            "runtime": "embedded",
+            "feeds": ["BTC / USD"],
+            "contracts": {"deploy": True},
+        }
+        path = tmp_path / "configuration.json"
+        path.write_text(json.dumps(document))
+        before = make_plan(path, HOST)
+        edit(document["solution"])
+        path.write_text(json.dumps(document))
+        return before, make_plan(path, HOST)
+
+    return plans

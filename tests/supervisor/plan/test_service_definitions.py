@@ -127,7 +127,7 @@ def test_chainlink_nodes(given: PlanInput) -> None:
         *("chainlink", "node", "-config", f"{directory}/config.toml", "-secrets", f"{directory}/secrets.toml"),
         *("start", "-a", f"{directory}/apicredentials"),
     ) == node.command
-    assert {"PATH": "/usr/bin", "HOME": str(directory)} == node.environment
+    assert {"PATH": "/usr/bin", "HOME": str(given.data_dir.node_home(3))} == node.environment
     assert [(signal.SIGTERM, 20.0)] == [(step.signal, step.timeout_s) for step in node.stop.steps]
     assert HttpProbe(6603, "/readyz") == node.probe
     assert () == node.sockets
@@ -178,14 +178,15 @@ def test_conditions_of_the_plan_can_be_met(given: PlanInput) -> None:
     assert Condition.COMPLETED in {edge.condition for spec in graph.specs.values() for edge in spec.needs}
 
 
-def test_users_need_root_and_the_real_nodes(given: PlanInput) -> None:
-    """Embedded nodes run our own files, which another user may not reach: the setting is refused."""
+@pytest.mark.parametrize(("is_root", "closed"), [(False, ""), (True, "/root")])
+def test_users_of_nodes_need_root_and_a_way_in(given: PlanInput, is_root: bool, closed: str) -> None:
+    """Numbers for the nodes' users are refused where we may not change users, or where these could not reach us."""
     mesh = given.configuration.solution.mesh
     users = mesh.model_copy(update={"supervisor": mesh.supervisor.model_copy(update={"node_uid_base": 70_000})})
     solution = given.configuration.solution.model_copy(update={"mesh": users})
     configuration = given.configuration.model_copy(update={"solution": solution})
     with pytest.raises(InvalidPlan, match="nodeUidBase"):
-        services_of(replace(given, configuration=configuration, is_root=True))
+        services_of(replace(given, configuration=configuration, is_root=is_root, closed_directory=closed))
 
 
 def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:

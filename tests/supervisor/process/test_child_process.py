@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from meshkit import exec_shim
+from meshkit.process import exec_shim
 from services.supervisor.plan.service_spec import Identity, ServiceSpec
 from services.supervisor.process.child_process import ChildProcess
 from tests.supervisor.fakes import deaf, no_process_left, shell
@@ -101,7 +101,7 @@ async def test_user(run_dir: Path) -> None:
         f"id -u; id -g; id -G; cat {own}/secret; echo; grep NoNewPrivs /proc/self/status;"
         " touch /etc/feedmesh || echo kept out"
     )
-    watched = Watched(replace(shell("a", script), identity=Identity(54_321, 54_322, (own,))))
+    watched = Watched(replace(shell("a", script), identity=Identity(54_321, 54_322, owned=(own,))))
     await watched.ended()
     lines = watched.output.decode().splitlines()
 

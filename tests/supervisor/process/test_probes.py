@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meshkit.server import MeshServer
+from meshkit.rpc.server import MeshServer
 from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 from services.supervisor.process.probes import NotReady, opened
 

@@ -1,0 +1,70 @@
+"""Sessions with the server over loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.dbinit.cluster.cluster import SUPERUSER
+from services.dbinit.config import Settings
+from services.dbinit.errors import LoginRefused, PlaceUnusable, ServerUnavailable
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection  # generic in its stubs only
+
+HOST = "127.0.0.1"
+_CONNECT_S = 5.0
+_COMMAND_S = 30.0
+
+
+@asynccontextmanager
+async def superuser(settings: Settings, database: str = "postgres") -> AsyncIterator[Connection]:
+    """
+    Give a superuser's session; lost connections inside it become ServerUnavailable too.
+
+    Raises ServerUnavailable, LoginRefused, or PlaceUnusable if there is no superuser's password.
+    """
+    password_file = settings.place.superuser_password
+    try:
+        password = password_file.read_text().strip()
+    except OSError as error:
+        raise PlaceUnusable(
+            password_file, f"cannot be read: {error.strerror}", "bootstrap the cluster first"
+        ) from error
+    try:
+        connection = await login(settings.port, SUPERUSER, password, database)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=_CONNECT_S)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:  # a wrong password's class derives from it
+        raise LoginRefused(settings.port, password_file, str(error)) from error
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # its words for a connection that broke between two statements
+    ) as error:
+        raise ServerUnavailable(settings.port, str(error) or type(error).__name__) from error
+
+
+async def login(port: int, user: str, password: str, database: str) -> Connection:
+    """Log in over loopback with exactly these values; asyncpg would fill in others from the environment."""
+    return await asyncpg.connect(
+        host=HOST,
+        port=port,
+        user=user,
+        password=password,
+        database=database,
+        ssl=False,
+        timeout=_CONNECT_S,
+        command_timeout=_COMMAND_S,
+    )

@@ -1,0 +1,82 @@
+"""Ask the mesh's services what the verdict needs; what gives no answer is told, never raised."""
+
+import asyncio
+from collections.abc import Awaitable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc.aio
+
+from feedmesh.aggregator.v1 import quote_service_pb2 as quotes
+from feedmesh.aggregator.v1.quote_service_pb2_grpc import QuoteServiceStub
+from feedmesh.operator.v1 import operator_service_pb2 as operator
+from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
+from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
+from feedmesh.supervisor.v1.supervisor_service_pb2_grpc import SupervisorServiceStub
+from meshkit.clock import Clock
+from meshkit.paths import RunDir
+from meshkit.rpc.client import channel
+from services.metrics.verdict.verdict import FeedSeen, Observation, ServiceSeen, SourceSeen
+
+_TIMEOUT_S = 5.0
+_WELL = (
+    supervisor.SERVICE_STATE_HEALTHY,
+    supervisor.SERVICE_STATE_COMPLETED,
+    # On its way down by somebody's wish, or not its turn yet.
+    supervisor.SERVICE_STATE_STOPPING,
+)
+_Answer = TypeVar("_Answer")
+
+
+class MeshObserver:
+    """Keep channels to supervisor, aggregator and operator, and look at all three at once."""
+
+    def __init__(self, run_dir: RunDir, clock: Clock) -> None:
+        self._clock = clock
+        self._channels = [channel(run_dir.socket(name)) for name in ("supervisor", "aggregator", "operator")]
+        self._supervisor = SupervisorServiceStub(self._channels[0])
+        self._quotes = QuoteServiceStub(self._channels[1])
+        self._operator = OperatorServiceStub(self._channels[2])
+
+    async def look(self) -> Observation:
+        """Return what is seen now; it takes as long as the slowest answer, at most a few seconds."""
+        services, sources, feeds = await asyncio.gather(
+            _asked(self._supervisor.ListServices(supervisor.ListServicesRequest(), timeout=_TIMEOUT_S)),
+            _asked(self._quotes.ListSources(quotes.ListSourcesRequest(), timeout=_TIMEOUT_S)),
+            _asked(self._operator.ListFeeds(operator.ListFeedsRequest(), timeout=_TIMEOUT_S)),
+        )
+        answers = {"supervisor": services, "sources": sources, "chain": feeds}
+        return Observation(
+            services=None if isinstance(services, str) else [_service(each) for each in services.services],
+            sources=None
+            if isinstance(sources, str)
+            else [SourceSeen(each.name, each.available) for each in sources.sources if each.enabled],
+            feeds=None if isinstance(feeds, str) else [self._feed(each) for each in feeds.feeds],
+            trouble={part: answer for part, answer in answers.items() if isinstance(answer, str)},
+        )
+
+    def _feed(self, feed: operator.Feed) -> FeedSeen:
+        age_s = self._clock.time_ms() / 1000 - feed.update_time.seconds if feed.HasField("update_time") else None
+        return FeedSeen(feed.name, feed.phase == operator.FEED_PHASE_RUNNING, age_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for opened in self._channels:
+            await opened.close()
+
+
+async def _asked(call: Awaitable[_Answer]) -> _Answer | str:
+    """Return an answer, or why there is none."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        return error.details() or error.code().name
+
+
+def _service(service: supervisor.Service) -> ServiceSeen:
+    name = supervisor.ServiceState.Name(service.state).removeprefix("SERVICE_STATE_").lower()
+    return ServiceSeen(service.name, name, service.state in _WELL)

@@ -1,0 +1,54 @@
+"""
+Write the verdict where the container's health check reads it, every few seconds.
+
+    {"well": false, "words": "2 of 4 oracles …", "broken": ["…"], "remarks": [], "time_ms": 17…, "period_s": 5.0}
+
+The check reads a file and asks nobody: it costs a start of Python, and an old file says that nobody judges any more.
+"""
+
+import orjson
+
+from meshkit.clock import Clock
+from meshkit.log import get_logger
+from meshkit.paths import RunDir
+from services.metrics.verdict.observer import MeshObserver
+from services.metrics.verdict.verdict import Limits, Verdict, judge
+
+PERIOD_S = 5.0
+_log = get_logger(__name__)
+
+
+class VerdictPublisher:
+    """Judge the mesh again and again; keep the last verdict, and log each change of it."""
+
+    def __init__(self, observer: MeshObserver, run_dir: RunDir, limits: Limits, clock: Clock) -> None:
+        self._observer = observer
+        self._path = run_dir.verdict
+        self._limits = limits
+        self._clock = clock
+        self.last: Verdict | None = None
+
+    async def run(self) -> None:
+        """Judge and write until cancelled."""
+        began_s = self._clock.monotonic()
+        while True:
+            verdict = judge(await self._observer.look(), self._limits, self._clock.monotonic() - began_s)
+            self._write(verdict)
+            if self.last is None or verdict.words != self.last.words:
+                _log.info("verdict", well=verdict.well, verdict=verdict.words, broken=list(verdict.broken))
+            self.last = verdict
+            await self._clock.sleep(PERIOD_S)
+
+    def _write(self, verdict: Verdict) -> None:
+        document = {
+            "well": verdict.well,
+            "words": verdict.words,
+            "broken": verdict.broken,
+            "remarks": verdict.remarks,
+            "time_ms": self._clock.time_ms(),
+            "period_s": PERIOD_S,
+        }
+        self._path.parent.mkdir(mode=0o755, exist_ok=True)
+        temporary = self._path.with_suffix(".new")
+        temporary.write_bytes(orjson.dumps(document))
+        temporary.replace(self._path)

@@ -1,0 +1,48 @@
+"""Listening: on the loopback interface, on a port that is free, and until it is told to stop."""
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from meshkit.clock import SystemClock
+from meshkit.errors import FailedPrecondition
+from services.aggregator.web.fast_path import FastAnswers
+from services.aggregator.web.server import listen
+
+
+async def hello(_request: web.Request) -> web.Response:
+    """Answer."""
+    return web.Response(text="hello")
+
+
+def app() -> web.Application:
+    """Return an application with one route."""
+    made = web.Application()
+    made.router.add_get("/", hello)
+    return made
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_it_answers_until_it_is_stopped(session: aiohttp.ClientSession, is_fast: bool) -> None:
+    """With the fast path and without; afterwards nobody listens."""
+    runner = await listen(app(), 0, FastAnswers(lambda _target: None, SystemClock()) if is_fast else None)
+    host, port = runner.addresses[0][:2]
+    async with session.get(f"http://{host}:{port}/") as response:
+        assert (200, "hello") == (response.status, await response.text())
+    await runner.cleanup()
+
+    assert "127.0.0.1" == host
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await session.get(f"http://{host}:{port}/")
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_a_port_in_use_is_named(is_fast: bool) -> None:
+    """The error of a second listener names the port and the setting, and nothing of it is left."""
+    first = await listen(app(), 0)
+    port = first.addresses[0][1]
+    with pytest.raises(FailedPrecondition, match=rf"{port}.*priceAggregatorConfig\.port"):
+        await listen(app(), port, FastAnswers(lambda _target: None, SystemClock()) if is_fast else None)
+    await first.cleanup()
+    again = await listen(app(), port)
+    await again.cleanup()

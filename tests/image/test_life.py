@@ -1,0 +1,132 @@
+"""One deployment's life in its container: start, rounds, kills, stop, start again, identities from secrets alone."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.image import inspection
+from tests.image.mesh import FEEDS, SECRETS, Mesh, identities
+from tests.image.podman import Container, wait_until
+from tests.image.report import note
+
+pytestmark = pytest.mark.image
+
+GRACE_S = 20
+LONGRUNS = (
+    "price-aggregator",
+    "operator",
+    "process-metrics",
+    "dbinit",
+    "postgres",
+    "chainlink-node-1",
+    "chainlink-node-3",
+)
+
+
+@pytest.fixture(scope="module", name="living")
+def _living(outside: Container) -> Iterator[Mesh]:
+    """Give a mesh that all tests of this file share, as its container lives on."""
+    with Mesh.below_a_new_directory(outside) as mesh:
+        mesh.configure()
+        yield mesh
+
+
+def test_it_starts_and_makes_rounds(living: Mesh) -> None:
+    """Every service becomes healthy, every feed has rounds, and the health check agrees."""
+    started_s = living.start()
+    living.until_healthy()
+    note("container start → all healthy", f"{time.monotonic() - started_s:.1f} s")
+    living.until_rounds(1)
+    note("container start → first round of every feed", f"{time.monotonic() - started_s:.1f} s")
+    living.until_rounds(4)
+    wait_until("the health check agrees", lambda: living.inside.health() == (0, "every feed is answered"), 30)
+
+
+def test_every_process_has_the_user_it_should(living: Mesh) -> None:
+    """Only the first process is root; each service has a user of its own."""
+    users = inspection.users(living)
+    note("users", ", ".join(f"{service} {user}" for service, user in sorted(users.items())))
+    assert "root" == users.pop("first process")
+    assert "root" not in users.values()
+    assert len(set(users.values())) == len(users)
+
+
+def test_nothing_listens_beyond_loopback(living: Mesh) -> None:
+    """Every listening TCP socket of the container's network namespace is bound to the loopback address."""
+    assert {"127.0.0.1"} == inspection.listening_addresses(living)
+
+
+def test_no_secret_is_seen(living: Mesh) -> None:
+    """No secret stands in a command line, in an environment, or in what the container wrote."""
+    assert [] == inspection.secrets_in_processes(living)
+    assert [] == inspection.secrets_in(living.inside.log())
+
+
+@pytest.mark.parametrize("node", [2, 5])
+def test_a_node_reaches_only_its_own(living: Mesh, node: int) -> None:
+    """A node's user reads no secret but those of its own files, and connects to no socket but its own."""
+    own = f"/run/feedmesh/chainlink-node-{node}"
+    found = inspection.reached(living, f"feedmesh-node-{node}", list(SECRETS.values()))
+    assert found
+    assert [] == [path for path in found if not path.startswith(f"{own}.d/")]
+
+
+@pytest.mark.parametrize("service", ["aggregator", "metrics", "dbinit"])
+def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
+    """A service that is no node reads no node's file."""
+    found = inspection.reached(living, f"feedmesh-{service}", ["crypto", *SECRETS.values()])
+    assert [] == [path for path in found if "node" in path]
+
+
+def test_no_core_file(living: Mesh) -> None:
+    """A process that is killed by a fault leaves no core file."""
+    pid = living.pid("chainlink-node-4")
+    living.inside.kill(pid, "SEGV")
+    living.until_replaced("chainlink-node-4", pid)
+    assert "" == living.inside.exec("find", "/", "-xdev", "-name", "core*", "-type", "f", "-size", "+1M").stdout
+
+
+@pytest.mark.parametrize("service", LONGRUNS)
+def test_a_killed_service_is_back(living: Mesh, service: str) -> None:
+    """Kill -9 of any process is mended, and rounds go on."""
+    pid = living.pid(service)
+    living.inside.kill(pid, "KILL")
+    living.until_replaced(service, pid)
+    living.until_healthy()
+    living.until_rounds(1)
+
+
+def test_it_stops_in_order(living: Mesh) -> None:
+    """A stop takes less than the grace period and ends with code 0."""
+    kept = living.contracts(), identities(living)
+    living.inside.stop(GRACE_S)
+    assert 0 == int(living.inside.inspect("{{.State.ExitCode}}")), living.inside.log()[-3000:]
+    living.remove()
+
+    living.start()
+    living.until_healthy()
+    living.until_rounds(1)
+    assert kept == (living.contracts(), identities(living)), "a second start has other contracts or identities"
+
+
+def test_identities_come_from_the_secrets(living: Mesh) -> None:
+    """With nothing left but secrets and configuration the nodes are who they were."""
+    before = identities(living)
+    assert 0 == living.stop(GRACE_S)
+    living.forget("secrets", "configurations")
+    living.start()
+    living.until_healthy()
+    assert before == identities(living)
+    assert set(FEEDS) == set(living.contracts())
+
+
+def test_too_many_kills_end_the_container(living: Mesh) -> None:
+    """A service that dies more often than allowed ends the container with the code of its death, and is named."""
+    for _ in range(3):
+        pid = living.pid("chainlink-node-5")
+        living.inside.kill(pid, "KILL")
+        living.until_replaced("chainlink-node-5", pid)
+    living.inside.kill(living.pid("chainlink-node-5"), "KILL")
+    assert 137 == living.inside.wait(60)
+    assert "chainlink-node-5" in living.inside.log().splitlines()[-1]

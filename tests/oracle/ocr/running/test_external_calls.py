@@ -1,0 +1,104 @@
+"""The calls to the outside world, when they fail."""
+
+from collections import Counter
+
+import pytest
+from structlog.testing import capture_logs
+
+from chainlink.contract.aggregator import RoundRequested
+from meshkit.log import get_logger
+from services.oracle.ocr.protocol.events import ContractWasRead, ReadPurpose
+from services.oracle.ocr.protocol.report_decision import Policy, Reason, reason_to_report
+from services.oracle.ocr.running.external_calls import ExternalCalls
+from services.oracle.ocr.running.interfaces import Ports
+from services.oracle.ocr.running.limits import LocalLimits
+from tests.oracle.ocr.committee import make_committee
+from tests.oracle.ocr.fake_contract import FakeContract
+from tests.oracle.ocr.fakes import World
+
+COMMITTEE = make_committee()
+DIGEST = COMMITTEE.public.config_digest
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture(name="world")
+def _world() -> World:
+    """Give a world whose contract had an answer of 1000 at second 1000, in epoch 3."""
+    contract = FakeContract(COMMITTEE.public)
+    contract.details = type(contract.details)(DIGEST, 3, 2, 1000, 1000)
+    return World(0, contract)
+
+
+def outside(world: World, counters: Counter[str] | None = None) -> ExternalCalls:
+    """Return what calls that world."""
+    return ExternalCalls(
+        DIGEST,
+        Ports(world, world, world, world),
+        LocalLimits(),
+        Counter() if counters is None else counters,
+        get_logger("tests"),
+    )
+
+
+def reason(read: ContractWasRead, median: int, now_ms: int = 1_000_000) -> Reason | None:
+    """Return why a median would be reported after a reading; the heartbeat is an hour, alpha a percent."""
+    policy = Policy(DIGEST, alpha_ppb=10_000_000, delta_c_ns=HOUR_MS * 10**6)
+    return reason_to_report(policy, median, read.details, read.requested, now_ms)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"latest_round_requested"}, {"latest_round_requested", "latest_transmission_details"}]
+)
+async def test_the_last_known_state_decides(world: World, broken: set[str]) -> None:
+    """While requests, or nothing at all, can be read, deviation and heartbeat of what is known are the only reasons."""
+    calls = outside(world)
+    await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+    world.broken = broken
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4)
+
+    assert reason(read, 1000) is None
+    assert Reason.DEVIATION is reason(read, 1010)
+    assert Reason.HEARTBEAT is reason(read, 1000, 1_000_001 + HOUR_MS)
+
+
+async def test_a_known_request_stays_one(world: World) -> None:
+    """A request that was seen is fulfilled also when requests cannot be read any more."""
+    calls = outside(world)
+    world.contract.requested = RoundRequested(DIGEST, 3, 2)
+    await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+    world.broken = {"latest_round_requested"}
+
+    assert Reason.REQUESTED is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4), 1000)
+
+
+async def test_right_after_a_start(world: World) -> None:
+    """An oracle that could read nothing since its start reports nothing; requests alone it can do without."""
+    world.broken = {"latest_round_requested"}
+    assert reason(await outside(world).read(ReadPurpose.SHOULD_REPORT, 3, 3), 1000) is None
+    assert Reason.DEVIATION is reason(await outside(world).read(ReadPurpose.SHOULD_REPORT, 3, 3), 1010)
+    world.broken = {"latest_transmission_details"}
+    assert reason(await outside(world).read(ReadPurpose.SHOULD_REPORT, 3, 3), 5000) is None
+
+
+@pytest.mark.parametrize("purpose", [ReadPurpose.SHOULD_SCHEDULE, ReadPurpose.SHOULD_TRANSMIT])
+async def test_only_what_is_read_now_is_transmitted_on(world: World, purpose: ReadPurpose) -> None:
+    """Whether to send a transaction is never decided on an old reading."""
+    calls = outside(world)
+    await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+    world.broken = {"latest_transmission_details"}
+
+    assert (await calls.read(purpose, 3, 4)).details is None
+
+
+async def test_a_failure_is_told_once(world: World) -> None:
+    """A call that fails again and again is counted each time and logged once, and once when it works again."""
+    counters: Counter[str] = Counter()
+    calls = outside(world, counters)
+    with capture_logs() as events:
+        for broken in ({"latest_round_requested"}, {"latest_round_requested"}, set(), set()):
+            world.broken = broken
+            await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+
+    assert 2 == counters["latest_round_requested_failed"]
+    told = [event["event"] for event in events if event["log_level"] != "debug"]
+    assert ["outside_call_failed", "outside_call_works_again"] == told

@@ -1,0 +1,65 @@
+"""Users of the services."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.supervisor.plan.plan_input import PlanInput
+from services.supervisor.plan.service_definitions import services_of
+from services.supervisor.plan.service_spec import Copy, Directory, Link, ServiceSpec
+from services.supervisor.plan.service_users import Accounts, account_names
+
+NAMES = tuple(account_names(5))
+ACCOUNTS = Accounts({name: (6000 + number, 7000 + number) for number, name in enumerate(NAMES)}, 9000)
+
+
+@pytest.fixture(name="services")
+def _services(given: PlanInput) -> dict[str, ServiceSpec]:
+    found = services_of(replace(given, is_root=True, accounts=ACCOUNTS))
+    return {spec.name: spec for spec in found}
+
+
+def test_every_service_has_its_user(services: dict[str, ServiceSpec]) -> None:
+    """Every service runs as the user of its account, and only those of the mesh share a group."""
+    for name, spec in services.items():
+        assert spec.identity is not None, name
+        assert ACCOUNTS.users[name] == (spec.identity.uid, spec.identity.gid)
+        assert (() if name.startswith("chainlink-node") else (9000,)) == spec.identity.groups
+
+
+def test_a_service_of_the_mesh(services: dict[str, ServiceSpec], given: PlanInput) -> None:
+    """It reads its own copy of the configuration, and its socket lies where only its group can call it."""
+    spec, run = services["price-aggregator"], given.run_dir.path
+    own = run / "price-aggregator.d"
+    assert spec.identity is not None
+    assert str(own / "configuration.json") == spec.environment["FEEDMESH_CONFIG"]
+    assert (Directory(own, 0o2750, 9000),) == spec.identity.directories
+    assert (Copy(run / "configurations" / "price-aggregator.json", own / "configuration.json"),) == spec.identity.copies
+    assert (Link(run / "aggregator.sock", "price-aggregator.d/aggregator.sock"),) == spec.identity.links
+
+
+def test_a_node(services: dict[str, ServiceSpec], given: PlanInput) -> None:
+    """It has copies of its own three files, a home, a closed directory, and not the configuration."""
+    spec, run, data = services["chainlink-node-3"], given.run_dir.path, given.data_dir
+    own = run / "chainlink-node-3.d"
+    assert spec.identity is not None
+    gid = spec.identity.gid
+    assert "FEEDMESH_CONFIG" not in spec.environment
+    assert {own / "config.toml", own / "secrets.toml", own / "apicredentials"} <= set(map(Path, spec.command))
+    assert not any(word.startswith(str(data.node(3))) for word in spec.command)
+    assert (Directory(own, 0o700, gid), Directory(data.node_home(3), 0o700, gid)) == spec.identity.directories
+    assert {data.node(3)} == {copy.source.parent for copy in spec.identity.copies}
+
+
+def test_without_accounts_all_are_one_user(given: PlanInput) -> None:
+    """A host that has no accounts for the services runs them all as the supervisor's user."""
+    assert {None} == {spec.identity for spec in services_of(given)}
+
+
+def test_numbers_for_nodes_alone(given: PlanInput) -> None:
+    """With numbers for the nodes only these have users of their own, whatever their runtime."""
+    numbers = {name: (70_000, 70_000) for name in NAMES if name.startswith("chainlink-node")}
+    for runtime in ("embedded", "chainlink"):
+        found = services_of(replace(given, is_root=True, runtime=runtime, accounts=Accounts(numbers, None)))
+        assert set(numbers) == {spec.name for spec in found if spec.identity is not None}
