@@ -157,12 +157,6 @@ class Mesh:
             self.container.remove()
             self.container = None
 
-    def forget(self, *kept: str) -> None:
-        """Remove everything below /sp but these directories."""
-        for path in self.sp.iterdir():
-            if path.name not in kept:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
 
 def identities(mesh: Mesh) -> Sequence[Any]:
     """Return the public keys and addresses of all nodes, as the operator tells them."""

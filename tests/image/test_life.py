@@ -1,4 +1,4 @@
-"""One deployment's life in its container: start, rounds, kills, stop, start again, identities from secrets alone."""
+"""One deployment's life in its container: start, rounds, users, secrets, kills, stop, start again."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.image import inspection
-from tests.image.mesh import FEEDS, SECRETS, Mesh, identities
+from tests.image.mesh import SECRETS, Mesh, identities
 from tests.image.podman import Container, wait_until
 from tests.image.report import note
 
@@ -108,17 +108,6 @@ def test_it_stops_in_order(living: Mesh) -> None:
     living.until_healthy()
     living.until_rounds(1)
     assert kept == (living.contracts(), identities(living)), "a second start has other contracts or identities"
-
-
-def test_identities_come_from_the_secrets(living: Mesh) -> None:
-    """With nothing left but secrets and configuration the nodes are who they were."""
-    before = identities(living)
-    assert 0 == living.stop(GRACE_S)
-    living.forget("secrets", "configurations")
-    living.start()
-    living.until_healthy()
-    assert before == identities(living)
-    assert set(FEEDS) == set(living.contracts())
 
 
 def test_too_many_kills_end_the_container(living: Mesh) -> None:
