@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from meshkit.clock import Clock
-from services.metrics.sampling import CpuMeter, ProcessKey, key
+from services.metrics.cpu_by_service import CpuMeter, ProcessKey, key
 from services.metrics.snapshot import Plan, ProcessReading, ProcessSample, ServiceSample, Snapshot
 
 SUPERVISOR = "supervisor"

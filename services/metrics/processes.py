@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import psutil
 
-from services.metrics.sampling import owners
+from services.metrics.cpu_by_service import owners
 from services.metrics.snapshot import ProcessReading
 
 

@@ -36,7 +36,7 @@ from services.oracle.jobs.oracle_service import OracleDelegate
 from services.oracle.jobs.peer_groups import PeerGroups
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.keys.imports import open_keyring
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.metrics import METRICS, OracleMetrics
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
@@ -63,7 +63,7 @@ from services.oracle.store.protocol import PostgresProtocolStore
 from services.oracle.store.runs import RunStore
 from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
-from services.oracle.store.write_behind import WriteBehind
+from services.oracle.store.write_behind_and_cleanup import WriteBehind
 
 _log = log.get_logger(__name__)
 _DATABASE_DEADLINE_S = 60.0

@@ -10,10 +10,10 @@ from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import Clock
 from services.oracle.chain.answer_bounds import AnswerBounds
+from services.oracle.chain.contract_config_tracker import ConfigTracker
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import SettingInvalid

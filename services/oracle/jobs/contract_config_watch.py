@@ -11,8 +11,8 @@ from chainlink.rpc.errors import ChainError
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
+from services.oracle.chain.contract_config_tracker import ConfigTracker
 from services.oracle.chain.evm_chain import EvmChain
-from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import Job
 from services.oracle.p2p.errors import P2pError

@@ -15,7 +15,7 @@ from services.oracle.jobs.bootstrap_service import BootstrapDelegate, BootstrapS
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.oracle_service import OracleDelegate, OracleService
 from services.oracle.jobs.specification import Job, OracleJob, parse
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.settings import Config
 from services.oracle.store.bridges import BridgeStore
 from services.oracle.store.jobs import JobError, JobStore, StoredJob

@@ -16,7 +16,7 @@ from services.oracle.jobs.observation_source import ObservationSource, Observati
 from services.oracle.jobs.peer_groups import PeerGroups
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.jobs.specification import OracleJob
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.metrics import OracleMetrics
 from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.running.interfaces import Network, Ports, ProtocolStore

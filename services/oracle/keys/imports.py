@@ -15,7 +15,7 @@ from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.keys.peer_id import TEXT_PREFIX
 from services.oracle.errors import SettingInvalid
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.settings import Config, Secrets
 from services.oracle.store.keys import KeyStore
 

@@ -16,7 +16,7 @@ from chainlink.keys.peer_id import TEXT_PREFIX
 from chainlink.rpc.errors import ChainError, RpcUnavailable
 from meshkit.errors import AlreadyExists, NotFound
 from services.oracle.chain.evm_chain import EvmChain
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, body, many, natural, one, resource
 
 _WEI_PER_ETHER = 10**18

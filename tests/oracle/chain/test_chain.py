@@ -9,10 +9,10 @@ from chainlink.keys.evm import EvmKey
 from chainlink.ocr.report_context import context_tag
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import SystemClock
+from services.oracle.chain.contract_config_tracker import ConfigTracker
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
-from services.oracle.chain.tracker import ConfigTracker
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.ocr.crypto import sign_report

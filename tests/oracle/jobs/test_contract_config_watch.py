@@ -12,7 +12,7 @@ from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.errors import RpcUnavailable
 from meshkit.clock import ManualClock
-from services.oracle.chain.tracker import ConfigTracker, Found
+from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
 from services.oracle.errors import DatabaseUnavailable, JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatch
 from services.oracle.jobs.job_status import JobStatus

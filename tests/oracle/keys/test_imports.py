@@ -10,7 +10,7 @@ from chainlink.keys.evm import EvmKey
 from chainlink.keys.p2p import P2pKey
 from services.oracle.errors import SettingInvalid
 from services.oracle.keys.imports import open_keyring
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.settings import Config, Secrets, read_config
 from services.oracle.store.database import Database
 from services.oracle.store.keys import KeyStore

@@ -47,7 +47,7 @@ def test_long_modules_and_package_files_with_code_are_found() -> None:
 def test_a_test_lies_where_its_module_lies() -> None:
     """A module, a package and a `__main__` have tests of their names; others must be listed, and only they."""
     files = paths(
-        "services/oracle/p2p/transport/frames.py",
+        "services/oracle/p2p/frames.py",
         "services/oracle/chain/__init__.py",
         "services/oracle/__main__.py",
         "tests/oracle/p2p/test_frames.py",

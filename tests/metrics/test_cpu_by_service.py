@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.sampling import SHORTEST_WINDOW_S, CpuMeter, key, owners
+from services.metrics.cpu_by_service import SHORTEST_WINDOW_S, CpuMeter, key, owners
 from services.metrics.snapshot import ProcessReading
 
 

@@ -12,8 +12,8 @@ from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import ManualClock
+from services.oracle.chain.contract_config_tracker import ConfigTracker
 from services.oracle.chain.heads import HeadTracker
-from services.oracle.chain.tracker import ConfigTracker
 from tests.oracle.ocr.committee import CONTRACT, make_committee
 
 TRUE = make_committee().contract_config

@@ -7,7 +7,7 @@ from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
 from meshkit.errors import AlreadyExists
 from services.oracle.errors import KeyringLocked, SettingInvalid
-from services.oracle.keys.ring import Keyring
+from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.store.database import Database
 from services.oracle.store.keys import KeyStore
 
