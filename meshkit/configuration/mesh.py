@@ -129,7 +129,7 @@ class Supervisor(Section):
         None,
         ge=1,
         le=2_000_000_000,
-        description="Node i runs as user and group id base + i. Only for root and the chainlink runtime.",
+        description="Node i runs as user and group id base + i, in both runtimes. Only for root.",
     )
 
 
