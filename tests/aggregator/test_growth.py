@@ -6,12 +6,16 @@ from collections.abc import Sized
 from dataclasses import dataclass, replace
 from types import ModuleType
 
+import pytest
+
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine.engine import Engine
 from services.aggregator.prices.errors import ProviderFault
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig
 from tests.aggregator.bench import bench
+
+pytestmark = pytest.mark.long(20)
 
 
 def config(pairs: int, ttl_ms: int) -> AggregatorConfig:

@@ -22,7 +22,7 @@ from meshkit.credentials import database_password
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long(120), pytest.mark.timeout(300)]
 
 FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
 KILLED = (
