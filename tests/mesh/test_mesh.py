@@ -96,7 +96,8 @@ def test_grpcurl_lists_and_calls(mesh: Mesh, socket: str) -> None:
 
 def test_status_shows_every_service_healthy(mesh: Mesh) -> None:
     """`feedmesh status` lists the whole plan; longruns are healthy, oneshots completed."""
-    states = {name: service["state"] for name, service in mesh.status().items()}
+    listed = json.loads(mesh.command("status", "--json").stdout)["services"]
+    states = {service["name"]: service["state"] for service in listed}
 
     expected = dict.fromkeys(KILLED, "healthy") | {"postgres-bootstrap": "completed", "postgres-init": "completed"}
     assert expected == states
