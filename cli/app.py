@@ -229,6 +229,14 @@ def lint(
     raise typer.Exit(feeds_lint.show(config, offline, as_json))
 
 
+@app.command()
+def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show what the faucet and the transmitters have, and for how many transmissions that is enough."""
+    from cli.commands import balances as command
+
+    _run(command.balances(run_dir or default_run_dir(), as_json))
+
+
 db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
 

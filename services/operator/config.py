@@ -12,6 +12,8 @@ from meshkit.credentials import database_password
 from meshkit.paths import DataDir, SecretsDir
 
 # The PriceMax of deployments: a thousand gwei.
+# The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).
+TRANSMISSION_GAS = 500_000
 _MOST_GAS_PRICE_WEI = 1000 * 10**9
 
 
