@@ -53,8 +53,7 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         server = MeshServer("price-aggregator", run_dir.socket("aggregator"), registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
         api = HttpApi(engine, clock, metrics, market)
-        runner = await http_server.listen(api.build(), settings.http_port, api.fast_answers())
-        stack.push_async_callback(runner.cleanup)
+        await stack.enter_async_context(await http_server.listen(api.build(), settings.http_port, api.fast_answers()))
         references = ChainReferences(
             run_dir.socket("operator"),
             clock,
