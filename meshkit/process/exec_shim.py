@@ -15,7 +15,7 @@ for instance. `command` makes the command line:
     enter=/path                              let the user pass through a directory of somebody else; may be repeated
     copy=/from:/to                           make a copy that only the user can read; may be repeated
     link=/path:target                        make a symbolic link; may be repeated
-    oom=300                                  who goes first when memory is short
+    oom=300                                  who goes first when memory is short: added to what our parent has
     uid=100 gid=100 groups=4,27              become that user for good
     directory=/path                          the working directory
     reach=/path                              print the first directory on the way there that cannot be entered, and end
@@ -26,6 +26,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 import sys
 import warnings  # noqa: F401  # execvpe wants it, and after a change of the user our own library may be out of reach
 
@@ -36,6 +37,9 @@ PARENT_IS_GONE = 125
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
+# An orchestrator may have given the whole container a value of its own; to go below it takes a right.
+_OOM = "/proc/self/oom_score_adj"
+_MOST_OOM = 1000
 _RESET = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGXFSZ)
 
 
@@ -68,7 +72,8 @@ def command(
         copies: files that are copied for that user, from where and to where.
         links: symbolic links that are made, and what they lead to.
         limits: soft limits by their names without RLIMIT_, for example nofile.
-        oom_score_adj: its /proc/self/oom_score_adj; None to keep ours.
+        oom_score_adj: added to our own /proc/self/oom_score_adj, which is more than ours, so that it needs no right;
+            None to keep ours.
         directory: its working directory; None to keep ours.
     """
     options = [f"death={int(death)}", f"umask={umask:o}"]
@@ -156,7 +161,7 @@ def main(arguments: list[str]) -> int:
             elif name == "link":
                 _link(*value.split(":"))
         if "oom" in given:
-            _write("/proc/self/oom_score_adj", given["oom"])
+            _write(_OOM, str(min(_MOST_OOM, int(_read(_OOM)) + int(given["oom"]))))
         if "uid" in given:
             groups = tuple(int(group) for group in given["groups"].split(",") if group)
             become(int(given["uid"]), int(given["gid"]), groups)
@@ -193,7 +198,12 @@ def _place(path: str, mode: int, uid: int, gid: int) -> None:
     if (found.st_uid, found.st_gid) != (uid, gid):
         os.chown(path, uid, gid)
     if found.st_mode & 0o7777 != mode or (found.st_uid, found.st_gid) != (uid, gid):
+        # Whoever is not of the directory's group may not have what is made there inherit it.
+        ours = os.getegid()
+        if mode & stat.S_ISGID and gid != ours:
+            os.setegid(gid)
         os.chmod(path, mode)  # noqa: PTH101  # as above
+        os.setegid(ours)
 
 
 def _copy(source: str, target: str, uid: int, gid: int) -> None:
@@ -241,6 +251,11 @@ def _obstacle(path: str) -> str:
     parts = path.rstrip("/").split("/")
     directories = ["/".join(parts[:length]) or "/" for length in range(1, len(parts) + 1)]
     return next((directory for directory in directories if not os.access(directory, os.X_OK)), "")
+
+
+def _read(path: str) -> str:
+    with open(path) as file:  # noqa: PTH123  # as above
+        return file.read()
 
 
 def _write(path: str, text: str) -> None:
