@@ -15,7 +15,7 @@ from meshkit.paths import SecretsDir
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Hold where the keys are, of how many nodes, and the keystore's password; node i ≤ `bootstrap_nodes` has no OCR."""
+    """Hold where the keys of how many nodes are, and the keystore's password; node i ≤ `bootstrap_nodes` has no OCR."""
 
     secrets: SecretsDir
     nodes: int

@@ -17,8 +17,8 @@ _FOLLOWS = {
 }
 _WHO = (
     "At the next start the operator writes the new configuration (setConfig) into every feed's contract that belongs "
-    "to its account; of another contract the owner must do it, until when the feed runs without this node or not at all. "
-    "Rounds pause for some seconds while nodes take the new configuration."
+    "to its account; of another contract the owner must do it, until when the feed runs without this node or not at "
+    "all. Rounds pause for some seconds while nodes take the new configuration."
 )
 
 
