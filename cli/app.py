@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CliError, UsageError
+from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 
@@ -236,6 +237,8 @@ def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
 
     _run(command.balances(run_dir or default_run_dir(), as_json))
 
+
+app.add_typer(keys_app, name="keys")
 
 db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)
 app.add_typer(db_app, name="db")

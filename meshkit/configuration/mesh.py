@@ -82,6 +82,11 @@ class Contracts(Section):
 
     deploy: bool = Field(False, description="Deploy a contract for each feed that has no address here.")
     addresses: dict[str, str] = Field({}, description="Contract address by feed name.")
+    replace_oracles: bool = Field(
+        False,
+        description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "
+        "start after keys were lost.",
+    )
 
 
 class Ocr(Section):

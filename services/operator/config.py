@@ -127,6 +127,7 @@ class OperatorConfig:
     ocr: OcrSettings
     scrypt_n: int
     deploy_contracts: bool
+    replace_oracles: bool
     transaction_batch: int
 
     @classmethod
@@ -188,6 +189,7 @@ class OperatorConfig:
             ),
             scrypt_n=mesh.keystore.scrypt_n,
             deploy_contracts=mesh.contracts.deploy,
+            replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
         )
         for index in config.node_indexes:
