@@ -2,6 +2,7 @@
 
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -201,7 +202,27 @@ def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:
 
 def test_settings(given: PlanInput) -> None:
     """The run directory and the logs are where the configuration says."""
-    found = settings(given.configuration)
+    found = settings(given.configuration, {})
 
     assert (given.run_dir, given.data_dir.logs) == (found.run_dir, found.logs.directory)
     assert found.stop_deadline_s < 15
+
+
+@pytest.mark.parametrize(
+    ("configured", "environment", "expected"),
+    [
+        (None, {}, "{run}/service"),
+        (None, {"FEEDMESH_RESTART_FILES_DIR": "/run/service"}, "/run/service"),
+        (Path("/srv/counters"), {"FEEDMESH_RESTART_FILES_DIR": "/run/service"}, "/srv/counters"),
+    ],
+)
+def test_where_restart_counters_are(
+    given: PlanInput, configured: Path | None, environment: dict[str, str], expected: str
+) -> None:
+    """The file's directory comes first, then the environment's, as in the image, then the run directory."""
+    mesh = given.configuration.solution.mesh
+    ours = mesh.supervisor.model_copy(update={"restart_files_dir": configured})
+    solution = given.configuration.solution.model_copy(update={"mesh": mesh.model_copy(update={"supervisor": ours})})
+    found = settings(given.configuration.model_copy(update={"solution": solution}), environment)
+
+    assert Path(expected.format(run=given.run_dir.path)) == found.restart_files
