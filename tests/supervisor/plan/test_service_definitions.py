@@ -200,6 +200,17 @@ def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:
         assert spec.liveness is None or getattr(spec.liveness, "any_answer", True)
 
 
+def test_what_the_rounds_need_least_goes_first(given: PlanInput) -> None:
+    """When memory is short, the kernel comes to the database last, and to the oracles after all that may be away."""
+    scores = {name: spec.oom_score_adj or 0 for name, spec in specs(given).items()}
+    wanted = ["process-metrics", "dbinit", "operator", "chainlink-node-1", "chainlink-node-2", "price-aggregator"]
+
+    assert wanted == sorted(wanted, key=lambda name: -scores[name])
+    assert len(wanted) == len({scores[name] for name in wanted})
+    assert 0 == scores["postgres"] == min(scores.values())
+    assert scores["chainlink-node-2"] == scores["chainlink-node-5"]
+
+
 def test_settings(given: PlanInput) -> None:
     """The run directory and the logs are where the configuration says."""
     found = settings(given.configuration, {})
