@@ -99,7 +99,7 @@ METRICS: Final = _declare(
 
 NODE: Final = _declare(
     "chainlink-node",
-    *("mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
+    *("spSecretsDir", "mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
     *("pgPort", "pgPassword", "chainlinkEmail", "chainlinkPassword", "chainlinkKeystorePassword"),
     *("chainlinkChainId", "chainlinkNodeName", "chainlinkRpcWsUrl", "chainlinkRpcHttpUrl", "chainlinkGasPrice"),
     "mesh.rpcEndpoints",
@@ -117,7 +117,16 @@ OPERATOR: Final = _declare(
 SUPERVISOR: Final = _declare(
     "supervisor",
     *("maxRestarts", "totalNodes", "bootstrapNodes", "pgPort", "priceAggregatorConfig.port"),
-    *("mesh.runDir", "mesh.dataDir", "mesh.runtime", "mesh.ports", "mesh.devchain", "mesh.market", "mesh.supervisor"),
+    *(
+        "spSecretsDir",
+        "mesh.runDir",
+        "mesh.dataDir",
+        "mesh.runtime",
+        "mesh.ports",
+        "mesh.devchain",
+        "mesh.market",
+        "mesh.supervisor",
+    ),
     *("chainlinkChainId", "faucetPrivateKey"),
     # What the operator will do with a change of these is told before it is applied.
     *("mesh.feeds", "mesh.contracts"),

@@ -12,6 +12,7 @@ for instance. `command` makes the command line:
     limit=nofile:1024                        a soft limit, as far as the hard one allows; may be repeated
     place=2750:14:/path                      make a directory with this mode and group for the user; may be repeated
     own=/path                                give a directory, with all that is in it, to the user; may be repeated
+    enter=/path                              let the user pass through a directory of somebody else; may be repeated
     copy=/from:/to                           make a copy that only the user can read; may be repeated
     link=/path:target                        make a symbolic link; may be repeated
     oom=300                                  who goes first when memory is short: added to what our parent has
@@ -21,6 +22,7 @@ for instance. `command` makes the command line:
 """
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -48,6 +50,7 @@ def command(
     user: tuple[int, int, tuple[int, ...]] | None = None,
     places: tuple[tuple[str, int, int], ...] = (),
     owned: tuple[str, ...] = (),
+    entered: tuple[str, ...] = (),
     copies: tuple[tuple[str, str], ...] = (),
     links: tuple[tuple[str, str], ...] = (),
     limits: dict[str, int] | None = None,
@@ -64,6 +67,7 @@ def command(
         user: user id, group id and supplementary groups of the user it becomes; None to keep ours.
         places: directories that are made for that user, each with its mode and group id.
         owned: directories that are given to that user, made if they are missing.
+        entered: directories that stay their owners', and through which that user must come.
         copies: files that are copied for that user, from where and to where.
         links: symbolic links that are made, and what they lead to.
         limits: soft limits by their names without RLIMIT_, for example nofile.
@@ -75,6 +79,7 @@ def command(
     options += [f"limit={name}:{value}" for name, value in (limits or {}).items()]
     options += [f"place={mode:o}:{gid}:{path}" for path, mode, gid in places]
     options += [f"own={path}" for path in owned]
+    options += [f"enter={path}" for path in entered]
     options += [f"copy={source}:{target}" for source, target in copies]
     options += [f"link={path}:{target}" for path, target in links]
     options += [] if oom_score_adj is None else [f"oom={oom_score_adj}"]
@@ -147,6 +152,8 @@ def main(arguments: list[str]) -> int:
                 _place(path, int(mode, 8), int(given["uid"]), int(gid))
             elif name == "own":
                 _give(value, int(given["uid"]), int(given["gid"]))
+            elif name == "enter":
+                _enter(value, int(given["uid"]), int(given["gid"]))
             elif name == "copy":
                 source, target = value.split(":")
                 _copy(source, target, int(given["uid"]), int(given["gid"]))
@@ -217,7 +224,22 @@ def _give(directory: str, uid: int, gid: int) -> None:
     os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103  # pathlib would double this program's imports
     for parent, _, files in os.walk(directory):
         for path in (parent, *(f"{parent}/{file}" for file in files)):
-            os.chown(path, uid, gid, follow_symlinks=False)
+            found = os.lstat(path)  # as above
+            if (found.st_uid, found.st_gid) != (uid, gid):  # the disk may be one that nobody can write
+                os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _enter(directory: str, uid: int, gid: int) -> None:
+    found = os.stat(directory)  # noqa: PTH116  # as above
+    if found.st_mode & 0o001 or found.st_uid == uid or (found.st_mode & 0o010 and found.st_gid == gid):
+        return
+    if found.st_mode & 0o070:
+        # Its group is another's, and would lose what it has.
+        raise PermissionError(
+            errno.EACCES, f"user {uid} cannot enter it: chmod o+x it, or chgrp it to {gid}", directory
+        )
+    os.chown(directory, -1, gid)
+    os.chmod(directory, found.st_mode & 0o7777 | 0o010)  # noqa: PTH101, S103  # as above; to pass, not to read
 
 
 def _obstacle(path: str) -> str:

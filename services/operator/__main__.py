@@ -23,13 +23,14 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     log.configure("operator")
     config = OperatorConfig.of(load_from_environment(os.environ, OPERATOR))
-    prepared = await prepare_nodes.prepare(config)
-    service = OperatorService(config, prepared)
-    server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"))
-    server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
-    await server.start()
-    service.operator = Operator(config, prepared, SystemClock())
     async with AsyncExitStack() as stack:
+        stack.enter_context(prepare_nodes.sole_use(config))
+        prepared = await prepare_nodes.prepare(config)
+        service = OperatorService(config, prepared)
+        server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"))
+        server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
+        await server.start()
+        service.operator = Operator(config, prepared, SystemClock())
         background = await stack.enter_async_context(service.operator.running(server.set_alive))
         serving = asyncio.ensure_future(server.serve_until_signal())
         either: set[asyncio.Future[Any]] = {serving, background}

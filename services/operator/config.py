@@ -1,6 +1,7 @@
 """What the operator takes from the mesh's configuration."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from eth_utils.address import to_checksum_address
 
@@ -8,7 +9,7 @@ from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 
 # The PriceMax of deployments: a thousand gwei.
 _MOST_GAS_PRICE_WEI = 1000 * 10**9
@@ -113,6 +114,7 @@ class OperatorConfig:
     """Hold the operator's whole configuration; node i, from 1, is a bootstrap node if i ≤ `bootstrap_nodes`."""
 
     data: DataDir
+    secrets: SecretsDir
     total_nodes: int
     bootstrap_nodes: int
     feeds: tuple[FeedTarget, ...]
@@ -145,6 +147,7 @@ class OperatorConfig:
         )
         config = cls(
             data=DataDir(mesh.data_dir),
+            secrets=SecretsDir(Path(solution.sp_secrets_dir).absolute()),
             total_nodes=solution.total_nodes,
             bootstrap_nodes=solution.bootstrap_nodes,
             feeds=tuple(

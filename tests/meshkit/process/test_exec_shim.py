@@ -129,6 +129,33 @@ def test_what_a_user_needs_is_made_for_it(run_dir: Path) -> None:
         assert "Permission denied" in ran.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("mode", "group", "after", "words"),
+    [
+        (0o700, 0, (0o710, 54_322), "inside"),
+        (0o710, 54_322, (0o710, 54_322), "inside"),
+        (0o755, 7, (0o755, 7), "inside"),
+        (0o750, 7, (0o750, 7), "user 54321 cannot enter it: chmod o+x it"),
+    ],
+)
+def test_a_user_is_let_through_a_closed_directory(
+    run_dir: Path, mode: int, group: int, after: tuple[int, int], words: str
+) -> None:
+    """A directory of its owner alone lets the user's group pass; one that another group may enter is named."""
+    run_dir.chmod(0o711)
+    closed = run_dir / "closed"
+    (closed / "own").mkdir(parents=True)
+    os.chown(closed, -1, group)
+    closed.chmod(mode)
+    program = ["/bin/sh", "-c", f"cd {closed}/own && echo inside; ls {closed} >/dev/null"]
+    ran = run(exec_shim.command(program, user=(54_321, 54_322, ()), entered=(str(closed),), owned=(f"{closed}/own",)))
+    found = closed.stat()
+
+    assert words in ran.stdout + ran.stderr
+    assert (0, *after) == (found.st_uid, found.st_mode & 0o777, found.st_gid)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 @pytest.mark.parametrize("owner", [0, 54_399])
 def test_what_a_container_need_not_be_allowed(run_dir: Path, owner: int) -> None:
