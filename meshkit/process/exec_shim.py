@@ -238,8 +238,10 @@ def _enter(directory: str, uid: int, gid: int) -> None:
         raise PermissionError(
             errno.EACCES, f"user {uid} cannot enter it: chmod o+x it, or chgrp it to {gid}", directory
         )
-    os.chown(directory, -1, gid)
+    # As in _place, so that no right over others' files is needed.
+    os.chown(directory, os.geteuid(), gid)
     os.chmod(directory, found.st_mode & 0o7777 | 0o010)  # noqa: PTH101, S103  # as above; to pass, not to read
+    os.chown(directory, found.st_uid, -1)
 
 
 def _obstacle(path: str) -> str:
