@@ -53,7 +53,8 @@ COPY --from=chainlink /usr/local/bin/chainlink /usr/local/bin/chainlink
 COPY --from=wheels /opt/feedmesh /opt/feedmesh
 ENV PATH=/opt/feedmesh/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    FEEDMESH_RUN_DIR=/run/feedmesh
 # Rights are dropped service by service, so the first process is root unless the container is given another user.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=120s CMD ["feedmesh-health"]

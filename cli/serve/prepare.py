@@ -24,7 +24,7 @@ from meshkit.configuration.keys_by_service import AGGREGATOR, OPERATOR, SERVED_N
 from meshkit.configuration.load import load, read_document
 from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.solution import Configuration
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 
 _CONFIGURATION: Final = "configuration.json"
 NODE_FILES: Final = ("config.toml", "secrets.toml", "apicredentials")
@@ -64,20 +64,17 @@ def _shares(configuration: Configuration, document: Any) -> Iterator[tuple[str, 
 
     solution = configuration.solution
     data = DataDir(solution.mesh.data_dir.absolute())
+    secrets = SecretsDir(Path(solution.sp_secrets_dir).absolute())
     yield "aggregator", {_CONFIGURATION: share(AGGREGATOR)}
     keys = {
         f"{index}-{file.name}": file.read_bytes()
         for index in range(1, solution.total_nodes + 1)
-        for file in sorted(_key_directory(configuration, index).glob("*_key.json"))
+        for file in sorted(secrets.node(index).glob("*_key.json"))
     }
     yield "operator", {_CONFIGURATION: share(OPERATOR), **keys}
     for index in range(1, solution.total_nodes + 1):
         files = {name: (data.node(index) / name).read_bytes() for name in NODE_FILES}
         yield f"node-{index}", {_CONFIGURATION: share(SERVED_NODE), **files}
-
-
-def _key_directory(configuration: Configuration, index: int) -> Path:
-    return DataDir(configuration.solution.mesh.data_dir.absolute()).node(index)
 
 
 def _run(arguments: list[str], config: Path) -> str:

@@ -101,7 +101,7 @@ METRICS: Final = _declare(
 
 NODE: Final = _declare(
     "chainlink-node",
-    *("mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
+    *("spSecretsDir", "mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
     *("pgPort", "pgPassword", "chainlinkEmail", "chainlinkPassword", "chainlinkKeystorePassword"),
     *("chainlinkChainId", "chainlinkNodeName", "chainlinkRpcWsUrl", "chainlinkRpcHttpUrl", "chainlinkGasPrice"),
     *("mesh.rpcEndpoints", "mesh.network.nodeHosts", "mesh.postgres.url"),
@@ -134,7 +134,16 @@ SERVED_NODE: Final = _declare(
 SUPERVISOR: Final = _declare(
     "supervisor",
     *("maxRestarts", "totalNodes", "bootstrapNodes", "pgPort", "priceAggregatorConfig.port"),
-    *("mesh.runDir", "mesh.dataDir", "mesh.runtime", "mesh.ports", "mesh.devchain", "mesh.market", "mesh.supervisor"),
+    *(
+        "spSecretsDir",
+        "mesh.runDir",
+        "mesh.dataDir",
+        "mesh.runtime",
+        "mesh.ports",
+        "mesh.devchain",
+        "mesh.market",
+        "mesh.supervisor",
+    ),
     # Who is elsewhere is not its business, and it says so.
     *("mesh.network", "mesh.postgres.url"),
     *("chainlinkChainId", "faucetPrivateKey"),

@@ -39,16 +39,18 @@ async def main() -> None:
     network = configuration.solution.mesh.network
     config = OperatorConfig.of(configuration)
     if _arguments().command == "prepare":
-        await prepare_nodes.prepare(config)
+        with prepare_nodes.sole_use(config):
+            await prepare_nodes.prepare(config)
         return
     tcp = listener(network, network.ports.operator_grpc, peer_role.OPERATOR)
-    prepared = await prepare_nodes.prepare(config)
-    service = OperatorService(config, prepared)
-    server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"), tcp=tcp)
-    server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
-    await server.start()
-    service.operator = Operator(config, prepared, SystemClock())
     async with AsyncExitStack() as stack:
+        stack.enter_context(prepare_nodes.sole_use(config))
+        prepared = await prepare_nodes.prepare(config)
+        service = OperatorService(config, prepared)
+        server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"), tcp=tcp)
+        server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
+        await server.start()
+        service.operator = Operator(config, prepared, SystemClock())
         background = await stack.enter_async_context(service.operator.running(server.set_alive))
         serving = asyncio.ensure_future(server.serve_until_signal())
         either: set[asyncio.Future[Any]] = {serving, background}

@@ -22,7 +22,8 @@ from services.operator.pass_watch import PassWatch, longest_pass_s
 from services.operator.reconciler import Reconciler
 
 _TRANSACTION_DEADLINE_S = 60.0
-STATE_FILE = "feeds.json"
+# Where earlier versions kept the contracts' addresses, in the operator's part of the data directory.
+EARLIER_STATE_FILE = "feeds.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class Operator:
             _TRANSACTION_DEADLINE_S,
             most_gas_price_wei=config.chain.most_gas_price_wei,
         )
-        known = KnownContracts(config.data.operator / STATE_FILE, config.chain.chain_id)
+        known = KnownContracts(
+            config.secrets.contracts, config.chain.chain_id, earlier=config.data.operator / EARLIER_STATE_FILE
+        )
         self.reconciler = Reconciler(config, prepared, self._chain, self._sender, known, clock)
         nodes = [oracle.node for oracle in self._oracles]
         names = NodeNames(

@@ -1,6 +1,7 @@
 """What the operator takes from the mesh's configuration."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from eth_utils.address import to_checksum_address
 
@@ -8,7 +9,7 @@ from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 from meshkit.postgres_url import PostgresUrl
 
 # The PriceMax of deployments: a thousand gwei.
@@ -128,6 +129,7 @@ class OperatorConfig:
     """
 
     data: DataDir
+    secrets: SecretsDir
     total_nodes: int
     bootstrap_nodes: int
     feeds: tuple[FeedTarget, ...]
@@ -161,6 +163,7 @@ class OperatorConfig:
         )
         config = cls(
             data=DataDir(mesh.data_dir),
+            secrets=SecretsDir(Path(solution.sp_secrets_dir).absolute()),
             total_nodes=solution.total_nodes,
             bootstrap_nodes=solution.bootstrap_nodes,
             feeds=tuple(

@@ -4,7 +4,7 @@ The operator's errors.
     MeshError
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
-    │   ├── UnreadableKeyFile      a key file does not decrypt, or is none
+    │   ├── SharedKey              two nodes have one key
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
@@ -20,17 +20,6 @@ from pathlib import Path
 from meshkit.errors import FailedPrecondition, Unavailable
 
 
-class UnreadableKeyFile(FailedPrecondition):
-    """A key file exists and cannot be read with the configured password; it is left as it is."""
-
-    reason = "UNREADABLE_KEY_FILE"
-
-    def __init__(self, path: Path, cause: str) -> None:
-        super().__init__(f"{path}: {cause}")
-        self.path = path
-        self.cause = cause
-
-
 class UnreadableState(FailedPrecondition):
     """The file of contract addresses exists and is damaged; it is left as it is."""
 
@@ -40,6 +29,17 @@ class UnreadableState(FailedPrecondition):
         super().__init__(f"{path}: {cause}; restore it, or delete it to have all contracts deployed anew")
         self.path = path
         self.cause = cause
+
+
+class SharedKey(FailedPrecondition):
+    """Two nodes have one key, so each would be taken for the other."""
+
+    reason = "SHARED_KEY"
+
+    def __init__(self, path: Path, other: Path) -> None:
+        super().__init__(f"{path} holds the same key as {other}; each node needs keys of its own")
+        self.path = path
+        self.other = other
 
 
 class NodeRefused(FailedPrecondition):

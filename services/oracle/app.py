@@ -53,7 +53,7 @@ from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.bridges import BridgeStore
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore, ContractStateStore
 from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.keys import KeyStore
@@ -105,7 +105,8 @@ class Node:
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_MOST_REQUESTS), auto_decompress=False)
             )
             beside = await stack.enter_async_context(background_tasks())
-            chains = await self._chains(stack, beside, keyring, database, session)
+            states = ContractStateStore(database)
+            chains = await self._chains(stack, beside, keyring, database, states, session)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
@@ -120,7 +121,7 @@ class Node:
             rules = JobRules(config, keyring, bridges)
             spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
             node_metrics.show(registry, chains, host, spawner)
-            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements)
+            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
             write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
@@ -169,13 +170,14 @@ class Node:
         beside: BackgroundTasks,
         keyring: Keyring,
         database: Database,
+        states: ContractStateStore,
         session: aiohttp.ClientSession,
     ) -> Mapping[int, EvmChain]:
         chains = {}
         for settings in self.config.evm:
             if settings.enabled:
                 transactions = TransactionStore(database, settings.number)
-                chain = EvmChain(settings, keyring.evm, transactions, session=session, clock=self.clock)
+                chain = EvmChain(settings, keyring.evm, transactions, states, session=session, clock=self.clock)
                 chains[settings.number] = chain
                 stack.push_async_callback(chain.close)
                 beside.start(chain.run())

@@ -6,11 +6,11 @@ from typing import Any
 import tomlkit
 from tomlkit.items import Array
 
+from chainlink.identities.key_files import NodeKeys
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.postgres_url import PostgresUrl
 from services.operator.config import OperatorConfig
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
-from services.operator.nodes.node_keys import NodeKeys
 
 # More than one transmit of 31 oracles takes (235 thousand).
 _GAS_LIMIT = 500_000

@@ -62,7 +62,7 @@ def services_of(given: PlanInput) -> list[ServiceSpec]:
 def _with_user(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
     if spec.name not in given.accounts.users:
         return spec
-    return with_own_user(spec, given.accounts, given.run_dir, given.data_dir)
+    return with_own_user(spec, given.accounts, given.run_dir, given.data_dir, given.secrets_dir)
 
 
 def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chainlink.identities import key_files
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.p2p import P2pKey
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.credentials import database_password
 from meshkit.postgres_url import PostgresUrl
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_keys, prepare_nodes
+from services.operator.nodes import prepare_nodes
 from services.operator.nodes.node_config import config_toml, secrets_toml
 from services.operator.nodes.prepare_nodes import Preparation
 
@@ -116,7 +117,8 @@ def test_nodes_reach_a_server_elsewhere_by_its_url(config: OperatorConfig, prepa
     admin = PostgresUrl.parse(
         "postgresql://root:se%40cret@db.example:6432/postgres?sslmode=verify-full&sslrootcert=/ca"
     )
-    keys = node_keys.ensure(config.data.node(3), config.credentials.keystore_password, config.scrypt_n, with_ocr=True)
+    password = config.credentials.keystore_password
+    keys = key_files.ensure(config.secrets.node(3), password, config.scrypt_n, with_ocr=True)
     text = secrets_toml(replace(config, postgres=admin), prepared.identities[2], keys)
     password = database_password(config.credentials.pg_password, 3)
     expected = (

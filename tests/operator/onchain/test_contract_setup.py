@@ -21,7 +21,7 @@ _BTC = "BTC / USD"
 
 
 def _setup(config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender) -> ContractSetup:
-    known = KnownContracts(config.data.operator / "feeds.json", CHAIN_ID)
+    known = KnownContracts(config.secrets.contracts, CHAIN_ID)
     return ContractSetup(config, oracles(prepared.identities), chain, sender, known)
 
 

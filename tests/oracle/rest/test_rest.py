@@ -17,7 +17,7 @@ from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.rpc.client import channel
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore
 from services.oracle.store.database import Database
 from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
 from tests.dbinit.server import Server

@@ -14,6 +14,14 @@ from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from services.oracle.ocr.state import Override, PacemakerState, PendingTransmission, SignedRound, Trace
 
 
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """Hold what was read last of a contract, in this run or an earlier one; None for what never was."""
+
+    details: TransmissionDetails | None = None
+    requested: RoundRequested | None = None
+
+
 class DataSource(Protocol):
     """Make observations."""
 
@@ -24,6 +32,10 @@ class DataSource(Protocol):
 
 class ContractReader(Protocol):
     """Read the aggregator contract."""
+
+    async def last_known(self) -> LastKnown:
+        """Return what was read last, without asking the chain."""
+        ...
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """Return what the contract's function of that name returns at the latest block."""
