@@ -95,6 +95,41 @@ def up(
 
 
 @app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="aggregator, operator or node.")],
+    config: ConfigOption,
+    number: Annotated[int | None, typer.Argument(help="The node's number.", show_default=False)] = None,
+    run_dir: RunDirOption = None,
+) -> None:
+    """Run one service alone in the foreground, on a machine of its own; whoever started it restarts it."""
+    from cli.serve import foreground
+
+    _run(foreground.serve(service, number, config, run_dir))
+
+
+@app.command()
+def prepare(
+    config: ConfigOption,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write a directory for each service.", show_default=False)
+    ] = None,
+    databases: Annotated[
+        bool,
+        typer.Option("--databases", help="Make the nodes' roles and databases in the server of mesh.postgres.url."),
+    ] = False,
+) -> None:
+    """Make what the machines of a mesh that is spread out are given: each service's share, the nodes' files."""
+    from cli.serve import prepare as command
+
+    if out is None and not databases:
+        raise UsageError("--out, --databases: found none, needed: one of them")
+    for directory in command.prepare(config, out) if out is not None else ():
+        print(directory)
+    if databases:
+        command.prepare_databases(config)
+
+
+@app.command()
 def check(config: ConfigOption, as_json: JsonOption = False) -> None:
     """Check a configuration file and show its plan, without starting anything."""
     from cli.commands import check as command

@@ -23,7 +23,7 @@ from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
-from meshkit.rpc.server import MeshServer
+from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
 from services.oracle.background_tasks import BackgroundTasks, background_tasks
 from services.oracle.chain.evm_chain import EvmChain
@@ -84,6 +84,7 @@ class Node:
     socket: Path
     name: str
     clock: Clock
+    tcp: TcpListener | None = None
 
     async def run(self) -> None:
         """
@@ -130,7 +131,7 @@ class Node:
             beside.start(write_behind.run())
 
             health = Health(chains, spawner, database, registry)
-            server = MeshServer(self.name, self.socket, registry=registry, drain_s=_DRAIN_S)
+            server = MeshServer(self.name, self.socket, tcp=self.tcp, registry=registry, drain_s=_DRAIN_S)
             server.add(add_OracleServiceServicer_to_server, OracleServicer(host, chains, spawner, rounds), FULL_NAME)
             await server.start()
             token = self.secrets.prometheus.auth_token
