@@ -120,10 +120,10 @@ async def _believer(market: str, session: aiohttp.ClientSession) -> AsyncIterato
             stack.append(engine.close)
             StatusMetrics(engine.status, None, clock, metrics)
             api = HttpApi(engine, clock, metrics)
-            runner = await listen(api.build(), 0, api.fast_answers())
-            stack.append(runner.cleanup)
+            listening = await listen(api.build(), 0, api.fast_answers())
+            stack.append(listening.close)
             await engine.start()
-            return Believer(market, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+            return Believer(market, f"http://127.0.0.1:{listening.port}", session)
 
         yield make
 
