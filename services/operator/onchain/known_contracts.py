@@ -16,10 +16,11 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class KnownContract:
-    """Hold a feed's contract address and the digest of its last known configuration, empty before the first."""
+    """Hold a feed's contract address, and digest and number of its last known configuration, none before the first."""
 
     address: str
     config_digest: str = ""
+    config_count: int = 0
 
 
 class KnownContracts:
@@ -50,7 +51,11 @@ class KnownContracts:
     def _save(self) -> None:
         private_directory.make(self._path.parent)
         feeds = {
-            name: {"address": record.address, "configDigest": record.config_digest}
+            name: {
+                "address": record.address,
+                "configDigest": record.config_digest,
+                "configCount": record.config_count,
+            }
             for name, record in self._records.items()
         }
         document = {"format": _FORMAT, "chainId": self._chain_id, "feeds": feeds}
@@ -65,11 +70,11 @@ def _load(path: Path, chain_id: int) -> dict[str, KnownContract]:
         if document["chainId"] != chain_id:
             return {}
         return {
-            name: KnownContract(str(record["address"]), str(record["configDigest"]))
+            name: KnownContract(str(record["address"]), str(record["configDigest"]), int(record.get("configCount", 0)))
             for name, record in document["feeds"].items()
         }
     except FileNotFoundError:
         return {}
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         # Deploying anew would leave consumers on a dead contract: a person has to look at this.
         raise UnreadableState(path, f"{type(error).__name__}: {error}") from error
