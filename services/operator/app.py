@@ -23,12 +23,17 @@ from services.operator.pass_watch import PassWatch, longest_pass_s
 from services.operator.reconciler import Reconciler
 
 _TRANSACTION_DEADLINE_S = 60.0
-STATE_FILE = "feeds.json"
+# Where earlier versions kept the contracts' addresses, in the operator's part of the data directory.
+EARLIER_STATE_FILE = "feeds.json"
 
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """Hold a feed as it is now; address and digest are empty, and the answer None, as long as there is none."""
+    """
+    Hold a feed as it is now; address and digest are empty, and the answer None, as long as there is none.
+
+    `differences` say in what its contract is not configured as wanted.
+    """
 
     name: str
     decimals: int
@@ -36,6 +41,7 @@ class FeedStatus:
     address: str = ""
     config_digest: str = ""
     answer: Answer | None = None
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,9 @@ class Operator:
             most_gas_price_wei=config.chain.most_gas_price_wei,
         )
         self._costs = TransmissionCosts(self._chain, len(self._oracles))
-        known = KnownContracts(config.data.operator / STATE_FILE, config.chain.chain_id)
+        known = KnownContracts(
+            config.secrets.contracts, config.chain.chain_id, earlier=config.data.operator / EARLIER_STATE_FILE
+        )
         self.reconciler = Reconciler(config, prepared, self._chain, self._sender, known, clock)
         nodes = [oracle.node for oracle in self._oracles]
         names = NodeNames(
@@ -137,9 +145,19 @@ class Operator:
         record = self.reconciler.records.get(feed.name)
         # Before the first pass the phase is PENDING, and the recorded address may be of a chain that is gone.
         if phase is FeedPhase.PENDING or record is None:
-            return FeedStatus(feed.name, feed.decimals, FeedPhase.PENDING)
+            return FeedStatus(
+                feed.name, feed.decimals, FeedPhase.PENDING, differences=self.reconciler.differences(feed.name)
+            )
         answer = await feed_contract.latest_answer(self._chain, record.address, feed.decimals)
-        return FeedStatus(feed.name, feed.decimals, phase, record.address, record.config_digest, answer)
+        return FeedStatus(
+            feed.name,
+            feed.decimals,
+            phase,
+            record.address,
+            record.config_digest,
+            answer,
+            self.reconciler.differences(feed.name),
+        )
 
     def _followed(self) -> dict[str, FollowedFeed]:
         records = self.reconciler.records

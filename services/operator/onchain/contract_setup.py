@@ -1,17 +1,21 @@
 """Deploy and configure the feeds' contracts."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
+from chainlink.errors import UnwritableSecrets
+from chainlink.identities import public_keys
 from meshkit import log
 from meshkit.errors import MeshError
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import ChainUnavailable
+from services.operator.errors import ChainUnavailable, ForeignOracles, IdentitiesRefused
 from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import feed_contract, ocr_config
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.contract_changes import ContractState, FeedAction, decide_feed
+from services.operator.onchain.contract_changes import ContractState, FeedAction, Rights, decide_feed, differences
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome, joined
@@ -45,11 +49,22 @@ class ContractSetup:
         self._sender = sender
         self._known = known
         self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
+        own = {address.lower() for address in (*self._wanted.signers, *self._wanted.transmitters)}
+        self._rights = Rights(
+            sender.address,
+            public_keys.addresses(config.secrets.nodes) | own,
+            may_deploy=config.deploy_contracts,
+            may_replace=config.replace_oracles,
+        )
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
+        self._differences: dict[str, tuple[str, ...]] = {}
         self._misses: dict[str, int] = {}
         # The number of the configuration that a contract has at least, by what was read and sent.
         self._counts: dict[str, int] = {}
+        # Whether a contract was seen that lists these nodes and nobody else.
+        self._serving = False
+        self._unwritable = False
         self.looked = asyncio.Event()
         self._log = log.get_logger(__name__)
 
@@ -61,6 +76,10 @@ class ContractSetup:
         """Tell whether a feed's contract has the wanted configuration, as last seen."""
         return feed in self._configured
 
+    def differences(self, feed: str) -> tuple[str, ...]:
+        """Return in words in what a feed's contract is not configured as wanted, as last seen."""
+        return self._differences.get(feed, ())
+
     def record(self, feed: FeedTarget) -> KnownContract | None:
         """Return a feed's contract as far as it is known: the configured one, or the one we deployed."""
         record = self._known.records.get(feed.name)
@@ -69,7 +88,16 @@ class ContractSetup:
         return record
 
     async def run(self) -> Outcome:
-        """Deploy what is missing, configure what differs; the errors stand under `chain` or the feed's name."""
+        """Deploy what is missing, configure what differs; raises as `look`."""
+        return await self.act(await self.look())
+
+    async def look(self) -> "Look":
+        """
+        Look at every feed's contract and say what is to be done; the errors stand under `chain` or the feed's name.
+
+        Raises:
+            IdentitiesRefused: when every contract that lists oracles lists some that are not ours.
+        """
         feeds = self._config.feeds
         try:
             await self._chain.check()
@@ -80,7 +108,7 @@ class ContractSetup:
                 for decision in await together(map(self._decide, batch))
             ]
         except MeshError as error:
-            return Outcome(errors=MappingProxyType({"chain": error}))
+            return Look({"chain": error})
         finally:
             self.looked.set()
         failed: dict[str, MeshError] = {}
@@ -90,19 +118,30 @@ class ContractSetup:
                 failed[feed.name] = decision
             else:
                 todo[decision].append(feed)
-        deployment = await self._deploy(todo[FeedAction.DEPLOY])
-        made = [feed for feed in todo[FeedAction.DEPLOY] if feed.name not in deployment.errors]
-        configuration = await self._configure([*made, *todo[FeedAction.CONFIGURE]])
-        return joined((Outcome(errors=failed), deployment, configuration))
+        foreign = [error for error in failed.values() if isinstance(error, ForeignOracles)]
+        if foreign and not self._serving:
+            raise IdentitiesRefused(self._config.secrets.nodes, len(foreign), foreign[0])
+        return Look(failed, tuple(todo[FeedAction.DEPLOY]), tuple(todo[FeedAction.CONFIGURE]))
+
+    async def act(self, look: "Look") -> Outcome:
+        """Do what a look has found to be done."""
+        deployment = await self._deploy(list(look.deploy))
+        made = [feed for feed in look.deploy if feed.name not in deployment.errors]
+        configuration = await self._configure([*made, *look.configure])
+        return joined((Outcome(errors=MappingProxyType(dict(look.errors))), deployment, configuration))
 
     async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
         """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
         record = self.record(feed)
         found = None if record is None else await self._state(feed, record)
+        if found is not None and found.config_count < self._count(feed, record):
+            if self._missed(feed) < _MISSES_BEFORE_LOSS:
+                what = f"configuration {found.config_count} of {feed.name} was told after a later one; looking again"
+                return ChainUnavailable("latestConfigDetails()", what)
+            self._counts[feed.name] = found.config_count
+        self._differences[feed.name] = () if found is None else differences(found, self._wanted)
         try:
-            decision = decide_feed(
-                feed, found, self._wanted, self._sender.address, may_deploy=self._config.deploy_contracts
-            )
+            decision = decide_feed(feed, found, self._wanted, self._rights)
         except MeshError as error:
             self._deployed.discard(feed.name)
             self._configured.discard(feed.name)
@@ -118,17 +157,17 @@ class ContractSetup:
         if found is None:
             raise AssertionError("a contract that is not there can only be deployed")
         self._deployed.add(feed.name)
-        if found.config_count < self._count(feed, record) and self._missed(feed) < _MISSES_BEFORE_LOSS:
-            what = f"configuration {found.config_count} of {feed.name} was told after a later one; looking again"
-            return ChainUnavailable("latestConfigDetails()", what)
         self._misses.pop(feed.name, None)
         self._counts[feed.name] = found.config_count
+        if any(address.lower() in self._rights.ours for address in found.oracles):
+            self._serving = True
         if decision.action is FeedAction.CONFIGURE:
             self._configured.discard(feed.name)
-            self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason)
+            found_text = list(decision.differences)
+            self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason, found=found_text)
         else:
             self._configured.add(feed.name)
-        self._known.put(feed.name, KnownContract(found.address, found.config_digest, found.config_count))
+        self._remember(feed, KnownContract(found.address, found.config_digest, found.config_count))
         return decision.action
 
     async def _state(self, feed: FeedTarget, record: KnownContract) -> ContractState | None:
@@ -147,9 +186,24 @@ class ContractSetup:
         self._misses[feed.name] = self._misses.get(feed.name, 0) + 1
         return self._misses[feed.name]
 
+    def _remember(self, feed: FeedTarget, record: KnownContract) -> None:
+        """Keep what is known of a contract that exists; where that cannot be written it is found again all the same."""
+        try:
+            self._known.put(feed.name, record)
+        except UnwritableSecrets as error:
+            if not self._unwritable:
+                self._log.warning("contracts_not_remembered", error=str(error))
+            self._unwritable = True
+
     async def _deploy(self, feeds: list[FeedTarget]) -> Outcome:
         changes: list[str] = []
         errors: dict[str, MeshError] = {}
+        if feeds:
+            try:
+                # Before money is spent on what could not be remembered.
+                self._known.save()
+            except UnwritableSecrets as error:
+                return Outcome(errors=MappingProxyType({feed.name: error for feed in feeds}))
         for batch in _batches(feeds, self._config.transaction_batch):
             receipts = await self._sender.send_all([feed_contract.deployment(self._chain, feed) for feed in batch])
             for feed, receipt in zip(batch, receipts, strict=True):
@@ -193,6 +247,15 @@ class ContractSetup:
         if decision is not FeedAction.NOTHING or record is None:
             return Outcome()
         return Outcome((f"contract of {feed.name} configured, digest {record.config_digest}",))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Hold what a look at all contracts has found: errors by feed or under `chain`, and which feeds need what."""
+
+    errors: Mapping[str, MeshError]
+    deploy: tuple[FeedTarget, ...] = ()
+    configure: tuple[FeedTarget, ...] = ()
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:
