@@ -49,8 +49,8 @@ class Solution(Section):
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
     sp_secrets_dir: str = Field(
         SP_SECRETS_DIR,
-        description="A value anywhere in the file that is a path below this directory is read from that file. The "
-        "nodes' keys are not kept here but in `mesh.dataDir`.",
+        description="Directory of what cannot be made again: below it, in `cl-secrets`, are the nodes' keys and the "
+        "addresses of contracts. A value anywhere in the file that is a path below it is read from that file.",
     )
     total_nodes: int = Field(5, ge=5, le=MOST_NODES, description="Number of nodes: bootstrap and oracles.")
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")
@@ -83,6 +83,11 @@ class Solution(Section):
         oracles = self.total_nodes - self.bootstrap_nodes
         if oracles < 4:
             raise ValueError(f"totalNodes - bootstrapNodes must be at least 4 oracles, found {oracles}")
+        hosts = self.mesh.network.node_hosts
+        if hosts and len(hosts) != self.total_nodes:
+            raise ValueError(
+                f"mesh.network.nodeHosts must name {self.total_nodes} hosts (totalNodes), found {len(hosts)}"
+            )
         if oracles > 31:
             raise ValueError(f"totalNodes - bootstrapNodes must be at most 31 oracles, found {oracles}")
         return self

@@ -23,7 +23,7 @@ from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
-from meshkit.rpc.server import MeshServer
+from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.errors import SettingInvalid
@@ -53,7 +53,7 @@ from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.bridges import BridgeStore
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore, ContractStateStore
 from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.keys import KeyStore
@@ -83,6 +83,7 @@ class Node:
     socket: Path
     name: str
     clock: Clock
+    tcp: TcpListener | None = None
 
     async def run(self) -> None:
         """
@@ -105,7 +106,8 @@ class Node:
             )
             registry, rounds = Registry(METRICS), RoundEvents()
             beside = await stack.enter_async_context(BackgroundTasks(clock, registry))
-            chains = await self._chains(stack, beside, keyring, database, session)
+            states = ContractStateStore(database)
+            chains = await self._chains(stack, beside, keyring, database, states, session)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
@@ -119,7 +121,7 @@ class Node:
             rules = JobRules(config, keyring, bridges)
             spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
             node_metrics.show(registry, chains, host, spawner)
-            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements)
+            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
             write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
@@ -128,7 +130,7 @@ class Node:
             beside.start("write behind", write_behind.run)
 
             health = Health(chains, spawner, database, registry)
-            server = MeshServer(self.name, self.socket, registry=registry, drain_s=_DRAIN_S)
+            server = MeshServer(self.name, self.socket, tcp=self.tcp, registry=registry, drain_s=_DRAIN_S)
             server.add(add_OracleServiceServicer_to_server, OracleServicer(host, chains, spawner, rounds), FULL_NAME)
             await server.start()
             token = self.secrets.prometheus.auth_token
@@ -168,13 +170,14 @@ class Node:
         beside: BackgroundTasks,
         keyring: Keyring,
         database: Database,
+        states: ContractStateStore,
         session: aiohttp.ClientSession,
     ) -> Mapping[int, EvmChain]:
         chains = {}
         for settings in self.config.evm:
             if settings.enabled:
                 transactions = TransactionStore(database, settings.number)
-                chain = EvmChain(settings, keyring.evm, transactions, session=session, clock=self.clock)
+                chain = EvmChain(settings, keyring.evm, transactions, states, session=session, clock=self.clock)
                 chains[settings.number] = chain
                 stack.push_async_callback(chain.close)
                 beside.start(f"heads of chain {settings.number}", chain.run)

@@ -23,6 +23,8 @@ from services.aggregator.web.server import listen
 from tests.aggregator.test_config import configuration
 from tests.waiting import until
 
+pytestmark = pytest.mark.long(80)
+
 PROCESS: Final = PriceProcess(7)
 TTL_MS: Final = 1_000
 # A time to live and the lag of copies old, and a few basis points beside the market.

@@ -19,7 +19,7 @@ from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
-from meshkit.rpc.client import channel
+from meshkit.rpc.client import Remote, channel
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text, read_decimal
 
@@ -34,7 +34,7 @@ class ChainReferences:
     Ask for the last answers, once they can be had.
 
     Args:
-        socket: The operator service's.
+        operator: Its socket, or its address and certificates where it is on another machine.
         wait_s: How long first prices wait for its answer.
         but: The feeds that have a reference price already.
         refer: Take a price that a feed is known to have had.
@@ -43,7 +43,7 @@ class ChainReferences:
 
     def __init__(
         self,
-        socket: Path,
+        operator: Path | Remote,
         clock: Clock,
         metrics: Registry | None = None,
         *,
@@ -52,7 +52,7 @@ class ChainReferences:
         refer: Callable[[Pair, Decimal], None],
         hold: Callable[[bool], None],
     ) -> None:
-        self._socket = socket
+        self._operator = operator
         self._clock = clock
         self._wait_s = wait_s
         self._but = but
@@ -62,7 +62,7 @@ class ChainReferences:
 
     def start(self) -> None:
         """Begin to ask."""
-        if self._wait_s > 0 and self._socket.exists():
+        if self._wait_s > 0 and self._is_there():
             self._hold(True)
             self._tasks.start("end of the wait for chain references", self._release)
         self._tasks.start("chain references", self._run)
@@ -84,11 +84,15 @@ class ChainReferences:
             retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
         self._hold(False)
 
+    def _is_there(self) -> bool:
+        """Tell whether it is of use to ask; of another machine that is not known before."""
+        return not isinstance(self._operator, Path) or self._operator.exists()
+
     async def _ask(self) -> bool:
-        if not self._socket.exists():
+        if not self._is_there():
             return False
         try:
-            async with channel(self._socket) as opened:
+            async with channel(self._operator) as opened:
                 response = await OperatorServiceStub(opened).ListFeeds(pb.ListFeedsRequest())
         except grpc.aio.AioRpcError as error:
             _log.debug("chain_references_missing", code=error.code().name, error=error.details())
