@@ -87,6 +87,7 @@ class Engine:
             cached=cache.quotes,
             requests=cache.requests,
             feed_quotes=cache.feed_quotes,
+            refusals=cache.refusals,
         )
 
     def refer(self, feed: Pair, price: Decimal) -> None:
