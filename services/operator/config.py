@@ -124,6 +124,7 @@ class OperatorConfig:
     scrypt_n: int
     deploy_contracts: bool
     transaction_batch: int
+    egress: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -184,6 +185,7 @@ class OperatorConfig:
             scrypt_n=mesh.keystore.scrypt_n,
             deploy_contracts=mesh.contracts.deploy,
             transaction_batch=solution.set_config_batch_size,
+            egress=mesh.egress,
         )
         for index in config.node_indexes:
             log.add_secret(credentials.database_password(index))

@@ -20,6 +20,7 @@ from aiohttp import web
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit import log
 from meshkit.clock import Clock
+from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
 from meshkit.metrics import Registry
 from meshkit.rpc.server import MeshServer
@@ -104,7 +105,10 @@ class Node:
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_MOST_REQUESTS), auto_decompress=False)
             )
             beside = await stack.enter_async_context(background_tasks())
-            chains = await self._chains(stack, beside, keyring, database, session)
+            # Pipelines ask whom a job names; the chain is asked at the configured endpoints only.
+            endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
+            asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
+            chains = await self._chains(stack, beside, keyring, database, asking)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
