@@ -16,6 +16,7 @@ import typer
 
 from cli.configuration.app import config_app
 from cli.errors import CliError, UsageError
+from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 
@@ -95,6 +96,41 @@ def up(
 
 
 @app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="aggregator, operator or node.")],
+    config: ConfigOption,
+    number: Annotated[int | None, typer.Argument(help="The node's number.", show_default=False)] = None,
+    run_dir: RunDirOption = None,
+) -> None:
+    """Run one service alone in the foreground, on a machine of its own; whoever started it restarts it."""
+    from cli.serve import foreground
+
+    _run(foreground.serve(service, number, config, run_dir))
+
+
+@app.command()
+def prepare(
+    config: ConfigOption,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write a directory for each service.", show_default=False)
+    ] = None,
+    databases: Annotated[
+        bool,
+        typer.Option("--databases", help="Make the nodes' roles and databases in the server of mesh.postgres.url."),
+    ] = False,
+) -> None:
+    """Make what the machines of a mesh that is spread out are given: each service's share, the nodes' files."""
+    from cli.serve import prepare as command
+
+    if out is None and not databases:
+        raise UsageError("--out, --databases: found none, needed: one of them")
+    for directory in command.prepare(config, out) if out is not None else ():
+        print(directory)
+    if databases:
+        command.prepare_databases(config)
+
+
+@app.command()
 def check(
     config: ConfigOption,
     online: Annotated[
@@ -103,11 +139,11 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check a configuration file and show its plan, without starting anything."""
-    from cli.commands import check as command
+    from cli.configuration import check as command
 
     exit_code = command.check(config, as_json and not online)
     if online and not exit_code:
-        from cli.commands import check_online
+        from cli.configuration import check_online
 
         exit_code = check_online.run(config, as_json)
     raise typer.Exit(exit_code)
@@ -121,7 +157,7 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Change the running mesh to a configuration file; only what differs is restarted."""
-    from cli.commands import apply as command
+    from cli.configuration import apply as command
 
     _run(command.apply(config, run_dir, dry_run, as_json))
 
@@ -239,6 +275,38 @@ def lint(
     from cli.commands import feeds_lint
 
     raise typer.Exit(feeds_lint.show(config, offline, as_json))
+
+
+@app.command()
+def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show what the faucet and the transmitters have, and for how many transmissions that is enough."""
+    from cli.commands import balances as command
+
+    _run(command.balances(run_dir or default_run_dir(), as_json))
+
+
+app.add_typer(keys_app, name="keys")
+
+
+@app.command()
+def version(as_json: JsonOption = False) -> None:
+    """Show the version, the commit and the digest of the code that runs."""
+    from cli.commands import version as command
+
+    command.show(as_json)
+
+
+@app.command("verify-image")
+def verify_image(
+    image: Annotated[Path, typer.Option(help="The image's archive, or a text file with its SHA-256 sum.")],
+    report: Annotated[Path, typer.Option(help="The order's report.")],
+    resource: Annotated[Path, typer.Option(help="The resource file that says where the image is stored.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the SHA-256 sums of an image, an order's report and a resource file; fail if they are not one."""
+    from cli.commands import verify_image as command
+
+    raise typer.Exit(command.show(image, report, resource, as_json))
 
 
 db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)

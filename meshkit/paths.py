@@ -9,6 +9,7 @@ from meshkit.process import own_directory
 
 RUN_DIR_VARIABLE = "FEEDMESH_RUN_DIR"
 CONFIG_VARIABLE = "FEEDMESH_CONFIG"
+SP_SECRETS_DIR = "/sp/secrets"
 # The kernel's limit for the path of a Unix socket, without its terminating zero.
 LONGEST_SOCKET_PATH = 107
 
@@ -88,9 +89,10 @@ class RunDir:
         """Return the configuration for one service's eyes, from which that service is given a copy."""
         return self.path / "configurations" / f"{service}.json"
 
-    def service(self, name: str) -> Path:
-        """Return the directory of a service's `restart-count` and `last-restart` files."""
-        return self.path / "service" / name
+    @property
+    def restart_files(self) -> Path:
+        """Return the directory of all services' `restart-count` and `last-restart` files, unless it is elsewhere."""
+        return self.path / "service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,11 @@ class DataDir:
         return self.path / "postgresql"
 
     @property
+    def secrets(self) -> Path:
+        """Return the embedded profile's `spSecretsDir`; deployments have it elsewhere."""
+        return self.path / "secrets"
+
+    @property
     def logs(self) -> Path:
         """Return the directory of the rotated log files."""
         return self.path / "logs"
@@ -125,7 +132,7 @@ class DataDir:
         return self.path / "chain"
 
     def node(self, index: int) -> Path:
-        """Return the directory of one node: config.toml, secrets.toml, apicredentials and its key files."""
+        """Return the directory of one node: config.toml, secrets.toml and apicredentials."""
         return self.nodes / str(index)
 
     @property
@@ -136,3 +143,24 @@ class DataDir:
     def node_home(self, index: int) -> Path:
         """Return the directory that a node may write in."""
         return self.path / "node-homes" / str(index)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsDir:
+    """The deployment's directory of secrets: the only place of the nodes' keys, which cannot be made again."""
+
+    path: Path
+
+    @property
+    def nodes(self) -> Path:
+        """Return the directory of all nodes' keys; who uses or changes them holds it locked."""
+        return self.path / "cl-secrets"
+
+    def node(self, index: int) -> Path:
+        """Return the directory of one node's key files."""
+        return self.nodes / str(index)
+
+    @property
+    def contracts(self) -> Path:
+        """Return the file that says which contract was deployed for which feed."""
+        return self.nodes / "contracts.json"

@@ -8,7 +8,7 @@ import yaml
 
 from cli.errors import CliError
 from meshkit import atomic_file
-from meshkit.configuration import document
+from meshkit.configuration.reading import document
 
 _SECTION: Final = "priceAggregatorConfig"
 _MODE: Final = 0o600

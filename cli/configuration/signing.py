@@ -9,7 +9,7 @@ from typing import Any, Final
 from cli.errors import CliError, UsageError
 from cli.json_output import print_json
 from meshkit import atomic_file
-from meshkit.configuration import document
+from meshkit.configuration.reading import document
 from meshkit.configuration.signing import signature
 from meshkit.configuration.signing.signature import PUBLIC_KEY_VARIABLE, BadSignature
 

@@ -93,6 +93,7 @@ def document_for(
         # A laptop's mesh is played with: kill -9 of everything in turn must not end it.
         "maxRestarts": 10,
         "setConfigBatchSize": 50,
+        "spSecretsDir": str(DataDir(data_dir).secrets),
         "totalNodes": nodes,
         "bootstrapNodes": 1,
         "priceAggregatorConfig": {

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from meshkit.configuration import environment
 from meshkit.configuration.faults import wording
 from meshkit.configuration.keys_by_service import DECLARED
+from meshkit.configuration.reading import environment
 from meshkit.configuration.solution import Solution
 
 

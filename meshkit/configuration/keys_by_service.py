@@ -89,7 +89,7 @@ POSTGRES: Final = _declare("postgres", "mesh.dataDir", "pgPort", "mesh.postgres"
 DBINIT: Final = _declare("dbinit", *POSTGRES.keys, "pgUser", "pgPassword", "totalNodes")
 
 AGGREGATOR: Final = _declare(
-    "price-aggregator", "priceAggregatorConfig", "mesh.aggregator", "mesh.feeds", "mesh.egress"
+    "price-aggregator", "priceAggregatorConfig", *("mesh.aggregator", "mesh.feeds", "mesh.egress", "mesh.network")
 )
 
 METRICS: Final = _declare(
@@ -103,25 +103,51 @@ METRICS: Final = _declare(
 
 NODE: Final = _declare(
     "chainlink-node",
-    *("mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
+    *("spSecretsDir", "mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
     *("pgPort", "pgPassword", "chainlinkEmail", "chainlinkPassword", "chainlinkKeystorePassword"),
     *("chainlinkChainId", "chainlinkNodeName", "chainlinkRpcWsUrl", "chainlinkRpcHttpUrl", "chainlinkGasPrice"),
-    "mesh.rpcEndpoints",
+    *("mesh.rpcEndpoints", "mesh.network.nodeHosts", "mesh.postgres.url"),
 )
 """What the operator writes a node's files of; a node reads nothing else."""
 
 OPERATOR: Final = _declare(
     "operator",
     *NODE.keys,
-    *("totalNodes", "mesh.keystore", "mesh.feeds", "mesh.contracts", "mesh.ocr", "priceAggregatorConfig.port"),
+    *(
+        "totalNodes",
+        "mesh.network",
+        "mesh.keystore",
+        "mesh.feeds",
+        "mesh.contracts",
+        "mesh.ocr",
+        "priceAggregatorConfig.port",
+    ),
     *("faucetPrivateKey", "faucetMinWei", "faucetTopupWei", "balanceTopupCheckIntervalMs", "balanceTopupRequired"),
     *("setConfigBatchSize", "mesh.egress"),
 )
 
+SERVED_NODE: Final = _declare(
+    "served-node",
+    *("totalNodes", "bootstrapNodes", "priceAggregatorConfig.port"),
+    *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime"),
+)
+"""What `feedmesh serve node` reads where the node's files were made elsewhere."""
+
 SUPERVISOR: Final = _declare(
     "supervisor",
     *("maxRestarts", "totalNodes", "bootstrapNodes", "pgPort", "priceAggregatorConfig.port"),
-    *("mesh.runDir", "mesh.dataDir", "mesh.runtime", "mesh.ports", "mesh.devchain", "mesh.market", "mesh.supervisor"),
+    *(
+        "spSecretsDir",
+        "mesh.runDir",
+        "mesh.dataDir",
+        "mesh.runtime",
+        "mesh.ports",
+        "mesh.devchain",
+        "mesh.market",
+        "mesh.supervisor",
+    ),
+    # Who is elsewhere is not its business, and it says so.
+    *("mesh.network", "mesh.postgres.url"),
     *("chainlinkChainId", "faucetPrivateKey"),
     # What the operator will do with a change of these is told before it is applied.
     *("mesh.feeds", "mesh.contracts"),

@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from meshkit.censor import add_secret
-from meshkit.configuration import document
 from meshkit.configuration.checks import consistency
-from meshkit.configuration.document import Document
 from meshkit.configuration.faults import wording
 from meshkit.configuration.faults.problem import InvalidConfiguration, Place, Problem
 from meshkit.configuration.keys_by_service import ServiceKeys
-from meshkit.configuration.partial import concerns, without_faults
+from meshkit.configuration.reading import document
+from meshkit.configuration.reading.document import Document
+from meshkit.configuration.reading.partial import concerns, without_faults
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 from meshkit.paths import CONFIG_VARIABLE
@@ -52,6 +52,16 @@ def load(path: Path) -> Configuration:
         raise InvalidConfiguration(path, with_lines(problems, read))
     register_secrets(configuration)
     return configuration
+
+
+def read_document(path: Path) -> Any:
+    """Return the file's JSON with what the files of secrets that it names hold; raise InvalidConfiguration."""
+    read = document.read(path)
+    problems: list[Problem] = []
+    given = document.with_secrets(read.given, problems)
+    if problems:
+        raise InvalidConfiguration(path, with_lines(problems, read))
+    return given
 
 
 def validated(given: Any, problems: list[Problem]) -> tuple[Configuration | None, frozenset[Place]]:

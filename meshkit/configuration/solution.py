@@ -6,10 +6,10 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from meshkit.configuration.addresses import Address, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregator import PriceAggregatorConfig, ProcessMetricsPush
-from meshkit.configuration.document import SP_SECRETS_DIR
 from meshkit.configuration.faults.wording import Words
 from meshkit.configuration.mesh import MOST_NODES, Mesh
 from meshkit.configuration.model import Section, without_effect
+from meshkit.paths import SP_SECRETS_DIR
 
 PrivateKey = Annotated[
     SecretStr, Field(min_length=64, max_length=66), Words("a private key: 64 hexadecimal digits, perhaps after 0x")
@@ -56,8 +56,8 @@ class Solution(Section):
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
     sp_secrets_dir: str = Field(
         SP_SECRETS_DIR,
-        description="A value anywhere in the file that is a path below this directory is read from that file. The "
-        "nodes' keys are not kept here but in `mesh.dataDir`.",
+        description="Directory of what cannot be made again: below it, in `cl-secrets`, are the nodes' keys and the "
+        "addresses of contracts. A value anywhere in the file that is a path below it is read from that file.",
     )
     total_nodes: int = Field(5, ge=5, le=MOST_NODES, description="Number of nodes: bootstrap and oracles.")
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")

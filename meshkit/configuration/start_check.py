@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from meshkit.configuration import document, environment
 from meshkit.configuration.checks import chain, consistency, defaults, hosts, ports, rounds
-from meshkit.configuration.document import Document
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem, Remark
 from meshkit.configuration.load import founded, register_secrets, validated, with_lines
+from meshkit.configuration.reading import document, environment
+from meshkit.configuration.reading.document import Document
 from meshkit.configuration.signing import signature
 from meshkit.configuration.signing.signature import PUBLIC_KEY_VARIABLE, BadSignature
 from meshkit.configuration.solution import Configuration

@@ -12,15 +12,17 @@ for instance. `command` makes the command line:
     limit=nofile:1024                        a soft limit, as far as the hard one allows; may be repeated
     place=2750:14:/path                      make a directory with this mode and group for the user; may be repeated
     own=/path                                give a directory, with all that is in it, to the user; may be repeated
+    enter=/path                              let the user pass through a directory of somebody else; may be repeated
     copy=/from:/to                           make a copy that only the user can read; may be repeated
     link=/path:target                        make a symbolic link; may be repeated
-    oom=300                                  who goes first when memory is short
+    oom=300                                  who goes first when memory is short: added to what our parent has
     uid=100 gid=100 groups=4,27              become that user for good
     directory=/path                          the working directory
     reach=/path                              print the first directory on the way there that cannot be entered, and end
 """
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -34,6 +36,9 @@ PARENT_IS_GONE = 125
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
+# An orchestrator may have given the whole container a value of its own; to go below it takes a right.
+_OOM = "/proc/self/oom_score_adj"
+_MOST_OOM = 1000
 _RESET = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGXFSZ)
 
 
@@ -45,6 +50,7 @@ def command(
     user: tuple[int, int, tuple[int, ...]] | None = None,
     places: tuple[tuple[str, int, int], ...] = (),
     owned: tuple[str, ...] = (),
+    entered: tuple[str, ...] = (),
     copies: tuple[tuple[str, str], ...] = (),
     links: tuple[tuple[str, str], ...] = (),
     limits: dict[str, int] | None = None,
@@ -61,16 +67,19 @@ def command(
         user: user id, group id and supplementary groups of the user it becomes; None to keep ours.
         places: directories that are made for that user, each with its mode and group id.
         owned: directories that are given to that user, made if they are missing.
+        entered: directories that stay their owners', and through which that user must come.
         copies: files that are copied for that user, from where and to where.
         links: symbolic links that are made, and what they lead to.
         limits: soft limits by their names without RLIMIT_, for example nofile.
-        oom_score_adj: its /proc/self/oom_score_adj; None to keep ours.
+        oom_score_adj: added to our own /proc/self/oom_score_adj, which is more than ours, so that it needs no right;
+            None to keep ours.
         directory: its working directory; None to keep ours.
     """
     options = [f"death={int(death)}", f"umask={umask:o}"]
     options += [f"limit={name}:{value}" for name, value in (limits or {}).items()]
     options += [f"place={mode:o}:{gid}:{path}" for path, mode, gid in places]
     options += [f"own={path}" for path in owned]
+    options += [f"enter={path}" for path in entered]
     options += [f"copy={source}:{target}" for source, target in copies]
     options += [f"link={path}:{target}" for path, target in links]
     options += [] if oom_score_adj is None else [f"oom={oom_score_adj}"]
@@ -143,13 +152,15 @@ def main(arguments: list[str]) -> int:
                 _place(path, int(mode, 8), int(given["uid"]), int(gid))
             elif name == "own":
                 _give(value, int(given["uid"]), int(given["gid"]))
+            elif name == "enter":
+                _enter(value, int(given["uid"]), int(given["gid"]))
             elif name == "copy":
                 source, target = value.split(":")
                 _copy(source, target, int(given["uid"]), int(given["gid"]))
             elif name == "link":
                 _link(*value.split(":"))
         if "oom" in given:
-            _write("/proc/self/oom_score_adj", given["oom"])
+            _write(_OOM, str(min(_MOST_OOM, int(_read(_OOM)) + int(given["oom"]))))
         if "uid" in given:
             groups = tuple(int(group) for group in given["groups"].split(",") if group)
             become(int(given["uid"]), int(given["gid"]), groups)
@@ -183,10 +194,12 @@ def _place(path: str, mode: int, uid: int, gid: int) -> None:
     os.makedirs(path, mode=0o755, exist_ok=True)  # noqa: PTH103  # pathlib would double this program's imports
     found = os.stat(path)  # noqa: PTH116  # as above
     # What is right stays untouched: changing what is another's takes a right that we may not have.
-    if (found.st_uid, found.st_gid) != (uid, gid):
-        os.chown(path, uid, gid)
-    if found.st_mode & 0o7777 != mode or (found.st_uid, found.st_gid) != (uid, gid):
-        os.chmod(path, mode)  # noqa: PTH101  # as above
+    if (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (uid, gid, mode):
+        return
+    # The mode is set while the directory is ours, group included: so CAP_CHOWN is enough, without FOWNER and FSETID.
+    os.chown(path, os.geteuid(), os.getegid())
+    os.chmod(path, mode)  # noqa: PTH101  # as above
+    os.chown(path, uid, gid)
 
 
 def _copy(source: str, target: str, uid: int, gid: int) -> None:
@@ -211,7 +224,24 @@ def _give(directory: str, uid: int, gid: int) -> None:
     os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103  # pathlib would double this program's imports
     for parent, _, files in os.walk(directory):
         for path in (parent, *(f"{parent}/{file}" for file in files)):
-            os.chown(path, uid, gid, follow_symlinks=False)
+            found = os.lstat(path)  # as above
+            if (found.st_uid, found.st_gid) != (uid, gid):  # the disk may be one that nobody can write
+                os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _enter(directory: str, uid: int, gid: int) -> None:
+    found = os.stat(directory)  # noqa: PTH116  # as above
+    if found.st_mode & 0o001 or found.st_uid == uid or (found.st_mode & 0o010 and found.st_gid == gid):
+        return
+    if found.st_mode & 0o070:
+        # Its group is another's, and would lose what it has.
+        raise PermissionError(
+            errno.EACCES, f"user {uid} cannot enter it: chmod o+x it, or chgrp it to {gid}", directory
+        )
+    # As in _place, so that no right over others' files is needed.
+    os.chown(directory, os.geteuid(), gid)
+    os.chmod(directory, found.st_mode & 0o7777 | 0o010)  # noqa: PTH101, S103  # as above; to pass, not to read
+    os.chown(directory, found.st_uid, -1)
 
 
 def _obstacle(path: str) -> str:
@@ -219,6 +249,11 @@ def _obstacle(path: str) -> str:
     parts = path.rstrip("/").split("/")
     directories = ["/".join(parts[:length]) or "/" for length in range(1, len(parts) + 1)]
     return next((directory for directory in directories if not os.access(directory, os.X_OK)), "")
+
+
+def _read(path: str) -> str:
+    with open(path) as file:  # noqa: PTH123  # as above
+        return file.read()
 
 
 def _write(path: str, text: str) -> None:

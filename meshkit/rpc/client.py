@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -11,6 +12,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from meshkit.rpc.server import MESSAGE_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    # Few processes have certificates, and what reads them takes 10 MB.
+    from meshkit.mutual_tls.certificates import CertificateDirectory
 
 DEFAULT_TIMEOUT_S = 10.0
 
@@ -48,6 +53,16 @@ SERVICE_CONFIG = json.dumps(
 )
 
 
+_OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.service_config", SERVICE_CONFIG),
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
+    # A killed server is back within a second; grpc's own default waits up to two minutes between attempts.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
 class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
     """Give a deadline to a call that has none. Streams are meant to last and get none."""
 
@@ -67,24 +82,32 @@ class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
         return await continuation(details, request)
 
 
-def channel(target: Path | str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> grpc.aio.Channel:
-    """
-    Return a channel to a Unix socket (a Path) or a loopback address (a string such as `127.0.0.1:7000`).
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Hold the address of a service elsewhere, `host:port`, and the certificates to meet it with."""
 
-    A unary call without a deadline of its own gets `timeout_s`.
+    address: str
+    certificates: "CertificateDirectory"
+
+
+def channel(target: Path | str | Remote, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> grpc.aio.Channel:
     """
+    Return a channel to a Unix socket (a Path), a loopback address (a string such as `127.0.0.1:7000`) or a Remote.
+
+    A unary call without a deadline of its own gets `timeout_s`. A Remote's certificate must name the host it is
+    dialled at; the channel keeps the certificates of when it was opened.
+    """
+    if isinstance(target, Remote):
+        return grpc.aio.secure_channel(
+            target.address,
+            target.certificates.channel_credentials(),
+            options=_OPTIONS,
+            interceptors=[_Deadline(timeout_s)],
+        )
     return grpc.aio.insecure_channel(
         f"unix:{target}" if isinstance(target, Path) else target,
-        options=[
-            # The default authority of a Unix socket is its escaped path, which strict servers refuse.
-            ("grpc.default_authority", "localhost"),
-            ("grpc.service_config", SERVICE_CONFIG),
-            ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
-            # A killed server is back within a second; grpc's own default waits up to two minutes between attempts.
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1000),
-        ],
+        # The default authority of a Unix socket is its escaped path, which strict servers refuse.
+        options=[*_OPTIONS, ("grpc.default_authority", "localhost")],
         interceptors=[_Deadline(timeout_s)],
     )
 

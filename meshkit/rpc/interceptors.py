@@ -1,5 +1,5 @@
 """
-The interceptors of every server: request id, log and metrics, error mapping.
+The interceptors of every server: request id, who may call, log and metrics, error mapping.
 
 They are one interceptor because they share one try block: the status that the mapping decides is what is counted and
 logged. A domain error becomes its class's status with `google.rpc.ErrorInfo`; bytes that are no message are a wrong
@@ -27,9 +27,11 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from meshkit import log
-from meshkit.errors import DOMAIN, InvalidInput, MeshError, Unavailable
+from meshkit.errors import DOMAIN, InvalidInput, MeshError, PermissionDenied, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from meshkit.mutual_tls.peer_role import role_of_call
+from meshkit.rpc.permissions import may_call
 
 REQUEST_ID = "x-request-id"
 _LONGEST_REQUEST_ID = 64
@@ -139,6 +141,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         started = time.monotonic()
         code = grpc.StatusCode.OK
         try:
+            _check_caller(method, context)
             yield
         except MeshError as error:
             code = error.status
@@ -163,6 +166,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if not method.startswith(_QUIET):
                 emit = _log.debug if code is grpc.StatusCode.OK else _log.info
                 emit("call", method=method, code=code.name, duration_ms=round(seconds * 1000, 3))
+
+
+def _check_caller(method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+    """Raise PermissionDenied for a peer with a certificate whose role may not call the method."""
+    # Without TLS it came over a Unix socket or loopback: a server listens beyond them with certificates only.
+    if b"ssl" in context.auth_context().get("transport_security_type", ()):
+        role = role_of_call(context.auth_context())
+        if not may_call(role, method):
+            who = "a certificate without a role of this mesh" if role is None else f"the certificate of {role}"
+            raise PermissionDenied(f"{method}: {who} may not call it")
 
 
 def _decoder(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[Any], Any]:

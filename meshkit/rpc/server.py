@@ -1,12 +1,13 @@
-"""A gRPC server as every process of the mesh has one: Unix socket, health, reflection, graceful drain."""
+"""A gRPC server as every process of the mesh has one: Unix socket, mutual TLS, health, reflection, graceful drain."""
 
 import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import grpc.aio
@@ -18,6 +19,10 @@ from meshkit.log import get_logger
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import LONGEST_SOCKET_PATH
 from meshkit.rpc.interceptors import CallInterceptor
+
+if TYPE_CHECKING:
+    # Few processes have certificates, and what reads them takes 10 MB.
+    from meshkit.mutual_tls.certificates import CertificateDirectory
 
 # The health name under which a server says whether its process still does its work; one that does not is restarted.
 LIVENESS = "liveness"
@@ -39,12 +44,22 @@ _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class TcpListener:
+    """Hold an address such as `127.0.0.1:7000`, and the certificates without which only loopback is allowed."""
+
+    address: str
+    certificates: "CertificateDirectory | None" = None
+
+
 class MeshServer:
     """
     One process's gRPC server.
 
     Health and reflection come by themselves. A service that is not ready yet starts with `serving=False` and calls
-    `set_serving` later. `channelz` exposes the traffic of all channels, so it is off unless asked for.
+    `set_serving` later. With `tcp` it also listens there: on loopback, or anywhere for peers with certificates of the
+    same authority, who may call what `meshkit/rpc/permissions.py` says. `channelz` exposes the traffic of all channels,
+    so it is off unless asked for.
     """
 
     def __init__(
@@ -52,19 +67,24 @@ class MeshServer:
         service: str,
         socket: Path,
         *,
-        tcp_address: str | None = None,
+        tcp: TcpListener | None = None,
         channelz: bool = False,
         registry: Registry | None = None,
         drain_s: float = 3.0,
     ) -> None:
         if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
             raise InvalidInput("socket", str(socket), f"a path of at most {LONGEST_SOCKET_PATH} bytes")
-        if tcp_address is not None and not tcp_address.startswith(_LOOPBACK):
-            raise InvalidInput("tcp_address", tcp_address, "a loopback address such as 127.0.0.1:7000")
+        if tcp is not None and tcp.certificates is None and not tcp.address.startswith(_LOOPBACK):
+            raise InvalidInput(
+                "tcp.address",
+                tcp.address,
+                "a loopback address such as 127.0.0.1:7000, or certificates (solution.mesh.network.tlsDirectory)",
+            )
         self._name = service
         # Where services have users of their own, the well-known path is a link into a directory that is ours.
         self._socket = Path(os.path.realpath(socket))
-        self._tcp_address = tcp_address
+        self._tcp = tcp
+        self.tcp_port = 0
         self._drain_s = drain_s
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
@@ -101,18 +121,23 @@ class MeshServer:
         self._socket.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         # A killed predecessor leaves its socket behind. The supervisor starts one process of a name at a time.
         self._socket.unlink(missing_ok=True)
-        for address in (f"unix:{self._socket}", self._tcp_address):
-            if address is not None:
-                try:
-                    self._server.add_insecure_port(address)
-                except RuntimeError as error:
-                    raise FailedPrecondition(f"cannot listen on {address}: {error}") from error
+        self._listen(f"unix:{self._socket}", None)
+        if self._tcp is not None:
+            self.tcp_port = self._listen(self._tcp.address, self._tcp.certificates)
         for name in ("", *self._names):
             await self.set_serving(name, serving)
         await self.set_serving(LIVENESS, True)
         await self._server.start()
         self._socket.chmod(0o660)
         _log.info("listening", socket=str(self._socket), services=self._names)
+
+    def _listen(self, address: str, certificates: "CertificateDirectory | None") -> int:
+        try:
+            if certificates is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, certificates.server_credentials())
+        except RuntimeError as error:
+            raise FailedPrecondition(f"cannot listen on {address}: {error}") from error
 
     async def stop(self) -> None:
         """Announce NOT_SERVING, end streams, let other running calls end within the drain time, then close."""

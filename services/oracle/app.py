@@ -22,8 +22,9 @@ from meshkit import log
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
+from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
-from meshkit.rpc.server import MeshServer
+from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
 from services.oracle.background_tasks import BackgroundTasks, background_tasks
 from services.oracle.chain.evm_chain import EvmChain
@@ -54,7 +55,7 @@ from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.bridges import BridgeStore
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore, ContractStateStore
 from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.keys import KeyStore
@@ -84,6 +85,7 @@ class Node:
     socket: Path
     name: str
     clock: Clock
+    tcp: TcpListener | None = None
 
     async def run(self) -> None:
         """
@@ -108,7 +110,8 @@ class Node:
             # Pipelines ask whom a job names; the chain is asked at the configured endpoints only.
             endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
             asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
-            chains = await self._chains(stack, beside, keyring, database, asking)
+            states = ContractStateStore(database)
+            chains = await self._chains(stack, beside, keyring, database, states, asking)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
@@ -123,7 +126,7 @@ class Node:
             rules = JobRules(config, keyring, bridges)
             spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
             node_metrics.show(registry, chains, host, spawner)
-            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements)
+            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
             write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
@@ -132,7 +135,7 @@ class Node:
             beside.start(write_behind.run())
 
             health = Health(chains, spawner, database, registry)
-            server = MeshServer(self.name, self.socket, registry=registry, drain_s=_DRAIN_S)
+            server = MeshServer(self.name, self.socket, tcp=self.tcp, registry=registry, drain_s=_DRAIN_S)
             server.add(add_OracleServiceServicer_to_server, OracleServicer(host, chains, spawner, rounds), FULL_NAME)
             await server.start()
             token = self.secrets.prometheus.auth_token
@@ -145,7 +148,7 @@ class Node:
             )
             sessions = Sessions(users, config.web_server, clock)
             api = application.create(sessions, controllers, config.web_server)
-            await stack.enter_async_context(self._web_server(api))
+            await stack.enter_async_context(await self._web_server(api))
             health.ready = True
             _log.info("booted", seconds=round(clock.monotonic() - started_s, 2), peer_id=host.peer_id)
             await server.serve_until_signal()
@@ -172,13 +175,14 @@ class Node:
         beside: BackgroundTasks,
         keyring: Keyring,
         database: Database,
+        states: ContractStateStore,
         session: aiohttp.ClientSession,
     ) -> Mapping[int, EvmChain]:
         chains = {}
         for settings in self.config.evm:
             if settings.enabled:
                 transactions = TransactionStore(database, settings.number)
-                chain = EvmChain(settings, keyring.evm, transactions, session=session, clock=self.clock)
+                chain = EvmChain(settings, keyring.evm, transactions, states, session=session, clock=self.clock)
                 chains[settings.number] = chain
                 stack.push_async_callback(chain.close)
                 beside.start(chain.run())
@@ -213,23 +217,14 @@ class Node:
         await bridge_answers.load()
         return ObservationSources(fetcher, bridge_answers, LastObservationStore(database), runs, self.clock)
 
-    @asynccontextmanager
-    async def _web_server(self, api: web.Application) -> AsyncIterator[None]:
+    async def _web_server(self, api: web.Application) -> HttpServer:
         settings = self.config.web_server
-        # A body that says it is compressed is not unpacked, as the real node does not.
-        runner = web.AppRunner(
-            api, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S, auto_decompress=False
-        )
-        await runner.setup()
+        host, port = settings.listen_ip, settings.http_port
         try:
-            try:
-                await web.TCPSite(runner, settings.listen_ip, settings.http_port).start()
-            except OSError as error:
-                place = f"{settings.listen_ip}:{settings.http_port}"
-                raise FailedPrecondition(f"WebServer.HTTPPort: cannot listen on {place}: {error}") from error
-            yield
-        finally:
-            await runner.cleanup()
+            # A body that says it is compressed is not unpacked, as the real node does not.
+            return await listen(api, host, port, drain_s=_DRAIN_S, auto_decompress=False)
+        except OSError as error:
+            raise FailedPrecondition(f"WebServer.HTTPPort: cannot listen on {host}:{port}: {error}") from error
 
 
 @asynccontextmanager

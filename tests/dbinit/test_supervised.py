@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from meshkit.configuration.load import load
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 from services.dbinit.cluster.place import Place
 from services.dbinit.config import Settings
 from services.dbinit.databases.session import superuser
@@ -36,6 +36,7 @@ def postgres(settings: Settings) -> ServiceSpec:
         configuration=load(path),
         run_dir=settings.run_dir,
         data_dir=DataDir(data_dir),
+        secrets_dir=SecretsDir(data_dir / "secrets"),
         runtime="embedded",
         python=sys.executable,
         environment=os.environ,

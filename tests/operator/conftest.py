@@ -9,7 +9,7 @@ import pytest
 
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 from services.operator.config import (
     ChainSettings,
     Credentials,
@@ -28,7 +28,8 @@ from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
 
 def _config_in(path: Path) -> OperatorConfig:
     return OperatorConfig(
-        data=DataDir(path),
+        data=DataDir(path / "data"),
+        secrets=SecretsDir(path / "secrets"),
         total_nodes=5,
         bootstrap_nodes=1,
         feeds=(FeedTarget("BTC / USD", 8), FeedTarget("ETH / USD", 8), FeedTarget("EUR / USD", 8)),
@@ -55,6 +56,7 @@ def _config_in(path: Path) -> OperatorConfig:
         # The least cost scrypt allows: the tests make some dozens of keys.
         scrypt_n=2,
         deploy_contracts=True,
+        replace_oracles=False,
         transaction_batch=10,
     )
 
@@ -62,7 +64,7 @@ def _config_in(path: Path) -> OperatorConfig:
 @pytest.fixture(name="config")
 def _config(tmp_path: Path) -> OperatorConfig:
     """Give a configuration of five nodes and three feeds; its chain does not exist."""
-    return _config_in(tmp_path / "data")
+    return _config_in(tmp_path)
 
 
 @pytest.fixture(name="prepared", scope="package")

@@ -39,7 +39,7 @@ async def _reconciling(config: OperatorConfig, prepared: Preparation) -> AsyncIt
     """Give a reconciler as a fresh process would have it: what it knows is in the state file."""
     chain = Chain(config.chain.endpoints, CHAIN_ID)
     sender = Sender(chain, config.credentials.faucet_private_key, config.chain.gas_price_wei, SystemClock(), 20)
-    store = KnownContracts(config.data.operator / "feeds.json", CHAIN_ID)
+    store = KnownContracts(config.secrets.contracts, CHAIN_ID)
     reconciler = Reconciler(config, prepared, chain, sender, store, SystemClock())
     try:
         yield reconciler

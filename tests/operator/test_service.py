@@ -15,9 +15,11 @@ import orjson
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chainlink.errors import SecretsInUse
+from chainlink.identities.directory_lock import sole_use
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 from meshkit.rpc import client
 from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes
@@ -72,6 +74,7 @@ def _write(setting: Setting, rpc_url: str, keystore_password: str = "a-keystore-
         "chainlinkPassword": "an-api-password-of-24-ch",
         "chainlinkKeystorePassword": keystore_password,
         "chainlinkChainId": CHAIN_ID,
+        "spSecretsDir": str(_secrets(setting).path),
         "chainlinkRpcWsUrl": rpc_url.replace("http", "ws"),
         "chainlinkRpcHttpUrl": rpc_url,
         "chainlinkGasPrice": 2 * 10**9,
@@ -81,6 +84,10 @@ def _write(setting: Setting, rpc_url: str, keystore_password: str = "a-keystore-
         "mesh": mesh,
     }
     setting.configuration.write_bytes(orjson.dumps({"solution": solution}))
+
+
+def _secrets(setting: Setting) -> SecretsDir:
+    return SecretsDir(setting.data_dir.with_name("secrets"))
 
 
 @asynccontextmanager
@@ -142,6 +149,9 @@ async def test_files_come_first_and_without_a_chain(setting: Setting) -> None:
         assert grpc.StatusCode.UNAVAILABLE is caught.value.code()
         await until(lambda: _is_pending(stub), "ListFeeds without a chain", 30)
         assert process.returncode is None
+        # Another mesh with these keys would be a second voice of the same oracles.
+        with pytest.raises(SecretsInUse, match=r"cl-secrets is in use"), sole_use(_secrets(setting).nodes):
+            pass
 
 
 async def _is_pending(stub: "OperatorServiceAsyncStub") -> bool:
@@ -177,7 +187,7 @@ async def test_a_wrong_password_is_a_clear_exit(setting: Setting, config: Operat
         output, _ = await process.communicate()
 
     assert 1 == process.returncode
-    assert b"nodes/1/evm_key.json: the password is wrong" in output
+    assert b"cl-secrets/1/evm_key.json: the password is wrong" in output
     assert b"another-password-16-long" not in output
 
 
@@ -255,4 +265,4 @@ async def _runs(stub: "OperatorServiceAsyncStub") -> bool:
 
 async def _own_view(setting: Setting, config: OperatorConfig) -> Preparation:
     """Read the keys that the process made: preparing again changes nothing."""
-    return await prepare_nodes.prepare(replace(config, data=DataDir(setting.data_dir)))
+    return await prepare_nodes.prepare(replace(config, data=DataDir(setting.data_dir), secrets=_secrets(setting)))

@@ -36,6 +36,12 @@ def _nodes(solution: Solution) -> Iterator[Problem]:
         found = " ".join(map(str, solution.nodes_list))
         allowed = f"the nodes 1 to totalNodes ({solution.total_nodes}), each once"
         yield Problem(("solution", "nodesList"), found, allowed, because=(place,))
+    hosts = solution.mesh.network.node_hosts
+    if hosts and len(hosts) != solution.total_nodes:
+        found = f"{len(hosts)} hosts"
+        yield Problem(
+            (*_MESH, "network", "nodeHosts"), found, f"{solution.total_nodes} hosts (totalNodes)", because=(place,)
+        )
     oracles = solution.total_nodes - solution.bootstrap_nodes
     if not _FEWEST_ORACLES <= oracles <= _MOST_ORACLES:
         found = f"{solution.total_nodes}, with {solution.bootstrap_nodes} bootstrap nodes: {oracles} oracles"

@@ -11,11 +11,11 @@ from meshkit.configuration.faults.problem import Place, Problem, Remark
 from meshkit.configuration.solution import Solution
 from meshkit.feeds import Feed
 from meshkit.ocr.timing import observation_timeout_ms
-from meshkit.paths import DataDir
+from meshkit.paths import DataDir, SecretsDir
 
 NEEDS_KEY: Final = frozenset({"alphavantage", "cryptocompare", "exchangeratehost", "finnhub"})
 """Sources that give no prices without a key."""
-_CONTRACTS_FILE: Final = "feeds.json"
+_EARLIER_FILE: Final = "feeds.json"
 _MESH: Final[Place] = ("solution", "mesh")
 _SOURCES: Final[Place] = ("solution", "priceAggregatorConfig", "sources")
 
@@ -108,9 +108,13 @@ def priced_by(feed: Feed) -> Iterator[tuple[str, Mapping[str, tuple[str, str]]]]
 
 def _deployed(solution: Solution) -> frozenset[str]:
     """Return the feeds that were given a contract by an earlier run, as the operator remembers it."""
-    path = DataDir(solution.mesh.data_dir.absolute()).operator / _CONTRACTS_FILE
-    try:
-        document = orjson.loads(path.read_bytes())
-        return frozenset(document["feeds"]) if document["chainId"] == solution.chainlink_chain_id else frozenset()
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        return frozenset()
+    data, secrets = DataDir(solution.mesh.data_dir.absolute()), SecretsDir(Path(solution.sp_secrets_dir))
+    # The second is where it was kept before, and is taken over by the operator.
+    for path in (secrets.contracts, data.operator / _EARLIER_FILE):
+        try:
+            document = orjson.loads(path.read_bytes())
+            if document["chainId"] == solution.chainlink_chain_id:
+                return frozenset(document["feeds"])
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            continue
+    return frozenset()

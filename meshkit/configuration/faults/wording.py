@@ -1,6 +1,7 @@
 """What a field of the configuration may be, and what is there instead, in words."""
 
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -73,10 +74,29 @@ def problems_of(model: type[BaseModel], faults: Iterable[Any], document: Any) ->
             yield Problem(place, "an unknown key", _nearest(str(place[-1]), kind))
         elif fault["type"] == "missing":
             yield Problem(place, "nothing", allowed(field, kind))
+        elif fault["type"] == "value_error" and not _has_words(field, kind):
+            # Of a check of ours, which says it itself.
+            said = fault["msg"].removeprefix("Value error, ")
+            own = re.fullmatch("found (.+), allowed: (.+)", said)
+            if own is not None:
+                yield Problem(place, own[1], own[2])
+            else:
+                yield Problem(place, found(_at(document, place), place, kind), said)
         elif fault["loc"][-1:] == ("[key]",):
             yield Problem(place, f"the key {json.dumps(place[-1], ensure_ascii=False)}", allowed(None, kind))
         else:
             yield Problem(place, found(_at(document, place), place, kind), allowed(field, kind))
+
+
+def _has_words(field: FieldInfo | None, annotation: Any) -> bool:
+    metadata = [] if field is None else field.metadata
+    return any(isinstance(each, Words) for each in (*metadata, *_metadata_in(annotation)))
+
+
+def _metadata_in(annotation: Any) -> Iterator[Any]:
+    yield from getattr(annotation, "__metadata__", ())
+    for argument in get_args(annotation):
+        yield from _metadata_in(argument)
 
 
 def allowed(field: FieldInfo | None, annotation: Any) -> str:

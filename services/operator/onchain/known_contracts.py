@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 import orjson
 
-from meshkit import atomic_file
-from services.operator import private_directory
+from chainlink.errors import UnwritableSecrets
+from meshkit import atomic_file, log, private_directory
 from services.operator.errors import UnreadableState
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,50 +23,67 @@ class KnownContract:
 
 
 class KnownContracts:
-    """Keep the records of all feeds of one chain in a file that is replaced at once at every change."""
+    """
+    Keep the records of all feeds of one chain in a file that is replaced at once at every change.
 
-    def __init__(self, path: Path, chain_id: int) -> None:
+    The file keeps what it has of other chains. If it is missing, the file of one chain that `earlier` versions kept
+    elsewhere is taken over.
+    """
+
+    def __init__(self, path: Path, chain_id: int, *, earlier: Path | None = None) -> None:
         self._path = path
-        self._chain_id = chain_id
-        self._records = _load(path, chain_id)
+        self._chain = str(chain_id)
+        self._chains = _load(path)
+        if not path.exists() and earlier is not None and (before := _load(earlier)):
+            self._chains = before
+            log.get_logger(__name__).info("contracts_taken_over", origin=str(earlier), file=str(path))
+            self.save()
 
     @property
     def records(self) -> Mapping[str, KnownContract]:
         """Return the records by feed name."""
-        return MappingProxyType(self._records)
+        return MappingProxyType(self._chains.get(self._chain, {}))
 
     def put(self, feed: str, record: KnownContract) -> None:
-        """Remember a feed's record, if it is another one than before."""
-        if self._records.get(feed) == record:
+        """Remember a feed's record, if it is another one than before; raises UnwritableSecrets."""
+        if self.records.get(feed) == record:
             return
-        self._records[feed] = record
-        self._save()
+        self._chains.setdefault(self._chain, {})[feed] = record
+        self.save()
 
     def forget(self, feed: str) -> None:
-        """Remove a feed's record, if there is one."""
-        if self._records.pop(feed, None) is not None:
-            self._save()
+        """Remove a feed's record, if there is one; raises UnwritableSecrets."""
+        if self._chains.get(self._chain, {}).pop(feed, None) is not None:
+            self.save()
 
-    def _save(self) -> None:
-        private_directory.make(self._path.parent)
-        feeds = {
-            name: {"address": record.address, "configDigest": record.config_digest}
-            for name, record in self._records.items()
+    def save(self) -> None:
+        """Write the file, also to see that it can be written; raises UnwritableSecrets."""
+        chains = {
+            chain: {
+                name: {"address": record.address, "configDigest": record.config_digest}
+                for name, record in records.items()
+            }
+            for chain, records in self._chains.items()
         }
-        document = {"format": _FORMAT, "chainId": self._chain_id, "feeds": feeds}
-        content = orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
-        atomic_file.replace(self._path, content, private_directory.FILE_MODE)
+        content = orjson.dumps({"format": _FORMAT, "chains": chains}, option=orjson.OPT_INDENT_2) + b"\n"
+        try:
+            private_directory.make(self._path.parent)
+            atomic_file.replace(self._path, content, private_directory.FILE_MODE)
+        except OSError as error:
+            raise UnwritableSecrets(self._path, error.strerror or "") from error
 
 
-def _load(path: Path, chain_id: int) -> dict[str, KnownContract]:
-    """Read the records; those of another chain are of no use and are not returned."""
+def _load(path: Path) -> dict[str, dict[str, KnownContract]]:
+    """Read the records by chain and feed; a file of the first format has one chain."""
     try:
         document = orjson.loads(path.read_bytes())
-        if document["chainId"] != chain_id:
-            return {}
+        chains = document["chains"] if "chains" in document else {str(document["chainId"]): document["feeds"]}
         return {
-            name: KnownContract(str(record["address"]), str(record["configDigest"]))
-            for name, record in document["feeds"].items()
+            chain: {
+                name: KnownContract(str(record["address"]), str(record["configDigest"]))
+                for name, record in records.items()
+            }
+            for chain, records in chains.items()
         }
     except FileNotFoundError:
         return {}

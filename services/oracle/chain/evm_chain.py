@@ -17,6 +17,7 @@ from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import SettingInvalid
+from services.oracle.store.contracts import ContractStateStore
 from services.oracle.store.transactions import TransactionStore
 
 
@@ -32,6 +33,7 @@ class EvmChain:
         settings: EvmSettings,
         keys: Mapping[str, EvmKey],
         transactions: TransactionStore,
+        states: ContractStateStore,
         *,
         session: aiohttp.ClientSession,
         clock: Clock,
@@ -52,6 +54,7 @@ class EvmChain:
             sync_threshold=threshold,
         )
         self._keys = keys
+        self._states = states
         self._clock = clock
         self._accounts: dict[str, Account] = {}
 
@@ -88,7 +91,7 @@ class EvmChain:
 
     def reader(self, contract: str) -> AggregatorReader:
         """Return what reads a feed's contract."""
-        return AggregatorReader(self.rpc, self.heads, contract, self._clock)
+        return AggregatorReader(self.rpc, self.heads, contract, self._clock, self._states)
 
     def answer_bounds(self, contract: str) -> AnswerBounds:
         """Return what knows which answers a feed's contract takes."""

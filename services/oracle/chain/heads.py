@@ -77,6 +77,10 @@ class HeadTracker:
         """Return at the next change of the head."""
         await self._news.wait()
 
+    def known_before(self, block: int) -> None:
+        """Note a block that an earlier run knew: a head under it is that of an endpoint behind, or of a new chain."""
+        self.latest = max(self.latest, block)
+
     async def poll(self) -> int:
         """Ask once, again where the answer is behind; return the newest number known, even if there was no answer."""
         try:

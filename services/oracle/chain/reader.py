@@ -1,4 +1,9 @@
-"""What an oracle reads from its feed's contract, through endpoints that may be behind each other."""
+"""
+What an oracle reads from its feed's contract, through endpoints that may be behind each other.
+
+What was read last is kept in the database, so that a node which starts while the chain cannot be read, or is read
+through an endpoint that is behind, knows what the one before knew.
+"""
 
 from chainlink.contract import aggregator
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
@@ -6,6 +11,8 @@ from chainlink.rpc.client import RpcClient
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.heads import HeadTracker
+from services.oracle.ocr.running.interfaces import LastKnown
+from services.oracle.store.contracts import ContractState, ContractStateStore
 
 _log = log.get_logger(__name__)
 # How far back a request for a round still counts at the start.
@@ -21,16 +28,31 @@ _OLDER_BELIEVED_AFTER_S = 30.0
 class AggregatorReader:
     """Read one contract; the ContractReader of the protocol."""
 
-    def __init__(self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock) -> None:
+    def __init__(
+        self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock, states: ContractStateStore
+    ) -> None:
         self._rpc = rpc
         self._heads = heads
         self._contract = contract
         self._clock = clock
+        self._states = states
+        self._restored = False
         self._newest: TransmissionDetails | None = None
         self._newest_seen_s = 0.0
         self._requested: RoundRequested | None = None
         self._scanned = -1
         self._rewinds = 0
+
+    async def last_known(self) -> LastKnown:
+        """Return what was read last, in this run or an earlier one; DatabaseUnavailable if that cannot be read."""
+        if not self._restored:
+            state = await self._states.load(self._contract, self._rpc.chain_id)
+            self._restored = True
+            if state is not None and self._newest is None:
+                self._heads.known_before(state.block)
+                self._newest, self._newest_seen_s = state.details, self._clock.monotonic()
+                self._requested = self._requested or state.requested
+        return LastKnown(self._newest, self._requested)
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """
@@ -44,10 +66,12 @@ class AggregatorReader:
         newest = self._newest
         if newest is None or not _is_older(found, newest):
             self._newest, self._newest_seen_s = found, now_s
+            self._keep(changed=found != newest)
         elif now_s - self._newest_seen_s >= _OLDER_BELIEVED_AFTER_S:
             place = {"epoch": found.epoch, "round": found.round}
             _log.warning("transmission_vanished", contract=self._contract, **place)
             self._newest, self._newest_seen_s = found, now_s
+            self._keep(changed=True)
         return self._newest or found
 
     async def latest_round_requested(self) -> RoundRequested | None:
@@ -58,9 +82,15 @@ class AggregatorReader:
             first = max(self._scanned + 1 - _LOOKED_AT_AGAIN_BLOCKS, head - _LOOK_BACK_BLOCKS, 0)
             logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, head)
             if logs:
-                self._requested = aggregator.decode_round_requested(logs[-1])
+                before, self._requested = self._requested, aggregator.decode_round_requested(logs[-1])
+                self._keep(changed=before != self._requested)
             self._scanned = max(self._scanned, head)
         return self._requested
+
+    def _keep(self, *, changed: bool) -> None:
+        if changed and self._newest is not None:
+            state = ContractState(self._newest, self._heads.latest, self._requested)
+            self._states.note(self._contract, self._rpc.chain_id, state)
 
     def _notice_rewind(self) -> None:
         if self._rewinds != self._heads.rewinds:
@@ -70,5 +100,6 @@ class AggregatorReader:
 
 def _is_older(found: TransmissionDetails, known: TransmissionDetails) -> bool:
     if found.config_digest != known.config_digest:
-        return False
+        # Epochs begin anew under another configuration; the time of the last transmission stays.
+        return found.timestamp_s < known.timestamp_s
     return (found.epoch, found.round) < (known.epoch, known.round)

@@ -16,7 +16,7 @@ from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import Job
 from services.oracle.p2p.errors import P2pError
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore
 
 Session = Callable[[ContractConfig], Coroutine[Any, Any, None]]
 _RETRY_S = 5.0

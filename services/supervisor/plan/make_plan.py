@@ -8,6 +8,7 @@ from pathlib import Path
 from meshkit.configuration import start_check
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem
 from meshkit.configuration.keys_by_service import SUPERVISOR
+from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.configuration.start_check import Checked
@@ -16,7 +17,6 @@ from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.key_digests import digests
-from services.supervisor.plan.masked_configuration import masked
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import gather
 from services.supervisor.plan.service_definitions import services_of
@@ -52,7 +52,7 @@ def try_plan(path: Path, environment: Mapping[str, str]) -> tuple[MeshPlan | Non
 
 def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) -> MeshPlan:
     configuration = SUPERVISOR.view(whole)
-    settings = config.settings(configuration)
+    settings = config.settings(configuration, environment)
     host = gather(configuration, settings, environment)
     graph = DependencyGraph(services_of(host))
     for spec in graph.specs.values():

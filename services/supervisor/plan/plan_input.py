@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from meshkit.configuration.solution import Configuration, Solution
-from meshkit.paths import DataDir, RunDir
+from meshkit.paths import DataDir, RunDir, SecretsDir
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name
@@ -31,6 +31,7 @@ class PlanInput:
     configuration: Configuration
     run_dir: RunDir
     data_dir: DataDir
+    secrets_dir: SecretsDir
     runtime: NodeRuntime
     python: str
     environment: Mapping[str, str]
@@ -48,6 +49,7 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         configuration=configuration,
         run_dir=settings.run_dir,
         data_dir=DataDir(solution.mesh.data_dir.absolute()),
+        secrets_dir=SecretsDir(Path(solution.sp_secrets_dir).absolute()),
         runtime=choose_runtime(solution.mesh.runtime, environment.get("PATH")),
         python=sys.executable,
         environment=environment,

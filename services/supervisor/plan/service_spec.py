@@ -108,7 +108,8 @@ class Identity:
     """
     The user a process becomes, and what is made ready for that user before.
 
-    `owned` are directories that are given to it with all that is in them, `groups` its supplementary group ids.
+    `owned` are directories that are given to it with all that is in them, `entered` those of somebody else on the way
+    to them, which its group is let through, and `groups` its supplementary group ids.
     """
 
     uid: int
@@ -116,6 +117,7 @@ class Identity:
     groups: tuple[int, ...] = ()
     directories: tuple[Directory, ...] = ()
     owned: tuple[Path, ...] = ()
+    entered: tuple[Path, ...] = ()
     copies: tuple[Copy, ...] = ()
     links: tuple[Link, ...] = ()
 

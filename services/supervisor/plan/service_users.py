@@ -4,7 +4,7 @@ A user of its own for each service, where the host has accounts for them, as the
 Every service gets a directory of its own in the run directory, `<run>/<service>.d`, with its copy of the configuration
 and its socket; `<run>/<name>.sock` becomes a link to that socket. The mesh's services share the group `feedmesh`, which
 lets them call each other; a node is in no group but its own, so it reaches neither their sockets nor its neighbours'.
-A node reads copies of the files that the operator makes, since the originals are the operator's.
+A node reads copies of the files that the operator makes, since the originals are the operator's, as the keys are.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from meshkit.configuration.keys_by_service import AGGREGATOR, DBINIT, METRICS, OPERATOR, POSTGRES, ServiceKeys
-from meshkit.paths import CONFIG_VARIABLE, DataDir, RunDir
+from meshkit.paths import CONFIG_VARIABLE, DataDir, RunDir, SecretsDir
 from services.supervisor.plan.service_spec import Copy, Directory, Identity, Link, ServiceSpec
 
 GROUP: Final = "feedmesh"
@@ -64,7 +64,9 @@ def account_names(nodes: int) -> dict[str, str]:
     return dict(_ACCOUNTS) | {node_name(index): f"feedmesh-node-{index}" for index in range(1, nodes + 1)}
 
 
-def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: DataDir) -> ServiceSpec:
+def with_own_user(
+    spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: DataDir, secrets_dir: SecretsDir
+) -> ServiceSpec:
     """Return the service as one that runs as its own user; `accounts` has a user for it."""
     if spec.name.startswith(_NODE):
         return _node(spec, accounts, run_dir, data_dir)
@@ -74,8 +76,10 @@ def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_d
     copy = own / "configuration.json"
     directories = [Directory(own, _SHARED, accounts.group)]
     owned: list[Path] = []
+    entered: list[Path] = []
     if spec.name == "operator":
-        owned += [data_dir.operator, data_dir.nodes]
+        owned += [data_dir.operator, data_dir.nodes, secrets_dir.nodes]
+        entered.append(secrets_dir.path)
     elif spec.name == "process-metrics":
         directories.append(Directory(run_dir.verdict.parent, _OPEN, gid))
     elif spec.name == "devchain":
@@ -96,6 +100,7 @@ def with_own_user(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_d
             groups=(accounts.group,),
             directories=tuple(directories),
             owned=tuple(owned),
+            entered=tuple(entered),
             copies=(Copy(run_dir.masked(spec.name), copy),) if spec.name in CONFIGURATION_READERS else (),
             links=tuple(Link(socket, f"{own.name}/{socket.name}") for socket in spec.sockets),
         ),

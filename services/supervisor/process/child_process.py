@@ -124,6 +124,7 @@ def _command(spec: ServiceSpec) -> list[str]:
         user=(identity.uid, identity.gid, identity.groups),
         places=tuple((str(each.path), each.mode, each.gid) for each in identity.directories),
         owned=tuple(map(str, identity.owned)),
+        entered=tuple(map(str, identity.entered)),
         copies=tuple((str(each.source), str(each.target)) for each in identity.copies),
         links=tuple((str(each.path), each.target) for each in identity.links),
         limits=limits,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chainlink.identities import key_files
 from meshkit.configuration.keys_by_service import (
     AGGREGATOR,
     DBINIT,
@@ -27,7 +28,7 @@ from services.aggregator import config as aggregator
 from services.dbinit import config as dbinit
 from services.metrics import config as metrics
 from services.operator.config import OperatorConfig
-from services.operator.nodes import node_config, node_keys, prepare_nodes
+from services.operator.nodes import node_config, prepare_nodes
 from tests.meshkit.configuration.leaves import changed, fields, leaves, read, whole
 
 SIGNED = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
@@ -113,10 +114,12 @@ def test_the_server_is_made_of_what_is_declared_for_it(configuration: Configurat
 async def test_a_nodes_files_are_made_of_what_is_declared_for_it(configuration: Configuration, tmp_path: Path) -> None:
     """No other value changes a byte of them, and each that is declared does."""
     mesh = configuration.solution.mesh.model_copy(update={"data_dir": tmp_path})
-    base = configuration.model_copy(update={"solution": configuration.solution.model_copy(update={"mesh": mesh})})
+    secrets = str(tmp_path / "secrets")
+    solution = configuration.solution.model_copy(update={"mesh": mesh, "sp_secrets_dir": secrets})
+    base = configuration.model_copy(update={"solution": solution})
     given = OperatorConfig.of(base)
     prepared = await prepare_nodes.prepare(given)
-    keys = node_keys.ensure(given.data.node(2), given.credentials.keystore_password, 2, with_ocr=True)
+    keys = key_files.ensure(given.secrets.node(2), given.credentials.keystore_password, 2, with_ocr=True)
 
     def files(found: Configuration) -> tuple[str, ...]:
         config, node = OperatorConfig.of(found), prepared.identities[1]
@@ -130,12 +133,14 @@ async def test_a_nodes_files_are_made_of_what_is_declared_for_it(configuration: 
     readable = {place: way for place, way in places(base).items() if place not in _UNFIT}
     differing = {place for place, way in readable.items() if files(base) != files(changed(base, way))}
 
-    # How many bootstrap nodes there are shows in the identities, which are the same here.
-    assert {place for place in readable if NODE.has(place)} - {"solution.bootstrapNodes"} == differing
+    # Which keys there are, and how many bootstrap nodes, shows in the identities, which are the same here.
+    of_identities = {"solution.bootstrapNodes", "solution.spSecretsDir"}
+    assert {place for place in readable if NODE.has(place)} - of_identities == differing
 
 
-# Another value of these is refused when it is read, so that there are no files to compare.
-_UNFIT = {"solution.mesh.feeds"}
+# Another value of these is refused when it is read, so that there are no files to compare; and what machines
+# elsewhere change, `test_node_config.py` compares.
+_UNFIT = {"solution.mesh.feeds", "solution.mesh.network.nodeHosts", "solution.mesh.postgres.url"}
 
 
 def test_no_service_reads_the_whole_file() -> None:
@@ -168,7 +173,7 @@ def test_the_variable_is_required(tmp_path: Path) -> None:
 
 
 # What the loader itself uses; who may sign a file is not asked yet.
-OF_THE_LOADER = {"solution.spSecretsDir", "solution.nodesList", "solution.signature"}
+OF_THE_LOADER = {"solution.nodesList", "solution.signature"}
 
 
 def test_a_key_that_nobody_reads_says_so() -> None:

@@ -1,6 +1,7 @@
 """The last steps before a program."""
 
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -126,3 +127,65 @@ def test_what_a_user_needs_is_made_for_it(run_dir: Path) -> None:
 
         assert f"{content}2750 54321 54323\n600 54321 54322\ndeep/own/copy\n" == ran.stdout
         assert "Permission denied" in ran.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("mode", "group", "after", "words"),
+    [
+        (0o700, 0, (0o710, 54_322), "inside"),
+        (0o710, 54_322, (0o710, 54_322), "inside"),
+        (0o755, 7, (0o755, 7), "inside"),
+        (0o750, 7, (0o750, 7), "user 54321 cannot enter it: chmod o+x it"),
+    ],
+)
+def test_a_user_is_let_through_a_closed_directory(
+    run_dir: Path, mode: int, group: int, after: tuple[int, int], words: str
+) -> None:
+    """A directory of its owner alone lets the user's group pass; one that another group may enter is named."""
+    run_dir.chmod(0o711)
+    closed = run_dir / "closed"
+    (closed / "own").mkdir(parents=True)
+    os.chown(closed, -1, group)
+    closed.chmod(mode)
+    program = ["/bin/sh", "-c", f"cd {closed}/own && echo inside; ls {closed} >/dev/null"]
+    ran = run(exec_shim.command(program, user=(54_321, 54_322, ()), entered=(str(closed),), owned=(f"{closed}/own",)))
+    found = closed.stat()
+
+    assert words in ran.stdout + ran.stderr
+    assert (0, *after) == (found.st_uid, found.st_mode & 0o777, found.st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.parametrize("owner", [0, 54_399])
+def test_what_a_container_need_not_be_allowed(run_dir: Path, owner: int) -> None:
+    """A directory hands on its group, whosever it was, without the rights to set others' modes and such bits."""
+    run_dir.chmod(0o711)
+    own = run_dir / "own"
+    own.mkdir(0o700)
+    os.chown(own, owner, owner)
+    command = exec_shim.command(
+        ["/bin/sh", "-c", f"touch {own}/made; stat -c '%a %u %g' {own}; stat -c %g {own}/made"],
+        user=(54_321, 54_322, ()),
+        places=((str(own), 0o2750, 54_323),),
+    )
+    ran = run([*_without("fsetid,-fowner"), *command])
+
+    assert "2750 54321 54323\n54323\n" == ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("had", "added", "expected"), [(0, 100, 100), (500, 100, 600), (950, 100, 1000), (700, 0, 700)]
+)
+def test_who_goes_first_counts_from_what_the_parent_has(had: int, added: int, expected: int) -> None:
+    """Where an orchestrator has given the container a value, the service's is added to it, and no right is needed."""
+    shim = shlex.join(exec_shim.command(["cat", "/proc/self/oom_score_adj"], oom_score_adj=added))
+    # The shell stays the parent that the shim was told of: it is replaced by nothing.
+    shim = shim.replace(f"parent={os.getpid()}", "parent=$$")
+    ran = run([*_without("sys_resource"), "sh", "-c", f"echo {had} > /proc/self/oom_score_adj; {shim}; exit $?"])
+
+    assert f"{expected}\n" == ran.stdout, ran.stderr
+
+
+def _without(right: str) -> list[str]:
+    return ["setpriv", "--bounding-set", f"-{right}", "--"] if os.geteuid() == 0 else []

@@ -19,7 +19,7 @@ from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from meshkit.errors import FailedPrecondition, InvalidInput, MeshError, NotFound
 from meshkit.paths import LONGEST_SOCKET_PATH
 from meshkit.rpc.client import channel, error_info
-from meshkit.rpc.server import MeshServer
+from meshkit.rpc.server import MeshServer, TcpListener
 
 NAME = "feedmesh.dbinit.v1.DatabaseService"
 ORACLE = "feedmesh.oracle.v1.OracleService"
@@ -240,14 +240,14 @@ def test_long_socket_path_is_refused() -> None:
 def test_only_loopback_is_allowed(run_dir: Path) -> None:
     """A TCP address that other machines can reach is refused."""
     with pytest.raises(InvalidInput, match="loopback"):
-        MeshServer("x", run_dir / "x.sock", tcp_address="0.0.0.0:7000")
+        MeshServer("x", run_dir / "x.sock", tcp=TcpListener("0.0.0.0:7000"))
 
 
 async def test_unbindable_address_is_named(run_dir: Path) -> None:
     """A TCP port in use ends the start with an error that names the address."""
     holder = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port = holder.sockets[0].getsockname()[1]
-    server = MeshServer("x", run_dir / "x.sock", tcp_address=f"127.0.0.1:{port}")
+    server = MeshServer("x", run_dir / "x.sock", tcp=TcpListener(f"127.0.0.1:{port}"))
 
     with pytest.raises(FailedPrecondition, match=str(port)):
         await server.start()

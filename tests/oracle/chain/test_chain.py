@@ -17,6 +17,8 @@ from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.ocr.crypto import sign_report
 from services.oracle.ocr.report import AttributedObservation, encode_report, transmit_arguments
+from services.oracle.store.contracts import ContractStateStore
+from services.oracle.store.database import Database
 from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
 from tests.oracle.ocr.committee import Committee, make_committee
 from tests.waiting import until
@@ -65,10 +67,10 @@ async def test_tracker(anvil: Anvil, aggregator: Aggregator) -> None:
     assert second.block > found.block
 
 
-async def test_reader(anvil: Anvil, aggregator: Aggregator) -> None:
+async def test_reader(anvil: Anvil, aggregator: Aggregator, database: Database) -> None:
     """The reader gives the contract's details, and the newest request for a round, also after the chain was rewound."""
     heads = heads_of(anvil)
-    reader = AggregatorReader(anvil.rpc, heads, aggregator.address, SystemClock())
+    reader = AggregatorReader(anvil.rpc, heads, aggregator.address, SystemClock(), ContractStateStore(database))
     await configure(aggregator)
     details = await reader.latest_transmission_details()
     told = await anvil.rpc.eth_call(aggregator.address, calls.LATEST_CONFIG_DETAILS.selector)
@@ -103,7 +105,9 @@ async def test_not_a_contract(anvil: Anvil) -> None:
         await tracker.poll(None)
 
 
-async def test_a_report_is_transmitted(anvil: Anvil, aggregator: Aggregator, account: Account, key: EvmKey) -> None:
+async def test_a_report_is_transmitted(
+    anvil: Anvil, aggregator: Aggregator, account: Account, key: EvmKey, database: Database
+) -> None:
     """A report with f+1 signatures gets through to the contract's answer, sent by our transmitter."""
     transmitters = (key.address, *COMMITTEE.transmitters[1:])
     config = replace(COMMITTEE.contract_config, contract=aggregator.address, transmitters=transmitters)
@@ -121,7 +125,7 @@ async def test_a_report_is_transmitted(anvil: Anvil, aggregator: Aggregator, acc
     await until(is_answered, "the answer is the median")
     assert [(key.address, bytes((0, 1, 2)))] == await aggregator.transmissions()
     details = await AggregatorReader(
-        anvil.rpc, heads_of(anvil), aggregator.address, SystemClock()
+        anvil.rpc, heads_of(anvil), aggregator.address, SystemClock(), ContractStateStore(database)
     ).latest_transmission_details()
     assert (1, 1, 200) == (details.epoch, details.round, details.answer)
 

@@ -6,12 +6,15 @@ from typing import Any, cast
 import pytest
 from eth_abi.abi import encode
 
-from chainlink.contract.aggregator import RoundRequested
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import RpcRefused
 from meshkit.clock import ManualClock
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
+from services.oracle.errors import DatabaseUnavailable
+from services.oracle.ocr.running.interfaces import LastKnown
+from services.oracle.store.contracts import ContractState, ContractStateStore
 
 DIGEST, OTHER = b"d" * 16, b"o" * 16
 CONTRACT = "0x" + "11" * 20
@@ -29,10 +32,31 @@ class Endpoint:
     # How many of the newest blocks it does not have, without saying so.
     behind: int = 0
     error: Exception | None = None
+    chain_id: int = 1337
+    # The time of the last transmission.
+    timestamp_s: int = 6
+    # The store of states, which several readers share.
+    kept: ContractState | None = None
+    unloadable: bool = False
+
+    def known_before(self, block: int) -> None:
+        self.latest = max(self.latest, block)
+
+    def note(self, contract: str, chain_id: int, state: ContractState) -> None:
+        assert (CONTRACT, 1337) == (contract, chain_id)
+        self.kept = state
+
+    async def load(self, contract: str, chain_id: int) -> ContractState | None:
+        assert (CONTRACT, 1337) == (contract, chain_id)
+        if self.unloadable:
+            raise DatabaseUnavailable("no")
+        return self.kept
 
     async def eth_call(self, to: str, data: bytes) -> bytes:
         digest, epoch, round_number = self.details
-        return encode(("bytes16", "uint32", "uint8", "int192", "uint64"), (digest, epoch, round_number, 5, 6))
+        return encode(
+            ("bytes16", "uint32", "uint8", "int192", "uint64"), (digest, epoch, round_number, 5, self.timestamp_s)
+        )
 
     async def logs(self, address: str, topic: bytes, first: int, last: int) -> list[dict[str, Any]]:
         self.asked.append((first, last))
@@ -63,7 +87,13 @@ def _clock() -> ManualClock:
 @pytest.fixture(name="reader")
 def _reader(endpoint: Endpoint, clock: ManualClock) -> AggregatorReader:
     """Give a reader of that endpoint."""
-    return AggregatorReader(cast(RpcClient, endpoint), cast(HeadTracker, endpoint), CONTRACT, clock)
+    return reader_of(endpoint, clock)
+
+
+def reader_of(endpoint: Endpoint, clock: ManualClock) -> AggregatorReader:
+    """Return a reader of that endpoint, with that endpoint's store."""
+    parts = (cast(RpcClient, endpoint), cast(HeadTracker, endpoint), CONTRACT, clock)
+    return AggregatorReader(*parts, cast(ContractStateStore, endpoint))
 
 
 async def place(reader: AggregatorReader) -> tuple[bytes, int, int]:
@@ -127,3 +157,52 @@ async def test_logs_that_cannot_be_read(reader: AggregatorReader, endpoint: Endp
     endpoint.error, endpoint.latest = None, 150
     endpoint.requests[90] = (1, 1)
     assert RoundRequested(DIGEST, 1, 1) == await reader.latest_round_requested()
+
+
+async def test_what_was_read_outlives_the_reader(endpoint: Endpoint, clock: ManualClock) -> None:
+    """Another reader knows without the chain what the one before read, and notes only what is new."""
+    first = reader_of(endpoint, clock)
+    assert LastKnown() == await first.last_known()
+    endpoint.requests[99] = (1, 1)
+    await place(first)
+    await first.latest_round_requested()
+    details, requested = TransmissionDetails(DIGEST, 1, 1, 5, 6), RoundRequested(DIGEST, 1, 1)
+    assert ContractState(details, 100, requested) == endpoint.kept
+    assert LastKnown(details, requested) == await reader_of(endpoint, clock).last_known()
+
+    kept = endpoint.kept
+    await place(first)
+    await first.latest_round_requested()
+    assert kept is endpoint.kept
+    endpoint.details = (DIGEST, 1, 2)
+    await place(first)
+    assert ContractState(TransmissionDetails(DIGEST, 1, 2, 5, 6), 100, requested) == endpoint.kept
+
+
+async def test_a_node_behind_right_after_a_start(endpoint: Endpoint, clock: ManualClock) -> None:
+    """What an earlier run read is not given up for the older word of a node that is behind, until that lasts."""
+    endpoint.kept = ContractState(TransmissionDetails(DIGEST, 2, 3, 5, 6), 150)
+    reader = reader_of(endpoint, clock)
+    await reader.last_known()
+    assert 150 == endpoint.latest
+    assert (DIGEST, 2, 3) == await place(reader)
+    clock.advance(30)
+    assert (DIGEST, 1, 1) == await place(reader)
+
+
+async def test_a_node_behind_a_configuration(reader: AggregatorReader, endpoint: Endpoint) -> None:
+    """A configuration of before, with a transmission of before, is that of a node which is behind."""
+    endpoint.details, endpoint.timestamp_s = (OTHER, 1, 1), 1000
+    await place(reader)
+    endpoint.details, endpoint.timestamp_s = (DIGEST, 9, 9), 940
+    assert (OTHER, 1, 1) == await place(reader)
+
+
+async def test_a_state_that_cannot_be_loaded(endpoint: Endpoint, clock: ManualClock) -> None:
+    """That is an error, and the next time it is tried again; what was read meanwhile counts more."""
+    endpoint.kept, endpoint.unloadable = ContractState(TransmissionDetails(DIGEST, 2, 3, 5, 6), 90), True
+    reader = reader_of(endpoint, clock)
+    with pytest.raises(DatabaseUnavailable):
+        await reader.last_known()
+    endpoint.unloadable = False
+    assert LastKnown(TransmissionDetails(DIGEST, 2, 3, 5, 6)) == await reader.last_known()

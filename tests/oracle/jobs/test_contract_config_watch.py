@@ -17,7 +17,7 @@ from services.oracle.errors import DatabaseUnavailable, JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatch
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import Job
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore
 from tests.oracle.ocr.committee import make_committee
 
 FIRST = make_committee().contract_config

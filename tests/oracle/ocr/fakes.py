@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from meshkit.clock import SystemClock
+from services.oracle.ocr.running.interfaces import LastKnown
 from services.oracle.ocr.state import PacemakerState, PendingTransmission, SignedRound
 from tests.oracle.ocr.fake_contract import FakeContract
 
@@ -26,6 +27,8 @@ class World:
         self.broken: set[str] = set()
         self.stuck: set[str] = set()
         self.value = 100_000_000
+        self.known = LastKnown()
+        self.clock_is_off = False
         self.pacemaker: PacemakerState | None = None
         self.signed: SignedRound | None = None
         self.pending: dict[tuple[int, int], PendingTransmission] = {}
@@ -35,6 +38,11 @@ class World:
         await self._pass("observe")
         self.value += 100 + epoch + round_number
         return self.value
+
+    async def last_known(self) -> LastKnown:
+        """Return what an earlier run read."""
+        await self._pass("last_known")
+        return self.known
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """Return the contract's state."""

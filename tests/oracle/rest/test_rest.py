@@ -17,7 +17,7 @@ from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.rpc.client import channel
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore
 from services.oracle.store.database import Database
 from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
 from tests.dbinit.server import Server
@@ -27,7 +27,7 @@ from tests.oracle.ocr.committee import demo_timings
 from tests.oracle.rest.conftest import Api
 from tests.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long(25), pytest.mark.asyncio(loop_scope="module")]
 CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
 BOOTSTRAPPER = "12D3KooWEPQwY5VuK7m6GfFujirKAs7kJQ7QCeDLqFJFrRRTXQDR@127.0.0.1:1"
 

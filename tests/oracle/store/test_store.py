@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.ocr.contract_config import ContractConfig
 from meshkit.clock import ManualClock
 from services.oracle.chain.transactions.fee_bumping import Fees
@@ -21,7 +22,7 @@ from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
-from services.oracle.store.contract_configs import ContractConfigStore
+from services.oracle.store.contracts import ContractConfigStore, ContractState, ContractStateStore
 from services.oracle.store.database import Database, storable
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.last_observations import LastObservation, LastObservationStore
@@ -96,6 +97,43 @@ async def test_contract_configs(database: Database) -> None:
     assert found is not None
     assert config.digest() == found.digest()
     assert await store.load(address, 1) is None
+
+
+async def test_contract_states(database: Database) -> None:
+    """The last state of a contract is kept, with the largest numbers there can be."""
+    details = TransmissionDetails(DIGEST, 2**32 - 1, 255, -(2**191), 2**63 - 1)
+    state = ContractState(details, 2**40, RoundRequested(DIGEST, 2**32 - 1, 255))
+    store = ContractStateStore(database)
+    assert await store.load("0xC0", 1337) is None
+    store.note("0xC0", 1337, ContractState(details, 1))
+    store.note("0xC1", 1337, ContractState(details, 1))
+    assert ContractState(details, 1) == await store.load("0xC0", 1337)
+    store.note("0xC0", 1337, state)
+    await store.flush()
+
+    again = ContractStateStore(database)
+    assert state == await again.load("0xC0", 1337)
+    assert ContractState(details, 1) == await again.load("0xC1", 1337)
+    assert await again.load("0xC0", 1) is None
+
+
+async def test_a_contract_state_that_could_not_be_written(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written by the next flush that can."""
+    details = TransmissionDetails(DIGEST, 1, 1, 1, 1)
+    store = ContractStateStore(database)
+
+    async def refuse(sql: str, rows: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "execute_many", refuse)
+        store.note("0xC0", 1337, ContractState(details, 7))
+        with pytest.raises(DatabaseUnavailable):
+            await store.flush()
+    assert await ContractStateStore(database).load("0xC0", 1337) is None
+    await store.flush()
+
+    assert ContractState(details, 7) == await ContractStateStore(database).load("0xC0", 1337)
 
 
 async def test_duplicate_jobs(database: Database) -> None:

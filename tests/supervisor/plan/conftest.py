@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meshkit.configuration.load import load
-from meshkit.paths import DataDir, RunDir
+from meshkit.paths import DataDir, RunDir, SecretsDir
 from services.supervisor.plan.make_plan import make_plan
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import PlanInput
@@ -35,6 +35,7 @@ def _given(tmp_path: Path) -> PlanInput:
         configuration=configuration,
         run_dir=RunDir(tmp_path / "run"),
         data_dir=DataDir(tmp_path / "data"),
+        secrets_dir=SecretsDir(tmp_path / "secrets"),
         runtime="embedded",
         python="python",
         environment=HOST,

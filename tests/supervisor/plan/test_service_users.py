@@ -52,6 +52,18 @@ def test_a_node(services: dict[str, ServiceSpec], given: PlanInput) -> None:
     assert {data.node(3)} == {copy.source.parent for copy in spec.identity.copies}
 
 
+def test_the_keys_are_the_operators(services: dict[str, ServiceSpec], given: PlanInput) -> None:
+    """The directory of all nodes' keys is given to the operator, which is let through the one above; to nobody else."""
+    keys = given.secrets_dir.nodes
+    owners = {name for name, spec in services.items() if spec.identity is not None and keys in spec.identity.owned}
+    entering = {
+        name: spec.identity.entered for name, spec in services.items() if spec.identity and spec.identity.entered
+    }
+
+    assert {"operator"} == owners
+    assert {"operator": (given.secrets_dir.path,)} == entering
+
+
 def test_without_accounts_all_are_one_user(given: PlanInput) -> None:
     """A host that has no accounts for the services runs them all as the supervisor's user."""
     assert {None} == {spec.identity for spec in services_of(given)}

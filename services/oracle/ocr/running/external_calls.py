@@ -19,7 +19,7 @@ from services.oracle.ocr.protocol.events import (
     Started,
     TransmitEnded,
 )
-from services.oracle.ocr.running.interfaces import Ports
+from services.oracle.ocr.running.interfaces import LastKnown, Ports
 from services.oracle.ocr.running.limits import LocalLimits
 from services.oracle.ocr.state import Override, SignedRound
 
@@ -53,17 +53,20 @@ class ExternalCalls:
         self._troubles: dict[str, str] = {}
         self._known_details: TransmissionDetails | None = None
         self._known_request: RoundRequested | None = None
+        self._signed_details: TransmissionDetails | None = None
 
     async def restore(self) -> Started:
         """Load what an earlier run left; waits for the signed round for as long as it takes, for nothing else."""
         database_s = self._limits.database_s
         signed = await self._load_signed_round()
-        pacemaker, pending, contract = await asyncio.gather(
+        earlier = await self._try("last_known", self._ports.reader.last_known(), database_s) or LastKnown()
+        self._known_details, self._known_request = earlier.details, earlier.requested
+        pacemaker, pending, _ = await asyncio.gather(
             self._try("load_pacemaker", self._ports.store.load_pacemaker(self._digest), database_s),
             self._try("load_pending", self._ports.store.load_pending(self._digest), database_s),
             self._details(),
         )
-        return Started(pacemaker, signed, tuple(pending or ()), contract)
+        return Started(pacemaker, signed, tuple(pending or ()), self._known_details)
 
     async def observe(self, epoch: int, round_number: int) -> Observed:
         """Ask the data source; without an answer the oracle is silent in this round."""
@@ -75,13 +78,21 @@ class ExternalCalls:
         """
         Read the contract's latest transmission, and to decide about a report its latest request too.
 
-        That decision rests on what was read before where a read fails: what cannot be read is no reason to report.
+        That decision rests on what was read before where a read fails, and on what was signed since: what cannot be
+        read is no reason to report, and none to report twice. Nor is anything while our own clock is off.
         """
         if purpose is not ReadPurpose.SHOULD_REPORT:
             return ContractWasRead(purpose, epoch, round_number, await self._details())
         details, override, _ = await asyncio.gather(self._details(), self._override(), self._request())
-        known = details or self._known_details
+        if self._ports.data_source.clock_is_off:
+            self._counters["clock_off"] += 1
+            return ContractWasRead(purpose, epoch, round_number, None)
+        known = details or self._assumed_details()
         return ContractWasRead(purpose, epoch, round_number, known, self._known_request, override)
+
+    def signed(self, epoch: int, round_number: int, answer: int, at_ms: int) -> None:
+        """Note a report that more than f oracles signed: somebody brings it to the contract, readable or not."""
+        self._signed_details = TransmissionDetails(self._digest, epoch, round_number, answer, at_ms // 1000)
 
     async def save_signed_round(self, signed: SignedRound) -> SignedRoundSaved:
         """Save durably that a round is signed."""
@@ -129,6 +140,14 @@ class ExternalCalls:
         details = await self._try("latest_transmission_details", call, self._limits.blockchain_s)
         self._known_details = details or self._known_details
         return details
+
+    def _assumed_details(self) -> TransmissionDetails | None:
+        """Return what the contract has as far as is known; of a contract that was never read nothing is."""
+        known, signed = self._known_details, self._signed_details
+        if known is None or signed is None:
+            return known
+        ours = known.config_digest == self._digest
+        return known if ours and (known.epoch, known.round) >= (signed.epoch, signed.round) else signed
 
     async def _request(self) -> None:
         call = self._ports.reader.latest_round_requested()

@@ -14,8 +14,21 @@ from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from services.oracle.ocr.state import Override, PacemakerState, PendingTransmission, SignedRound, Trace
 
 
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """Hold what was read last of a contract, in this run or an earlier one; None for what never was."""
+
+    details: TransmissionDetails | None = None
+    requested: RoundRequested | None = None
+
+
 class DataSource(Protocol):
     """Make observations."""
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Tell whether the last observation failed because our own clock is off: then the heartbeat says nothing."""
+        ...
 
     async def observe(self, epoch: int, round_number: int) -> int:
         """Return the feed's value now, multiplied by 10**decimals and truncated; an int192."""
@@ -24,6 +37,10 @@ class DataSource(Protocol):
 
 class ContractReader(Protocol):
     """Read the aggregator contract."""
+
+    async def last_known(self) -> LastKnown:
+        """Return what was read last, without asking the chain."""
+        ...
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """Return what the contract's function of that name returns at the latest block."""

@@ -31,7 +31,7 @@ from services.oracle.ocr.protocol.oracle import Oracle
 from services.oracle.ocr.running.external_calls import ExternalCalls
 from services.oracle.ocr.running.interfaces import Network, Ports, TraceHook
 from services.oracle.ocr.running.limits import LocalLimits
-from services.oracle.ocr.state import Trace
+from services.oracle.ocr.state import Trace, TraceKind
 
 _Values = ParamSpec("_Values")
 _NS_PER_S = 1_000_000_000
@@ -47,7 +47,7 @@ class Runner:
 
     Attributes:
         counters: counts by name: messages_{sent,broadcast,received,malformed}, receive_failed, writes_dropped,
-            internal_errors, trace_failed, and `<call>_failed` for each outside call.
+            internal_errors, trace_failed, clock_off, and `<call>_failed` for each outside call.
     """
 
     def __init__(
@@ -181,6 +181,8 @@ class Runner:
             case SavePending() | DeletePending():
                 self._enqueue(action)
             case Tell(trace):
+                if trace.kind is TraceKind.FINAL and trace.median is not None:
+                    self._external_calls.signed(trace.epoch, trace.round, trace.median, trace.at_ms)
                 self._tell(trace)
 
     def _stop_timer(self, timer: Timer) -> None:

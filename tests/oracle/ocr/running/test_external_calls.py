@@ -10,7 +10,7 @@ from meshkit.log import get_logger
 from services.oracle.ocr.protocol.events import ContractWasRead, ReadPurpose
 from services.oracle.ocr.protocol.report_decision import Policy, Reason, reason_to_report
 from services.oracle.ocr.running.external_calls import ExternalCalls
-from services.oracle.ocr.running.interfaces import Ports
+from services.oracle.ocr.running.interfaces import LastKnown, Ports
 from services.oracle.ocr.running.limits import LocalLimits
 from tests.oracle.ocr.committee import make_committee
 from tests.oracle.ocr.fake_contract import FakeContract
@@ -78,6 +78,57 @@ async def test_right_after_a_start(world: World) -> None:
     assert Reason.DEVIATION is reason(await outside(world).read(ReadPurpose.SHOULD_REPORT, 3, 3), 1010)
     world.broken = {"latest_transmission_details"}
     assert reason(await outside(world).read(ReadPurpose.SHOULD_REPORT, 3, 3), 5000) is None
+
+
+async def test_what_an_earlier_run_read(world: World) -> None:
+    """After a restart that can read nothing, the earlier run's reading decides: by deviation and heartbeat, no more."""
+    world.known = LastKnown(world.contract.details, RoundRequested(DIGEST, 3, 1))
+    world.broken = {"latest_round_requested", "latest_transmission_details"}
+    calls = outside(world)
+    started = await calls.restore()
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+
+    assert world.contract.details == started.contract
+    assert reason(read, 1000) is None
+    assert Reason.DEVIATION is reason(read, 1010)
+    assert Reason.HEARTBEAT is reason(read, 1000, 1_000_001 + HOUR_MS)
+
+
+async def test_what_an_earlier_run_read_cannot_be_loaded(world: World) -> None:
+    """Without the store the oracle knows what it reads itself, and goes on."""
+    world.broken = {"last_known"}
+    started = await outside(world).restore()
+
+    assert world.contract.details == started.contract
+
+
+async def test_nothing_is_reported_by_a_clock_that_is_off(world: World) -> None:
+    """While our own clock is known to be off, neither heartbeat nor deviation is a reason; then both are again."""
+    calls = outside(world)
+    overdue_ms = 1_000_001 + HOUR_MS
+    world.clock_is_off = True
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+    assert [None, None] == [reason(read, 1000, overdue_ms), reason(read, 2000)]
+    world.clock_is_off = False
+    assert Reason.HEARTBEAT is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4), 1000, overdue_ms)
+
+
+async def test_nothing_is_reported_twice_unread(world: World) -> None:
+    """While nothing can be read, what more than f oracles signed counts as the contract's, until that is read."""
+    calls = outside(world)
+    await calls.restore()
+    world.broken = {"latest_round_requested", "latest_transmission_details"}
+    overdue_ms = 1_000_001 + HOUR_MS
+    assert Reason.HEARTBEAT is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3), 1000, overdue_ms)
+    calls.signed(3, 3, 1005, overdue_ms)
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4)
+
+    assert reason(read, 1005, overdue_ms + 1000) is None
+    assert Reason.DEVIATION is reason(read, 1020, overdue_ms + 1000)
+    assert Reason.HEARTBEAT is reason(read, 1005, overdue_ms + 1001 + HOUR_MS)
+    world.broken = set()
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 5)
+    assert Reason.HEARTBEAT is reason(read, 1000, overdue_ms)
 
 
 @pytest.mark.parametrize("purpose", [ReadPurpose.SHOULD_SCHEDULE, ReadPurpose.SHOULD_TRANSMIT])

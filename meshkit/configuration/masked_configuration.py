@@ -45,6 +45,10 @@ def _mask(secret: str) -> str:
     # As long as the secret, so that it is valid where that is; in the place of a key stands the key 1.
     if (key := _KEY.fullmatch(secret)) is not None:
         return f"{key[1] or ''}{'0' * 63}1"
+    scheme, is_url, _ = secret.partition("://")
+    if is_url:  # still one, of nowhere
+        return f"{scheme}://hidden:{_MASK}@localhost"
+    # As long as the secret, so that it is valid where that is.
     return (_MASK * (len(secret) // len(_MASK) + 1))[: len(secret)]
 
 

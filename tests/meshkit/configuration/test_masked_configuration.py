@@ -3,10 +3,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from meshkit.configuration import document as reading
 from meshkit.configuration.keys_by_service import AGGREGATOR, DBINIT, METRICS, OPERATOR, POSTGRES, ServiceKeys
 from meshkit.configuration.load import load, secrets_of
-from services.supervisor.plan.masked_configuration import masked
+from meshkit.configuration.masked_configuration import masked
+from meshkit.configuration.reading import document as reading
 
 VECTOR = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from meshkit.configuration.faults.problem import InvalidConfiguration, Place, Problem
+from meshkit.paths import SP_SECRETS_DIR
 
-SP_SECRETS_DIR: Final = "/sp/secrets"
 _PIECE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|\n|[^\s{}\[\]:,"]+')
 
 
