@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.configuration.app import config_app
 from cli.errors import CliError, UsageError
 from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
@@ -130,11 +131,22 @@ def prepare(
 
 
 @app.command()
-def check(config: ConfigOption, as_json: JsonOption = False) -> None:
+def check(
+    config: ConfigOption,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the chain, the contracts, the sources and the receivers.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Check a configuration file and show its plan, without starting anything."""
-    from cli.commands import check as command
+    from cli.configuration import check as command
 
-    command.check(config, as_json)
+    exit_code = command.check(config, as_json and not online)
+    if online and not exit_code:
+        from cli.configuration import check_online
+
+        exit_code = check_online.run(config, as_json)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -145,7 +157,7 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Change the running mesh to a configuration file; only what differs is restarted."""
-    from cli.commands import apply as command
+    from cli.configuration import apply as command
 
     _run(command.apply(config, run_dir, dry_run, as_json))
 
@@ -319,6 +331,9 @@ def db_psql(
     from cli.commands import database
 
     _run(database.psql(run_dir or default_run_dir(), node, arguments or []))
+
+
+app.add_typer(config_app, name="config")
 
 
 def main() -> None:
