@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.backup.commands import backup_app
 from cli.errors import CliError, UsageError
 from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
@@ -92,6 +93,41 @@ def up(
     from cli.foreground.launch import launch
 
     _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="aggregator, operator or node.")],
+    config: ConfigOption,
+    number: Annotated[int | None, typer.Argument(help="The node's number.", show_default=False)] = None,
+    run_dir: RunDirOption = None,
+) -> None:
+    """Run one service alone in the foreground, on a machine of its own; whoever started it restarts it."""
+    from cli.serve import foreground
+
+    _run(foreground.serve(service, number, config, run_dir))
+
+
+@app.command()
+def prepare(
+    config: ConfigOption,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write a directory for each service.", show_default=False)
+    ] = None,
+    databases: Annotated[
+        bool,
+        typer.Option("--databases", help="Make the nodes' roles and databases in the server of mesh.postgres.url."),
+    ] = False,
+) -> None:
+    """Make what the machines of a mesh that is spread out are given: each service's share, the nodes' files."""
+    from cli.serve import prepare as command
+
+    if out is None and not databases:
+        raise UsageError("--out, --databases: found none, needed: one of them")
+    for directory in command.prepare(config, out) if out is not None else ():
+        print(directory)
+    if databases:
+        command.prepare_databases(config)
 
 
 @app.command()
@@ -230,39 +266,38 @@ def lint(
     raise typer.Exit(feeds_lint.show(config, offline, as_json))
 
 
+@app.command()
+def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show what the faucet and the transmitters have, and for how many transmissions that is enough."""
+    from cli.commands import balances as command
+
+    _run(command.balances(run_dir or default_run_dir(), as_json))
+
+
 app.add_typer(keys_app, name="keys")
-
-BackupPasswordOption = Annotated[
-    Path | None, typer.Option("--password-file", help="A file whose first line is the backup's password.")
-]
+# Without a name its commands are our own.
+app.add_typer(backup_app)
 
 
 @app.command()
-def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write.")],
-    config: ConfigOption,
-    password_file: BackupPasswordOption = None,
+def version(as_json: JsonOption = False) -> None:
+    """Show the version, the commit and the digest of the code that runs."""
+    from cli.commands import version as command
+
+    command.show(as_json)
+
+
+@app.command("verify-image")
+def verify_image(
+    image: Annotated[Path, typer.Option(help="The image's archive, or a text file with its SHA-256 sum.")],
+    report: Annotated[Path, typer.Option(help="The order's report.")],
+    resource: Annotated[Path, typer.Option(help="The resource file that says where the image is stored.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write the configuration, the nodes' keys and the contracts' addresses into one encrypted file."""
-    from cli.backup import making
+    """Compare the SHA-256 sums of an image, an order's report and a resource file; fail if they are not one."""
+    from cli.commands import verify_image as command
 
-    making.backup(file, config, password_file, as_json)
-
-
-@app.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `feedmesh backup` wrote.")],
-    config: Annotated[Path | None, typer.Option(help="Where to write the configuration. [default: as it was]")] = None,
-    secrets_dir: Annotated[Path | None, typer.Option(help="Where to write the secrets. [default: as it was]")] = None,
-    password_file: BackupPasswordOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Put aside what is there with other contents.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Put the files of a backup back; without --force nothing that is there is changed."""
-    from cli.backup import restoring
-
-    restoring.restore(file, config, secrets_dir, password_file, force=force, as_json=as_json)
+    raise typer.Exit(command.show(image, report, resource, as_json))
 
 
 db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)

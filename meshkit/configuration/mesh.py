@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
+from meshkit.configuration.network import Network
+from meshkit.postgres_url import PostgresUrl
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40
@@ -67,6 +69,19 @@ class Postgres(Section):
     synchronous_commit: bool = Field(
         True, description="Wait for the disk at each commit. Off loses up to a second of commits in a crash."
     )
+    url: SecretStr | None = Field(
+        None,
+        description="Superuser's URL of a server that is not ours, for a mesh that is spread out: "
+        "`postgresql://USER:PASSWORD@HOST:PORT/postgres?sslmode=verify-full&sslrootcert=FILE`. "
+        "The nodes' own URLs have its host, port and parameters.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _reads(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            PostgresUrl.parse(value.get_secret_value())
+        return value
 
 
 class RpcEndpoint(Section):
@@ -130,6 +145,11 @@ class Supervisor(Section):
     log_file_bytes: int = Field(10_485_760, ge=65_536, description="Size at which a log file is rotated.")
     log_files: int = Field(10, ge=1, le=1000, description="Log files kept of each service.")
     open_files: int = Field(65_536, ge=1024, description="Limit of open files of each process, as far as is allowed.")
+    restart_files_dir: Path | None = Field(
+        None,
+        description="Directory of `<service>/restart-count` and `last-restart`; absent for `service` in `runDir`, in "
+        "the image `/run/service`.",
+    )
     node_uid_base: int | None = Field(
         None,
         ge=1,
@@ -144,10 +164,16 @@ class Mesh(Section):
     runtime: Literal["auto", "chainlink", "embedded"] = Field(
         "auto", description="Node program: the chainlink binary, our own, or chainlink where it is on the PATH."
     )
-    data_dir: Path = Field(Path("/sp/feedmesh"), description="Directory of everything that outlives a run.")
+    data_dir: Path = Field(
+        Path("/sp"),
+        description="Directory of everything that outlives a run; the database's is `postgresql/data` in it.",
+    )
     run_dir: Path = Field(Path("/run/feedmesh"), description="Directory of sockets; its path must be short.")
     feeds: tuple[str, ...] = Field((), description="Names of the feeds to serve, for example `BTC / USD`.")
     ports: Ports = Field(Ports(), description="TCP ports.")
+    network: Network = Field(
+        Network(), description="Where the services are when each has a machine of its own (`feedmesh serve`)."
+    )
     devchain: Devchain = Field(Devchain(), description="The local chain of the embedded profile.")
     market: Market = Field(Market(), description="The market simulator of the embedded profile.")
     keystore: Keystore = Field(Keystore(), description="Encryption of key files.")

@@ -51,7 +51,7 @@ class Reconciler:
         able = oracles(prepared.identities)
         self._contracts = ContractSetup(config, able, chain, sender, known)
         self._faucet = Faucet(config, able, chain, sender, clock)
-        locators = bootstrappers(prepared.identities, config.ports.node_p2p_base)
+        locators = bootstrappers(prepared.identities, config.ports)
         self._nodes = tuple(NodeSetup(config, node, locators) for node in prepared.nodes)
         self._chain_pass = asyncio.Lock()
         self._node_passes = {node.name: asyncio.Lock() for node in self._nodes}

@@ -26,7 +26,7 @@ from services.supervisor.plan.service_spec import (
     StopPlan,
     StopStep,
 )
-from services.supervisor.plan.service_users import with_own_user
+from services.supervisor.plan.service_users import node_name, with_own_user
 
 BOOTSTRAP_NODE: Final = "chainlink-node-1"
 
@@ -45,15 +45,25 @@ _POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.
 # Often enough to be shown soon, seldom enough to cost nothing: an answer takes half a millisecond of our time.
 _STEADY: Final = Schedule(period_s=8.0, failure_threshold=2)
 
-# Who is to go first when memory is short: what the rounds need least.
-_OOM_SCORES: Final = {"process-metrics": 600, "market": 400, "devchain": 300}
-_OOM_SCORE: Final = 100
-_OOM_SCORE_POSTGRES: Final = 0
+# Who is to go first when memory is short, in thousandths of it that count as used more: what the rounds need least.
+# Without metrics, dbinit, operator and bootstrap nodes they go on; of the oracles f may be away, of the others none.
+_OOM_SCORES: Final = {
+    "process-metrics": 600,
+    "dbinit": 500,
+    "operator": 400,
+    "market": 300,
+    "devchain": 300,
+    "price-aggregator": 50,
+    "postgres": 0,
+}
+_OOM_SCORE_BOOTSTRAP_NODE: Final = 250
+_OOM_SCORE_ORACLE: Final = 150
 
 
 def services_of(given: PlanInput) -> list[ServiceSpec]:
     """Return every service of the configuration, not in any order; raises InvalidPlan."""
     _check_users(given)
+    _check_place(given)
     specs = [*_database(given), *_simulators(given), *_services(given), *_nodes(given)]
     return [_with_user(given, _with_rules(given, spec)) for spec in specs]
 
@@ -77,7 +87,7 @@ def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
         liveness=None if spec.probe is None else _alive(spec.probe),
         liveness_schedule=alive,
         limits={"nofile": ours.open_files},
-        oom_score_adj=_oom_score(spec.name),
+        oom_score_adj=_oom_score(spec.name, solution.bootstrap_nodes),
     )
 
 
@@ -86,8 +96,9 @@ def _alive(probe: AnyProbe) -> AnyProbe:
     return probe if isinstance(probe, TcpProbe) else replace(probe, any_answer=True)
 
 
-def _oom_score(name: str) -> int:
-    return _OOM_SCORE_POSTGRES if name == "postgres" else _OOM_SCORES.get(name, _OOM_SCORE)
+def _oom_score(name: str, bootstrap_nodes: int) -> int:
+    bootstrap = {node_name(index) for index in range(1, bootstrap_nodes + 1)}
+    return _OOM_SCORE_BOOTSTRAP_NODE if name in bootstrap else _OOM_SCORES.get(name, _OOM_SCORE_ORACLE)
 
 
 def _database(given: PlanInput) -> Iterator[ServiceSpec]:
@@ -208,6 +219,16 @@ def _check_users(given: PlanInput) -> None:
     if base is not None and given.closed_directory:
         allowed = f"absent, or other users may enter {given.closed_directory}, below which our Python lies"
         raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, allowed)
+
+
+def _check_place(given: PlanInput) -> None:
+    """Raise InvalidPlan for services that are configured to be elsewhere: all that is supervised is on this machine."""
+    mesh = given.configuration.solution.mesh
+    allowed = "absent; the services of a mesh that is spread out are started one by one with `feedmesh serve`"
+    if mesh.network.is_spread_out:
+        raise InvalidPlan("solution.mesh.network.nodeHosts", ", ".join(mesh.network.node_hosts), allowed)
+    if mesh.postgres.url is not None:
+        raise InvalidPlan("solution.mesh.postgres.url", "a URL", allowed)
 
 
 def _python_service(given: PlanInput, keys: ServiceKeys, socket: str, module: str, *needs: Dependency) -> ServiceSpec:
