@@ -19,6 +19,7 @@ from cli.errors import CliError, UsageError
 from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
+from meshkit.process import core_dumps
 
 app = typer.Typer(
     name="feedmesh",
@@ -326,6 +327,8 @@ def db_psql(
 
 def main() -> None:
     """Run the command and end with its exit code; every expected failure is one line on standard error."""
+    # Several commands read the deployment's secrets, and some the private keys.
+    core_dumps.forbid()
     try:
         sys.exit(app(standalone_mode=False))
     except CliError as error:
