@@ -1,5 +1,6 @@
 """One deployment's life in its container: start, rounds, users, secrets, kills, stop, start again."""
 
+import shutil
 import time
 from collections.abc import Iterator
 
@@ -108,6 +109,20 @@ def test_it_stops_in_order(living: Mesh) -> None:
     living.until_healthy()
     living.until_rounds(1)
     assert kept == (living.contracts(), identities(living)), "a second start has other contracts or identities"
+
+
+def test_secrets_and_configurations_are_enough(living: Mesh) -> None:
+    """With all else of /sp lost, the identities and contracts are the same, and rounds go on."""
+    kept = living.contracts(), identities(living)
+    assert 0 == living.stop()
+    for path in living.sp.iterdir():
+        if path.name not in {"secrets", "configurations"}:
+            shutil.rmtree(path)
+
+    living.start()
+    living.until_healthy()
+    living.until_rounds(1)
+    assert kept == (living.contracts(), identities(living))
 
 
 def test_everything_is_where_deployments_look_for_it(living: Mesh) -> None:
