@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CliError, UsageError
+from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 
@@ -91,6 +92,41 @@ def up(
     from cli.foreground.launch import launch
 
     _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="aggregator, operator or node.")],
+    config: ConfigOption,
+    number: Annotated[int | None, typer.Argument(help="The node's number.", show_default=False)] = None,
+    run_dir: RunDirOption = None,
+) -> None:
+    """Run one service alone in the foreground, on a machine of its own; whoever started it restarts it."""
+    from cli.serve import foreground
+
+    _run(foreground.serve(service, number, config, run_dir))
+
+
+@app.command()
+def prepare(
+    config: ConfigOption,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write a directory for each service.", show_default=False)
+    ] = None,
+    databases: Annotated[
+        bool,
+        typer.Option("--databases", help="Make the nodes' roles and databases in the server of mesh.postgres.url."),
+    ] = False,
+) -> None:
+    """Make what the machines of a mesh that is spread out are given: each service's share, the nodes' files."""
+    from cli.serve import prepare as command
+
+    if out is None and not databases:
+        raise UsageError("--out, --databases: found none, needed: one of them")
+    for directory in command.prepare(config, out) if out is not None else ():
+        print(directory)
+    if databases:
+        command.prepare_databases(config)
 
 
 @app.command()
@@ -227,6 +263,17 @@ def lint(
     from cli.commands import feeds_lint
 
     raise typer.Exit(feeds_lint.show(config, offline, as_json))
+
+
+@app.command()
+def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show what the faucet and the transmitters have, and for how many transmissions that is enough."""
+    from cli.commands import balances as command
+
+    _run(command.balances(run_dir or default_run_dir(), as_json))
+
+
+app.add_typer(keys_app, name="keys")
 
 
 @app.command()

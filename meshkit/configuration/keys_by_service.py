@@ -88,7 +88,9 @@ POSTGRES: Final = _declare("postgres", "mesh.dataDir", "pgPort", "mesh.postgres"
 
 DBINIT: Final = _declare("dbinit", *POSTGRES.keys, "pgUser", "pgPassword", "totalNodes")
 
-AGGREGATOR: Final = _declare("price-aggregator", "priceAggregatorConfig", "mesh.aggregator", "mesh.feeds")
+AGGREGATOR: Final = _declare(
+    "price-aggregator", "priceAggregatorConfig", "mesh.aggregator", "mesh.feeds", "mesh.network"
+)
 
 METRICS: Final = _declare(
     "process-metrics",
@@ -102,17 +104,32 @@ NODE: Final = _declare(
     *("spSecretsDir", "mesh.dataDir", "mesh.ports.nodeApiBase", "mesh.ports.nodeP2PBase", "bootstrapNodes"),
     *("pgPort", "pgPassword", "chainlinkEmail", "chainlinkPassword", "chainlinkKeystorePassword"),
     *("chainlinkChainId", "chainlinkNodeName", "chainlinkRpcWsUrl", "chainlinkRpcHttpUrl", "chainlinkGasPrice"),
-    "mesh.rpcEndpoints",
+    *("mesh.rpcEndpoints", "mesh.network.nodeHosts", "mesh.postgres.url"),
 )
 """What the operator writes a node's files of; a node reads nothing else."""
 
 OPERATOR: Final = _declare(
     "operator",
     *NODE.keys,
-    *("totalNodes", "mesh.keystore", "mesh.feeds", "mesh.contracts", "mesh.ocr", "priceAggregatorConfig.port"),
+    *(
+        "totalNodes",
+        "mesh.network",
+        "mesh.keystore",
+        "mesh.feeds",
+        "mesh.contracts",
+        "mesh.ocr",
+        "priceAggregatorConfig.port",
+    ),
     *("faucetPrivateKey", "faucetMinWei", "faucetTopupWei", "balanceTopupCheckIntervalMs", "balanceTopupRequired"),
     "setConfigBatchSize",
 )
+
+SERVED_NODE: Final = _declare(
+    "served-node",
+    *("totalNodes", "bootstrapNodes", "priceAggregatorConfig.port"),
+    *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime"),
+)
+"""What `feedmesh serve node` reads where the node's files were made elsewhere."""
 
 SUPERVISOR: Final = _declare(
     "supervisor",
@@ -127,6 +144,8 @@ SUPERVISOR: Final = _declare(
         "mesh.market",
         "mesh.supervisor",
     ),
+    # Who is elsewhere is not its business, and it says so.
+    *("mesh.network", "mesh.postgres.url"),
     *("chainlinkChainId", "faucetPrivateKey"),
     # What the operator will do with a change of these is told before it is applied.
     *("mesh.feeds", "mesh.contracts"),

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
+from meshkit.configuration.network import Network
+from meshkit.postgres_url import PostgresUrl
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40
@@ -67,6 +69,19 @@ class Postgres(Section):
     synchronous_commit: bool = Field(
         True, description="Wait for the disk at each commit. Off loses up to a second of commits in a crash."
     )
+    url: SecretStr | None = Field(
+        None,
+        description="Superuser's URL of a server that is not ours, for a mesh that is spread out: "
+        "`postgresql://USER:PASSWORD@HOST:PORT/postgres?sslmode=verify-full&sslrootcert=FILE`. "
+        "The nodes' own URLs have its host, port and parameters.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _reads(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            PostgresUrl.parse(value.get_secret_value())
+        return value
 
 
 class RpcEndpoint(Section):
@@ -82,6 +97,11 @@ class Contracts(Section):
 
     deploy: bool = Field(False, description="Deploy a contract for each feed that has no address here.")
     addresses: dict[str, str] = Field({}, description="Contract address by feed name.")
+    replace_oracles: bool = Field(
+        False,
+        description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "
+        "start after keys were lost.",
+    )
 
 
 class Ocr(Section):
@@ -151,6 +171,9 @@ class Mesh(Section):
     run_dir: Path = Field(Path("/run/feedmesh"), description="Directory of sockets; its path must be short.")
     feeds: tuple[str, ...] = Field((), description="Names of the feeds to serve, for example `BTC / USD`.")
     ports: Ports = Field(Ports(), description="TCP ports.")
+    network: Network = Field(
+        Network(), description="Where the services are when each has a machine of its own (`feedmesh serve`)."
+    )
     devchain: Devchain = Field(Devchain(), description="The local chain of the embedded profile.")
     market: Market = Field(Market(), description="The market simulator of the embedded profile.")
     keystore: Keystore = Field(Keystore(), description="Encryption of key files.")

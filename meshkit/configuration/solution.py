@@ -83,6 +83,11 @@ class Solution(Section):
         oracles = self.total_nodes - self.bootstrap_nodes
         if oracles < 4:
             raise ValueError(f"totalNodes - bootstrapNodes must be at least 4 oracles, found {oracles}")
+        hosts = self.mesh.network.node_hosts
+        if hosts and len(hosts) != self.total_nodes:
+            raise ValueError(
+                f"mesh.network.nodeHosts must name {self.total_nodes} hosts (totalNodes), found {len(hosts)}"
+            )
         if oracles > 31:
             raise ValueError(f"totalNodes - bootstrapNodes must be at most 31 oracles, found {oracles}")
         return self

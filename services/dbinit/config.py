@@ -13,6 +13,7 @@ from meshkit.credentials import database_password
 from meshkit.errors import InvalidInput
 from meshkit.log import add_secret
 from meshkit.paths import DataDir, RunDir, default_run_dir
+from meshkit.postgres_url import PostgresUrl
 from services.dbinit.cluster.cluster import SUPERUSER
 from services.dbinit.cluster.place import Place
 
@@ -22,7 +23,11 @@ _LONGEST_NAME_BYTES = 63
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The database service's view: where the cluster lies, how it listens, whose databases it has."""
+    """
+    The database service's view: where the cluster lies, how it listens, whose databases it has.
+
+    `server` is one that is not ours; then there is no cluster here.
+    """
 
     run_dir: RunDir
     place: Place
@@ -34,6 +39,7 @@ class Settings:
     group_role: str
     total_nodes: int
     pg_password: str = field(repr=False)
+    server: PostgresUrl | None = None
 
     @property
     def socket(self) -> Path:
@@ -69,6 +75,7 @@ def from_configuration(configuration: Configuration, run_dir: Path) -> Settings:
         group_role=solution.pg_user,
         total_nodes=solution.total_nodes,
         pg_password=solution.pg_password.get_secret_value(),
+        server=PostgresUrl.parse(url.get_secret_value()) if (url := solution.mesh.postgres.url) is not None else None,
     )
     for node in range(1, settings.total_nodes + 1):
         add_secret(settings.password(node))

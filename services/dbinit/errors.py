@@ -7,7 +7,8 @@ What can go wrong with the cluster and its databases.
     ├── PlaceUnusable        a directory cannot be entered, read or written by who must do so
     ├── ClusterUnusable      the cluster's files are of another version, damaged or not ours
     ├── ProgramFailed        initdb ended with an error
-    └── LoginRefused         a server answers, but it does not know our superuser
+    ├── LoginRefused         a server answers, but it does not know our superuser
+    └── ForeignLoginRefused  a server that is not ours does not let the user of its URL in
     meshkit.errors.Unavailable
     ├── ServerUnavailable    PostgreSQL does not answer (yet)
     └── BootstrapBusy        another process is making this cluster
@@ -89,14 +90,28 @@ class LoginRefused(FailedPrecondition):
         self.port = port
 
 
+class ForeignLoginRefused(FailedPrecondition):
+    """The server of `solution.mesh.postgres.url` does not let its user in."""
+
+    reason = "POSTGRES_LOGIN_REFUSED"
+
+    def __init__(self, address: str, user: str, said: str) -> None:
+        super().__init__(
+            f"the server on {address} refuses {user} ({said}). Way out: correct solution.mesh.postgres.url, whose user "
+            "must be a superuser"
+        )
+        self.address = address
+        self.user = user
+
+
 class ServerUnavailable(Unavailable):
     """PostgreSQL does not answer, or not yet."""
 
     reason = "POSTGRES_UNAVAILABLE"
 
-    def __init__(self, port: int, said: str) -> None:
-        super().__init__(f"PostgreSQL on 127.0.0.1:{port} does not answer: {said}")
-        self.port = port
+    def __init__(self, address: str, said: str) -> None:
+        super().__init__(f"PostgreSQL on {address} does not answer: {said}")
+        self.address = address
 
 
 class BootstrapBusy(Unavailable):

@@ -13,6 +13,7 @@ from meshkit.paths import RunDir, default_run_dir
 from meshkit.rpc.client import channel
 from services.dbinit.bootstrap import bootstrap
 from services.dbinit.config import from_environment
+from services.dbinit.databases.provision import provision
 
 # Slow disks and the copy of the programs included; the supervisor's own limit is what ends a hanging start.
 _TIMEOUT_S = 120.0
@@ -28,18 +29,25 @@ def run(verb: Literal["bootstrap", "provision"]) -> int:
     return 0
 
 
-def run_here() -> int:
+def run_here(verb: Literal["bootstrap", "provision"]) -> int:
     """
-    Make the cluster in this process and return the exit code.
+    Make the cluster, or the databases, in this process and return the exit code.
 
-    This is for where the service runs as another user than PostgreSQL: the cluster belongs to whoever makes it.
+    This is for where the service runs as another user than PostgreSQL: the cluster belongs to whoever makes it; and for
+    the databases of a server that is not ours.
     """
     try:
-        made = bootstrap(from_environment())
+        settings = from_environment()
+        if verb == "bootstrap":
+            made = bootstrap(settings)
+            said = f"{'created' if made.created else 'found'} {made.data_directory}, PostgreSQL {made.version}"
+        else:
+            done = asyncio.run(provision(settings))
+            said = f"{len(done.databases)} databases, {done.created_count} of them new"
     except MeshError as error:
-        print(f"bootstrap: {error.reason}: {error}", file=sys.stderr)
+        print(f"{verb}: {error.reason}: {error}", file=sys.stderr)
         return 1
-    print(f"{'created' if made.created else 'found'} {made.data_directory}, PostgreSQL {made.version}", flush=True)
+    print(said, flush=True)
     return 0
 
 

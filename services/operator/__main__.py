@@ -1,5 +1,10 @@
-"""`python -m services.operator`: prepare the nodes' files, then serve, then reconcile for ever."""
+"""
+`python -m services.operator`: prepare the nodes' files, then serve, then reconcile for ever.
 
+With `prepare` it ends when the files are there, which is for nodes on machines of their own.
+"""
+
+import argparse
 import asyncio
 import os
 from contextlib import AsyncExitStack
@@ -10,8 +15,10 @@ from meshkit import log
 from meshkit.clock import SystemClock
 from meshkit.configuration.keys_by_service import OPERATOR
 from meshkit.configuration.load import load_from_environment
+from meshkit.mutual_tls import peer_role
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.process import runtime
+from meshkit.rpc.elsewhere import listener
 from meshkit.rpc.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig
@@ -19,15 +26,28 @@ from services.operator.nodes import prepare_nodes
 from services.operator.service import NAME, OperatorService
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m services.operator", description="Keys, files, contracts and jobs.")
+    parser.add_argument("command", nargs="?", choices=("prepare",), help="make the nodes' files only")
+    return parser.parse_args()
+
+
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     log.configure("operator")
-    config = OperatorConfig.of(load_from_environment(os.environ, OPERATOR))
+    configuration = load_from_environment(os.environ, OPERATOR)
+    network = configuration.solution.mesh.network
+    config = OperatorConfig.of(configuration)
+    if _arguments().command == "prepare":
+        with prepare_nodes.sole_use(config):
+            await prepare_nodes.prepare(config)
+        return
+    tcp = listener(network, network.ports.operator_grpc, peer_role.OPERATOR)
     async with AsyncExitStack() as stack:
         stack.enter_context(prepare_nodes.sole_use(config))
         prepared = await prepare_nodes.prepare(config)
         service = OperatorService(config, prepared)
-        server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"))
+        server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"), tcp=tcp)
         server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
         await server.start()
         service.operator = Operator(config, prepared, SystemClock())

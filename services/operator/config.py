@@ -10,8 +10,11 @@ from meshkit import feeds, log
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.paths import DataDir, SecretsDir
+from meshkit.postgres_url import PostgresUrl
 
 # The PriceMax of deployments: a thousand gwei.
+# The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).
+TRANSMISSION_GAS = 500_000
 _MOST_GAS_PRICE_WEI = 1000 * 10**9
 
 
@@ -40,16 +43,26 @@ class OcrSettings:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Hold the loopback ports that node files and requests name; node i has base + i."""
+    """
+    Hold the loopback ports that node files and requests name; node i has base + i.
+
+    `node_hosts` are where the nodes meet each other, in the order of their numbers; empty if all are on this machine.
+    """
 
     postgres: int
     aggregator: int
     node_api_base: int
     node_p2p_base: int
+    node_hosts: tuple[str, ...] = ()
 
     def node_api(self, index: int) -> int:
         """Return the port of a node's REST API."""
         return self.node_api_base + index
+
+    def node_host(self, index: int) -> str:
+        """Return the host at which a node's peers dial it, in brackets if they are needed."""
+        host = self.node_hosts[index - 1] if self.node_hosts else "127.0.0.1"
+        return f"[{host}]" if ":" in host else host
 
     def node_p2p(self, index: int) -> int:
         """Return the port that a node's peers dial."""
@@ -111,7 +124,11 @@ class FundingSettings:
 
 @dataclass(frozen=True, slots=True)
 class OperatorConfig:
-    """Hold the operator's whole configuration; node i, from 1, is a bootstrap node if i ≤ `bootstrap_nodes`."""
+    """
+    Hold the operator's whole configuration; node i, from 1, is a bootstrap node if i ≤ `bootstrap_nodes`.
+
+    `postgres` is a server that is not ours.
+    """
 
     data: DataDir
     secrets: SecretsDir
@@ -125,7 +142,9 @@ class OperatorConfig:
     ocr: OcrSettings
     scrypt_n: int
     deploy_contracts: bool
+    replace_oracles: bool
     transaction_batch: int
+    postgres: PostgresUrl | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -158,6 +177,7 @@ class OperatorConfig:
                 aggregator=solution.price_aggregator_config.port,
                 node_api_base=mesh.ports.node_api_base,
                 node_p2p_base=mesh.ports.node_p2p_base,
+                node_hosts=mesh.network.node_hosts,
             ),
             credentials=credentials,
             chain=ChainSettings(
@@ -186,7 +206,9 @@ class OperatorConfig:
             ),
             scrypt_n=mesh.keystore.scrypt_n,
             deploy_contracts=mesh.contracts.deploy,
+            replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
+            postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:
             log.add_secret(credentials.database_password(index))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from meshkit import log
 from meshkit.clock import SystemClock
+from meshkit.mutual_tls.certificates import CertificateDirectory
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.process.runtime import run
+from meshkit.rpc.server import TcpListener
 from services.oracle import settings
 from services.oracle.app import Node
 
@@ -20,7 +22,12 @@ def _arguments() -> argparse.Namespace:
     node.add_argument("--api", type=Path, help="API credentials: e-mail and password, one a line")
     node.add_argument("--run-dir", type=Path, default=default_run_dir(), help="directory of the Unix sockets")
     node.add_argument("--name", required=True, help="name of the service, for example chainlink-node-2")
-    return parser.parse_args()
+    node.add_argument("--grpc", metavar="HOST:PORT", help="also answer gRPC there, by mutual TLS")
+    node.add_argument("--tls-dir", type=Path, help="directory of ca.crt, tls.crt and tls.key, for --grpc")
+    given = parser.parse_args()
+    if (given.grpc is None) != (given.tls_dir is None):
+        parser.error("--grpc and --tls-dir: found one of them, allowed: both or none")
+    return given
 
 
 async def _main() -> None:
@@ -31,7 +38,8 @@ async def _main() -> None:
     secrets = settings.read_secrets(given.secrets)
     credentials = settings.ApiCredentials.read(given.api) if given.api else None
     socket = RunDir(given.run_dir).socket(given.name)
-    await Node(config, secrets, credentials, socket, given.name, SystemClock()).run()
+    tcp = TcpListener(given.grpc, CertificateDirectory(given.tls_dir)) if given.grpc else None
+    await Node(config, secrets, credentials, socket, given.name, SystemClock(), tcp).run()
 
 
 if __name__ == "__main__":

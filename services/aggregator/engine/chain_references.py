@@ -18,7 +18,7 @@ from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import feeds
 from meshkit.clock import Clock
 from meshkit.log import get_logger
-from meshkit.rpc.client import channel
+from meshkit.rpc.client import Remote, channel
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text, read_decimal
 
@@ -33,7 +33,7 @@ class ChainReferences:
     Ask for the last answers, once they can be had.
 
     Args:
-        socket: The operator service's.
+        operator: Its socket, or its address and certificates where it is on another machine.
         wait_s: How long first prices wait for its answer.
         but: The feeds that have a reference price already.
         refer: Take a price that a feed is known to have had.
@@ -42,7 +42,7 @@ class ChainReferences:
 
     def __init__(
         self,
-        socket: Path,
+        operator: Path | Remote,
         clock: Clock,
         *,
         wait_s: float,
@@ -50,7 +50,7 @@ class ChainReferences:
         refer: Callable[[Pair, Decimal], None],
         hold: Callable[[bool], None],
     ) -> None:
-        self._socket = socket
+        self._operator = operator
         self._clock = clock
         self._wait_s = wait_s
         self._but = but
@@ -60,7 +60,7 @@ class ChainReferences:
 
     def start(self) -> None:
         """Begin to ask."""
-        if self._wait_s > 0 and self._socket.exists():
+        if self._wait_s > 0 and self._is_there():
             self._hold(True)
             self._tasks.append(asyncio.create_task(self._release()))
         self._tasks.append(asyncio.create_task(self._run()))
@@ -84,11 +84,15 @@ class ChainReferences:
             retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
         self._hold(False)
 
+    def _is_there(self) -> bool:
+        """Tell whether it is of use to ask; of another machine that is not known before."""
+        return not isinstance(self._operator, Path) or self._operator.exists()
+
     async def _ask(self) -> bool:
-        if not self._socket.exists():
+        if not self._is_there():
             return False
         try:
-            async with channel(self._socket) as opened:
+            async with channel(self._operator) as opened:
                 response = await OperatorServiceStub(opened).ListFeeds(pb.ListFeedsRequest())
         except grpc.aio.AioRpcError as error:
             _log.debug("chain_references_missing", code=error.code().name, error=error.details())

@@ -1,14 +1,15 @@
-"""Sessions with the server over loopback."""
+"""Sessions with the server: ours over loopback, another by its URL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from services.dbinit.cluster.cluster import SUPERUSER
 from services.dbinit.config import Settings
-from services.dbinit.errors import LoginRefused, PlaceUnusable, ServerUnavailable
+from services.dbinit.errors import ForeignLoginRefused, LoginRefused, PlaceUnusable, ServerUnavailable
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -17,6 +18,7 @@ else:
 
 HOST = "127.0.0.1"
 _CONNECT_S = 5.0
+_CONNECT_ELSEWHERE_S = 15.0
 _COMMAND_S = 30.0
 
 
@@ -27,20 +29,22 @@ async def superuser(settings: Settings, database: str = "postgres") -> AsyncIter
 
     Raises ServerUnavailable, LoginRefused, or PlaceUnusable if there is no superuser's password.
     """
-    password_file = settings.place.superuser_password
+    server, password_file = settings.server, settings.place.superuser_password
+    where = f"{HOST}:{settings.port}" if server is None else f"{server.host}:{server.port}"
     try:
-        password = password_file.read_text().strip()
-    except OSError as error:
-        raise PlaceUnusable(
-            password_file, f"cannot be read: {error.strerror}", "bootstrap the cluster first"
-        ) from error
-    try:
-        connection = await login(settings.port, SUPERUSER, password, database)
+        if server is None:
+            connection = await login(settings.port, SUPERUSER, _password(password_file), database)
+        else:
+            connection = await asyncpg.connect(
+                server.to(database), timeout=_CONNECT_ELSEWHERE_S, command_timeout=_COMMAND_S
+            )
         try:
             yield connection
         finally:
             await connection.close(timeout=_CONNECT_S)
     except asyncpg.InvalidAuthorizationSpecificationError as error:  # a wrong password's class derives from it
+        if server is not None:
+            raise ForeignLoginRefused(where, server.user, str(error)) from error
         raise LoginRefused(settings.port, password_file, str(error)) from error
     except (
         OSError,
@@ -53,7 +57,14 @@ async def superuser(settings: Settings, database: str = "postgres") -> AsyncIter
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,  # its words for a connection that broke between two statements
     ) as error:
-        raise ServerUnavailable(settings.port, str(error) or type(error).__name__) from error
+        raise ServerUnavailable(where, str(error) or type(error).__name__) from error
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise PlaceUnusable(file, f"cannot be read: {error.strerror}", "bootstrap the cluster first") from error
 
 
 async def login(port: int, user: str, password: str, database: str) -> Connection:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
+from services.operator.config import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ def oracles(nodes: tuple[NodeIdentity, ...]) -> tuple[OracleIdentity, ...]:
     return tuple(OracleIdentity(position, node, ocr) for position, (node, ocr) in enumerate(able))
 
 
-def bootstrappers(nodes: tuple[NodeIdentity, ...], p2p_base: int) -> tuple[str, ...]:
+def bootstrappers(nodes: tuple[NodeIdentity, ...], ports: Ports) -> tuple[str, ...]:
     """Return the locators of the bootstrap nodes: bare peer id, `@`, address, colon, port."""
-    return tuple(f"{node.peer_id}@127.0.0.1:{p2p_base + node.index}" for node in nodes if node.ocr is None)
+    return tuple(
+        f"{node.peer_id}@{ports.node_host(node.index)}:{ports.node_p2p(node.index)}"
+        for node in nodes
+        if node.ocr is None
+    )

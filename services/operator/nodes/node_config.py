@@ -8,11 +8,9 @@ from tomlkit.items import Array
 
 from chainlink.identities.key_files import NodeKeys
 from chainlink.rpc.endpoints import Endpoint
-from services.operator.config import OperatorConfig
+from meshkit.postgres_url import PostgresUrl
+from services.operator.config import TRANSMISSION_GAS, OperatorConfig
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
-
-# More than one transmit of 31 oracles takes (235 thousand).
-_GAS_LIMIT = 500_000
 
 
 def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIdentity, ...]) -> str:
@@ -59,7 +57,7 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                 "Enabled": True,
                 "ListenAddresses": [listen],
                 "AnnounceAddresses": [listen],
-                "DefaultBootstrappers": list(bootstrappers(tuple(others), config.ports.node_p2p_base)),
+                "DefaultBootstrappers": list(bootstrappers(tuple(others), config.ports)),
                 # The peers are on this host: find them in a second, not in a minute.
                 "DeltaDial": "1s",
                 "DeltaReconcile": "2s",
@@ -77,7 +75,7 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                     "PriceDefault": price,
                     "PriceMin": "1 wei",
                     "PriceMax": f"{chain.most_gas_price_wei} wei",
-                    "LimitDefault": _GAS_LIMIT,
+                    "LimitDefault": TRANSMISSION_GAS,
                     "EIP1559DynamicFees": False,
                     "BumpMin": "100 wei",
                     "BumpPercent": 20,
@@ -101,10 +99,8 @@ def _rpc_nodes(endpoints: Sequence[Endpoint]) -> list[dict[str, Any]]:
 def secrets_toml(config: OperatorConfig, node: NodeIdentity, keys: NodeKeys) -> str:
     """Return a node's secrets.toml: its database, its keystore's password, and the keys it imports at every start."""
     credentials, role = config.credentials, f"chainlink_node_{node.index}"
-    url = (
-        f"postgresql://{role}:{credentials.database_password(node.index)}"
-        f"@127.0.0.1:{config.ports.postgres}/{role}?sslmode=disable"
-    )
+    server = config.postgres or PostgresUrl("", "", "127.0.0.1", config.ports.postgres, "", "sslmode=disable")
+    url = server.of(role, credentials.database_password(node.index), role)
     password = credentials.keystore_password
     return _toml(
         {

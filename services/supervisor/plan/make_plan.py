@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.load import load, read_document
+from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.paths import LONGEST_SOCKET_PATH
@@ -14,7 +15,6 @@ from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.key_digests import digests
-from services.supervisor.plan.masked_configuration import masked
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import gather
 from services.supervisor.plan.service_definitions import services_of

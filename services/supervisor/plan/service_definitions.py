@@ -63,6 +63,7 @@ _OOM_SCORE_ORACLE: Final = 150
 def services_of(given: PlanInput) -> list[ServiceSpec]:
     """Return every service of the configuration, not in any order; raises InvalidPlan."""
     _check_users(given)
+    _check_place(given)
     specs = [*_database(given), *_simulators(given), *_services(given), *_nodes(given)]
     return [_with_user(given, _with_rules(given, spec)) for spec in specs]
 
@@ -218,6 +219,16 @@ def _check_users(given: PlanInput) -> None:
     if base is not None and given.closed_directory:
         allowed = f"absent, or other users may enter {given.closed_directory}, below which our Python lies"
         raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, allowed)
+
+
+def _check_place(given: PlanInput) -> None:
+    """Raise InvalidPlan for services that are configured to be elsewhere: all that is supervised is on this machine."""
+    mesh = given.configuration.solution.mesh
+    allowed = "absent; the services of a mesh that is spread out are started one by one with `feedmesh serve`"
+    if mesh.network.is_spread_out:
+        raise InvalidPlan("solution.mesh.network.nodeHosts", ", ".join(mesh.network.node_hosts), allowed)
+    if mesh.postgres.url is not None:
+        raise InvalidPlan("solution.mesh.postgres.url", "a URL", allowed)
 
 
 def _python_service(given: PlanInput, keys: ServiceKeys, socket: str, module: str, *needs: Dependency) -> ServiceSpec:

@@ -24,7 +24,7 @@ def _oracle(prepared: Preparation) -> NodeIdentity:
 
 @pytest.fixture(name="spec")
 def _spec(config: OperatorConfig, prepared: Preparation, oracle: NodeIdentity) -> JobSpec:
-    locators = bootstrappers(prepared.identities, 9900)
+    locators = bootstrappers(prepared.identities, config.ports)
     timeout_ms = feed_jobs.observation_timeout_ms(config.ocr)
     return feed_jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, oracle, locators, timeout_ms)
 

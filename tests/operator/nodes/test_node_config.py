@@ -7,13 +7,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chainlink.identities import key_files
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.p2p import P2pKey
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.credentials import database_password
+from meshkit.postgres_url import PostgresUrl
 from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes
-from services.operator.nodes.node_config import config_toml
+from services.operator.nodes.node_config import config_toml, secrets_toml
 from services.operator.nodes.prepare_nodes import Preparation
 
 
@@ -98,3 +100,29 @@ def test_credentials_are_two_lines(config: OperatorConfig, prepared: Preparation
     text = (config.data.node(5) / "apicredentials").read_text()
 
     assert ["operator@example.com", "an-api-password-of-24-ch"] == text.splitlines()
+
+
+def test_nodes_on_machines_of_their_own_find_each_other(config: OperatorConfig, prepared: Preparation) -> None:
+    """With hosts of nodes a bootstrap node is named by its own, in brackets where that is an IPv6 address."""
+    hosts = ("node-1.mesh.example", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
+    for first, written in ((hosts[0], hosts[0]), ("fd00::1", "[fd00::1]")):
+        spread = replace(config, ports=replace(config.ports, node_hosts=(first, *hosts[1:])))
+        found = tomllib.loads(config_toml(spread, prepared.identities[2], prepared.identities))
+        locator = f"{prepared.identities[0].peer_id}@{written}:9901"
+        assert [locator] == found["P2P"]["V2"]["DefaultBootstrappers"]
+
+
+def test_nodes_reach_a_server_elsewhere_by_its_url(config: OperatorConfig, prepared: Preparation) -> None:
+    """A node's database URL has the host and the parameters of the superuser's, and its own role and password."""
+    admin = PostgresUrl.parse(
+        "postgresql://root:se%40cret@db.example:6432/postgres?sslmode=verify-full&sslrootcert=/ca"
+    )
+    password = config.credentials.keystore_password
+    keys = key_files.ensure(config.secrets.node(3), password, config.scrypt_n, with_ocr=True)
+    text = secrets_toml(replace(config, postgres=admin), prepared.identities[2], keys)
+    password = database_password(config.credentials.pg_password, 3)
+    expected = (
+        f"postgresql://chainlink_node_3:{password}@db.example:6432/chainlink_node_3?sslmode=verify-full&sslrootcert=/ca"
+    )
+    assert expected == tomllib.loads(text)["Database"]["URL"]
+    assert "cret" not in text.replace(password, "").partition("[Password]")[0]

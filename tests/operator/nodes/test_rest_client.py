@@ -30,7 +30,7 @@ async def _client(node: FakeNode) -> AsyncIterator[NodeClient]:
 
 @pytest.fixture(name="spec")
 def _spec(config: OperatorConfig, prepared: Preparation) -> JobSpec:
-    locators = bootstrappers(prepared.identities, 9900)
+    locators = bootstrappers(prepared.identities, config.ports)
     return feed_jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[1], locators, 1125)
 
 

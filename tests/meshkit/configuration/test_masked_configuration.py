@@ -5,7 +5,7 @@ import pytest
 
 from meshkit.configuration.keys_by_service import AGGREGATOR, DBINIT, METRICS, OPERATOR, POSTGRES, ServiceKeys
 from meshkit.configuration.load import load, read_document, secrets_of
-from services.supervisor.plan.masked_configuration import masked
+from meshkit.configuration.masked_configuration import masked
 
 VECTOR = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
 

@@ -40,6 +40,9 @@ def _secrets(value: object, place: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 
 def _mask(secret: str) -> str:
+    scheme, is_url, _ = secret.partition("://")
+    if is_url:  # still one, of nowhere
+        return f"{scheme}://hidden:{_MASK}@localhost"
     # As long as the secret, so that it is valid where that is.
     return (_MASK * (len(secret) // len(_MASK) + 1))[: len(secret)]
 

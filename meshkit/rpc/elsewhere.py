@@ -1,0 +1,31 @@
+"""gRPC of a mesh that is spread out: where a service answers the others, and how it meets them."""
+
+import os
+from collections.abc import Mapping
+
+from meshkit.configuration.network import Network
+from meshkit.mutual_tls.certificates import CertificateDirectory
+from meshkit.mutual_tls.tunnel import Address
+from meshkit.rpc.client import Remote
+from meshkit.rpc.server import TcpListener
+
+
+def own_certificates(network: Network, role: str, environment: Mapping[str, str] = os.environ) -> CertificateDirectory:
+    """Return our certificates; raise UnusableCertificate unless they are of the role."""
+    certificates = CertificateDirectory(network.certificates_in(environment))
+    certificates.check_role(role)
+    return certificates
+
+
+def listener(network: Network, port: int, role: str) -> TcpListener | None:
+    """Return where to answer over TCP, None in a mesh on one machine; raise UnusableCertificate."""
+    if not network.is_spread_out:
+        return None
+    return TcpListener(str(Address(network.listen_address, port)), own_certificates(network, role))
+
+
+def remote(network: Network, host: str | None, port: int, role: str) -> Remote | None:
+    """Return how to meet a service as who we are, None in a mesh on one machine; raise UnusableCertificate."""
+    if not network.is_spread_out or host is None:
+        return None
+    return Remote(str(Address(host, port)), own_certificates(network, role))
