@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Without these podman asks for more than a machine like this allows.
+LIMITS = ("--ulimit", "nofile=8192:8192", "--ulimit", "nproc=4000:4000")
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,6 +64,12 @@ def podman(*words: str, check: bool = True, timeout_s: float = 120) -> subproces
     if check and ran.returncode != 0:
         raise AssertionError(f"podman {' '.join(words)}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return ran
+
+
+def once(image: str, program: str, *words: str) -> str:
+    """Run a program of an image to its end and return what it wrote."""
+    options = ("--network", "none", "--no-healthcheck", *LIMITS, "--entrypoint", program)
+    return podman("run", "--rm", *options, image, *words, timeout_s=300).stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +147,7 @@ def run(
     podman(
         *("run", "--detach", "--name", name),
         *("--network", "none" if network is None else f"container:{network.name}"),
-        # Without these podman asks for more than this machine allows.
-        *("--ulimit", "nofile=8192:8192", "--ulimit", "nproc=4000:4000"),
+        *LIMITS,
         *mounts,
         *options,
         image,
