@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.paths import DataDir, RunDir, SecretsDir
@@ -19,13 +19,17 @@ from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts,
 
 NodeRuntime = Literal["chainlink", "embedded"]
 
+# What giving each service a user of its own takes, with the numbers of capabilities(7).
+CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
+
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
     """
     The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own.
 
-    `closed_directory` is one that other users cannot enter on the way to our Python or our code.
+    `closed_directory` is one that other users cannot enter on the way to our Python or our code. `missing_capabilities`
+    are those that root needs for users of their own and does not have, as in a container.
     """
 
     configuration: Configuration
@@ -39,6 +43,7 @@ class PlanInput:
     is_root: bool = False
     accounts: Accounts = NO_ACCOUNTS
     closed_directory: str = ""
+    missing_capabilities: tuple[str, ...] = ()
 
 
 def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
@@ -57,6 +62,7 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         is_root=os.geteuid() == 0,
         accounts=_accounts(solution) if os.geteuid() == 0 else NO_ACCOUNTS,
         closed_directory=_closed_directory(Path(sys.executable), Path(__file__)),
+        missing_capabilities=missing_capabilities(Path("/proc/self/status").read_text()),
     )
 
 
@@ -83,6 +89,12 @@ def _closed_directory(*places: Path) -> str:
             if not parent.stat().st_mode & stat.S_IXOTH:
                 return str(parent)
     return ""
+
+
+def missing_capabilities(status: str) -> tuple[str, ...]:
+    """Return which of the needed capabilities a process does not have, by its /proc/PID/status."""
+    effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+    return tuple(name for name, number in CAPABILITIES.items() if not effective >> number & 1)
 
 
 def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:

@@ -15,7 +15,7 @@ from meshkit.configuration.keys_by_service import (
     ServiceKeys,
 )
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan.plan_input import PlanInput
+from services.supervisor.plan.plan_input import CAPABILITIES, PlanInput
 from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, PostgresProbe, Schedule, TcpProbe
 from services.supervisor.plan.service_spec import (
     Condition,
@@ -213,6 +213,9 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
 
 
 def _check_users(given: PlanInput) -> None:
+    if given.accounts.users and given.missing_capabilities:
+        allowed = f"with {', '.join(CAPABILITIES)}, for users of the services' own; or start it all as another user"
+        raise InvalidPlan("our user", f"root without {', '.join(given.missing_capabilities)}", allowed)
     base = given.configuration.solution.mesh.supervisor.node_uid_base
     if base is not None and not given.is_root:
         raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, "absent, unless the supervisor runs as root")

@@ -13,6 +13,7 @@ from services.supervisor.plan.plan_input import NodeRuntime, PlanInput
 from services.supervisor.plan.probe_spec import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 from services.supervisor.plan.service_definitions import services_of
 from services.supervisor.plan.service_spec import Condition, Kind, ServiceSpec
+from services.supervisor.plan.service_users import Accounts
 
 
 def specs(given: PlanInput) -> dict[str, ServiceSpec]:
@@ -188,6 +189,15 @@ def test_users_of_nodes_need_root_and_a_way_in(given: PlanInput, is_root: bool, 
     configuration = given.configuration.model_copy(update={"solution": solution})
     with pytest.raises(InvalidPlan, match="nodeUidBase"):
         services_of(replace(given, configuration=configuration, is_root=is_root, closed_directory=closed))
+
+
+def test_users_of_their_own_need_rights(given: PlanInput) -> None:
+    """Root that may not change users is told which rights are missing, and of the way out, before a start."""
+    without = replace(given, missing_capabilities=("SETGID", "SETUID"))
+    assert services_of(without)
+
+    with pytest.raises(InvalidPlan, match=r"root without SETGID, SETUID.*CHOWN.*another user"):
+        services_of(replace(without, accounts=Accounts({"postgres": (6000, 6000)}, 6006)))
 
 
 def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:
