@@ -80,6 +80,14 @@ def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
     assert [] == [path for path in found if "node" in path]
 
 
+@pytest.mark.parametrize("service", ["node-1", "node-2", "aggregator", "operator", "metrics", "dbinit"])
+def test_a_service_reads_no_file_of_another(living: Mesh, service: str) -> None:
+    """No user reads another's file but the verdict, which is everybody's; dbinit also the password that it logs in by."""
+    shared = {"/run/feedmesh/verdict/verdict.json", "/sp/postgresql/superuser-password"}
+    allowed = {"metrics": set(), "dbinit": shared}.get(service, shared - {"/sp/postgresql/superuser-password"})
+    assert allowed == set(inspection.foreign_files(living, f"feedmesh-{service}"))
+
+
 def test_no_core_file(living: Mesh) -> None:
     """A process that is killed by a fault leaves no core file."""
     pid = living.pid("chainlink-node-4")
