@@ -73,6 +73,8 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     # The aggregator says this of its own settings by itself.
     if vain := {place: why for place, why in plan.without_effect.items() if not place.startswith(_AGGREGATOR)}:
         _log.warning("settings_without_effect", settings=vain)
+    if plan.memory_shortage:
+        _log.warning("memory_short", found=plan.memory_shortage)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
     counters = RestartCounters(settings.restart_files)

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ def make_bases() -> None:
     subprocess.run([ROOT / "scripts/image/bases", cache_directory()], check=True)
 
 
+@cache
 def commit() -> str:
-    """Return the commit of this tree."""
+    """Return the commit that this tree had when it was first asked for."""
     ran = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     return ran.stdout.strip()
 

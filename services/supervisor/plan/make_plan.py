@@ -15,6 +15,7 @@ from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.key_digests import digests
+from services.supervisor.plan.memory_need import shortage
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import gather
 from services.supervisor.plan.service_definitions import services_of
@@ -44,6 +45,7 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
         nodes=configuration.solution.total_nodes,
         bootstrap_nodes=configuration.solution.bootstrap_nodes,
         without_effect=dict(set_without_effect(whole.solution, "solution")),
+        memory_shortage=shortage(given.memory_bytes, configuration.solution.total_nodes, given.runtime),
         group=given.accounts.group,
         masked={} if given.accounts.group is None else _masked(path, whole),
     )

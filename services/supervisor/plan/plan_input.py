@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.paths import DataDir, RunDir, SecretsDir
+from meshkit.process import memory_limit
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name
@@ -29,7 +30,8 @@ class PlanInput:
     The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own.
 
     `closed_directory` is one that other users cannot enter on the way to our Python or our code. `missing_capabilities`
-    are those that root needs for users of their own and does not have, as in a container.
+    are those that root needs for users of their own and does not have, as in a container. `memory_bytes` is the
+    machine's memory, or the limit around us.
     """
 
     configuration: Configuration
@@ -44,6 +46,7 @@ class PlanInput:
     accounts: Accounts = NO_ACCOUNTS
     closed_directory: str = ""
     missing_capabilities: tuple[str, ...] = ()
+    memory_bytes: int = 0
 
 
 def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
@@ -63,6 +66,7 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         accounts=_accounts(solution) if os.geteuid() == 0 else NO_ACCOUNTS,
         closed_directory=_closed_directory(Path(sys.executable), Path(__file__)),
         missing_capabilities=missing_capabilities(Path("/proc/self/status").read_text()),
+        memory_bytes=memory_limit.available_bytes(),
     )
 
 

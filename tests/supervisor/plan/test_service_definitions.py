@@ -121,15 +121,16 @@ def test_environment_is_listed(given: PlanInput) -> None:
 
 
 def test_chainlink_nodes(given: PlanInput) -> None:
-    """The real binary gets its own flags, a home of its own, nothing of ours, and time for its shutdown."""
-    node = specs(replace(given, runtime="chainlink"))["chainlink-node-3"]
+    """The real binary gets its own flags, a home, a share of the memory, nothing of ours, and time for its shutdown."""
+    node = specs(replace(given, runtime="chainlink", memory_bytes=4 * 2**30))["chainlink-node-3"]
     directory = given.data_dir.node(3)
 
     assert (
         *("chainlink", "node", "-config", f"{directory}/config.toml", "-secrets", f"{directory}/secrets.toml"),
         *("start", "-a", f"{directory}/apicredentials"),
     ) == node.command
-    assert {"PATH": "/usr/bin", "HOME": str(given.data_dir.node_home(3))} == node.environment
+    expected = {"PATH": "/usr/bin", "HOME": str(given.data_dir.node_home(3)), "GOMEMLIMIT": "611MiB"}
+    assert expected == node.environment
     assert [(signal.SIGTERM, 20.0)] == [(step.signal, step.timeout_s) for step in node.stop.steps]
     assert HttpProbe(6603, "/readyz") == node.probe
     assert () == node.sockets
