@@ -1,9 +1,9 @@
 """Join the parts: one collector feeds the page, the gRPC service and the push."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from meshkit.background import TASK_METRICS, BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
@@ -31,9 +31,9 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
               ▼                 ▼                  ▼
         HTTP /metrics     metrics.sock      push task (if configured)
 
-    The tasks run for ever and fail only by a defect; they are cancelled once the servers have stopped.
+    The tasks run for ever; they are cancelled once the servers have stopped.
     """
-    registry = Registry(RPC_METRICS)
+    registry = Registry((*RPC_METRICS, *TASK_METRICS))
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(SupervisorLink(run_dir.socket("supervisor")))
         collector = Collector(link.plan, processes.read, clock)
@@ -57,24 +57,12 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)
         await server.start()
         observer = await stack.enter_async_context(MeshObserver(run_dir, clock))
-        work = [collector.run(), VerdictPublisher(observer, run_dir, config.limits, clock).run()]
+        tasks = await stack.enter_async_context(BackgroundTasks(clock, registry))
+        tasks.start("sampling", collector.run)
+        tasks.start("verdict", VerdictPublisher(observer, run_dir, config.limits, clock).run)
         if pusher is not None:
-            work.append(pusher.run())
-        await _until_signal(server, [asyncio.create_task(task) for task in work])
-
-
-async def _until_signal(server: MeshServer, tasks: list[asyncio.Task[None]]) -> None:
-    serving = asyncio.create_task(server.serve_until_signal())
-    try:
-        await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
-                task.result()
-        await serving
-    finally:
-        for task in (serving, *tasks):
-            task.cancel()
-        await asyncio.gather(serving, *tasks, return_exceptions=True)
+            tasks.start("push", pusher.run)
+        await server.serve_until_signal()
 
 
 def push_samples(pusher: Pusher) -> list[Sample]:

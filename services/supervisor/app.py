@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E402
 from meshkit import log  # noqa: E402
+from meshkit.background import keep_running  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
 from meshkit.log import get_logger  # noqa: E402
@@ -89,7 +90,9 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
             _open_to_services(plan)
-            health = asyncio.create_task(_show_health(supervision, server))
+            health = asyncio.create_task(
+                keep_running("health of services", lambda: _show_health(supervision, server), clock)
+            )
             try:
                 exit_code = await supervision.run()
             finally:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from eth_keys.datatypes import PrivateKey
 
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.plan_input import NodeRuntime, address_of, choose_runtime, missing_capabilities
@@ -14,6 +15,14 @@ def test_known_key(prefix: str) -> None:
     key = prefix + "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
     assert "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266" == address_of(key)
+
+
+def test_addresses_are_those_of_eth_keys() -> None:
+    """Letters are raised as another implementation of the checksum raises them."""
+    for number in range(1, 40):
+        key = number.to_bytes(32, "big")
+
+        assert PrivateKey(key).public_key.to_checksum_address() == address_of(key.hex())
 
 
 @pytest.mark.parametrize(
