@@ -295,7 +295,7 @@ app.add_typer(backup_app)
 @app.command()
 def version(as_json: JsonOption = False) -> None:
     """Show the version, the commit and the digest of the code that runs."""
-    from cli.commands import version as command
+    from cli.image import version as command
 
     command.show(as_json)
 
@@ -308,7 +308,7 @@ def verify_image(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the SHA-256 sums of an image, an order's report and a resource file; fail if they are not one."""
-    from cli.commands import verify_image as command
+    from cli.image import verify_image as command
 
     raise typer.Exit(command.show(image, report, resource, as_json))
 

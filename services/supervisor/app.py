@@ -77,6 +77,8 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     if plan.remarks:
         _log.warning("settings_remarks", remarks=list(plan.remarks))
     _log.info("configuration_read", path=str(path), signature=plan.signature)
+    if plan.memory_shortage:
+        _log.warning("memory_short", found=plan.memory_shortage)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
     counters = RestartCounters(settings.restart_files)
