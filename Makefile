@@ -25,6 +25,7 @@ test: setup ## run all tests (T="path or -k expression" for some)
 	@$(PY) -m pytest $(T)
 
 test-image: setup ## build the container image and run it, as root, with buildah and podman (installed where they are missing)
+	@scripts/image/requirements
 	@$(PY) -m pytest -m image --override-ini addopts='--strict-config --strict-markers' --timeout 600 -n 0 tests/image
 
 campaign: setup ## run the long campaigns (fault injection, soak)

@@ -11,6 +11,8 @@ Errors of what Chainlink defined: a text that has not the form it must have, or 
         ├── KeyUnreadable          a key export has another form, is another key, or its password is wrong
         ├── UnreadableKeyFile      a file of a key cannot be read or does not decrypt
         ├── UnwritableSecrets      a file of a key or a record has to be written and cannot be
+        ├── AnotherKey             a node has another key than the one that shall become its own
+        ├── NoSuchKey              a node has no such key
         └── SecretsInUse           another process works with the same keys
 """
 
@@ -89,4 +91,26 @@ class SecretsInUse(FailedPrecondition):
             f"{path} is in use: a mesh runs with these keys, or a command changes them; stop it first, "
             "since two meshes with the same keys would speak against each other"
         )
+        self.path = path
+
+
+class AnotherKey(FailedPrecondition):
+    """A node has another key than the one that shall become its own."""
+
+    reason = "ANOTHER_KEY"
+
+    def __init__(self, path: Path, found: str, given: str) -> None:
+        super().__init__(f"{path} holds another key: {found}; given is {given}, which takes its place with --force")
+        self.path = path
+        self.found = found
+        self.given = given
+
+
+class NoSuchKey(FailedPrecondition):
+    """A node has no such key."""
+
+    reason = "NO_SUCH_KEY"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: there is no such file; a node's first start makes its keys")
         self.path = path

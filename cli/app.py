@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CliError, UsageError
+from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 
@@ -262,6 +263,38 @@ def lint(
     from cli.commands import feeds_lint
 
     raise typer.Exit(feeds_lint.show(config, offline, as_json))
+
+
+@app.command()
+def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show what the faucet and the transmitters have, and for how many transmissions that is enough."""
+    from cli.commands import balances as command
+
+    _run(command.balances(run_dir or default_run_dir(), as_json))
+
+
+app.add_typer(keys_app, name="keys")
+
+
+@app.command()
+def version(as_json: JsonOption = False) -> None:
+    """Show the version, the commit and the digest of the code that runs."""
+    from cli.commands import version as command
+
+    command.show(as_json)
+
+
+@app.command("verify-image")
+def verify_image(
+    image: Annotated[Path, typer.Option(help="The image's archive, or a text file with its SHA-256 sum.")],
+    report: Annotated[Path, typer.Option(help="The order's report.")],
+    resource: Annotated[Path, typer.Option(help="The resource file that says where the image is stored.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the SHA-256 sums of an image, an order's report and a resource file; fail if they are not one."""
+    from cli.commands import verify_image as command
+
+    raise typer.Exit(command.show(image, report, resource, as_json))
 
 
 db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True)

@@ -88,9 +88,10 @@ class RunDir:
         """Return the configuration for one service's eyes, from which that service is given a copy."""
         return self.path / "configurations" / f"{service}.json"
 
-    def service(self, name: str) -> Path:
-        """Return the directory of a service's `restart-count` and `last-restart` files."""
-        return self.path / "service" / name
+    @property
+    def restart_files(self) -> Path:
+        """Return the directory of all services' `restart-count` and `last-restart` files, unless it is elsewhere."""
+        return self.path / "service"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,14 @@
 import asyncio
 import signal
 
-from aiohttp import web
-
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
 from meshkit.clock import Clock
+from meshkit.http.server import listen
 from meshkit.log import get_logger
 from meshkit.process import ports
 
 HOST = "127.0.0.1"
-_DRAIN_S = 2.0
 
 _log = get_logger(__name__)
 
@@ -23,15 +21,9 @@ async def serve(port: int, process: PriceProcess, clock: Clock) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(build_app(process, clock), access_log=None, shutdown_timeout=_DRAIN_S)
-    await runner.setup()
-    try:
-        with ports.binding(port, "the market (--port)"):
-            await web.TCPSite(runner, HOST, port).start()
-        _log.info(
-            "market_listening", host=HOST, port=runner.addresses[0][1], seed=process.seed, tick_ms=process.tick_ms
-        )
+    with ports.binding(port, "the market (--port)"):
+        server = await listen(build_app(process, clock), HOST, port)
+    async with server:
+        _log.info("market_listening", host=HOST, port=server.port, seed=process.seed, tick_ms=process.tick_ms)
         await stop.wait()
         _log.info("market_stopping")
-    finally:
-        await runner.cleanup()

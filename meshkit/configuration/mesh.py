@@ -97,6 +97,11 @@ class Contracts(Section):
 
     deploy: bool = Field(False, description="Deploy a contract for each feed that has no address here.")
     addresses: dict[str, str] = Field({}, description="Contract address by feed name.")
+    replace_oracles: bool = Field(
+        False,
+        description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "
+        "start after keys were lost.",
+    )
 
 
 class Ocr(Section):
@@ -140,6 +145,11 @@ class Supervisor(Section):
     log_file_bytes: int = Field(10_485_760, ge=65_536, description="Size at which a log file is rotated.")
     log_files: int = Field(10, ge=1, le=1000, description="Log files kept of each service.")
     open_files: int = Field(65_536, ge=1024, description="Limit of open files of each process, as far as is allowed.")
+    restart_files_dir: Path | None = Field(
+        None,
+        description="Directory of `<service>/restart-count` and `last-restart`; absent for `service` in `runDir`, in "
+        "the image `/run/service`.",
+    )
     node_uid_base: int | None = Field(
         None,
         ge=1,
@@ -154,7 +164,10 @@ class Mesh(Section):
     runtime: Literal["auto", "chainlink", "embedded"] = Field(
         "auto", description="Node program: the chainlink binary, our own, or chainlink where it is on the PATH."
     )
-    data_dir: Path = Field(Path("/sp/feedmesh"), description="Directory of everything that outlives a run.")
+    data_dir: Path = Field(
+        Path("/sp"),
+        description="Directory of everything that outlives a run; the database's is `postgresql/data` in it.",
+    )
     run_dir: Path = Field(Path("/run/feedmesh"), description="Directory of sockets; its path must be short.")
     feeds: tuple[str, ...] = Field((), description="Names of the feeds to serve, for example `BTC / USD`.")
     ports: Ports = Field(Ports(), description="TCP ports.")

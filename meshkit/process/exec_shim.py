@@ -26,7 +26,6 @@ import errno
 import os
 import resource
 import signal
-import stat
 import sys
 import warnings  # noqa: F401  # execvpe wants it, and after a change of the user our own library may be out of reach
 
@@ -195,15 +194,12 @@ def _place(path: str, mode: int, uid: int, gid: int) -> None:
     os.makedirs(path, mode=0o755, exist_ok=True)  # noqa: PTH103  # pathlib would double this program's imports
     found = os.stat(path)  # noqa: PTH116  # as above
     # What is right stays untouched: changing what is another's takes a right that we may not have.
-    if (found.st_uid, found.st_gid) != (uid, gid):
-        os.chown(path, uid, gid)
-    if found.st_mode & 0o7777 != mode or (found.st_uid, found.st_gid) != (uid, gid):
-        # Whoever is not of the directory's group may not have what is made there inherit it.
-        ours = os.getegid()
-        if mode & stat.S_ISGID and gid != ours:
-            os.setegid(gid)
-        os.chmod(path, mode)  # noqa: PTH101  # as above
-        os.setegid(ours)
+    if (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (uid, gid, mode):
+        return
+    # The mode is set while the directory is ours, group included: so CAP_CHOWN is enough, without FOWNER and FSETID.
+    os.chown(path, os.geteuid(), os.getegid())
+    os.chmod(path, mode)  # noqa: PTH101  # as above
+    os.chown(path, uid, gid)
 
 
 def _copy(source: str, target: str, uid: int, gid: int) -> None:
@@ -242,8 +238,10 @@ def _enter(directory: str, uid: int, gid: int) -> None:
         raise PermissionError(
             errno.EACCES, f"user {uid} cannot enter it: chmod o+x it, or chgrp it to {gid}", directory
         )
-    os.chown(directory, -1, gid)
+    # As in _place, so that no right over others' files is needed.
+    os.chown(directory, os.geteuid(), gid)
     os.chmod(directory, found.st_mode & 0o7777 | 0o010)  # noqa: PTH101, S103  # as above; to pass, not to read
+    os.chown(directory, found.st_uid, -1)
 
 
 def _obstacle(path: str) -> str:

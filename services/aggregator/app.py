@@ -23,6 +23,7 @@ from services.aggregator.engine.market_data import PAIR as MARKET_CAP_PAIR
 from services.aggregator.engine.market_data import MarketData
 from services.aggregator.engine.status_metrics import StatusMetrics
 from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.sources import client, factory
 from services.aggregator.sources.markets import markets_of
 from services.aggregator.streams.catalog import open_streams
@@ -45,19 +46,19 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         _log.warning("feed_without_source", feed=MARKET_CAP_FEED)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(client.open_session())
-        sources = factory.open_sources(session, settings.sources.values(), clock)
+        own_clock = OwnClock(clock, metrics)
+        sources = factory.open_sources(session, settings.sources.values(), clock, own_clock)
         streams = open_streams(session, settings.streams, clock, metrics, markets_of(sources))
-        engine = Engine(settings, sources, clock, metrics, streams)
+        engine = Engine(settings, sources, clock, metrics, streams, own_clock)
         stack.push_async_callback(engine.close)
-        market = MarketData(session, figures, clock, metrics)
+        market = MarketData(session, figures, clock, metrics, own_clock)
         stack.push_async_callback(market.close)
         StatusMetrics(engine.status, market, clock, metrics)
         tcp = listener(network, network.ports.aggregator_grpc, AGGREGATOR)
         server = MeshServer("price-aggregator", run_dir.socket("aggregator"), tcp=tcp, registry=metrics)
         server.add(add_QuoteServiceServicer_to_server, service.QuoteService(engine), service.NAME)
         api = HttpApi(engine, clock, metrics, market)
-        runner = await http_server.listen(api.build(), settings.http_port, api.fast_answers())
-        stack.push_async_callback(runner.cleanup)
+        await stack.enter_async_context(await http_server.listen(api.build(), settings.http_port, api.fast_answers()))
         references = ChainReferences(
             operator or run_dir.socket("operator"),
             clock,

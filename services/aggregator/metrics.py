@@ -48,6 +48,12 @@ METRICS = (
         "Times that a feed's price began not to be believed: disagree, first, jump, rate or unit.",
         ("reason",),
     ),
+    Metric("own_clock_off", "gauge", "1 if most timed sources say that our own clock is off, else 0: no prices then."),
+    Metric(
+        "own_clock_ahead_seconds",
+        "gauge",
+        "By how much our own clock is ahead of the sources', negative if behind; absent before two say so.",
+    ),
     Metric("websocket_connections", "gauge", "Stream connections that are up.", _SOURCE),
     Metric("websocket_reconnects_total", "counter", "New stream connections in place of others.", ("source", "reason")),
     # Fixed by the specification, so without the ending of a counter.

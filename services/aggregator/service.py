@@ -14,6 +14,7 @@ from services.aggregator.engine.answers import MOST_PAIRS
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.status import PairStatus, SourceStatus
 from services.aggregator.fetching.circuit_breaker import CircuitState
+from services.aggregator.own_clock import ClockState
 from services.aggregator.prices.errors import UnknownSource
 from services.aggregator.prices.pair import Pair, pair_of
 from services.aggregator.prices.price import plain_text
@@ -85,7 +86,10 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         self, request: pb.ListSourcesRequest, context: "Context[pb.ListSourcesRequest, pb.ListSourcesResponse]"
     ) -> pb.ListSourcesResponse:
         """Return every configured source."""
-        return pb.ListSourcesResponse(sources=[_source(status) for status in self._engine.status.sources()])
+        return pb.ListSourcesResponse(
+            sources=[_source(status) for status in self._engine.status.sources()],
+            own_clock=_own_clock(self._engine.own_clock.state),
+        )
 
     async def GetSource(
         self, request: pb.GetSourceRequest, context: "Context[pb.GetSourceRequest, pb.GetSourceResponse]"
@@ -108,6 +112,12 @@ async def announce(engine: Engine, server: MeshServer) -> None:
     await engine.warm_up()
     for name in ("", NAME):
         await server.set_serving(name, True)
+
+
+def _own_clock(state: ClockState) -> pb.OwnClock:
+    # Strangers tell the times, and theirs may be any number.
+    ahead_ms = max(-(2**63), min(state.ahead_ms, 2**63 - 1))
+    return pb.OwnClock(off=state.is_off, ahead_ms=ahead_ms, agreeing=state.agreeing, timed=state.timed)
 
 
 def _pair(message: pb.Pair, field: str) -> Pair:

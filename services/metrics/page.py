@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 import orjson
 from aiohttp import web
 
+from meshkit.http import server
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE
 from meshkit.process import ports
@@ -35,13 +36,8 @@ def build(render_page: RenderPage) -> web.Application:
 @asynccontextmanager
 async def served(port: int, render_page: RenderPage) -> AsyncIterator[int]:
     """Serve the page on 127.0.0.1 and give the port in use; raise PortInUse."""
-    runner = web.AppRunner(build(render_page), access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        with ports.binding(port, "process-metrics (solution.mesh.ports.metrics)"):
-            await web.TCPSite(runner, HOST, port).start()
-        bound: int = runner.addresses[0][1]
-        _log.info("page_listening", host=HOST, port=bound)
-        yield bound
-    finally:
-        await runner.cleanup()
+    with ports.binding(port, "process-metrics (solution.mesh.ports.metrics)"):
+        listening = await server.listen(build(render_page), HOST, port, drain_s=1.0)
+    async with listening:
+        _log.info("page_listening", host=HOST, port=listening.port)
+        yield listening.port

@@ -12,12 +12,13 @@ from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.feed_phase import FeedPhase
 from services.operator.nodes.identity import oracles
 from services.operator.nodes.prepare_nodes import Preparation
-from services.operator.onchain import feed_contract
+from services.operator.onchain import feed_contract, top_ups
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.feed_contract import Answer
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
+from services.operator.onchain.transmission_cost import TransmissionCost, TransmissionCosts
 from services.operator.pass_watch import PassWatch, longest_pass_s
 from services.operator.reconciler import Reconciler
 
@@ -36,6 +37,15 @@ class FeedStatus:
     address: str = ""
     config_digest: str = ""
     answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """Hold all balances, what a transmission costs, and the balance under which a transmitter is topped up, in wei."""
+
+    accounts: tuple["Balance", ...]
+    cost: TransmissionCost
+    minimum_wei: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class Operator:
             _TRANSACTION_DEADLINE_S,
             most_gas_price_wei=config.chain.most_gas_price_wei,
         )
+        self._costs = TransmissionCosts(self._chain, len(self._oracles))
         known = KnownContracts(
             config.secrets.contracts, config.chain.chain_id, earlier=config.data.operator / EARLIER_STATE_FILE
         )
@@ -115,12 +126,14 @@ class Operator:
         """Return all feeds in the order of the configuration; raises ChainUnavailable if one cannot be read."""
         return tuple(await together(map(self._status, self._config.feeds)))
 
-    async def balances(self) -> tuple[Balance, ...]:
+    async def balances(self) -> Balances:
         """Return the balances of the faucet, then of each transmitter; raises ChainUnavailable."""
         accounts = [("faucet", self._sender.address)]
         accounts += [(oracle.node.name, oracle.node.transmitter_address) for oracle in self._oracles]
         found = await together(self._chain.balance_wei(address) for _, address in accounts)
-        return tuple(Balance(name, address, wei) for (name, address), wei in zip(accounts, found, strict=True))
+        listed = tuple(Balance(name, address, wei) for (name, address), wei in zip(accounts, found, strict=True))
+        cost = await self._costs.read(self._sender.gas_price_wei)
+        return Balances(listed, cost, top_ups.minimum_wei(self._config.funding, cost))
 
     async def _status(self, feed: FeedTarget) -> FeedStatus:
         phase = self.reconciler.phase(feed.name)

@@ -13,6 +13,8 @@ from meshkit.paths import DataDir, SecretsDir
 from meshkit.postgres_url import PostgresUrl
 
 # The PriceMax of deployments: a thousand gwei.
+# The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).
+TRANSMISSION_GAS = 500_000
 _MOST_GAS_PRICE_WEI = 1000 * 10**9
 
 
@@ -140,6 +142,7 @@ class OperatorConfig:
     ocr: OcrSettings
     scrypt_n: int
     deploy_contracts: bool
+    replace_oracles: bool
     transaction_batch: int
     postgres: PostgresUrl | None = None
 
@@ -203,6 +206,7 @@ class OperatorConfig:
             ),
             scrypt_n=mesh.keystore.scrypt_n,
             deploy_contracts=mesh.contracts.deploy,
+            replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )

@@ -9,15 +9,20 @@ The operator's errors.
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
     │   │   └── TopupRequired      the same, where the configuration says that this ends everything
+    │   ├── IdentitiesRefused      every feed's contract lists other oracles than these nodes
     │   └── UnusableContract       a feed's contract is missing, is another feed's, or belongs to somebody else
+    │       └── ForeignOracles     it lists oracles whose keys are not kept here
     └── Unavailable
         ├── NodeUnavailable        a node does not answer, or answers with a server error
         └── ChainUnavailable       the chain's RPC does not answer as it should
 """
 
 from pathlib import Path
+from typing import Final
 
 from meshkit.errors import FailedPrecondition, Unavailable
+
+_MOST_SHOWN = 4
 
 
 class UnreadableState(FailedPrecondition):
@@ -107,6 +112,37 @@ class UnusableContract(FailedPrecondition):
         self.cause = cause
 
 
+class ForeignOracles(UnusableContract):
+    """A feed's contract lists oracles whose keys are not kept here; `foreign` are their addresses."""
+
+    reason = "FOREIGN_ORACLES"
+
+    def __init__(self, feed: str, address: str, foreign: tuple[str, ...]) -> None:
+        shown = ", ".join(foreign[:_MOST_SHOWN]) + (", …" if len(foreign) > _MOST_SHOWN else "")
+        super().__init__(
+            feed,
+            f"its contract {address} lists oracles whose keys are not kept here: {shown}; bring their keys back "
+            "(feedmesh restore, feedmesh keys import), or set solution.mesh.contracts.replaceOracles to true to have "
+            "it list these nodes instead",
+        )
+        self.address = address
+        self.foreign = foreign
+
+
+class IdentitiesRefused(FailedPrecondition):
+    """Every feed's contract lists oracles whose keys are not kept here: these nodes are not who they were."""
+
+    reason = "IDENTITIES_REFUSED"
+
+    def __init__(self, keys: Path, feeds: int, example: ForeignOracles) -> None:
+        super().__init__(
+            f"the keys in {keys} are not those of the oracles that the contracts list (all {feeds} that list any); "
+            f"{example}"
+        )
+        self.keys = keys
+        self.feeds = feeds
+
+
 class TransactionReverted(FailedPrecondition):
     """The chain executed a transaction and undid it; `revert` is the contract's text, if it gave one."""
 
@@ -117,3 +153,7 @@ class TransactionReverted(FailedPrecondition):
         self.purpose = purpose
         self.transaction_hash = transaction_hash
         self.revert = revert
+
+
+ENDING: Final = (TopupRequired, IdentitiesRefused)
+"""What ends the operator, and after its restarts the mesh: nothing may go on, and no later pass will mend it."""

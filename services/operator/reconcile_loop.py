@@ -9,7 +9,7 @@ import structlog
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.operator.errors import TopupRequired
+from services.operator.errors import ENDING
 from services.operator.outcome import Outcome
 from services.operator.pass_watch import PassWatch
 from services.operator.reconciler import Part
@@ -74,6 +74,7 @@ async def run(
 
     Raises:
         TopupRequired: when a part may not go on without a top-up that cannot be paid.
+        IdentitiesRefused: when the contracts list other oracles than these nodes.
     """
     milestone, ending = Milestone(all_running), None
     try:
@@ -81,7 +82,7 @@ async def run(
             for part in parts:
                 keeping = _keep(part, milestone, clock, passes.watching if passes else nullcontext)
                 group.create_task(keeping, name=f"reconcile {part.name}")
-    except* TopupRequired as errors:
+    except* ENDING as errors:
         ending = errors.exceptions[0]
     if ending is not None:
         raise ending
@@ -96,7 +97,7 @@ async def _keep(
         try:
             with watching(part.name):
                 outcome = await part.run()
-        except TopupRequired:
+        except ENDING:
             raise
         except Exception:
             # This process must outlive its own defects: without it no node gets its jobs back.

@@ -97,7 +97,9 @@ class Reconciler:
 
     async def _run_chain(self) -> Outcome:
         async with self._chain_pass:
-            return joined(await together((self._contracts.run(), self._faucet.run())))
+            # Nobody is paid before it is known that these nodes are those that the contracts list.
+            look = await self._contracts.look()
+            return joined(await together((self._contracts.act(look), self._faucet.run())))
 
     async def _run_node(self, node: NodeSetup) -> Outcome:
         # Until the chain was looked at, the known contracts may be those of a dev chain that is gone.

@@ -73,8 +73,11 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return pb.ListBalancesResponse(
             balances=[
                 pb.Balance(name=balance.name, address=balance.address, balance_wei=str(balance.wei))
-                for balance in balances
-            ]
+                for balance in balances.accounts
+            ],
+            transmission_cost_wei=str(balances.cost.wei),
+            l1_fee_wei=str(balances.cost.l1_fee_wei),
+            minimum_wei=str(balances.minimum_wei),
         )
 
     def _attached(self) -> "Operator":

@@ -21,6 +21,7 @@ from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition
+from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
 from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
@@ -143,7 +144,7 @@ class Node:
             )
             sessions = Sessions(users, config.web_server, clock)
             api = application.create(sessions, controllers, config.web_server)
-            await stack.enter_async_context(self._web_server(api))
+            await stack.enter_async_context(await self._web_server(api))
             health.ready = True
             _log.info("booted", seconds=round(clock.monotonic() - started_s, 2), peer_id=host.peer_id)
             await server.serve_until_signal()
@@ -212,23 +213,14 @@ class Node:
         await bridge_answers.load()
         return ObservationSources(fetcher, bridge_answers, LastObservationStore(database), runs, self.clock)
 
-    @asynccontextmanager
-    async def _web_server(self, api: web.Application) -> AsyncIterator[None]:
+    async def _web_server(self, api: web.Application) -> HttpServer:
         settings = self.config.web_server
-        # A body that says it is compressed is not unpacked, as the real node does not.
-        runner = web.AppRunner(
-            api, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S, auto_decompress=False
-        )
-        await runner.setup()
+        host, port = settings.listen_ip, settings.http_port
         try:
-            try:
-                await web.TCPSite(runner, settings.listen_ip, settings.http_port).start()
-            except OSError as error:
-                place = f"{settings.listen_ip}:{settings.http_port}"
-                raise FailedPrecondition(f"WebServer.HTTPPort: cannot listen on {place}: {error}") from error
-            yield
-        finally:
-            await runner.cleanup()
+            # A body that says it is compressed is not unpacked, as the real node does not.
+            return await listen(api, host, port, drain_s=_DRAIN_S, auto_decompress=False)
+        except OSError as error:
+            raise FailedPrecondition(f"WebServer.HTTPPort: cannot listen on {host}:{port}: {error}") from error
 
 
 @asynccontextmanager

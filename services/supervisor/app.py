@@ -75,7 +75,7 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         _log.warning("settings_without_effect", settings=vain)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
-    counters = RestartCounters(settings.run_dir)
+    counters = RestartCounters(settings.restart_files)
     machine = StateMachine(graph, SystemRandom(), stop_deadline_s=settings.stop_deadline_s)
     supervision = SupervisionLoop(machine, logs, counters, clock, owned)
     lock = RunDirLock(settings.run_dir, plan.files)

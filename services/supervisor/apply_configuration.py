@@ -93,4 +93,4 @@ def _check_settings(fixed: Settings, wanted: Settings) -> None:
     if wanted.logs.directory != fixed.logs.directory:
         raise SettingsFixed("solution.mesh.dataDir")
     if wanted != fixed:
-        raise SettingsFixed("solution.mesh.supervisor: logFileBytes, logFiles, stopDeadlineSeconds")
+        raise SettingsFixed("solution.mesh.supervisor: logFileBytes, logFiles, stopDeadlineSeconds, restartFilesDir")

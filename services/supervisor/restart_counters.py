@@ -1,19 +1,25 @@
 """The restart counters as files, which monitoring outside the mesh reads."""
 
 import shutil
+from contextlib import suppress
+from pathlib import Path
 
 from meshkit import atomic_file
 from meshkit.log import get_logger
-from meshkit.paths import RunDir
 
 _log = get_logger(__name__)
 
 
 class RestartCounters:
-    """`<run>/service/<name>/restart-count` (a number) and `last-restart` (seconds since the Unix epoch, 0: never)."""
+    """
+    `<directory>/<name>/restart-count` (a number) and `last-restart` (seconds since the Unix epoch, 0: never).
 
-    def __init__(self, run_dir: RunDir) -> None:
-        self._run_dir = run_dir
+    The directory may have what others put there, which stays.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._names: set[str] = set()
 
     def create(self, name: str) -> None:
         """Begin at no restart."""
@@ -25,7 +31,8 @@ class RestartCounters:
 
         A directory that does not take them (full, read-only) is logged: the mesh does not depend on them.
         """
-        directory = self._run_dir.service(name)
+        directory = self._directory / name
+        self._names.add(name)
         try:
             directory.mkdir(mode=0o750, parents=True, exist_ok=True)
             atomic_file.replace(directory / "restart-count", f"{restarts}\n", 0o640, durable=False)
@@ -35,8 +42,12 @@ class RestartCounters:
 
     def forget(self, name: str) -> None:
         """Remove those of one service."""
-        shutil.rmtree(self._run_dir.service(name), ignore_errors=True)
+        shutil.rmtree(self._directory / name, ignore_errors=True)
+        self._names.discard(name)
 
     def remove(self) -> None:
-        """Remove every file and directory of them."""
-        shutil.rmtree(self._run_dir.service("x").parent, ignore_errors=True)
+        """Remove every file of them, and the directory if nothing else is in it."""
+        for name in [*self._names]:
+            self.forget(name)
+        with suppress(OSError):
+            self._directory.rmdir()

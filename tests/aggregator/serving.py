@@ -48,12 +48,12 @@ async def serving(coingecko_url: str | None = None) -> AsyncIterator[Serving]:
         market = MarketData(session, figures, clock, metrics)
         StatusMetrics(engine.status, market, clock, metrics)
         api = HttpApi(engine, clock, metrics, market)
-        runner = await listen(api.build(), 0, api.fast_answers())
+        listening = await listen(api.build(), 0, api.fast_answers())
         try:
             await engine.start()
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            url = f"http://127.0.0.1:{listening.port}"
             yield Serving(url, session, engine, market, sources)
         finally:
-            await runner.cleanup()
+            await listening.close()
             await market.close()
             await engine.close()

@@ -23,6 +23,8 @@ from services.aggregator.web.server import listen
 from tests.aggregator.test_config import configuration
 from tests.waiting import until
 
+pytestmark = pytest.mark.long(80)
+
 PROCESS: Final = PriceProcess(7)
 TTL_MS: Final = 1_000
 # A time to live and the lag of copies old, and a few basis points beside the market.
@@ -118,10 +120,10 @@ async def _believer(market: str, session: aiohttp.ClientSession) -> AsyncIterato
             stack.append(engine.close)
             StatusMetrics(engine.status, None, clock, metrics)
             api = HttpApi(engine, clock, metrics)
-            runner = await listen(api.build(), 0, api.fast_answers())
-            stack.append(runner.cleanup)
+            listening = await listen(api.build(), 0, api.fast_answers())
+            stack.append(listening.close)
             await engine.start()
-            return Believer(market, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+            return Believer(market, f"http://127.0.0.1:{listening.port}", session)
 
         yield make
 

@@ -194,7 +194,9 @@ async def test_pairs_and_sources_are_listed(remote: Remote) -> None:
     remote.sources["kraken"].failure = ProviderFault("kraken", "down")
     await refusal(remote.stub.GetQuote(pb.GetQuoteRequest(pair=ETH_USD, source="kraken")))
     pairs = (await remote.stub.ListPairs(pb.ListPairsRequest())).pairs
-    sources = (await remote.stub.ListSources(pb.ListSourcesRequest())).sources
+    listed = await remote.stub.ListSources(pb.ListSourcesRequest())
+    sources = listed.sources
+    assert pb.OwnClock() == listed.own_clock
     kraken = (await remote.stub.GetSource(pb.GetSourceRequest(name="kraken"))).source
 
     assert [("binance", "BTC"), ("coinbase", "BTC"), ("kraken", "BTC"), ("kraken", "ETH")] == [

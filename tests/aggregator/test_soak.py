@@ -20,6 +20,8 @@ from tests.aggregator.soaking.plan import RECOVERY_S, Spell, draw
 from tests.aggregator.soaking.world import PAIRS, SEED, SINGLE, World, running
 from tests.waiting import until
 
+pytestmark = pytest.mark.long(40)
+
 TTL_MS: Final = 1_000
 # A stream whose subscriptions were lost without a word is made anew after two minutes without a price.
 STREAM_RECOVERY_S: Final = 180.0

@@ -76,7 +76,7 @@ class Mesh:
 
     def configure(self, **changes: Any) -> None:
         """Write the deployment's configuration; `changes` replace keys of `solution.mesh`."""
-        solution = profile.document_for(Path("/sp/feedmesh"), Path("/run/feedmesh"), 5, FEEDS, 0, dict(SECRETS))
+        solution = profile.document_for(Path("/sp"), Path("/run/feedmesh"), 5, FEEDS, 0, dict(SECRETS))
         solution["mesh"]["devchain"] = solution["mesh"]["market"] = {"enabled": False}
         solution["maxRestarts"] = 3
         solution["mesh"] |= changes

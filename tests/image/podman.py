@@ -30,12 +30,19 @@ def make_bases() -> None:
     subprocess.run([ROOT / "scripts/image/bases", cache_directory()], check=True)
 
 
+def commit() -> str:
+    """Return the commit of this tree."""
+    ran = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
 def build(tag: str, target: str, *options: str, context: Path = ROOT) -> None:
     """Build one target of the Dockerfile."""
     subprocess.run(
         [
             *("buildah", *_storage(), "bud", "--isolation", "chroot", "--pull=never", "--layers", "--quiet"),
-            *("--format", "docker", "--target", target, "-t", tag, *options, str(context)),
+            *("--format", "docker", "--target", target, "-t", tag, "--build-arg", f"COMMIT={commit()}"),
+            *(*options, str(context)),
         ],
         check=True,
         stdout=subprocess.DEVNULL,

@@ -110,6 +110,18 @@ def test_it_stops_in_order(living: Mesh) -> None:
     assert kept == (living.contracts(), identities(living)), "a second start has other contracts or identities"
 
 
+def test_everything_is_where_deployments_look_for_it(living: Mesh) -> None:
+    """The database's directory and the restart counters have the paths that existing deployments know."""
+    pid = living.pid("chainlink-node-3")
+    living.inside.kill(pid, "KILL")
+    living.until_replaced("chainlink-node-3", pid)
+    counters = "/run/service/chainlink-node-3"
+
+    assert "17\n" == living.inside.exec("cat", "/sp/postgresql/data/PG_VERSION").stdout
+    assert 1 <= int(living.inside.exec("cat", f"{counters}/restart-count").stdout)
+    assert abs(time.time() - int(living.inside.exec("cat", f"{counters}/last-restart").stdout)) < 600
+
+
 def test_too_many_kills_end_the_container(living: Mesh) -> None:
     """A service that dies more often than allowed ends the container with the code of its death, and is named."""
     for _ in range(3):

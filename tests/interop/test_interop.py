@@ -12,7 +12,7 @@ from tests.interop.network import TIMINGS, Accepted
 from tests.interop.participant import FIRST_VALUE
 
 # The first run on a machine downloads and compiles the library and what it needs.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long(30), pytest.mark.timeout(900)]
 
 
 async def test_four_of_theirs(run: Run, http: aiohttp.ClientSession) -> None:

@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import psutil
+
+from cli.service_states import service_json
+from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
+from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
 
 BASE_PORTS = (3000, 3003, 5432, 8545, 8600, *range(6601, 6609), *range(9901, 9909))
 T = TypeVar("T")
@@ -79,9 +84,11 @@ class Mesh:
         )
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Return the services by name."""
-        listed = json.loads(self.command("status", "--json").stdout)
-        return {service["name"]: service for service in listed["services"]}
+        """Return the services by name, asked without the command: much is waited for so."""
+        with grpc.insecure_channel(f"unix:{self.run_dir / 'supervisor.sock'}") as connection:
+            stub = supervisor_grpc.SupervisorServiceStub(connection)
+            listed = stub.ListServices(supervisor_pb.ListServicesRequest(), timeout=20)
+        return {service.name: service_json(service) for service in listed.services}
 
     def feeds(self) -> dict[str, dict[str, Any]]:
         """Return the feeds by name."""

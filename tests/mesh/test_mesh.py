@@ -22,7 +22,7 @@ from meshkit.credentials import database_password
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long(120), pytest.mark.timeout(300)]
 
 FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
 KILLED = (
@@ -96,7 +96,8 @@ def test_grpcurl_lists_and_calls(mesh: Mesh, socket: str) -> None:
 
 def test_status_shows_every_service_healthy(mesh: Mesh) -> None:
     """`feedmesh status` lists the whole plan; longruns are healthy, oneshots completed."""
-    states = {name: service["state"] for name, service in mesh.status().items()}
+    listed = json.loads(mesh.command("status", "--json").stdout)["services"]
+    states = {service["name"]: service["state"] for service in listed}
 
     expected = dict.fromkeys(KILLED, "healthy") | {"postgres-bootstrap": "completed", "postgres-init": "completed"}
     assert expected == states

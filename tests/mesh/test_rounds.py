@@ -6,7 +6,7 @@ import pytest
 
 from tests.mesh.running import running
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long(35), pytest.mark.timeout(240)]
 
 
 def test_run_with_rounds_reports_and_leaves_nothing() -> None:

@@ -48,6 +48,8 @@ from tests.metrics.test_service import serving as serving_metrics
 from tests.operator.conftest import _config_in
 from tests.supervisor.fakes import oneshot, running, sleeper
 
+pytestmark = pytest.mark.long(20)
+
 METHODS = {f"{method.containing_service.full_name}/{method.name}": method for method in methods()}
 # It ends what is asked; `test_a_shutdown_with_any_reason` has it.
 _SHUTDOWN = "feedmesh.supervisor.v1.SupervisorService/Shutdown"

@@ -56,6 +56,7 @@ def _config_in(path: Path) -> OperatorConfig:
         # The least cost scrypt allows: the tests make some dozens of keys.
         scrypt_n=2,
         deploy_contracts=True,
+        replace_oracles=False,
         transaction_batch=10,
     )
 

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -7,7 +8,7 @@ from structlog.testing import capture_logs
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError, Unavailable
 from services.operator import reconcile_loop
-from services.operator.errors import TopupRequired
+from services.operator.errors import ForeignOracles, IdentitiesRefused, TopupRequired
 from services.operator.outcome import Outcome
 from services.operator.reconcile_loop import FAILING_S, HASTY_PASSES, STARTING_S, STEADY_S, Journal
 from services.operator.reconciler import Part
@@ -102,4 +103,11 @@ async def test_a_required_topup_ends_the_loop() -> None:
     """A top-up that is required and cannot be paid ends every part with its own error, not in a group."""
     error = TopupRequired("0xF", 1, ("top-up of node-1",))
     with pytest.raises(TopupRequired, match="0xF has 1 wei"):
+        await reconcile_loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())
+
+
+async def test_other_identities_end_the_loop() -> None:
+    """When the contracts list other oracles than these nodes, every part ends with that error."""
+    error = IdentitiesRefused(Path("cl-secrets"), 1, ForeignOracles("BTC / USD", "0xC", ("0xA",)))
+    with pytest.raises(IdentitiesRefused, match="cl-secrets are not those"):
         await reconcile_loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())

@@ -18,6 +18,8 @@ class QuoteServer:
         self.price = Decimal(price)
         self.requests: list[object] = []
         self.hangs = False
+        # What is answered in place of a price, with the status 503.
+        self.failure: dict[str, object] | None = None
         self._ended = asyncio.Event()
         self.agents: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
@@ -40,6 +42,8 @@ class QuoteServer:
         self.requests.append(await request.json())
         if self.hangs:
             await self._ended.wait()
+        if self.failure is not None:
+            return web.json_response(self.failure, status=503)
         self.agents[request.headers.get("User-Agent", "")] += 1
         self.price += Decimal("0.01")
         return web.json_response({"data": {"result": str(self.price)}, "statusCode": 200})

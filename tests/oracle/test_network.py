@@ -20,6 +20,8 @@ from tests.oracle.network import NodeProcess, configure, set_up_jobs
 from tests.oracle.ports import eventually
 from tests.oracle.quotes import QuoteServer
 
+pytestmark = pytest.mark.long(30)
+
 
 @dataclass
 class Network:

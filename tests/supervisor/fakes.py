@@ -128,7 +128,9 @@ class Mesh:
         graph = DependencyGraph(specs)
         self.logs = LogCollector(graph.order, LogSettings(log_dir), clock, Terminal(output))
         self.machine = StateMachine(graph, Random(1), stop_deadline_s=stop_deadline_s)
-        self.supervision = SupervisionLoop(self.machine, self.logs, RestartCounters(RunDir(run_dir)), clock, set())
+        self.supervision = SupervisionLoop(
+            self.machine, self.logs, RestartCounters(RunDir(run_dir).restart_files), clock, set()
+        )
         self.task: asyncio.Task[int] | None = None
 
     def state(self, name: str) -> State:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
@@ -18,6 +19,8 @@ from meshkit.rpc.client import channel
 from tests.supervisor.fakes import no_process_left
 from tests.supervisor.started import Start
 from tests.waiting import until
+
+pytestmark = pytest.mark.long(30)
 
 
 def test_the_supervisor_holds_no_library_that_it_does_not_use() -> None:

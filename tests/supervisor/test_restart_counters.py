@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from meshkit.paths import RunDir
 from services.supervisor.restart_counters import RestartCounters
 
 
 def test_values_and_removal(run_dir: Path) -> None:
     """Both files hold one number and a newline; nothing is left after removal."""
-    counters = RestartCounters(RunDir(run_dir))
+    counters = RestartCounters(run_dir / "service")
     counters.create("a")
     directory = run_dir / "service" / "a"
     before = {path.name: path.read_text() for path in directory.iterdir()}
@@ -24,6 +23,16 @@ def test_values_and_removal(run_dir: Path) -> None:
 def test_a_directory_that_takes_nothing_ends_nobody(run_dir: Path) -> None:
     """The values are for people who watch; without a place for them the mesh goes on."""
     (run_dir / "service").touch()
-    RestartCounters(RunDir(run_dir)).write("a", 1, 0)
+    RestartCounters(run_dir / "service").write("a", 1, 0)
 
     assert "" == (run_dir / "service").read_text()
+
+
+def test_what_others_have_there_stays(run_dir: Path) -> None:
+    """The directory may be one that a host's own tools use too."""
+    (run_dir / "sshd").mkdir()
+    counters = RestartCounters(run_dir)
+    counters.create("a")
+    counters.remove()
+
+    assert ["sshd"] == [path.name for path in run_dir.iterdir()]

@@ -57,6 +57,10 @@ class CurrentQuotes:
         for waker in self._wakers:
             waker.set()
 
+    def priced(self) -> list[Pair]:
+        """Return the pairs whose latest result is a quote."""
+        return [pair for pair, change in self._changes.items() if isinstance(change.result, Quote)]
+
     def is_followed(self, pair: Pair) -> bool:
         """Tell whether somebody follows the pair now."""
         return self._followed[pair] > 0

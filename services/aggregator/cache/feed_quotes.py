@@ -18,6 +18,7 @@ from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.failures import RecentFailures
 from services.aggregator.fetching.source_jump_guard import Others, Standing
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.cross_rate import in_currency, quotient
 from services.aggregator.prices.errors import PriceUnconfirmed, SourcesDisagree, TooFewSources
 from services.aggregator.prices.feed_jump_guard import Refusal
@@ -46,7 +47,9 @@ class FeedQuotes:
         failures: RecentFailures,
         current: CurrentQuotes,
         stablecoin_deviation_bps: int,
+        own_clock: OwnClock,
     ) -> None:
+        self._own_clock = own_clock
         self._feeds = feeds
         self._beliefs = beliefs
         self._clock = clock
@@ -64,8 +67,10 @@ class FeedQuotes:
         Return the price of a feed made of its sources' fresh prices, or the error that tells why there is none.
 
         Prices in a stablecoin are converted by its current quote, unless the configuration says otherwise. What the
-        sources said that is doubted counts as well.
+        sources said that is doubted counts as well. While our own clock is off, nothing has a price.
         """
+        if self._own_clock.state.is_off:
+            return self._own_clock.error()
         said, failed = self._in_currency(feed, quotes, asked)
         return self._beliefs.price(feed, said, {**failures, **failed}, asked)
 
@@ -145,6 +150,11 @@ class FeedQuotes:
         is_refused = isinstance(result, SourcesDisagree | PriceUnconfirmed)
         if isinstance(result, Quote) or (is_refused and self._current.get(feed) is not None):
             self.put(feed, result)
+
+    def withdraw_all(self) -> None:
+        """Replace all quotes by the error that our own clock is off."""
+        for feed in self._current.priced():
+            self._current.put(feed, self._own_clock.error())
 
     def withdraw_expired(self) -> float | None:
         """Replace the quotes that have expired by what there is now; return the moment of the next expiry, if any."""

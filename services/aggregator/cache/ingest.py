@@ -19,7 +19,7 @@ from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.source_fetcher import SourceFetcher
-from services.aggregator.prices.errors import PriceRefused, UnknownPair
+from services.aggregator.prices.errors import OwnClockOff, PriceRefused, UnknownPair
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote, Tick
@@ -96,6 +96,8 @@ class PriceIngest:
             self._streamed.update(dict.fromkeys(self._keep(fetcher, pair, outcome, received_at)))
         elif isinstance(outcome, PriceRefused) and outcome.is_doubt:
             self._streamed.update(dict.fromkeys(self._feeds.users(source, pair)))
+        if isinstance(outcome, OwnClockOff):
+            return
         if not isinstance(outcome, SourceQuote) and not entry.stream_is_refused:
             _log.warning("stream_price_refused", source=source, pair=str(pair), error=str(outcome))
         entry.stream_is_refused = not isinstance(outcome, SourceQuote)

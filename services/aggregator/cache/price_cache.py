@@ -26,6 +26,7 @@ from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.fetching.source_jump_guard import SourceGuard
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.source import Source
@@ -43,7 +44,9 @@ class PriceCache:
         clock: Clock,
         metrics: Registry,
         streams: Iterable[SourceStream] = (),
+        own_clock: OwnClock | None = None,
     ) -> None:
+        self.own_clock = own_clock or OwnClock(clock, metrics)
         asked = {source.DECLARATION.name: source for source in sources}
         declared = [source.DECLARATION for source in asked.values()]
         folds = {each.name: each.fold for each in declared}
@@ -56,7 +59,7 @@ class PriceCache:
         self.quotes = QuoteCache(clock, 2 * config.most_pairs)
         self.current = CurrentQuotes(clock)
         guard = SourceGuard(clock, lambda source, pair: config.limits(next(iter(self.feeds.users(source, pair)), pair)))
-        acceptances = {each.name: Acceptance(each, config, guard, clock, metrics) for each in declared}
+        acceptances = {each.name: Acceptance(each, config, guard, clock, metrics, self.own_clock) for each in declared}
         self.beliefs = FeedBeliefs(config, declared, self.feeds, clock, metrics, cached=self.quotes, guard=guard)
         self.feed_quotes = FeedQuotes(
             self.feeds,
@@ -66,7 +69,9 @@ class PriceCache:
             failures=self.failures,
             current=self.current,
             stablecoin_deviation_bps=config.stablecoin_deviation_bps,
+            own_clock=self.own_clock,
         )
+        self.own_clock.on_off = self.feed_quotes.withdraw_all
         self.retention = Retention(
             config,
             declared,

@@ -14,6 +14,7 @@ from services.aggregator.engine.pending_prices import GRACE_S, outcome_of, wait_
 from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.fetching.single_flight import PendingFetch
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import PriceUnconfirmed, UnknownPair
 from services.aggregator.prices.feed_price import quote_of, required
 from services.aggregator.prices.feeds import FeedMap
@@ -39,6 +40,7 @@ class QuoteAnswers:
         feed_quotes: FeedQuotes,
         current: CurrentQuotes,
         refresher: Refresher,
+        own_clock: OwnClock,
     ) -> None:
         self._minimum = config.minimum_sources
         self._longest_wait_s = config.request_timeout_ms / 1000
@@ -50,6 +52,7 @@ class QuoteAnswers:
         self._feed_quotes = feed_quotes
         self._current = current
         self._refresher = refresher
+        self._own_clock = own_clock
 
     async def quote(
         self, pair: Pair, *, sources: Collection[str] | None = None, timeout_s: float | None = None
@@ -89,7 +92,7 @@ class QuoteAnswers:
         """
         Return one source's price of a pair in the source's own spelling.
 
-        Raises UnknownSource, SourceDisabled, UnknownPair, TooManyPairs, QuoteTimeout, and whatever the fetch raises.
+        Raises UnknownSource, SourceDisabled, UnknownPair, TooManyPairs, QuoteTimeout, OwnClockOff, or as the fetch.
         """
         self._sources.require_enabled(source)
         spelled = self._sources.fold(source, pair)
@@ -100,6 +103,7 @@ class QuoteAnswers:
         outcome = outcome_of(found, spelled, source, wait_s)
         if isinstance(outcome, MeshError):
             raise outcome
+        self._own_clock.require_right()
         return outcome
 
     async def mapped_quote(self, source: str, pair: Pair, *, timeout_s: float | None = None) -> Quote:

@@ -14,6 +14,7 @@ from services.aggregator.engine.answers import QuoteAnswers
 from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.engine.status import EngineStatus
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import TooManyPairs
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote
@@ -40,6 +41,7 @@ class Engine:
         cached: The accepted prices of sources.
         requests: Where requests are counted that are answered with these as they stand.
         status: What operators may see.
+        own_clock: Whether our own clock is right.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class Engine:
         clock: Clock,
         metrics: Registry,
         streams: Iterable[SourceStream] = (),
+        own_clock: OwnClock | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
-        self._cache = cache = PriceCache(config, sources, clock, metrics, streams)
+        self._cache = cache = PriceCache(config, sources, clock, metrics, streams, own_clock)
         self._tasks: list[asyncio.Task[None]] = []
         self.sources = SourceNames(config, {name: fetcher.fold for name, fetcher in cache.fetchers.items()})
         self.cached = cache.quotes
@@ -70,7 +73,9 @@ class Engine:
             feed_quotes=cache.feed_quotes,
             current=cache.current,
             refresher=cache.refresher,
+            own_clock=cache.own_clock,
         )
+        self.own_clock = cache.own_clock
         self.status = EngineStatus(
             config,
             cache.fetchers,

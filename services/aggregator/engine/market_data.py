@@ -21,6 +21,7 @@ from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.config import MarketDataConfig
 from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import PriceRefused, UnknownPair
 from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
@@ -67,11 +68,17 @@ class MarketData:
     """Keep the figures of the whole market; `start` and `close` the task that asks for them."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, config: MarketDataConfig, clock: Clock, metrics: Registry
+        self,
+        session: aiohttp.ClientSession,
+        config: MarketDataConfig,
+        clock: Clock,
+        metrics: Registry,
+        own_clock: OwnClock | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._guard = SourceGuard(clock, lambda _source, _pair: config.limits)
+        self._own_clock = own_clock or OwnClock(clock, metrics)
         self._refused = metrics.counter("refused_prices_total")
         client = SourceClient(
             session,
@@ -81,6 +88,7 @@ class MarketData:
             timeout_ms=config.timeout_ms,
             api_key=config.api_key,
             proxy=config.proxy,
+            own_clock=self._own_clock,
         )
         self._source = CoinGeckoGlobal(client, clock)
         self._reference: Decimal | None = None
@@ -131,6 +139,7 @@ class MarketData:
         Raises what the client raises, MalformedAnswer for figures that cannot be, and PriceRefused for doubtful ones.
         """
         figures = await self._source.fetch()
+        self._own_clock.require_right()
         if self._figures is not None and figures.updated_at < self._figures.updated_at:
             return
         value = figures.total_market_cap["usd"]
@@ -144,7 +153,8 @@ class MarketData:
         self._figures, self._received_ms = figures, received_ms
 
     def figures(self) -> GlobalFigures:
-        """Return the last figures, if they may be served. Raises NoMarketData and MarketDataTooOld."""
+        """Return the last figures, if they may be served. Raises NoMarketData, MarketDataTooOld and OwnClockOff."""
+        self._own_clock.require_right()
         if not self._config.enabled:
             raise NoMarketData("marketData.coingeckoGlobal is switched off, or no source coingecko is configured")
         if (found := self._figures) is None:

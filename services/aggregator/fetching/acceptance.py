@@ -9,11 +9,12 @@ from meshkit.errors import MeshError
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote
 from services.aggregator.prices.validate import accept
-from services.aggregator.sources.source import Declaration, TickOutcome
+from services.aggregator.sources.source import Declaration, ExchangeTime, TickOutcome
 
 _MOST_PAIRS = 10_000
 
@@ -24,16 +25,24 @@ class Acceptance:
 
     Args:
         guard: What remembers the prices that were accepted last, of all sources.
+        own_clock: What compares our clock with the times that all sources tell.
     """
 
     def __init__(
-        self, declared: Declaration, config: AggregatorConfig, guard: SourceGuard, clock: Clock, metrics: Registry
+        self,
+        declared: Declaration,
+        config: AggregatorConfig,
+        guard: SourceGuard,
+        clock: Clock,
+        metrics: Registry,
+        own_clock: OwnClock | None = None,
     ) -> None:
         self._source = declared.name
         self._settings = config.sources[declared.config_key]
         self._declared = declared
         self._config = config
         self._guard = guard
+        self._own_clock = own_clock or OwnClock(clock, metrics)
         self._refused = metrics.counter("refused_prices_total")
         # An older time than that of a price served before is no news, for as long as the time would be accepted.
         self._served: TLRUCache[Pair, SourceQuote] = TLRUCache(
@@ -55,6 +64,8 @@ class Acceptance:
         """
         Return the quote of what the source said about a pair, or the error that it said, or PriceRefused.
 
+        While our own clock is off it is OwnClockOff, and no source is blamed.
+
         Args:
             pair: The pair as the source was asked for it.
             tick: What it said; None if its answer lacks the pair.
@@ -70,6 +81,9 @@ class Acceptance:
                 raise tick
             if isinstance(tick, MeshError):
                 return tick
+            self._note_time(pair, tick.exchange_time_ms, received_ms, received_at)
+            if self._own_clock.state.is_off:
+                return self._own_clock.error()
             quote = accept(
                 self._source,
                 pair,
@@ -86,6 +100,11 @@ class Acceptance:
             return refused
         self._note_served(quote)
         return quote
+
+    def _note_time(self, pair: Pair, time_ms: object, received_ms: int, received_at: float) -> None:
+        is_of_now = self._declared.exchange_time not in (ExchangeTime.NONE, ExchangeTime.DAY)
+        if is_of_now and isinstance(time_ms, int) and not isinstance(time_ms, bool):
+            self._own_clock.note_price(self._source, pair, time_ms, received_at, received_ms)
 
     def _max_age_ms(self, pair: Pair) -> int:
         return self._settings.max_age_ms or self._declared.max_age_of(pair)

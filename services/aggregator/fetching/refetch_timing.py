@@ -1,7 +1,7 @@
 """When a pair is fetched again: shortly before its price expires, or some time after a failure."""
 
 from meshkit.errors import MeshError, RateLimited
-from services.aggregator.prices.errors import MarketHalted, PriceRefused, UnknownPair
+from services.aggregator.prices.errors import MarketHalted, OwnClockOff, PriceRefused, UnknownPair
 
 # An unknown pair may be listed some day; a fault may be over in a moment.
 UNKNOWN_RETRY_S = 60.0
@@ -34,6 +34,8 @@ def retry_delay_s(error: MeshError, count: int, longest_s: float = LONGEST_RETRY
         return error.retry_after_ms / 1000
     if isinstance(error, UnknownPair):
         return UNKNOWN_RETRY_S
+    if isinstance(error, OwnClockOff):
+        return LONGEST_RETRY_S
     if isinstance(error, MarketHalted):
         return HALTED_RETRY_S
     delay_s = min(FIRST_RETRY_S * 2.0 ** min(count - 1, 16), longest_s)

@@ -17,6 +17,7 @@ from services.aggregator.fetching.failures import RecentFailures
 from services.aggregator.fetching.refetch_timing import lead_s
 from services.aggregator.fetching.single_flight import PendingFetch, SingleFlight
 from services.aggregator.fetching.source_caller import SourceCaller
+from services.aggregator.prices.errors import OwnClockOff
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceOutcome, SourceQuote
 from services.aggregator.sources.markets import markets_of
@@ -129,7 +130,9 @@ class SourceFetcher:
         self._errors.labels(self.name, outcome.reason).inc()
         last = self._failures.last(self.name, pair)
         # A failure of the whole source is logged once, not for each of its pairs.
-        if self.caller.health.available and (last is None or last.error.reason != outcome.reason):
+        # And one of our own clock is not the source's.
+        is_its_own = self.caller.health.available and not isinstance(outcome, OwnClockOff)
+        if is_its_own and (last is None or last.error.reason != outcome.reason):
             _log.warning("no_price", source=self.name, pair=str(pair), reason=outcome.reason, error=str(outcome))
         open_until = self.caller.circuit.opened_until
         return self._failures.add(

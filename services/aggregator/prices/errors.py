@@ -18,8 +18,9 @@ Why there is no price.
     │   ├── ProviderFault        the source cannot be reached or reports a fault of its own
     │   ├── AccessRefused        the source refuses our key or our address
     │   ├── MalformedAnswer      the source's answer is not what it documents
-    │   └── PriceRefused         the source's price failed validation
-    │       └── MarketHalted     nobody trades on the pair's market now
+    │   ├── PriceRefused         the source's price failed validation
+    │   │   └── MarketHalted     nobody trades on the pair's market now
+    │   └── OwnClockOff          our own clock is off by what most timed sources say, so that no age is known
     └── DeadlineExceeded
         ├── SourceTimeout        the source did not answer in its time
         └── QuoteTimeout         the caller's time is over; the fetch goes on and fills the cache
@@ -231,6 +232,27 @@ class MarketHalted(PriceRefused):
 
     def __init__(self, source: str, pair: Pair, status: str) -> None:
         super().__init__(source, pair, status, "nobody trades on its market", rule="halted")
+
+
+class OwnClockOff(Unavailable):
+    """
+    Our own clock is off by what most timed sources say, so that no price's age is known.
+
+    Attributes:
+        ahead_ms: By how much it is ahead; negative if it is behind.
+        agreeing: How many sources say so.
+        timed: How many tell a time at all.
+    """
+
+    reason = "OWN_CLOCK_OFF"
+
+    def __init__(self, ahead_ms: int, agreeing: int, timed: int) -> None:
+        way = "ahead" if ahead_ms > 0 else "behind"
+        seconds = f"{abs(ahead_ms) / 1000:.0f} s"
+        super().__init__(f"our own clock is {seconds} {way} by {agreeing} of {timed} sources: there are no prices")
+        self.ahead_ms = ahead_ms
+        self.agreeing = agreeing
+        self.timed = timed
 
 
 class SourceTimeout(DeadlineExceeded):

@@ -13,6 +13,7 @@ from meshkit.clock import Clock
 from meshkit.resolver import HostResolver
 from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import (
     AccessRefused,
     MalformedAnswer,
@@ -81,6 +82,7 @@ class SourceClient:
         base_url: Its address; None for its own.
         api_key: Our key, sent where the declaration says, in a header wherever the provider takes one.
         proxy: The HTTP proxy to reach it through; None to reach it directly.
+        own_clock: What compares our clock with the `Date` of answers; None to have it compared with nothing.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class SourceClient:
         timeout_ms: int = 10_000,
         api_key: str | None = None,
         proxy: str | None = None,
+        own_clock: OwnClock | None = None,
     ) -> None:
         self.source = declaration.name
         self._session = session
@@ -102,6 +105,7 @@ class SourceClient:
         self._timeout_ms = timeout_ms
         self._api_key = api_key
         self._proxy = proxy
+        self._own_clock = own_clock
         self._reader: ThreadPoolExecutor | None = None
         self._headers: dict[str, str] = {}
         self._parameters: dict[str, str] = {}
@@ -138,6 +142,7 @@ class SourceClient:
                 allow_redirects=False,
             ) as response:
                 now_ms = self._clock.time_ms()
+                self._note_date(response.headers)
                 wait = wait_ms(response.headers, self._declaration.reset_header, now_ms)
                 age = age_ms(response.headers, now_ms)
                 if response.status not in reads:
@@ -159,6 +164,11 @@ class SourceClient:
                 raise self.malformed(f"HTTP {response.status} with a body that is not JSON") from None
             found = body.decode(errors="replace")
         return Answer(response.status, found, wait, age)
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
+        sent_ms = date_ms(headers.get("Date"))
+        if self._own_clock is not None and sent_ms is not None and "Age" not in headers:
+            self._own_clock.note_date(self.source, sent_ms)
 
     def limited(self, wait_ms: int | None = None) -> SourceRateLimited:
         """Return the error for a limit answer; without a wait of its own, or with none, for the declared cool-down."""

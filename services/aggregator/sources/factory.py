@@ -7,6 +7,7 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.log import add_secret, get_logger
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.sources.catalog import MAKERS
 from services.aggregator.sources.client import SourceClient
 from services.aggregator.sources.settings import SourceConfig
@@ -15,7 +16,12 @@ from services.aggregator.sources.source import Source
 _log = get_logger(__name__)
 
 
-def open_sources(session: aiohttp.ClientSession, configs: Iterable[SourceConfig], clock: Clock) -> list[Source]:
+def open_sources(
+    session: aiohttp.ClientSession,
+    configs: Iterable[SourceConfig],
+    clock: Clock,
+    own_clock: OwnClock | None = None,
+) -> list[Source]:
     """Return the configured sources that are enabled; one whose required key is missing is logged and left out."""
     sources = []
     for settings in configs:
@@ -35,6 +41,7 @@ def open_sources(session: aiohttp.ClientSession, configs: Iterable[SourceConfig]
             timeout_ms=settings.timeout_ms,
             api_key=api_key,
             proxy=settings.proxy,
+            own_clock=own_clock,
         )
         sources.append(MAKERS[settings.name](client, clock))
     return sources

@@ -1,33 +1,19 @@
 """
 The quick way in: whole requests for kept prices are answered from the socket's bytes, all others by aiohttp.
 
-    request ──known bytes, price kept──▶ answer
-       │ anything else, once its head is whole
-       ▼
-    aiohttp, which has the connection from then on
-
-So the order of answers and the framing of requests on a connection are one side's business at any time. A request's
-bytes are read strictly, once; a client that asks again sends the same bytes.
+A request's bytes are read strictly, once; a client that asks again sends the same bytes.
 """
 
-import asyncio
 import re
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import cast
 
-from aiohttp import web
 from cachetools import LRUCache
 
 from meshkit.clock import Clock
 
 FastAnswer = Callable[[], bytes | None]
-IDLE_S = 75.0
-# A request's head comes in one piece or in a few; who needs longer keeps a connection for nothing.
-HEAD_S = 10.0
 LONGEST_REQUEST_BYTES = 16_384
-LONGEST_HEAD_BYTES = 65_536
-_HEAD_END = b"\r\n\r\n"
 _MOST_REQUESTS = 256
 _REQUEST = re.compile(rb"GET (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[ \t!-~]*\r\n)*)\r\n")
 _HOST = re.compile(rb"(?i)(?:^|\n)host:")
@@ -74,115 +60,3 @@ class FastAnswers:
             head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: {date}\r\nContent-Length: "
             self._head_s, self._head = second, head.encode()
         return self._head
-
-
-class FastPathConnection(asyncio.Protocol):
-    """Serve one connection until a request comes that is aiohttp's."""
-
-    _transport: asyncio.Transport
-    _timer: asyncio.TimerHandle
-
-    def __init__(self, site: "FastPathSite") -> None:
-        self._site = site
-        self._asked = False
-        self._head = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to watch for silence."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._site.open.add(self._transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Answer a request, wait for the rest of its head, or hand the connection over."""
-        request = self._head + data if self._head else data
-        if self._head and not _is_whole(request):
-            self._head = request
-        elif (answer := self._site.answers.to(request)) is not None:
-            self._transport.write(answer)
-            self._asked = True
-            if self._head:
-                self._head = b""
-                self._timer.cancel()
-                self._watch()
-        elif _is_whole(request):
-            self._hand_over(request)
-        else:
-            self._head = request
-            self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._transport.abort)
-
-    def _hand_over(self, request: bytes) -> None:
-        self._leave()
-        handler = self._site.aiohttp()
-        self._transport.set_protocol(handler)
-        handler.connection_made(self._transport)
-        handler.data_received(request)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Forget the connection."""
-        self._leave()
-
-    def pause_writing(self) -> None:
-        """Take no more requests from a client that does not read the answers."""
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Take requests again."""
-        self._transport.resume_reading()
-
-    def _leave(self) -> None:
-        self._site.open.discard(self._transport)
-        self._timer.cancel()
-
-    def _watch(self) -> None:
-        self._asked = False
-        self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._close_if_idle)
-
-    def _close_if_idle(self) -> None:
-        if self._asked:
-            self._watch()
-        elif self._transport.get_write_buffer_size():
-            # Closing would wait for a client that has read nothing in all that time.
-            self._transport.abort()
-        else:
-            self._transport.close()
-
-
-def _is_whole(data: bytes) -> bool:
-    """Tell whether a request's head ends in these bytes, or there is nothing to wait for."""
-    return _HEAD_END in data or b"\n\n" in data or len(data) > LONGEST_HEAD_BYTES
-
-
-class FastPathSite(web.BaseSite):
-    """Listen for an application as aiohttp's TCPSite does, with the quick way before it."""
-
-    def __init__(self, runner: web.AppRunner, host: str, port: int, answers: FastAnswers) -> None:
-        super().__init__(runner)
-        self._host = host
-        self._port = port
-        self.answers = answers
-        self.open: set[asyncio.Transport] = set()
-
-    @property
-    def name(self) -> str:
-        """Return the address as a URL."""
-        return f"http://{self._host}:{self._port}"
-
-    def aiohttp(self) -> asyncio.Protocol:
-        """Return a handler of aiohttp's for one connection."""
-        server = self._runner.server
-        assert server is not None, "a site is started after its runner's set-up"
-        return server()
-
-    async def start(self) -> None:
-        """Listen; raise OSError if the address is taken."""
-        await super().start()
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: FastPathConnection(self), self._host, self._port)
-
-    async def stop(self) -> None:
-        """Listen no more and close what waits for a further request."""
-        await super().stop()
-        for transport in list(self.open):
-            transport.close()

@@ -1,5 +1,7 @@
 """What every request goes through: errors become their answers, and requests are counted."""
 
+from http import HTTPStatus
+
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -61,7 +63,7 @@ class Middleware:
             return self._failed(status, error.reason, str(error), error)
         except web.HTTPException as error:
             status = error.status
-            response = self._failed(status, error.reason.upper().replace(" ", "_"), error.reason)
+            response = self._failed(status, HTTPStatus(status).name, error.reason)
             if isinstance(error, web.HTTPMethodNotAllowed):
                 response.headers["Allow"] = error.headers["Allow"]
             return response

@@ -1,6 +1,5 @@
 """The routes of the HTTP side, and the two whose answers need no application while their prices are ready."""
 
-import asyncio
 import re
 
 import orjson
@@ -22,7 +21,6 @@ from services.aggregator.web.parameters import BATCH_ROUTE, QUOTE_ROUTE
 from services.aggregator.web.rendered_quotes import RenderedQuotes
 
 LONGEST_BODY_BYTES = 256 * 1024
-BODY_S = 10.0
 # Only what means the same with and without decoding.
 _QUOTE = re.compile(r"/quote/([a-z]+)/([A-Za-z0-9._$-]{1,50})/([A-Za-z0-9._$-]{1,50})")
 _BATCH = re.compile(r"/quotes/batch\?pairs=([A-Za-z0-9._$,/-]+)(?:&fields=([A-Za-z,]+))?")
@@ -117,7 +115,7 @@ class HttpApi:
 
     async def _bridge(self, request: web.Request) -> web.Response:
         started_ms = self._clock.time_ms()
-        asked = bridge.parse_request(await _body(request))
+        asked = bridge.parse_request(await request.read())
         pairs, sources = asked.data.asked(), asked.data.sources
         results: list[tuple[Pair, Result]]
         if pairs == [MARKET_CAP] and self._market is not None:
@@ -134,14 +132,6 @@ class HttpApi:
             pair_of(*pair, "pair")
             text = quote_json.source_text(await self._answers.source_quote(source, pair))
         return _response(text, 200)
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
 
 
 def _json(value: quote_json.Json, status: int = 200) -> web.Response:

@@ -16,7 +16,7 @@ from feedmesh.supervisor.v1.supervisor_service_pb2_grpc import SupervisorService
 from meshkit.clock import Clock
 from meshkit.paths import RunDir
 from meshkit.rpc.client import channel
-from services.metrics.verdict.verdict import FeedSeen, Observation, ServiceSeen, SourceSeen
+from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Observation, ServiceSeen, SourceSeen
 
 _TIMEOUT_S = 5.0
 _WELL = (
@@ -51,6 +51,7 @@ class MeshObserver:
             sources=None
             if isinstance(sources, str)
             else [SourceSeen(each.name, each.available) for each in sources.sources if each.enabled],
+            clock=None if isinstance(sources, str) else _clock(sources.own_clock),
             feeds=None if isinstance(feeds, str) else [self._feed(each) for each in feeds.feeds],
             trouble={part: answer for part, answer in answers.items() if isinstance(answer, str)},
         )
@@ -75,6 +76,10 @@ async def _asked(call: Awaitable[_Answer]) -> _Answer | str:
         return await call
     except grpc.aio.AioRpcError as error:
         return error.details() or error.code().name
+
+
+def _clock(told: quotes.OwnClock) -> ClockSeen:
+    return ClockSeen(told.off, told.ahead_ms, told.agreeing, told.timed)
 
 
 def _service(service: supervisor.Service) -> ServiceSeen:

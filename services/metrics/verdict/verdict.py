@@ -3,7 +3,7 @@ Whether the mesh does what it is for: pure decisions, observations in, one verdi
 
 The links are looked at in the order of a price's way, so that the first broken one is the cause of those behind it:
 
-    supervisor ── sources ── oracles ── chain ── feeds
+    our own clock ── supervisor ── sources ── oracles ── chain ── feeds
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,16 @@ class SourceSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """Hold whether our own clock is off by what the sources say, by how much it is ahead, and how many say so."""
+
+    off: bool
+    ahead_ms: int
+    agreeing: int
+    timed: int
+
+
+@dataclass(frozen=True, slots=True)
 class FeedSeen:
     """Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one."""
 
@@ -48,6 +58,7 @@ class Observation:
     sources: Sequence[SourceSeen] | None
     feeds: Sequence[FeedSeen] | None
     trouble: dict[str, str]
+    clock: ClockSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +108,17 @@ class Verdict:
 
 def judge(seen: Observation, limits: Limits, watched_s: float) -> Verdict:
     """Return the verdict; `watched_s` is the time since the judge began."""
-    broken = (*_oracles(seen, limits), *_sources(seen), *_feeds(seen, limits, watched_s))
+    broken = (*_clock(seen), *_oracles(seen, limits), *_sources(seen), *_feeds(seen, limits, watched_s))
     remarks = tuple(f"{service.name} is {service.state}" for service in seen.services or () if not service.well)
     return Verdict(broken, remarks)
+
+
+def _clock(seen: Observation) -> list[str]:
+    if seen.clock is None or not seen.clock.off:
+        return []
+    way = "ahead" if seen.clock.ahead_ms > 0 else "behind"
+    off = f"{abs(seen.clock.ahead_ms) / 1000:.0f} s {way}"
+    return [f"our own clock is {off} by {seen.clock.agreeing} of {seen.clock.timed} timed sources: there are no prices"]
 
 
 def _oracles(seen: Observation, limits: Limits) -> list[str]:

@@ -9,11 +9,8 @@ from tomlkit.items import Array
 from chainlink.identities.key_files import NodeKeys
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.postgres_url import PostgresUrl
-from services.operator.config import OperatorConfig
+from services.operator.config import TRANSMISSION_GAS, OperatorConfig
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
-
-# More than one transmit of 31 oracles takes (235 thousand).
-_GAS_LIMIT = 500_000
 
 
 def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIdentity, ...]) -> str:
@@ -78,7 +75,7 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                     "PriceDefault": price,
                     "PriceMin": "1 wei",
                     "PriceMax": f"{chain.most_gas_price_wei} wei",
-                    "LimitDefault": _GAS_LIMIT,
+                    "LimitDefault": TRANSMISSION_GAS,
                     "EIP1559DynamicFees": False,
                     "BumpMin": "100 wei",
                     "BumpPercent": 20,

@@ -11,6 +11,7 @@ from eth_utils.address import to_checksum_address
 
 from chainlink.contract import artifact
 from chainlink.contract.abi_codec import AbiCodec
+from chainlink.contract.l1_fees import GAS_PRICE_ORACLE, GET_L1_FEE
 from chainlink.rpc.answers import blob, quantity
 from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.endpoints import Endpoint
@@ -99,6 +100,14 @@ class Chain:
         """Return the balance of an account."""
         with _guard("eth_getBalance"):
             return await self._rpc.number("eth_getBalance", address, "latest")
+
+    async def l1_fee_wei(self, raw: bytes) -> int:
+        """Return what a transaction's bytes cost on the chain below; 0 on a chain without that contract."""
+        if not await self.has_code(GAS_PRICE_ORACLE):
+            return 0
+        with _guard("getL1Fee()"):
+            found = await self._rpc.eth_call(GAS_PRICE_ORACLE, GET_L1_FEE.call_data(raw))
+            return int(GET_L1_FEE.decode(found)[0])
 
     async def next_nonce(self, address: str) -> int:
         """Return the nonce of an account's next transaction, behind those that wait."""

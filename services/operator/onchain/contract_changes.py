@@ -5,7 +5,7 @@ from enum import IntEnum
 
 from chainlink.ocr.contract_config import OcrConfig
 from services.operator.config import FeedTarget
-from services.operator.errors import UnusableContract
+from services.operator.errors import ForeignOracles, UnusableContract
 
 
 class FeedAction(IntEnum):
@@ -26,7 +26,11 @@ class FeedDecision:
 
 @dataclass(frozen=True, slots=True)
 class ContractState:
-    """Hold what a contract says of itself; `config` is None before the first configuration or if it is unreadable."""
+    """
+    Hold what a contract says of itself; `config` is None before the first configuration or if it is unreadable.
+
+    `oracles` are the addresses of all signers and transmitters that it lists, also if its configuration is unreadable.
+    """
 
     address: str
     description: str
@@ -35,17 +39,32 @@ class ContractState:
     config_count: int
     config_digest: str
     config: OcrConfig | None
+    oracles: tuple[str, ...] = ()
 
 
-def decide_feed(
-    feed: FeedTarget, contract: ContractState | None, wanted: OcrConfig, operator: str, *, may_deploy: bool
-) -> FeedDecision:
+@dataclass(frozen=True, slots=True)
+class Rights:
     """
-    Decide what a feed's contract needs; `contract` is what stands at its known address, `operator` our own address.
+    Hold who we are and what we may change.
+
+    `operator` is our own address, `ours` are the addresses, in lower case, of all signers and transmitters whose keys
+    are kept here. With `may_replace` oracles that are not ours may be put out of a contract.
+    """
+
+    operator: str
+    ours: frozenset[str]
+    may_deploy: bool = False
+    may_replace: bool = False
+
+
+def decide_feed(feed: FeedTarget, contract: ContractState | None, wanted: OcrConfig, rights: Rights) -> FeedDecision:
+    """
+    Decide what a feed's contract needs; `contract` is what stands at its known address.
 
     A contract of ours that is not this feed's any more (the dev chain began anew) is treated as missing.
 
     Raises:
+        ForeignOracles: when the contract lists oracles that are not ours, which may mean that our keys were lost.
         UnusableContract: when the feed cannot be served with what there is, and we may not change that.
     """
     if contract is not None and (contract.description, contract.decimals) != (feed.name, feed.decimals):
@@ -59,7 +78,7 @@ def decide_feed(
     if contract is None:
         if feed.address is not None:
             raise UnusableContract(feed.name, f"no contract at the configured address {feed.address}")
-        if not may_deploy:
+        if not rights.may_deploy:
             raise UnusableContract(
                 feed.name, "no contract; name it in solution.mesh.contracts.addresses or set contracts.deploy"
             )
@@ -70,9 +89,13 @@ def decide_feed(
         reason = ", ".join(config_differences(wanted, contract.config))
     if not reason:
         return FeedDecision(FeedAction.NOTHING)
-    if contract.owner.lower() != operator.lower():
+    foreign = tuple(address for address in contract.oracles if address.lower() not in rights.ours)
+    if foreign and not rights.may_replace:
+        raise ForeignOracles(feed.name, contract.address, foreign)
+    if contract.owner.lower() != rights.operator.lower():
         raise UnusableContract(
-            feed.name, f"its contract needs setConfig ({reason}), but belongs to {contract.owner}, not to {operator}"
+            feed.name,
+            f"its contract needs setConfig ({reason}), but belongs to {contract.owner}, not to {rights.operator}",
         )
     return FeedDecision(FeedAction.CONFIGURE, reason)
 

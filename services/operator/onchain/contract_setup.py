@@ -1,17 +1,21 @@
 """Deploy and configure the feeds' contracts."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
+from chainlink.errors import UnwritableSecrets
+from chainlink.identities import public_keys
 from meshkit import log
 from meshkit.errors import MeshError
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import ChainUnavailable
+from services.operator.errors import ChainUnavailable, ForeignOracles, IdentitiesRefused
 from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import feed_contract, ocr_config
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.contract_changes import FeedAction, decide_feed
+from services.operator.onchain.contract_changes import FeedAction, Rights, decide_feed
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome, joined
@@ -43,9 +47,19 @@ class ContractSetup:
         self._sender = sender
         self._known = known
         self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
+        own = {address.lower() for address in (*self._wanted.signers, *self._wanted.transmitters)}
+        self._rights = Rights(
+            sender.address,
+            public_keys.addresses(config.secrets.nodes) | own,
+            may_deploy=config.deploy_contracts,
+            may_replace=config.replace_oracles,
+        )
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
         self._misses: dict[str, int] = {}
+        # Whether a contract was seen that lists these nodes and nobody else.
+        self._serving = False
+        self._unwritable = False
         self.looked = asyncio.Event()
         self._log = log.get_logger(__name__)
 
@@ -65,7 +79,16 @@ class ContractSetup:
         return record
 
     async def run(self) -> Outcome:
-        """Deploy what is missing, configure what differs; the errors stand under `chain` or the feed's name."""
+        """Deploy what is missing, configure what differs; raises as `look`."""
+        return await self.act(await self.look())
+
+    async def look(self) -> "Look":
+        """
+        Look at every feed's contract and say what is to be done; the errors stand under `chain` or the feed's name.
+
+        Raises:
+            IdentitiesRefused: when every contract that lists oracles lists some that are not ours.
+        """
         feeds = self._config.feeds
         try:
             await self._chain.check()
@@ -76,7 +99,7 @@ class ContractSetup:
                 for decision in await together(map(self._decide, batch))
             ]
         except MeshError as error:
-            return Outcome(errors=MappingProxyType({"chain": error}))
+            return Look({"chain": error})
         finally:
             self.looked.set()
         failed: dict[str, MeshError] = {}
@@ -86,19 +109,24 @@ class ContractSetup:
                 failed[feed.name] = decision
             else:
                 todo[decision].append(feed)
-        deployment = await self._deploy(todo[FeedAction.DEPLOY])
-        made = [feed for feed in todo[FeedAction.DEPLOY] if feed.name not in deployment.errors]
-        configuration = await self._configure([*made, *todo[FeedAction.CONFIGURE]])
-        return joined((Outcome(errors=failed), deployment, configuration))
+        foreign = [error for error in failed.values() if isinstance(error, ForeignOracles)]
+        if foreign and not self._serving:
+            raise IdentitiesRefused(self._config.secrets.nodes, len(foreign), foreign[0])
+        return Look(failed, tuple(todo[FeedAction.DEPLOY]), tuple(todo[FeedAction.CONFIGURE]))
+
+    async def act(self, look: "Look") -> Outcome:
+        """Do what a look has found to be done."""
+        deployment = await self._deploy(list(look.deploy))
+        made = [feed for feed in look.deploy if feed.name not in deployment.errors]
+        configuration = await self._configure([*made, *look.configure])
+        return joined((Outcome(errors=MappingProxyType(dict(look.errors))), deployment, configuration))
 
     async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
         """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
         record = self.record(feed)
         found = await feed_contract.state(self._chain, record.address) if record else None
         try:
-            decision = decide_feed(
-                feed, found, self._wanted, self._sender.address, may_deploy=self._config.deploy_contracts
-            )
+            decision = decide_feed(feed, found, self._wanted, self._rights)
         except MeshError as error:
             self._deployed.discard(feed.name)
             self._configured.discard(feed.name)
@@ -116,17 +144,34 @@ class ContractSetup:
             raise AssertionError("a contract that is not there can only be deployed")
         self._deployed.add(feed.name)
         self._misses.pop(feed.name, None)
+        if any(address.lower() in self._rights.ours for address in found.oracles):
+            self._serving = True
         if decision.action is FeedAction.CONFIGURE:
             self._configured.discard(feed.name)
             self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason)
         else:
             self._configured.add(feed.name)
-        self._known.put(feed.name, KnownContract(found.address, found.config_digest))
+        self._remember(feed, KnownContract(found.address, found.config_digest))
         return decision.action
+
+    def _remember(self, feed: FeedTarget, record: KnownContract) -> None:
+        """Keep what is known of a contract that exists; where that cannot be written it is found again all the same."""
+        try:
+            self._known.put(feed.name, record)
+        except UnwritableSecrets as error:
+            if not self._unwritable:
+                self._log.warning("contracts_not_remembered", error=str(error))
+            self._unwritable = True
 
     async def _deploy(self, feeds: list[FeedTarget]) -> Outcome:
         changes: list[str] = []
         errors: dict[str, MeshError] = {}
+        if feeds:
+            try:
+                # Before money is spent on what could not be remembered.
+                self._known.save()
+            except UnwritableSecrets as error:
+                return Outcome(errors=MappingProxyType({feed.name: error for feed in feeds}))
         for batch in _batches(feeds, self._config.transaction_batch):
             receipts = await self._sender.send_all([feed_contract.deployment(self._chain, feed) for feed in batch])
             for feed, receipt in zip(batch, receipts, strict=True):
@@ -168,6 +213,15 @@ class ContractSetup:
         if decision is not FeedAction.NOTHING or record is None:
             return Outcome()
         return Outcome((f"contract of {feed.name} configured, digest {record.config_digest}",))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Hold what a look at all contracts has found: errors by feed or under `chain`, and which feeds need what."""
+
+    errors: Mapping[str, MeshError]
+    deploy: tuple[FeedTarget, ...] = ()
+    configure: tuple[FeedTarget, ...] = ()
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:

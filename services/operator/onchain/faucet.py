@@ -9,6 +9,7 @@ from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import top_ups
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender
+from services.operator.onchain.transmission_cost import TransmissionCost, TransmissionCosts
 from services.operator.outcome import Outcome
 
 _PART = "faucet"
@@ -21,12 +22,16 @@ class Faucet:
         self, config: OperatorConfig, oracles: tuple[OracleIdentity, ...], chain: Chain, sender: Sender, clock: Clock
     ) -> None:
         self._settings = config.funding
-        self._gas_price_wei = config.chain.gas_price_wei
         self._transmitters = [oracle.node for oracle in oracles]
         self._chain = chain
         self._sender = sender
+        self._costs = TransmissionCosts(chain, len(oracles))
         self._clock = clock
         self._next_look_s = 0.0
+
+    async def cost(self) -> TransmissionCost:
+        """Return what a transmission costs now."""
+        return await self._costs.read(self._sender.gas_price_wei)
 
     async def run(self) -> Outcome:
         """
@@ -40,9 +45,11 @@ class Faucet:
         try:
             addresses = [self._sender.address, *(node.transmitter_address for node in self._transmitters)]
             balances = await together(map(self._chain.balance_wei, addresses))
-            wanted = top_ups.wanted(self._settings, self._transmitters, dict(zip(addresses, balances, strict=True)))
+            cost = await self.cost()
+            by_address = dict(zip(addresses, balances, strict=True))
+            wanted = top_ups.wanted(self._settings, self._transmitters, by_address, cost)
             transfers = top_ups.affordable(
-                wanted, self._sender.address, balances[0], self._gas_price_wei, required=self._settings.required
+                wanted, self._sender.address, balances[0], cost, required=self._settings.required
             )
         except TopupRequired:
             raise

@@ -6,7 +6,7 @@ from decimal import Decimal
 from chainlink.contract import aggregator
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr import config_rules
-from chainlink.ocr.contract_config import OcrConfig
+from chainlink.ocr.contract_config import ContractConfig, OcrConfig
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable
 from services.operator.nodes.identity import OracleIdentity
@@ -78,8 +78,14 @@ async def state(chain: Chain, address: str) -> ContractState | None:
         count, block, digest = await chain.read(address, "latestConfigDetails")
     except CallReverted:
         return None
-    config = await _config(chain, address, block, digest) if count else None
-    return ContractState(address, description, decimals, owner, count, bytes(digest).hex() if count else "", config)
+    if not count:
+        return ContractState(address, description, decimals, owner, 0, "", None)
+    found = await _config_set(chain, address, block, digest)
+    return ContractState(
+        *(address, description, decimals, owner, count, bytes(digest).hex()),
+        config=_usable(found),
+        oracles=(*found.signers, *found.transmitters),
+    )
 
 
 async def latest_answer(chain: Chain, address: str, decimals: int) -> Answer | None:
@@ -91,9 +97,9 @@ async def latest_answer(chain: Chain, address: str, decimals: int) -> Answer | N
     return Answer(round_id, price(answer, decimals), updated_s) if round_id else None
 
 
-async def _config(chain: Chain, address: str, block: int, digest: bytes) -> OcrConfig | None:
+async def _config_set(chain: Chain, address: str, block: int, digest: bytes) -> ContractConfig:
     """
-    Return the last configuration set in a block, None if no oracle would run with it.
+    Return the last configuration set in a block.
 
     Nodes go by that event, since there is no getter, and believe it only if its digest is the contract's.
     """
@@ -103,6 +109,11 @@ async def _config(chain: Chain, address: str, block: int, digest: bytes) -> OcrC
     found = aggregator.config_of(address, events[-1].fields)
     if found.digest() != digest:
         raise ChainUnavailable("eth_getLogs", f"the ConfigSet of {address} in block {block} has another digest")
+    return found
+
+
+def _usable(found: ContractConfig) -> OcrConfig | None:
+    """Return what a configuration says, None if no oracle would run with it."""
     try:
         config, sealed = found.decode()
         config_rules.check(config, sealed)

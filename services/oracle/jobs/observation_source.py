@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from meshkit.clock import Clock
 from services.oracle.jobs.job_status import OracleStatus
 from services.oracle.jobs.specification import OracleJob
-from services.oracle.pipeline.errors import TaskError
+from services.oracle.pipeline.errors import OWN_CLOCK_OFF, TaskError
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.pipeline.record import record
 from services.oracle.pipeline.run import observation, run
@@ -38,7 +38,12 @@ class ObservationSources:
 
 
 class ObservationSource:
-    """Observe by running the pipeline; the DataSource of the protocol."""
+    """
+    Observe by running the pipeline; the DataSource of the protocol.
+
+    Attributes:
+        clock_is_off: Whether the last run failed because the price aggregator says that the host's clock is off.
+    """
 
     def __init__(self, job_id: int, job: OracleJob, sources: ObservationSources, status: OracleStatus) -> None:
         self._job_id = job_id
@@ -46,6 +51,7 @@ class ObservationSource:
         self._sources = sources
         self._status = status
         self._last: LastObservation | None = None
+        self.clock_is_off = False
 
     async def restore(self) -> None:
         """Take up the last observation of an earlier run; DatabaseUnavailable if it cannot be read."""
@@ -78,8 +84,10 @@ class ObservationSource:
         try:
             value = observation(pipeline, finished.results)
         except TaskError as error:
+            self.clock_is_off = OWN_CLOCK_OFF in str(error)
             self._status.observation_failed(str(error))
             raise
+        self.clock_is_off = False
         self._last = LastObservation(value, now[0] // 1000)
         self._status.observed(value)
         sources.last_observations.note(self._job_id, self._last)

@@ -35,6 +35,10 @@ class TaskError(Exception):
         self.retryable = retryable
 
 
+# The name of the price aggregator's error for a clock that most timed sources contradict.
+OWN_CLOCK_OFF = "OWN_CLOCK_OFF"
+
+
 class ParameterEmpty(TaskError):
     """A parameter is not given here."""
 

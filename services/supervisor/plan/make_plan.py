@@ -25,7 +25,7 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
     """Read the file and make the plan; raises InvalidConfiguration or InvalidPlan. Nothing is started or written."""
     whole = load(path)
     configuration = SUPERVISOR.view(whole)
-    settings = config.settings(configuration)
+    settings = config.settings(configuration, environment)
     given = gather(configuration, settings, environment)
     graph = DependencyGraph(services_of(given))
     for spec in graph.specs.values():

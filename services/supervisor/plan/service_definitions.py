@@ -26,7 +26,7 @@ from services.supervisor.plan.service_spec import (
     StopPlan,
     StopStep,
 )
-from services.supervisor.plan.service_users import with_own_user
+from services.supervisor.plan.service_users import node_name, with_own_user
 
 BOOTSTRAP_NODE: Final = "chainlink-node-1"
 
@@ -45,10 +45,19 @@ _POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.
 # Often enough to be shown soon, seldom enough to cost nothing: an answer takes half a millisecond of our time.
 _STEADY: Final = Schedule(period_s=8.0, failure_threshold=2)
 
-# Who is to go first when memory is short: what the rounds need least.
-_OOM_SCORES: Final = {"process-metrics": 600, "market": 400, "devchain": 300}
-_OOM_SCORE: Final = 100
-_OOM_SCORE_POSTGRES: Final = 0
+# Who is to go first when memory is short, in thousandths of it that count as used more: what the rounds need least.
+# Without metrics, dbinit, operator and bootstrap nodes they go on; of the oracles f may be away, of the others none.
+_OOM_SCORES: Final = {
+    "process-metrics": 600,
+    "dbinit": 500,
+    "operator": 400,
+    "market": 300,
+    "devchain": 300,
+    "price-aggregator": 50,
+    "postgres": 0,
+}
+_OOM_SCORE_BOOTSTRAP_NODE: Final = 250
+_OOM_SCORE_ORACLE: Final = 150
 
 
 def services_of(given: PlanInput) -> list[ServiceSpec]:
@@ -78,7 +87,7 @@ def _with_rules(given: PlanInput, spec: ServiceSpec) -> ServiceSpec:
         liveness=None if spec.probe is None else _alive(spec.probe),
         liveness_schedule=alive,
         limits={"nofile": ours.open_files},
-        oom_score_adj=_oom_score(spec.name),
+        oom_score_adj=_oom_score(spec.name, solution.bootstrap_nodes),
     )
 
 
@@ -87,8 +96,9 @@ def _alive(probe: AnyProbe) -> AnyProbe:
     return probe if isinstance(probe, TcpProbe) else replace(probe, any_answer=True)
 
 
-def _oom_score(name: str) -> int:
-    return _OOM_SCORE_POSTGRES if name == "postgres" else _OOM_SCORES.get(name, _OOM_SCORE)
+def _oom_score(name: str, bootstrap_nodes: int) -> int:
+    bootstrap = {node_name(index) for index in range(1, bootstrap_nodes + 1)}
+    return _OOM_SCORE_BOOTSTRAP_NODE if name in bootstrap else _OOM_SCORES.get(name, _OOM_SCORE_ORACLE)
 
 
 def _database(given: PlanInput) -> Iterator[ServiceSpec]:

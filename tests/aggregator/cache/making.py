@@ -1,5 +1,7 @@
 """A price cache on a clock that a test moves, and prices that come when a test says so."""
 
+from dataclasses import replace
+
 from meshkit.clock import ManualClock
 from services.aggregator.cache.price_cache import PriceCache
 from services.aggregator.config import AggregatorConfig
@@ -15,11 +17,15 @@ START_MS = 1_800_000_000_000
 class MadeCache:
     """A price cache of scripted sources, none of which is asked unless a test begins a fetch."""
 
-    def __init__(self, config: AggregatorConfig | None = None) -> None:
+    def __init__(
+        self, config: AggregatorConfig | None = None, clock: ManualClock | None = None, **declared: object
+    ) -> None:
         self.config = config or settings()
-        self.clock = ManualClock(START_MS)
+        self.clock = clock or ManualClock(START_MS)
         self.metrics = open_registry()
         self.sources = {name: ScriptedSource(name) for name in self.config.sources}
+        for source in self.sources.values():
+            source.DECLARATION = replace(source.DECLARATION, **declared)  # type: ignore[arg-type]
         self.cache = PriceCache(self.config, self.sources.values(), self.clock, self.metrics)
 
     def pin(self, *pairs: Pair) -> None:

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from meshkit.clock import ManualClock
 from services.aggregator.prices.agreement import Rules
-from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, ProviderFault, UnknownPair
+from services.aggregator.prices.errors import MalformedAnswer, OwnClockOff, PriceRefused, ProviderFault, UnknownPair
 from services.aggregator.prices.feed_jump_guard import Limits, State
 from services.aggregator.prices.feed_price import Sources, believe
-from services.aggregator.prices.quote import Quote, SourceQuote
-from tests.aggregator.cache.making import MadeCache
+from services.aggregator.prices.quote import Quote, SourceOutcome, SourceQuote
+from services.aggregator.sources.source import ExchangeTime
+from tests.aggregator.cache.making import START_MS, MadeCache
 from tests.aggregator.fakes import BTC, ETH, NAMES, settings
 
 DOWN = ProviderFault("kraken", "down")
@@ -301,3 +303,47 @@ def test_all_of_a_few_liars_are_believed_where_nobody_else_is_left() -> None:
         made.cache.feed_quotes.withdraw_expired()
 
         assert expected == made.current()
+
+
+class _SteppingClock(ManualClock):
+    """Be ahead of the true time by what a test says."""
+
+    ahead_ms = 0
+
+    def time_ms(self) -> int:
+        """Return our own idea of the time."""
+        return super().time_ms() + self.ahead_ms
+
+
+@pytest.mark.parametrize("ahead_ms", [90_000, -90_000])
+def test_no_price_while_our_own_clock_is_off(ahead_ms: int) -> None:
+    """All prices are withdrawn at once in one line, no source is blamed, and they are back when the clock is right."""
+    clock = _SteppingClock(START_MS)
+    made = MadeCache(clock=clock, exchange_time=ExchangeTime.TRADE)
+    made.pin(BTC)
+
+    def turn() -> list[SourceOutcome]:
+        clock.advance(2)
+        found = []
+        for source in NAMES:
+            made.streamed(source, "100", age_ms=clock.ahead_ms + 100)
+            found.append(made.fetched(source, "100", age_ms=clock.ahead_ms + 50))
+            made.cache.ingest.renew_streamed(10)
+        return found
+
+    turn()
+    turn()
+    assert "100" == made.current()
+    with capture_logs() as lines:
+        clock.ahead_ms = ahead_ms
+        assert all(isinstance(outcome, OwnClockOff) for outcome in turn())
+        assert "OWN_CLOCK_OFF" == made.current()
+        turn()
+        result = made.cache.feed_quotes.price(BTC, [], {}, {})
+        assert isinstance(result, OwnClockOff)
+        assert (3, 3, ahead_ms + 50) == (result.agreeing, result.timed, result.ahead_ms)
+        clock.ahead_ms = 0
+        turn()
+    assert ["own_clock_off", "own_clock_right_again"] == [line["event"] for line in lines]
+    assert "100" == made.current()
+    assert "refused_prices_total{" not in made.metrics.render().decode()

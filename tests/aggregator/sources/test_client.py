@@ -1,4 +1,6 @@
 import socket
+from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 
 import aiohttp
@@ -6,6 +8,8 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.errors import MeshError
+from services.aggregator.metrics import open_registry
+from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import (
     AccessRefused,
     MalformedAnswer,
@@ -161,6 +165,21 @@ async def test_an_answer_out_of_a_cache_has_its_age(session: aiohttp.ClientSessi
     exchange.say("/p", (200, "{}", {"Age": "7"}))
 
     assert 7_000 == (await client(session, exchange.url).get("/p", limiter=UNLIMITED)).age_ms
+
+
+async def test_dates_are_compared_with_our_own_clock(session: aiohttp.ClientSession, exchange: LiteralExchange) -> None:
+    """The Date of every answer counts, a refusal's too; that of one out of a cache does not."""
+    clock, date = ManualClock(1_700_000_000_000), "Tue, 14 Nov 2023 22:11:50 GMT"
+    own_clock = OwnClock(clock, open_registry())
+    exchange.say("/p", (200, "{}", {"Date": date, "Age": "90"}), (429, "{}", {"Date": date}))
+    for expected, name in ((0, "okx"), (0, "okx"), (2, "kraken"), (2, "kraken")):
+        asked = SourceClient(
+            session, replace(DECLARATION, name=name), clock, base_url=exchange.url, own_clock=own_clock
+        )
+        with suppress(SourceRateLimited):
+            await asked.get("/p", limiter=UNLIMITED)
+        assert expected == own_clock.state.agreeing * own_clock.state.is_off
+    assert 90_000 == own_clock.state.ahead_ms
 
 
 @pytest.mark.parametrize("header", ["0", "Thu, 01 Jan 1970 00:00:01 GMT"])

@@ -29,6 +29,8 @@ from services.aggregator.sources.factory import open_sources
 from services.aggregator.sources.settings import SourceConfig
 from tests.aggregator.fakes import BTC, ETH, NAMES
 
+pytestmark = pytest.mark.long(20)
+
 # The venues' own deviations from the reference, and the movement between the two readings.
 TOLERANCE = Decimal("0.01")
 SPELLED = {"binance": Pair("BTC", "USDT"), "kraken": BTC, "coinbase": BTC}

@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 
 from meshkit.clock import SystemClock
+from meshkit.http.connection import LONGEST_HEAD_BYTES
+from meshkit.http.limits import HttpLimits
+from meshkit.http.server import HttpServer
 from services.aggregator.web import fast_path
-from services.aggregator.web.fast_path import LONGEST_HEAD_BYTES, LONGEST_REQUEST_BYTES, FastAnswers, target_of
+from services.aggregator.web.fast_path import LONGEST_REQUEST_BYTES, FastAnswers, target_of
 from services.aggregator.web.server import listen
 from tests.waiting import until
 
@@ -59,14 +62,13 @@ class Served:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {"/quick": b'"quick"', "/large": b"x" * LARGE_BYTES}
         self.found: list[str] = []
-        self.port = 0
-        self.runner: web.AppRunner
+        self.server: HttpServer
         self.answers = FastAnswers(lambda target: self.find(target), SystemClock())
         self.clients: list[Client] = []
 
     async def open(self) -> Client:
         """Connect."""
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, limit=2**20))
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.server.port, limit=2**20))
         self.clients.append(client)
         return client
 
@@ -78,18 +80,11 @@ class Served:
     @property
     def quick_connections(self) -> int:
         """Return how many connections aiohttp has not got."""
-        return len(self.site.open)
-
-    @property
-    def site(self) -> fast_path.FastPathSite:
-        """Return where it listens."""
-        (site,) = self.runner.sites
-        assert isinstance(site, fast_path.FastPathSite)
-        return site
+        return sum(connection.handler is None for connection in self.server.connections.open)
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Served]:
+async def serving(limits: HttpLimits | None = None) -> AsyncIterator[Served]:
     """Serve until the context ends."""
     served = Served()
 
@@ -98,14 +93,13 @@ async def serving() -> AsyncIterator[Served]:
 
     app = web.Application(client_max_size=1_000)
     app.router.add_route("*", "/{tail:.*}", slow)
-    served.runner = await listen(app, 0, served.answers)
-    served.port = served.runner.addresses[0][1]
+    served.server = await listen(app, 0, served.answers, limits)
     try:
         yield served
     finally:
         for client in served.clients:
             client.writer.close()
-        await served.runner.cleanup()
+        await served.server.close()
 
 
 @pytest.fixture(name="served")
@@ -276,11 +270,9 @@ async def test_a_head_without_end_is_not_kept(served: Served) -> None:
     assert 400 == (await client.hear())[0]
 
 
-async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_connection_is_closed() -> None:
     """Who asks nothing loses the connection, also after answers, at the quick way and at aiohttp's."""
-    monkeypatch.setattr(fast_path, "IDLE_S", 0.05)
-    monkeypatch.setattr("services.aggregator.web.server.IDLE_S", 0.05)
-    async with serving() as served:
+    async with serving(HttpLimits(idle_s=0.05)) as served:
         silent, asking, other = [await served.open() for _ in range(3)]
         await asking.say(QUICK)
         await asking.hear()
@@ -292,10 +284,9 @@ async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> 
         assert 0 == served.quick_connections
 
 
-async def test_a_busy_connection_is_not_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_busy_connection_is_not_closed() -> None:
     """Who asks within the time keeps the connection for longer than that."""
-    monkeypatch.setattr(fast_path, "IDLE_S", 0.3)
-    async with serving() as served:
+    async with serving(HttpLimits(idle_s=0.3)) as served:
         client = await served.open()
         until_s = asyncio.get_running_loop().time() + 1.0
         while asyncio.get_running_loop().time() < until_s:
@@ -306,10 +297,9 @@ async def test_a_busy_connection_is_not_closed(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("begun", [b"G", QUICK[:-1], b"POST /quick HTTP/1.1\r\nHost: a\r\n"])
-async def test_a_head_that_does_not_end_costs_the_connection(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+async def test_a_head_that_does_not_end_costs_the_connection(begun: bytes) -> None:
     """Who begins a request and stops has a connection for a few seconds only."""
-    monkeypatch.setattr(fast_path, "HEAD_S", 0.05)
-    async with serving() as served:
+    async with serving(HttpLimits(head_s=0.05)) as served:
         client = await served.open()
         await client.say(begun)
 
@@ -319,9 +309,8 @@ async def test_a_head_that_does_not_end_costs_the_connection(monkeypatch: pytest
 
 async def test_a_client_that_does_not_read_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers for it wait up to a bound, then its requests do, and in the end it is cut off; others go on."""
-    monkeypatch.setattr(fast_path, "IDLE_S", 1.0)
     loop = asyncio.get_running_loop()
-    async with serving() as served:
+    async with serving(HttpLimits(idle_s=1.0)) as served:
         made = 0
 
         def large() -> bytes:
@@ -330,13 +319,13 @@ async def test_a_client_that_does_not_read_costs_little(monkeypatch: pytest.Monk
             return b"x" * LARGE_BYTES
 
         monkeypatch.setattr(served, "find", lambda _target: large)
-        with socket.create_connection(("127.0.0.1", served.port)) as unread:
+        with socket.create_connection(("127.0.0.1", served.server.port)) as unread:
             unread.setblocking(False)
             # The kernel takes some megabytes before the server has to wait.
             for sent in range(1, 500):
                 await loop.sock_sendall(unread, LARGE)
                 await until(lambda sent=sent: made == sent)  # type: ignore[misc]
-                waiting = [transport.get_write_buffer_size() for transport in served.site.open]
+                waiting = [connection.unsent_bytes for connection in served.server.connections.open]
                 if max(waiting) > 65_536:
                     break
             await loop.sock_sendall(unread, LARGE)

@@ -1,6 +1,5 @@
 """Every route over a real socket, with the engine before the simulated market."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -48,12 +47,12 @@ class Server:
 @pytest.fixture(name="server")
 async def _server(session: aiohttp.ClientSession) -> AsyncIterator[Server]:
     server = Server(settings())
-    runner = await listen(server.api.build(), 0, server.api.fast_answers())
+    listening = await listen(server.api.build(), 0, server.api.fast_answers())
     await server.engine.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server.url = f"http://127.0.0.1:{listening.port}"
     server.session = session
     yield server
-    await runner.cleanup()
+    await listening.close()
     await server.engine.close()
 
 
@@ -199,18 +198,6 @@ async def test_a_body_over_the_limit_is_413(server: Server) -> None:
     status, said = await server.post(b" " * 300_000)
 
     assert (413, 413) == (status, said["statusCode"])
-
-
-async def test_a_body_that_does_not_come_is_408(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who announces a body and sends a part of it is answered after a while and cut off."""
-    monkeypatch.setattr("services.aggregator.web.routes.BODY_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
-    writer.write(b'POST /quotes/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"data":')
-    head, _, rest = (await asyncio.wait_for(reader.readuntil(b"}}"), 10)).partition(b"\r\n\r\n")
-    writer.close()
-
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert (408, "REQUEST_TIMEOUT") == (json.loads(rest)["statusCode"], json.loads(rest)["error"]["name"])
 
 
 async def test_the_quote_of_one_source(server: Server) -> None:

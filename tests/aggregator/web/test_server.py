@@ -25,24 +25,23 @@ def app() -> web.Application:
 @pytest.mark.parametrize("is_fast", [True, False])
 async def test_it_answers_until_it_is_stopped(session: aiohttp.ClientSession, is_fast: bool) -> None:
     """With the fast path and without; afterwards nobody listens."""
-    runner = await listen(app(), 0, FastAnswers(lambda _target: None, SystemClock()) if is_fast else None)
-    host, port = runner.addresses[0][:2]
-    async with session.get(f"http://{host}:{port}/") as response:
+    server = await listen(app(), 0, FastAnswers(lambda _target: None, SystemClock()) if is_fast else None)
+    port = server.port
+    async with session.get(f"http://127.0.0.1:{port}/") as response:
         assert (200, "hello") == (response.status, await response.text())
-    await runner.cleanup()
+    await server.close()
 
-    assert "127.0.0.1" == host
     with pytest.raises(aiohttp.ClientConnectionError):
-        await session.get(f"http://{host}:{port}/")
+        await session.get(f"http://127.0.0.1:{port}/")
 
 
 @pytest.mark.parametrize("is_fast", [True, False])
 async def test_a_port_in_use_is_named(is_fast: bool) -> None:
     """The error of a second listener names the port and the setting, and nothing of it is left."""
     first = await listen(app(), 0)
-    port = first.addresses[0][1]
+    port = first.port
     with pytest.raises(FailedPrecondition, match=rf"{port}.*priceAggregatorConfig\.port"):
         await listen(app(), port, FastAnswers(lambda _target: None, SystemClock()) if is_fast else None)
-    await first.cleanup()
+    await first.close()
     again = await listen(app(), port)
-    await again.cleanup()
+    await again.close()

@@ -19,6 +19,8 @@ from web3.types import BlockData, TxReceipt
 from devkit.chain.journal import Block, Journal
 from tests.devkit.chain.process import FUNDS, USER, ChainProcess, copy_of, kill, until
 
+pytestmark = pytest.mark.long(20)
+
 Start = Callable[..., ChainProcess]
 FIRST_KNOWN_ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 

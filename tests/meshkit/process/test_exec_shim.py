@@ -157,16 +157,19 @@ def test_a_user_is_let_through_a_closed_directory(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_what_a_container_need_not_be_allowed(run_dir: Path) -> None:
-    """A directory hands on its group, and its user is the only one of it, without the right to set such bits."""
+@pytest.mark.parametrize("owner", [0, 54_399])
+def test_what_a_container_need_not_be_allowed(run_dir: Path, owner: int) -> None:
+    """A directory hands on its group, whosever it was, without the rights to set others' modes and such bits."""
     run_dir.chmod(0o711)
     own = run_dir / "own"
+    own.mkdir(0o700)
+    os.chown(own, owner, owner)
     command = exec_shim.command(
         ["/bin/sh", "-c", f"touch {own}/made; stat -c '%a %u %g' {own}; stat -c %g {own}/made"],
         user=(54_321, 54_322, ()),
         places=((str(own), 0o2750, 54_323),),
     )
-    ran = run([*_without("fsetid"), *command])
+    ran = run([*_without("fsetid,-fowner"), *command])
 
     assert "2750 54321 54323\n54323\n" == ran.stdout, ran.stderr
 

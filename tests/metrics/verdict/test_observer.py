@@ -16,7 +16,7 @@ from meshkit.clock import ManualClock
 from meshkit.paths import RunDir
 from meshkit.rpc.server import MeshServer
 from services.metrics.verdict.observer import MeshObserver
-from services.metrics.verdict.verdict import FeedSeen, Observation, ServiceSeen, SourceSeen
+from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Observation, ServiceSeen, SourceSeen
 from tests.metrics.fakes import FakeSupervisor
 
 
@@ -27,7 +27,8 @@ class _Quotes(quotes_grpc.QuoteServiceServicer):
                 quotes.SourceState(name="binance", enabled=True, available=True),
                 quotes.SourceState(name="okx", enabled=True, available=False),
                 quotes.SourceState(name="finnhub", enabled=False, available=False),
-            ]
+            ],
+            own_clock=quotes.OwnClock(off=True, ahead_ms=-90_000, agreeing=2, timed=3),
         )
 
 
@@ -78,6 +79,7 @@ async def test_what_is_seen(run_dir: Path) -> None:
         sources=[SourceSeen("binance", True), SourceSeen("okx", False)],
         feeds=[FeedSeen("BTC / USD", True, 7.5), FeedSeen("ETH / USD", False, None)],
         trouble={},
+        clock=ClockSeen(off=True, ahead_ms=-90_000, agreeing=2, timed=3),
     )
     assert away.trouble["chain"] == "eth_call: no connection"
     assert (None, None) == (away.services, away.feeds)

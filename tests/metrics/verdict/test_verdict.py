@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.verdict.verdict import FeedSeen, Limits, Observation, ServiceSeen, SourceSeen, judge
+from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Limits, Observation, ServiceSeen, SourceSeen, judge
 
 ORACLES = [f"chainlink-node-{index}" for index in range(2, 6)]
 LIMITS = Limits(frozenset(ORACLES), longest_age_s=100, start_s=60)
@@ -27,6 +27,11 @@ def _down(*names: str) -> Observation:
     )
 
 
+def test_a_clock_that_is_right_fails_nothing() -> None:
+    """That sources tell how far our clock is off is nothing as long as it is not said to be off."""
+    assert judge(replace(WELL, clock=ClockSeen(off=False, ahead_ms=900, agreeing=13, timed=13)), LIMITS, 1000).well
+
+
 def test_all_is_well() -> None:
     """Answers that are young, enough oracles and one source that can be asked are all that is demanded."""
     verdict = judge(WELL, LIMITS, 1000)
@@ -47,6 +52,14 @@ def test_all_is_well() -> None:
         (
             replace(WELL, services=None, trouble={"supervisor": "no socket"}),
             "the supervisor gives no answer: no socket",
+        ),
+        (
+            replace(WELL, clock=ClockSeen(off=True, ahead_ms=90_400, agreeing=12, timed=13)),
+            "our own clock is 90 s ahead by 12 of 13 timed sources: there are no prices",
+        ),
+        (
+            replace(WELL, clock=ClockSeen(off=True, ahead_ms=-90_400, agreeing=2, timed=2), sources=[]),
+            "our own clock is 90 s behind by 2 of 2 timed sources: there are no prices",
         ),
         (replace(WELL, sources=None, trouble={"sources": "hangs"}), "the price aggregator gives no answer: hangs"),
         (

@@ -1,13 +1,23 @@
 """Deploying and configuring the feeds' contracts, on a real chain."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from chainlink.errors import UnwritableSecrets
 from meshkit.errors import MeshError
+from meshkit.paths import SecretsDir
 from services.operator.config import OperatorConfig
-from services.operator.errors import ChainUnavailable, TransactionReverted, UnusableContract
+from services.operator.errors import (
+    ChainUnavailable,
+    ForeignOracles,
+    IdentitiesRefused,
+    TransactionReverted,
+    UnusableContract,
+)
+from services.operator.nodes import prepare_nodes
 from services.operator.nodes.identity import oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain, Receipt
@@ -112,6 +122,63 @@ async def test_what_must_not_be_deployed(
     assert [feed.name for feed in config.feeds] == list(outcome.errors)
     assert {UnusableContract} == {type(error) for error in outcome.errors.values()}
     assert ((), before) == (outcome.changes, await chain.next_nonce(sender.address))
+
+
+async def test_other_nodes_than_the_contracts_list_are_refused(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender
+) -> None:
+    """
+    Nodes with new keys are not put in the place of those that the contracts list, unless that is allowed.
+
+    With the lost keys kept as retired ones it goes by itself, as after a rotation.
+    """
+    await _setup(config, prepared, chain, sender).run()
+    before = await chain.next_nonce(sender.address)
+    others = await prepare_nodes.prepare(config)
+    with pytest.raises(IdentitiesRefused, match=r"cl-secrets are not those .*\(all 3 .*feedmesh restore"):
+        await _setup(config, others, chain, sender).run()
+
+    assert before == await chain.next_nonce(sender.address)
+    outcome = await _setup(replace(config, replace_oracles=True), others, chain, sender).run()
+    assert ({}, 3) == (outcome.errors, len(outcome.changes))
+
+
+async def test_one_contract_of_others_is_that_feeds_error(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender
+) -> None:
+    """Where the other feeds' contracts list these nodes, a contract that lists others costs its own feed alone."""
+    others = await prepare_nodes.prepare(config)
+    elsewhere = replace(config, feeds=config.feeds[:1], secrets=SecretsDir(config.secrets.path / "others"))
+    theirs = _setup(elsewhere, others, chain, sender)
+    await theirs.run()
+    shutil.rmtree(config.secrets.nodes)
+    named = replace(config.feeds[0], address=_address(theirs, config))
+    mixed = replace(config, feeds=(named, *config.feeds[1:]))
+    await _setup(replace(mixed, feeds=mixed.feeds[1:]), prepared, chain, sender).run()
+    outcome = await _setup(mixed, prepared, chain, sender).run()
+
+    assert {_BTC: ForeignOracles} == {feed: type(error) for feed, error in outcome.errors.items()}
+    assert () == outcome.changes
+
+
+async def test_nothing_is_deployed_that_cannot_be_remembered(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender
+) -> None:
+    """Where the contracts' addresses cannot be kept, no contract is deployed; contracts that are there are served."""
+    setup = _setup(config, prepared, chain, sender)
+    await setup.run()
+    addresses = [_address(setup, config, index) for index in range(3)]
+    config.secrets.contracts.unlink()
+    # Where its next content would be written.
+    config.secrets.contracts.with_name(".contracts.json.new").mkdir()
+    feeds = [replace(feed, address=address) for feed, address in zip(config.feeds, addresses, strict=True)]
+    named = replace(config, feeds=tuple(feeds))
+    before = await chain.next_nonce(sender.address)
+    refused, served = [await _setup(each, prepared, chain, sender).run() for each in (config, named)]
+
+    assert {UnwritableSecrets} == {type(error) for error in refused.errors.values()}
+    assert Outcome() == served
+    assert before == await chain.next_nonce(sender.address)
 
 
 async def test_a_chain_that_is_away(config: OperatorConfig, prepared: Preparation, sender: Sender) -> None:

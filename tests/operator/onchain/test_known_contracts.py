@@ -1,3 +1,4 @@
+import json
 import stat
 from pathlib import Path
 
@@ -33,10 +34,24 @@ def test_forgotten_records_are_gone(path: Path) -> None:
 
 
 def test_another_chains_records_are_not_used(path: Path) -> None:
-    """Addresses of one chain mean nothing on another."""
+    """Addresses of one chain mean nothing on another, and are still there after a time on it."""
     KnownContracts(path, 1337).put("BTC / USD", _RECORD)
+    other = KnownContracts(path, 31337)
+    assert {} == other.records
+    other.put("ETH / USD", _RECORD)
 
-    assert {} == KnownContracts(path, 31337).records
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337).records
+
+
+def test_an_earlier_versions_file_is_taken_over_once(path: Path, tmp_path: Path) -> None:
+    """Where there is no file yet, that of an earlier version becomes it; later it is not looked at."""
+    earlier = tmp_path / "feeds.json"
+    record = {"address": _RECORD.address, "configDigest": _RECORD.config_digest}
+    earlier.write_text(json.dumps({"format": 1, "chainId": 1337, "feeds": {"BTC / USD": record}}))
+
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337, earlier=earlier).records
+    earlier.write_text("{")
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337, earlier=earlier).records
 
 
 def test_putting_the_same_writes_nothing(path: Path) -> None:

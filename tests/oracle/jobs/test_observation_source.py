@@ -138,3 +138,17 @@ async def test_a_deleted_job_leaves_no_answer(sources: ObservationSources, quote
 
     with pytest.raises(RunError, match="error making http request"):
         await sources.of(1, job(PIPELINE), status()).observe(1, 3)
+
+
+async def test_a_clock_that_is_off(sources: ObservationSources, quotes: QuoteServer) -> None:
+    """While the aggregator says that our clock is off, no earlier price stands in, and that is known."""
+    source = sources.of(1, job(PIPELINE), status())
+    await source.observe(1, 1)
+    error = {"name": "OWN_CLOCK_OFF", "message": "our own clock is 90 s ahead by 12 of 13 sources"}
+    quotes.failure = {"statusCode": 503, "error": error}
+    with pytest.raises(RunError, match="90 s ahead"):
+        await source.observe(1, 2)
+    assert source.clock_is_off
+    quotes.failure = {"statusCode": 503, "error": {"name": "TOO_FEW_SOURCES", "message": "no"}}
+    assert 10001 == await source.observe(1, 3)
+    assert not source.clock_is_off

@@ -28,6 +28,7 @@ class World:
         self.stuck: set[str] = set()
         self.value = 100_000_000
         self.known = LastKnown()
+        self.clock_is_off = False
         self.pacemaker: PacemakerState | None = None
         self.signed: SignedRound | None = None
         self.pending: dict[tuple[int, int], PendingTransmission] = {}

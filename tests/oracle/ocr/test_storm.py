@@ -10,6 +10,8 @@ from services.oracle.ocr.protocol.pacemaker import Pacemaker
 from services.oracle.ocr.state import SignedRound
 from tests.oracle.ocr.storm import Violated, draw, run
 
+pytestmark = pytest.mark.long(20)
+
 CHUNK = 25
 CHUNKS = 8
 _honest_init = Follower.__init__

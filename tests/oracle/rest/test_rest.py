@@ -27,7 +27,7 @@ from tests.oracle.ocr.committee import demo_timings
 from tests.oracle.rest.conftest import Api
 from tests.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.long(25), pytest.mark.asyncio(loop_scope="module")]
 CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
 BOOTSTRAPPER = "12D3KooWEPQwY5VuK7m6GfFujirKAs7kJQ7QCeDLqFJFrRRTXQDR@127.0.0.1:1"
 

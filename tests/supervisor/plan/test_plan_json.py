@@ -16,7 +16,7 @@ def test_a_plan_survives_its_way_through_a_pipe(given: PlanInput) -> None:
     for runtime in ("embedded", "chainlink"):
         services = services_of(replace(given, runtime=runtime, is_root=True, accounts=accounts))
         plan = MeshPlan(
-            settings(given.configuration), tuple(services), '{"a": "b"}', group=9000, masked={"operator": "{}"}
+            settings(given.configuration, {}), tuple(services), '{"a": "b"}', group=9000, masked={"operator": "{}"}
         )
 
         assert plan == plan_json.read(plan_json.write(plan))

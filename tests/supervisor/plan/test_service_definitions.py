@@ -2,6 +2,7 @@
 
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -199,9 +200,40 @@ def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:
         assert spec.liveness is None or getattr(spec.liveness, "any_answer", True)
 
 
+def test_what_the_rounds_need_least_goes_first(given: PlanInput) -> None:
+    """When memory is short, the kernel comes to the database last, and to the oracles after all that may be away."""
+    scores = {name: spec.oom_score_adj or 0 for name, spec in specs(given).items()}
+    wanted = ["process-metrics", "dbinit", "operator", "chainlink-node-1", "chainlink-node-2", "price-aggregator"]
+
+    assert wanted == sorted(wanted, key=lambda name: -scores[name])
+    assert len(wanted) == len({scores[name] for name in wanted})
+    assert 0 == scores["postgres"] == min(scores.values())
+    assert scores["chainlink-node-2"] == scores["chainlink-node-5"]
+
+
 def test_settings(given: PlanInput) -> None:
     """The run directory and the logs are where the configuration says."""
-    found = settings(given.configuration)
+    found = settings(given.configuration, {})
 
     assert (given.run_dir, given.data_dir.logs) == (found.run_dir, found.logs.directory)
     assert found.stop_deadline_s < 15
+
+
+@pytest.mark.parametrize(
+    ("configured", "environment", "expected"),
+    [
+        (None, {}, "{run}/service"),
+        (None, {"FEEDMESH_RESTART_FILES_DIR": "/run/service"}, "/run/service"),
+        (Path("/srv/counters"), {"FEEDMESH_RESTART_FILES_DIR": "/run/service"}, "/srv/counters"),
+    ],
+)
+def test_where_restart_counters_are(
+    given: PlanInput, configured: Path | None, environment: dict[str, str], expected: str
+) -> None:
+    """The file's directory comes first, then the environment's, as in the image, then the run directory."""
+    mesh = given.configuration.solution.mesh
+    ours = mesh.supervisor.model_copy(update={"restart_files_dir": configured})
+    solution = given.configuration.solution.model_copy(update={"mesh": mesh.model_copy(update={"supervisor": ours})})
+    found = settings(given.configuration.model_copy(update={"solution": solution}), environment)
+
+    assert Path(expected.format(run=given.run_dir.path)) == found.restart_files

@@ -628,22 +628,62 @@ class ListSourcesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCES_FIELD_NUMBER: _builtins.int
+    OWN_CLOCK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceState]:
         """sources are in the order of their names."""
+
+    @_builtins.property
+    def own_clock(self) -> Global___OwnClock:
+        """own_clock is how the clock of the aggregator's host stands by what the sources say."""
 
     def __init__(
         self,
         *,
         sources: _abc.Iterable[Global___SourceState] | None = ...,
+        own_clock: Global___OwnClock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["own_clock", b"own_clock"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["own_clock", b"own_clock", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSourcesResponse: _TypeAlias = ListSourcesResponse  # noqa: Y015
+
+@_typing.final
+class OwnClock(_message.Message):
+    """OwnClock is how the clock of the aggregator's host stands by what the sources say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFF_FIELD_NUMBER: _builtins.int
+    AHEAD_MS_FIELD_NUMBER: _builtins.int
+    AGREEING_FIELD_NUMBER: _builtins.int
+    TIMED_FIELD_NUMBER: _builtins.int
+    off: _builtins.bool
+    """off is true if most timed sources say so by the same amount; no quote is returned then."""
+    ahead_ms: _builtins.int
+    """ahead_ms is by how much the clock is ahead of theirs, negative if it is behind; 0 while nobody tells."""
+    agreeing: _builtins.int
+    """agreeing is the number of sources that say this amount."""
+    timed: _builtins.int
+    """timed is the number of sources that tell a time."""
+    def __init__(
+        self,
+        *,
+        off: _builtins.bool = ...,
+        ahead_ms: _builtins.int = ...,
+        agreeing: _builtins.int = ...,
+        timed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreeing", b"agreeing", "ahead_ms", b"ahead_ms", "off", b"off", "timed", b"timed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnClock: _TypeAlias = OwnClock  # noqa: Y015
 
 @_typing.final
 class GetSourceRequest(_message.Message):

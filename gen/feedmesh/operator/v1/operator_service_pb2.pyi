@@ -514,6 +514,15 @@ class ListBalancesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BALANCES_FIELD_NUMBER: _builtins.int
+    TRANSMISSION_COST_WEI_FIELD_NUMBER: _builtins.int
+    L1_FEE_WEI_FIELD_NUMBER: _builtins.int
+    MINIMUM_WEI_FIELD_NUMBER: _builtins.int
+    transmission_cost_wei: _builtins.str
+    """transmission_cost_wei is what a transmission costs at most, as decimal text: gas, and l1_fee_wei."""
+    l1_fee_wei: _builtins.str
+    """l1_fee_wei is the part of it for the transaction's bytes on the chain below; 0 where there is none."""
+    minimum_wei: _builtins.str
+    """minimum_wei is the balance under which a transmitter is topped up."""
     @_builtins.property
     def balances(self) -> _containers.RepeatedCompositeFieldContainer[Global___Balance]:
         """balances begin with the faucet, then the nodes in order."""
@@ -522,10 +531,13 @@ class ListBalancesResponse(_message.Message):
         self,
         *,
         balances: _abc.Iterable[Global___Balance] | None = ...,
+        transmission_cost_wei: _builtins.str = ...,
+        l1_fee_wei: _builtins.str = ...,
+        minimum_wei: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "l1_fee_wei", b"l1_fee_wei", "minimum_wei", b"minimum_wei", "transmission_cost_wei", b"transmission_cost_wei"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

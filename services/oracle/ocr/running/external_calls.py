@@ -79,11 +79,14 @@ class ExternalCalls:
         Read the contract's latest transmission, and to decide about a report its latest request too.
 
         That decision rests on what was read before where a read fails, and on what was signed since: what cannot be
-        read is no reason to report, and none to report twice.
+        read is no reason to report, and none to report twice. Nor is anything while our own clock is off.
         """
         if purpose is not ReadPurpose.SHOULD_REPORT:
             return ContractWasRead(purpose, epoch, round_number, await self._details())
         details, override, _ = await asyncio.gather(self._details(), self._override(), self._request())
+        if self._ports.data_source.clock_is_off:
+            self._counters["clock_off"] += 1
+            return ContractWasRead(purpose, epoch, round_number, None)
         known = details or self._assumed_details()
         return ContractWasRead(purpose, epoch, round_number, known, self._known_request, override)
 

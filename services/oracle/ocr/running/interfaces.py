@@ -25,6 +25,11 @@ class LastKnown:
 class DataSource(Protocol):
     """Make observations."""
 
+    @property
+    def clock_is_off(self) -> bool:
+        """Tell whether the last observation failed because our own clock is off: then the heartbeat says nothing."""
+        ...
+
     async def observe(self, epoch: int, round_number: int) -> int:
         """Return the feed's value now, multiplied by 10**decimals and truncated; an int192."""
         ...

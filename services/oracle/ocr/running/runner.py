@@ -47,7 +47,7 @@ class Runner:
 
     Attributes:
         counters: counts by name: messages_{sent,broadcast,received,malformed}, receive_failed, writes_dropped,
-            internal_errors, trace_failed, and `<call>_failed` for each outside call.
+            internal_errors, trace_failed, clock_off, and `<call>_failed` for each outside call.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from services.oracle.pipeline.attributes import Attributes
-from services.oracle.pipeline.errors import TaskError
+from services.oracle.pipeline.errors import OWN_CLOCK_OFF, TaskError
 from services.oracle.pipeline.fetch import Answer, StatusError, answer_of, json_object
 from services.oracle.pipeline.parameters import (
     constant,
@@ -52,7 +52,7 @@ class BridgeTask:
         Return the body of the adapter's answer; None for a failure without words, as the node does.
 
         After a failure, also for want of time, the last good answer to the same request stands in, if it is not older
-        than `cacheTTL`.
+        than `cacheTTL`. It does not where the adapter says that the clock is off, as nobody knows then how old it is.
         """
         inputs = context.checked(-1, None)
         name = resolve("name", to_text, text(self.name))
@@ -76,7 +76,9 @@ class BridgeTask:
         request = dump(asked) if ttl_s > 0 else b""
         try:
             result = interpret(await self._answer(context, url, sent, headers))
-        except TaskError:
+        except TaskError as error:
+            if OWN_CLOCK_OFF in str(error):
+                raise
             kept = context.last_answers.recall(self.id, request, ttl_s) if ttl_s > 0 else None
             if kept is None:
                 raise

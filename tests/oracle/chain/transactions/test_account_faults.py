@@ -28,6 +28,8 @@ from tests.oracle.anvil import CHAIN_ID, Anvil
 from tests.oracle.chain.conftest import settings_with
 from tests.waiting import until
 
+pytestmark = pytest.mark.long(35)
+
 SINK = "0x" + "33" * 20
 # What deployments on cheap chains have.
 CHEAP = {"PriceDefault": "1 wei", "PriceMin": "1 wei", "PriceMax": "1000 gwei", "BumpMin": "100 wei"}

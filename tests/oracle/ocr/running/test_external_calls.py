@@ -102,6 +102,17 @@ async def test_what_an_earlier_run_read_cannot_be_loaded(world: World) -> None:
     assert world.contract.details == started.contract
 
 
+async def test_nothing_is_reported_by_a_clock_that_is_off(world: World) -> None:
+    """While our own clock is known to be off, neither heartbeat nor deviation is a reason; then both are again."""
+    calls = outside(world)
+    overdue_ms = 1_000_001 + HOUR_MS
+    world.clock_is_off = True
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 3)
+    assert [None, None] == [reason(read, 1000, overdue_ms), reason(read, 2000)]
+    world.clock_is_off = False
+    assert Reason.HEARTBEAT is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4), 1000, overdue_ms)
+
+
 async def test_nothing_is_reported_twice_unread(world: World) -> None:
     """While nothing can be read, what more than f oracles signed counts as the contract's, until that is read."""
     calls = outside(world)

@@ -1,0 +1,49 @@
+"""`feedmesh balances`: what the faucet and the transmitters have, and for how many transmissions that is enough."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.json_output import as_json_values, print_json
+from cli.sockets import socket_of
+from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
+from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
+from meshkit.rpc.client import channel
+
+_WEI = Decimal(10**18)
+
+
+async def balances(run_dir: Path, as_json: bool) -> None:
+    """Show all balances."""
+    async with channel(socket_of(run_dir, "operator")) as connection:
+        listed = await operator_grpc.OperatorServiceStub(connection).ListBalances(operator_pb.ListBalancesRequest())
+    if as_json:
+        print_json(as_json_values(listed))
+        return
+    console = Console()
+    console.print(table(listed))
+    console.print(footer(listed))
+
+
+def table(listed: operator_pb.ListBalancesResponse) -> Table:
+    """Return one row for each account; the faucet transmits nothing, so no number of transmissions is its."""
+    cost_wei, least_wei = int(listed.transmission_cost_wei or 0), int(listed.minimum_wei or 0)
+    shown = Table("account", "balance", "transmissions", "", "address", box=None, pad_edge=False)
+    for index, balance in enumerate(listed.balances):
+        wei = int(balance.balance_wei)
+        enough = str(wei // cost_wei) if cost_wei and index else ""
+        shown.add_row(balance.name, _ether(wei), enough, "low" if index and wei < least_wei else "", balance.address)
+    return shown
+
+
+def footer(listed: operator_pb.ListBalancesResponse) -> str:
+    """Return what a transmission costs, and what of that its bytes cost on the chain below, in words."""
+    cost_wei, fee_wei = int(listed.transmission_cost_wei or 0), int(listed.l1_fee_wei or 0)
+    below = f", {_ether(fee_wei)} of it for its bytes on the chain below" if fee_wei else ""
+    return f"a transmission costs up to {_ether(cost_wei)}{below}"
+
+
+def _ether(wei: int) -> str:
+    return f"{Decimal(wei) / _WEI:f}"
