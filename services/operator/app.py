@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from meshkit.background import keep_running
 from meshkit.clock import Clock
 from services.operator import reconcile_loop
 from services.operator.concurrently import together
@@ -69,7 +70,7 @@ class Operator:
         self._config = config
         self._clock = clock
         self._oracles = oracles(prepared.identities)
-        self._chain = Chain(config.chain.endpoints, config.chain.chain_id)
+        self._chain = Chain(config.chain.endpoints, config.chain.chain_id, config.egress)
         self._sender = Sender(
             self._chain,
             config.credentials.faucet_private_key,
@@ -103,9 +104,11 @@ class Operator:
             self.reconciler.parts, lambda: self.reconciler.all_running, self._clock, self._passes
         )
         tasks = [
-            asyncio.create_task(self.rounds.run(), name="rounds"),
+            asyncio.create_task(keep_running("rounds", self.rounds.run, self._clock), name="rounds"),
             asyncio.create_task(reconciling, name="reconcile"),
-            asyncio.create_task(self._passes.run(report), name="watch passes"),
+            asyncio.create_task(
+                keep_running("watch of passes", lambda: self._passes.run(report), self._clock), name="watch passes"
+            ),
         ]
         try:
             yield asyncio.gather(*tasks)

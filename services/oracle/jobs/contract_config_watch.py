@@ -11,6 +11,7 @@ from chainlink.ocr.config_differences import config_differences
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.errors import ChainError
 from meshkit import log
+from meshkit.background import keep_running
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
@@ -70,20 +71,9 @@ class ContractConfigWatch:
 
     async def run(self) -> None:
         """Watch until cancelled; the session has ended when this returns."""
-        timings = self._job.timings
         try:
             await self._start_from_store()
-            while True:
-                try:
-                    found = await self._tracker.poll(self._digest, self._count)
-                    if found is not None:
-                        await self._switch(found.config)
-                        self._unsaved = found
-                    await self._save()
-                except (MeshError, ChainError) as error:
-                    self._status.fail(f"configuration unknown: {error}")
-                waiting = self._running is None or self._running.done()
-                await self._clock.sleep(timings.first_config_poll_s if waiting else timings.config_poll_s)
+            await keep_running("watch of a configuration", self._watch, self._clock, on_death=self._note_death)
         finally:
             await self._stop()
 
@@ -97,6 +87,23 @@ class ContractConfigWatch:
             self._status.fail(f"configuration not kept: {error}")
         else:
             self._unsaved = None
+
+    async def _watch(self) -> None:
+        timings = self._job.timings
+        while True:
+            try:
+                found = await self._tracker.poll(self._digest, self._count)
+                if found is not None:
+                    await self._switch(found.config)
+                    self._unsaved = found
+                await self._save()
+            except (MeshError, ChainError) as error:
+                self._status.fail(f"configuration unknown: {error}")
+            waiting = self._running is None or self._running.done()
+            await self._clock.sleep(timings.first_config_poll_s if waiting else timings.config_poll_s)
+
+    def _note_death(self, error: Exception) -> None:
+        self._status.fail(f"watch broken: {type(error).__name__}: {error}")
 
     async def _start_from_store(self) -> None:
         try:
