@@ -70,7 +70,7 @@ class Operator:
         self._config = config
         self._clock = clock
         self._oracles = oracles(prepared.identities)
-        self._chain = Chain(config.chain.endpoints, config.chain.chain_id)
+        self._chain = Chain(config.chain.endpoints, config.chain.chain_id, config.egress)
         self._sender = Sender(
             self._chain,
             config.credentials.faucet_private_key,

@@ -20,6 +20,7 @@ from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer
 from meshkit import log
 from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
+from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
@@ -106,8 +107,11 @@ class Node:
             )
             registry, rounds = Registry(METRICS), RoundEvents()
             beside = await stack.enter_async_context(BackgroundTasks(clock, registry))
+            # Pipelines ask whom a job names; the chain is asked at the configured endpoints only.
+            endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
+            asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
             states = ContractStateStore(database)
-            chains = await self._chains(stack, beside, keyring, database, states, session)
+            chains = await self._chains(stack, beside, keyring, database, states, asking)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)

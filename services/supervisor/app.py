@@ -74,6 +74,9 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     # The aggregator says this of its own settings by itself.
     if vain := {place: why for place, why in plan.without_effect.items() if not place.startswith(_AGGREGATOR)}:
         _log.warning("settings_without_effect", settings=vain)
+    if plan.remarks:
+        _log.warning("settings_remarks", remarks=list(plan.remarks))
+    _log.info("configuration_read", path=str(path), signature=plan.signature)
     if plan.memory_shortage:
         _log.warning("memory_short", found=plan.memory_shortage)
     graph, settings = DependencyGraph(plan.services), plan.settings
