@@ -1,8 +1,9 @@
-"""Read `configuration.json` and say clearly what is wrong with it."""
+"""Read `configuration.json`, say clearly what is wrong with it, and mask in it what a service is not to see."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -13,6 +14,8 @@ from meshkit.configuration.keys_by_service import ServiceKeys
 from meshkit.configuration.solution import SP_SECRETS_DIR, Configuration
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.paths import CONFIG_VARIABLE
+
+_MASK: Final = "hidden-from-this-service."
 
 
 class InvalidConfiguration(FailedPrecondition):
@@ -143,3 +146,46 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)
+
+
+def masked(document: Any, configuration: Configuration, keys: ServiceKeys) -> Any:
+    """
+    Return the document with a mask in the place of every secret that the service does not declare.
+
+    Args:
+        document: The file's JSON, with the secrets themselves in it; it is not changed.
+        configuration: The same, validated.
+        keys: What the service declares.
+    """
+    result = copy.deepcopy(document)
+    for place, secret in _places_of_secrets(configuration, ()):
+        if not keys.has(".".join(place)):
+            _set(result, place, _mask(secret))
+    return result
+
+
+def _places_of_secrets(value: object, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, SecretStr):
+        yield place, value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name, below in value:
+            yield from _places_of_secrets(below, (*place, type(value).model_fields[name].alias or name))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _places_of_secrets(item, (*place, str(name)))
+
+
+def _mask(secret: str) -> str:
+    scheme, is_url, _ = secret.partition("://")
+    if is_url:  # still one, of nowhere
+        return f"{scheme}://hidden:{_MASK}@localhost"
+    # As long as the secret, so that it is valid where that is.
+    return (_MASK * (len(secret) // len(_MASK) + 1))[: len(secret)]
+
+
+def _set(document: Any, place: tuple[str, ...], text: str) -> None:
+    *path, last = place
+    for name in path:
+        document = document[name]
+    if last in document:  # else it is a default
+        document[last] = text
