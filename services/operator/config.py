@@ -144,6 +144,7 @@ class OperatorConfig:
     deploy_contracts: bool
     replace_oracles: bool
     transaction_batch: int
+    egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
 
     @classmethod
@@ -208,6 +209,7 @@ class OperatorConfig:
             deploy_contracts=mesh.contracts.deploy,
             replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
+            egress=mesh.egress,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-VECTOR = Path(__file__).parents[1] / "vectors/configuration.signed.json"
+from tests.deployment import deployment, written
+
+VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
 
 
 def feedmesh(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,13 +59,13 @@ def test_the_first_process_of_a_container_becomes_the_supervisor() -> None:
     assert (1, "supervisor", "INVALID_CONFIGURATION") == (done.returncode, said["service"], said["reason"])
 
 
-def test_check_accepts_a_deployment() -> None:
+def test_check_accepts_a_deployment(tmp_path: Path) -> None:
     """`feedmesh check` accepts a configuration as deployments have it."""
-    done = feedmesh("check", "--config", str(VECTOR), "--json")
+    done = feedmesh("check", "--config", str(written(tmp_path, deployment())), "--json")
 
     shown = json.loads(done.stdout)
 
-    assert (True, 5, 4, []) == (shown["ok"], shown["nodes"], shown["oracles"], shown["feeds"])
+    assert (True, 5, 4, ["BTC / USD"]) == (shown["ok"], shown["nodes"], shown["oracles"], shown["feeds"])
     assert "chainlink-node-5" in {service["name"] for wave in shown["waves"] for service in wave}
 
 

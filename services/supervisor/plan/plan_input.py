@@ -9,15 +9,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.paths import DataDir, RunDir, SecretsDir
+from meshkit.process import memory_limit
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name
 
 NodeRuntime = Literal["chainlink", "embedded"]
+
+# What giving each service a user of its own takes, with the numbers of capabilities(7).
+CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,9 @@ class PlanInput:
     """
     The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own.
 
-    `closed_directory` is one that other users cannot enter on the way to our Python or our code.
+    `closed_directory` is one that other users cannot enter on the way to our Python or our code. `missing_capabilities`
+    are those that root needs for users of their own and does not have, as in a container. `memory_bytes` is the
+    machine's memory, or the limit around us.
     """
 
     configuration: Configuration
@@ -39,6 +45,8 @@ class PlanInput:
     is_root: bool = False
     accounts: Accounts = NO_ACCOUNTS
     closed_directory: str = ""
+    missing_capabilities: tuple[str, ...] = ()
+    memory_bytes: int = 0
 
 
 def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
@@ -57,6 +65,8 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         is_root=os.geteuid() == 0,
         accounts=_accounts(solution) if os.geteuid() == 0 else NO_ACCOUNTS,
         closed_directory=_closed_directory(Path(sys.executable), Path(__file__)),
+        missing_capabilities=missing_capabilities(Path("/proc/self/status").read_text()),
+        memory_bytes=memory_limit.available_bytes(),
     )
 
 
@@ -83,6 +93,12 @@ def _closed_directory(*places: Path) -> str:
             if not parent.stat().st_mode & stat.S_IXOTH:
                 return str(parent)
     return ""
+
+
+def missing_capabilities(status: str) -> tuple[str, ...]:
+    """Return which of the needed capabilities a process does not have, by its /proc/PID/status."""
+    effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+    return tuple(name for name, number in CAPABILITIES.items() if not effective >> number & 1)
 
 
 def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:

@@ -4,8 +4,9 @@ import orjson
 import pytest
 
 from meshkit.configuration.keys_by_service import AGGREGATOR, DBINIT, METRICS, OPERATOR, POSTGRES, ServiceKeys
-from meshkit.configuration.load import load, read_document, secrets_of
+from meshkit.configuration.load import load, secrets_of
 from meshkit.configuration.masked_configuration import masked
+from meshkit.configuration.reading import document as reading
 
 VECTOR = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
 
@@ -13,7 +14,7 @@ VECTOR = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
 @pytest.mark.parametrize("keys", [AGGREGATOR, DBINIT, METRICS, OPERATOR, POSTGRES], ids=lambda keys: keys.service)
 def test_a_service_sees_its_own_secrets_only(tmp_path: Path, keys: ServiceKeys) -> None:
     """What is masked is valid, has every declared value as it was, and no secret that is not declared."""
-    whole, document = load(VECTOR), read_document(VECTOR)
+    whole, document = load(VECTOR), reading.read(VECTOR).given
     path = tmp_path / "masked.json"
     path.write_bytes(orjson.dumps(masked(document, whole, keys)))
     seen = load(path)
@@ -23,13 +24,13 @@ def test_a_service_sees_its_own_secrets_only(tmp_path: Path, keys: ServiceKeys) 
     for name in hidden:
         assert document["solution"][name] not in text
         assert len(document["solution"][name]) == len(orjson.loads(text)["solution"][name])
-    assert document == read_document(VECTOR), "the document itself has changed"
+    assert document == reading.read(VECTOR).given, "the document itself has changed"
     assert len(list(secrets_of(whole))) == len(list(secrets_of(seen)))
 
 
 def test_what_is_declared_stays() -> None:
     """The operator has the faucet's key, dbinit the password that the nodes' are derived from."""
-    whole, document = load(VECTOR), read_document(VECTOR)
+    whole, document = load(VECTOR), reading.read(VECTOR).given
     given = document["solution"]
     assert given["faucetPrivateKey"] == masked(document, whole, OPERATOR)["solution"]["faucetPrivateKey"]
     assert given["pgPassword"] == masked(document, whole, DBINIT)["solution"]["pgPassword"]

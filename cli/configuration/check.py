@@ -1,26 +1,28 @@
-"""`feedmesh check`: what a configuration file would run."""
+"""`feedmesh check`: what a configuration file would run, and all that is wrong with it."""
 
 import contextlib
 import io
+import json
 import os
 import runpy
 import sys
 from pathlib import Path
 
-from cli.errors import CliError
+
+def check(config: Path, as_json: bool) -> int:
+    """Let the supervisor's program check a file and show its plan; return the exit code, 1 for one with faults."""
+    arguments = ["--config", str(config.absolute()), "--check", *(["--json"] if as_json else [])]
+    exit_code, output, errors = _run_supervisor(arguments)
+    if as_json and exit_code and not errors:
+        sys.stderr.write(f"feedmesh: error: {json.loads(output)['error']}\n")
+    sys.stdout.write(output)
+    sys.stdout.flush()
+    if errors:
+        sys.stderr.write(f"feedmesh: {errors}")
+    return exit_code
 
 
-def check(config: Path, as_json: bool) -> None:
-    """Let the supervisor's program check a file and show its plan. Raises CliError for one that has none."""
-    exit_code, output, errors = _run_supervisor(
-        "--config", str(config.absolute()), "--check", *(["--json"] if as_json else [])
-    )
-    if exit_code != 0:
-        raise CliError(_reason(output, errors))
-    print(output, end="")
-
-
-def _run_supervisor(*arguments: str) -> tuple[int, str, str]:
+def _run_supervisor(arguments: list[str]) -> tuple[int, str, str]:
     """
     Run the supervisor's program in this process, as another one's start would take most of the time.
 
@@ -40,10 +42,3 @@ def _run_supervisor(*arguments: str) -> tuple[int, str, str]:
         sys.argv = ours
     output.seek(0)
     return ended if isinstance(ended, int) else int(ended is not None), output.read(), errors.getvalue()
-
-
-def _reason(output: str, errors: str) -> str:
-    """Return why there is no plan: in words on standard error, or as an object where JSON was asked for."""
-    import json
-
-    return errors.strip().removeprefix("error: ") or str(json.loads(output)["error"])
