@@ -1,6 +1,5 @@
 """Join the parts: one engine feeds HTTP, gRPC and the push of its metrics."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,6 +11,7 @@ from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.mutual_tls.peer_role import AGGREGATOR
 from meshkit.paths import RunDir
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.elsewhere import listener, remote
 from meshkit.rpc.server import MeshServer
 from services.aggregator import service
@@ -64,6 +64,7 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         references = ChainReferences(
             operator or run_dir.socket("operator"),
             clock,
+            metrics,
             wait_s=settings.reference_wait_ms / 1000,
             but=settings.reference_prices,
             refer=lambda pair, price: market.refer(price) if pair == MARKET_CAP_PAIR else engine.refer(pair, price),
@@ -76,9 +77,9 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         if receiver is not None:
             await stack.enter_async_context(pushing(receiver, metrics, clock))
         await server.start(serving=False)
-        announcement = asyncio.create_task(service.announce(engine, server))
+        tasks = await stack.enter_async_context(BackgroundTasks(clock, metrics))
+        tasks.start("announcement", lambda: service.announce(engine, server))
         await server.serve_until_signal()
-        announcement.cancel()
 
 
 @asynccontextmanager
@@ -99,16 +100,6 @@ async def pushing(receiver: push.PushConfig, metrics: Registry, clock: Clock) ->
             metrics.gauge(PUSH_TIMESTAMP).set(pusher.last_success_ms / 1000)
 
         metrics.before_render(look)
-        task = asyncio.create_task(pusher.run())
-        # It ends by itself only through a defect, which must cost the metrics, not the prices.
-        task.add_done_callback(_note_end)
-        try:
+        async with BackgroundTasks(clock, metrics) as tasks:
+            tasks.start("push", pusher.run)
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-def _note_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("push_ended", exc_info=error)

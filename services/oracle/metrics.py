@@ -6,6 +6,7 @@ from functools import partial
 from typing import Literal
 
 from meshkit.metrics import RPC_METRICS, Distribution, Metric, Registry, Sample
+from meshkit.process.background_tasks import TASK_METRICS
 from services.oracle.ocr.state import Trace, TraceKind
 
 _LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
@@ -17,6 +18,7 @@ def _derived(name: str, kind: Literal["counter", "gauge"], text: str, *labels: s
 
 METRICS = (
     *RPC_METRICS,
+    *TASK_METRICS,
     _derived("ocr_median_values", "gauge", "Last observation of a job, after its pipeline.", "job_id", "job_name"),
     _derived("pipeline_run_errors", "gauge", "Failed pipeline runs since the start.", "job_id", "job_name"),
     Metric("health", "gauge", "1 while a part of the node passes its check.", ("service_id",)),

@@ -22,6 +22,7 @@ from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
 from meshkit.log import get_logger  # noqa: E402
 from meshkit.process import ports, runtime  # noqa: E402
+from meshkit.process.background_tasks import keep_running  # noqa: E402
 from meshkit.rpc.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402
@@ -76,6 +77,8 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     if plan.remarks:
         _log.warning("settings_remarks", remarks=list(plan.remarks))
     _log.info("configuration_read", path=str(path), signature=plan.signature)
+    if plan.memory_shortage:
+        _log.warning("memory_short", found=plan.memory_shortage)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
     counters = RestartCounters(settings.restart_files)
@@ -90,7 +93,9 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
             _open_to_services(plan)
-            health = asyncio.create_task(_show_health(supervision, server))
+            health = asyncio.create_task(
+                keep_running("health of services", lambda: _show_health(supervision, server), clock)
+            )
             try:
                 exit_code = await supervision.run()
             finally:

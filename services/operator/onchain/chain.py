@@ -123,6 +123,14 @@ class Chain:
         with _guard("eth_getTransactionCount"):
             return await self._rpc.number("eth_getTransactionCount", address, "latest")
 
+    async def suggested_gas_price_wei(self) -> int:
+        """Return the price for a unit of gas that the chain suggests; 0 where it suggests none."""
+        try:
+            with _guard("eth_gasPrice"):
+                return await self._rpc.number("eth_gasPrice")
+        except ChainUnavailable:
+            return 0
+
     async def estimate_gas(self, sender: str, to: str | None, data: bytes, value_wei: int) -> int:
         """Return the gas a transaction would take now; raises CallReverted if it would be undone."""
         with _guard("eth_estimateGas"):

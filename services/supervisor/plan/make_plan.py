@@ -17,6 +17,7 @@ from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.key_digests import digests
+from services.supervisor.plan.memory_need import shortage
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import gather
 from services.supervisor.plan.service_definitions import services_of
@@ -75,6 +76,7 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         signature=given.signature,
         group=host.accounts.group,
         masked={} if host.accounts.group is None else _masked(given, whole),
+        memory_shortage=shortage(host.memory_bytes, configuration.solution.total_nodes, host.runtime),
     )
 
 

@@ -19,6 +19,7 @@ class MeshPlan:
     such a feed gets one. `nodes` counts the bootstrap nodes too. `without_effect` has the reason for each given key
     that changes nothing, by its place; `remarks` says what else is worth a word, `signature` what is known about the
     file's.
+    `memory_shortage` says that there is too little memory, if there is.
     `group` is the id of the group of the services that may call the supervisor, where they have users of their own;
     then `masked` has for each such service the configuration with the secrets that it does not read masked.
     """
@@ -34,6 +35,7 @@ class MeshPlan:
     without_effect: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     signature: str = ""
+    memory_shortage: str = ""
     group: int | None = None
     masked: Mapping[str, str] = field(default_factory=dict, repr=False)
 
