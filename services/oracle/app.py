@@ -18,12 +18,12 @@ from aiohttp import web
 
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit import log
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
 from services.oracle.chain.evm_chain import EvmChain

@@ -15,8 +15,9 @@ import typer.main
 import yaml
 
 from cli.app import app
-from meshkit.configuration.mesh import Ports
+from meshkit.configuration.mesh import Mesh, Ports
 from meshkit.configuration.network import NetworkPorts
+from meshkit.paths import SP_SECRETS_DIR, DataDir, SecretsDir
 from tests.deploy.network_policies import pods, reaches, reaches_address
 
 CHART = Path("deploy/helm/feedmesh")
@@ -130,6 +131,22 @@ def test_a_pod_has_its_own_secrets_only() -> None:
     for name, pod in workloads(rendered(*SPREAD)).items():
         secrets = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
         assert {name, f"{name}-tls"} == secrets - {"feedmesh-postgres-ca"}
+
+
+def test_files_are_where_the_services_look() -> None:
+    """A node's files, the operator's keys and the certificates lie where the configuration's defaults have them."""
+    data, secrets = DataDir(Mesh().data_dir), SecretsDir(Path(SP_SECRETS_DIR))
+    pods_by_name = workloads(rendered(*SPREAD))
+    for index in range(1, 6):
+        (container,) = pods_by_name[f"feedmesh-node-{index}"]["containers"]
+        places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert str(data.node(index)) == places["node"]
+        assert data.node_home(index).is_relative_to(places["data"])
+        assert f"{places['node']}/configuration.json" == container["args"][-1]
+        assert {"name": "FEEDMESH_TLS_DIR", "value": places["tls"]} in container["env"]
+    (volume,) = (each for each in pods_by_name["feedmesh-operator"]["volumes"] if each["name"] == "keys")
+    paths = {str(secrets.path / item["path"]) for item in volume["secret"]["items"]}
+    assert {str(secrets.node(index)) for index in range(1, 6)} == {str(Path(path).parent) for path in paths}
 
 
 def test_keys_are_brought_once(tmp_path: Path) -> None:
