@@ -10,7 +10,7 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test test-image check campaign bench helm gen contracts lock clean
+.PHONY: help setup run test test-image chainlink-node check campaign bench helm gen contracts lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: setup ## run all tests (T="path or -k expression" for some)
 test-image: setup ## build the container image and run it, as root, with buildah and podman (installed where they are missing)
 	@scripts/image/requirements
 	@$(PY) -m pytest -m image --override-ini addopts='--strict-config --strict-markers' --timeout 600 -n 0 tests/image
+
+chainlink-node: ## build a real chainlink node for the image's tests, once (needs Go and gcc; 10 minutes)
+	@scripts/image/chainlink-node "$${FEEDMESH_IMAGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/feedmesh/image}"
 
 campaign: setup ## run the long campaigns (fault injection, soak)
 	@$(PY) -m pytest -m campaign --override-ini addopts='--strict-markers' --timeout 3600 -v

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from meshkit.background import TASK_METRICS
 from meshkit.metrics import RPC_METRICS
 from services.aggregator.metrics import METRICS as AGGREGATOR
 from services.metrics.names import TABLE as PROCESSES
@@ -33,18 +34,21 @@ class Row(Protocol):
         ...
 
 
+_SHARED = (*RPC_METRICS, *TASK_METRICS)
+
+
 def metrics_page() -> str:
     """Return the page in Markdown, without a notice that it is generated."""
-    shared = {metric.name for metric in RPC_METRICS}
+    shared = {metric.name for metric in _SHARED}
     sections: tuple[tuple[str, str, Iterable[Row]], ...] = (
-        ("Every service with a gRPC server", "Also the usual `process_*` metrics of Prometheus clients.", RPC_METRICS),
+        ("Every service with a gRPC server", "Also the usual `process_*` metrics of Prometheus clients.", _SHARED),
         ("Price aggregator", "`GET /metrics` on `priceAggregatorConfig.port`.", AGGREGATOR),
         ("Process metrics", "`GET /metrics` on `mesh.ports.metrics`; also pushed.", PROCESSES),
         ("Nodes of the embedded runtime", "`GET /metrics` on each node's API port.", ORACLE),
     )
     lines = ["# Metrics"]
     for title, place, table in sections:
-        rows = [metric for metric in table if table is RPC_METRICS or metric.name not in shared]
+        rows = [metric for metric in table if table is _SHARED or metric.name not in shared]
         lines += ["", f"## {title}", "", place, "", "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
         lines += [
             f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels) or '–'} | {_cell(metric.help)} |"

@@ -1,11 +1,11 @@
 """Join the parts: one engine feeds HTTP, gRPC and the push of its metrics."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from feedmesh.aggregator.v1.quote_service_pb2_grpc import add_QuoteServiceServicer_to_server
 from meshkit import push
+from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock, SystemClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
@@ -38,14 +38,16 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
     clock, metrics = SystemClock(), open_registry()
     section = configuration.solution.price_aggregator_config.metrics_push
     # POST, as importers of samples take it and deployments are used to.
-    receiver = push.read(section, "solution.priceAggregatorConfig.metricsPush", "POST")
+    receiver = push.read(
+        section, "solution.priceAggregatorConfig.metricsPush", "POST", egress=configuration.solution.mesh.egress
+    )
     network = configuration.solution.mesh.network
     operator = remote(network, network.operator_host, network.ports.operator_grpc, AGGREGATOR)
     figures = read_market_data(configuration)
     if not figures.enabled and MARKET_CAP_FEED in configuration.solution.mesh.feeds:
         _log.warning("feed_without_source", feed=MARKET_CAP_FEED)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(client.open_session())
+        session = await stack.enter_async_context(client.open_session(settings.egress))
         own_clock = OwnClock(clock, metrics)
         sources = factory.open_sources(session, settings.sources.values(), clock, own_clock)
         streams = open_streams(session, settings.streams, clock, metrics, markets_of(sources))
@@ -62,6 +64,7 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         references = ChainReferences(
             operator or run_dir.socket("operator"),
             clock,
+            metrics,
             wait_s=settings.reference_wait_ms / 1000,
             but=settings.reference_prices,
             refer=lambda pair, price: market.refer(price) if pair == MARKET_CAP_PAIR else engine.refer(pair, price),
@@ -74,9 +77,9 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
         if receiver is not None:
             await stack.enter_async_context(pushing(receiver, metrics, clock))
         await server.start(serving=False)
-        announcement = asyncio.create_task(service.announce(engine, server))
+        tasks = await stack.enter_async_context(BackgroundTasks(clock, metrics))
+        tasks.start("announcement", lambda: service.announce(engine, server))
         await server.serve_until_signal()
-        announcement.cancel()
 
 
 @asynccontextmanager
@@ -97,16 +100,6 @@ async def pushing(receiver: push.PushConfig, metrics: Registry, clock: Clock) ->
             metrics.gauge(PUSH_TIMESTAMP).set(pusher.last_success_ms / 1000)
 
         metrics.before_render(look)
-        task = asyncio.create_task(pusher.run())
-        # It ends by itself only through a defect, which must cost the metrics, not the prices.
-        task.add_done_callback(_note_end)
-        try:
+        async with BackgroundTasks(clock, metrics) as tasks:
+            tasks.start("push", pusher.run)
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-def _note_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("push_ended", exc_info=error)

@@ -1,5 +1,6 @@
 """The aggregator's metrics; labels are names of sources, routes and reasons, never text of a caller."""
 
+from meshkit.background import TASK_METRICS
 from meshkit.metrics import RPC_METRICS, Metric, Registry
 
 PUSH_TIMESTAMP = "feedmesh_metrics_push_timestamp_seconds"
@@ -83,5 +84,5 @@ METRICS = (
 
 
 def open_registry() -> Registry:
-    """Return the registry of this process: its own metrics and those of its gRPC server."""
-    return Registry((*RPC_METRICS, *METRICS))
+    """Return the registry of this process: its own metrics, those of its tasks and of its gRPC server."""
+    return Registry((*RPC_METRICS, *TASK_METRICS, *METRICS))

@@ -14,6 +14,7 @@ from services.aggregator.engine.answers import MOST_PAIRS
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.status import PairStatus, SourceStatus
 from services.aggregator.fetching.circuit_breaker import CircuitState
+from services.aggregator.fetching.refusals import Refusal
 from services.aggregator.own_clock import ClockState
 from services.aggregator.prices.errors import UnknownSource
 from services.aggregator.prices.pair import Pair, pair_of
@@ -175,6 +176,7 @@ def _registered(status: PairStatus) -> pb.RegisteredPair:
         pair=_pair_message(status.pair),
         last_request_time=_time(status.last_request_ms) if status.last_request_ms else None,
         quote=None if status.quote is None else _source_quote(status.quote),
+        refusals=[_refusal(each) for each in status.refusals],
     )
 
 
@@ -190,4 +192,16 @@ def _source(status: SourceStatus) -> pb.SourceState:
         circuit=_CIRCUITS[status.circuit],
         stream_connected=status.stream_connected,
         last_stream_time=None if status.last_stream_ms is None else _time(status.last_stream_ms),
+        refusals=[_refusal(each) for each in status.refusals],
+    )
+
+
+def _refusal(refusal: Refusal) -> pb.Refusal:
+    return pb.Refusal(
+        reason=refusal.reason,
+        rule=refusal.rule,
+        count=refusal.count,
+        last_time=_time(refusal.last_ms),
+        pair=_pair_message(refusal.pair),
+        message=refusal.message,
     )

@@ -1,12 +1,13 @@
 """Join the parts: one collector feeds the page, the gRPC service and the push."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from meshkit.background import TASK_METRICS, BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
+from meshkit.process import memory_limit
 from meshkit.push import Pusher
 from meshkit.rpc.server import MeshServer
 from services.metrics import names, page, processes, service
@@ -30,9 +31,9 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
               ▼                 ▼                  ▼
         HTTP /metrics     metrics.sock      push task (if configured)
 
-    The tasks run for ever and fail only by a defect; they are cancelled once the servers have stopped.
+    The tasks run for ever; they are cancelled once the servers have stopped.
     """
-    registry = Registry(RPC_METRICS)
+    registry = Registry((*RPC_METRICS, *TASK_METRICS))
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(SupervisorLink(run_dir.socket("supervisor")))
         collector = Collector(link.plan, processes.read, clock)
@@ -40,7 +41,8 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
 
         async def all_samples() -> list[Sample]:
             own = [] if pusher is None else push_samples(pusher)
-            return [*samples(await collector.collect()), *own]
+            limit = Sample(names.MEMORY_LIMIT, (), memory_limit.available_bytes())
+            return [*samples(await collector.collect()), limit, *own]
 
         async def measured(labels: Mapping[str, str]) -> bytes:
             return render(await all_samples(), labels).encode()
@@ -55,24 +57,12 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)
         await server.start()
         observer = await stack.enter_async_context(MeshObserver(run_dir, clock))
-        work = [collector.run(), VerdictPublisher(observer, run_dir, config.limits, clock).run()]
+        tasks = await stack.enter_async_context(BackgroundTasks(clock, registry))
+        tasks.start("sampling", collector.run)
+        tasks.start("verdict", VerdictPublisher(observer, run_dir, config.limits, clock).run)
         if pusher is not None:
-            work.append(pusher.run())
-        await _until_signal(server, [asyncio.create_task(task) for task in work])
-
-
-async def _until_signal(server: MeshServer, tasks: list[asyncio.Task[None]]) -> None:
-    serving = asyncio.create_task(server.serve_until_signal())
-    try:
-        await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
-                task.result()
-        await serving
-    finally:
-        for task in (serving, *tasks):
-            task.cancel()
-        await asyncio.gather(serving, *tasks, return_exceptions=True)
+            tasks.start("push", pusher.run)
+        await server.serve_until_signal()
 
 
 def push_samples(pusher: Pusher) -> list[Sample]:

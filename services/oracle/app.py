@@ -5,8 +5,7 @@ The node as a whole: what starts after what, and how it ends.
         ─▶ P2P host ─▶ jobs of the database ─▶ gRPC ─▶ REST          "port answers" means "all has started"
 
 It ends in the reverse order on SIGTERM or SIGINT: first nobody can ask any more, then the jobs stop, then the network
-closes, then what is still in memory is written. A background task that breaks ends the node, and with it the process:
-its supervisor starts it anew.
+closes, then what is still in memory is written.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -19,13 +18,14 @@ from aiohttp import web
 
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit import log
+from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
+from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
 from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
-from services.oracle.background_tasks import BackgroundTasks, background_tasks
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.errors import SettingInvalid
 from services.oracle.health import Health
@@ -105,15 +105,18 @@ class Node:
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_MOST_REQUESTS), auto_decompress=False)
             )
-            beside = await stack.enter_async_context(background_tasks())
+            registry, rounds = Registry(METRICS), RoundEvents()
+            beside = await stack.enter_async_context(BackgroundTasks(clock, registry))
+            # Pipelines ask whom a job names; the chain is asked at the configured endpoints only.
+            endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
+            asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
             states = ContractStateStore(database)
-            chains = await self._chains(stack, beside, keyring, database, states, session)
+            chains = await self._chains(stack, beside, keyring, database, states, asking)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
             sources = await self._sources(database, bridges, session, runs)
             protocol = PostgresProtocolStore(database)
-            registry, rounds = Registry(METRICS), RoundEvents()
             groups = PeerGroups(host, config.p2p)
             watches = ContractConfigWatches(chains, ContractConfigStore(database), clock)
             oracles = OracleDelegate(
@@ -128,7 +131,7 @@ class Node:
             await stack.enter_async_context(_listening(host, config))
             stack.push_async_callback(spawner.stop_all)
             await spawner.start_all()
-            beside.start(write_behind.run())
+            beside.start("write behind", write_behind.run)
 
             health = Health(chains, spawner, database, registry)
             server = MeshServer(self.name, self.socket, tcp=self.tcp, registry=registry, drain_s=_DRAIN_S)
@@ -181,7 +184,7 @@ class Node:
                 chain = EvmChain(settings, keyring.evm, transactions, states, session=session, clock=self.clock)
                 chains[settings.number] = chain
                 stack.push_async_callback(chain.close)
-                beside.start(chain.run())
+                beside.start(f"heads of chain {settings.number}", chain.run)
                 await chain.resume()
         return chains
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
+from meshkit.background import TASK_METRICS
 from meshkit.metrics import RPC_METRICS, Distribution, Metric, Registry, Sample
 from services.oracle.ocr.state import Trace, TraceKind
 
@@ -17,6 +18,7 @@ def _derived(name: str, kind: Literal["counter", "gauge"], text: str, *labels: s
 
 METRICS = (
     *RPC_METRICS,
+    *TASK_METRICS,
     _derived("ocr_median_values", "gauge", "Last observation of a job, after its pipeline.", "job_id", "job_name"),
     _derived("pipeline_run_errors", "gauge", "Failed pipeline runs since the start.", "job_id", "job_name"),
     Metric("health", "gauge", "1 while a part of the node passes its check.", ("service_id",)),

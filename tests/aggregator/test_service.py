@@ -206,6 +206,12 @@ async def test_pairs_and_sources_are_listed(remote: Remote) -> None:
     assert [True, True, False] == [source.available for source in sources]
     assert (2, 1, "kraken: down") == (kraken.registered_pairs, kraken.fresh_pairs, kraken.last_error)
     assert pb.CIRCUIT_STATE_CLOSED == kraken.circuit
+    # The call was filled up with the other pair, which has no price of it either.
+    (refused,), (of_pair,) = kraken.refusals, pairs[3].refusals
+    assert ("PROVIDER_FAULT", "", "kraken: down") == (refused.reason, refused.rule, refused.message)
+    assert ("PROVIDER_FAULT", ETH_USD) == (of_pair.reason, of_pair.pair)
+    assert refused.count > of_pair.count > 0
+    assert of_pair.last_time.seconds > 0
     assert (grpc.StatusCode.NOT_FOUND, "UNKNOWN_SOURCE") == await refusal(
         remote.stub.GetSource(pb.GetSourceRequest(name="nope"))
     )

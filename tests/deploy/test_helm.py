@@ -17,8 +17,7 @@ import yaml
 from cli.app import app
 from meshkit.configuration.mesh import Mesh, Ports
 from meshkit.configuration.network import NetworkPorts
-from meshkit.configuration.solution import SP_SECRETS_DIR
-from meshkit.paths import DataDir, SecretsDir
+from meshkit.paths import SP_SECRETS_DIR, DataDir, SecretsDir
 from tests.deploy.network_policies import pods, reaches, reaches_address
 
 CHART = Path("deploy/helm/feedmesh")

@@ -11,7 +11,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from meshkit.clock import Clock
-from meshkit.errors import MeshError
+from meshkit.errors import Internal, MeshError
+from meshkit.log import get_logger
 from services.aggregator.cache.current_quotes import CurrentQuotes
 from services.aggregator.cache.feed_beliefs import FeedBeliefs
 from services.aggregator.cache.quote_cache import QuoteCache
@@ -27,6 +28,8 @@ from services.aggregator.prices.median import DIGITS
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, Result, SourceQuote
 from services.aggregator.prices.unit_error import ratio, unit_error
+
+_log = get_logger(__name__)
 
 
 class FeedQuotes:
@@ -206,6 +209,14 @@ class FeedQuotes:
         return quotes, failures
 
     def _made(self, feed: Pair) -> Result:
+        try:
+            return self._made_of_cached(feed)
+        except Exception as error:
+            # A defect that one feed brings to light must cost no other feed, and no task.
+            _log.exception("feed_crashed", feed=str(feed))
+            return Internal(f"{feed}: the price could not be made: {type(error).__name__}")
+
+    def _made_of_cached(self, feed: Pair) -> Result:
         if (legs := self._feeds.cross(feed)) is not None:
             numerator, denominator = (self.fresh(leg) or TooFewSources(leg, 0, 1, {}) for leg in legs)
             return self.cross(feed, numerator, denominator)

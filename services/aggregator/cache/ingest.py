@@ -18,6 +18,7 @@ from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.acceptance import Acceptance
+from services.aggregator.fetching.refusals import Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.errors import OwnClockOff, PriceRefused, UnknownPair
 from services.aggregator.prices.feeds import FeedMap
@@ -35,6 +36,7 @@ class PriceIngest:
     Args:
         acceptances: What judges the prices of each source.
         refreshes: When each pair is to be fetched again.
+        refusals: Where it is noted why there is no price.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class PriceIngest:
         retention: Retention,
         refreshes: Schedule[tuple[str, Pair]],
         feed_quotes: FeedQuotes,
+        refusals: Refusals,
     ) -> None:
         self._feeds = feeds
         self._clock = clock
@@ -57,6 +60,7 @@ class PriceIngest:
         self._retention = retention
         self._refreshes = refreshes
         self._feed_quotes = feed_quotes
+        self._refusals = refusals
         self._streamed: dict[Pair, None] = {}
 
     def fetched(
@@ -110,6 +114,14 @@ class PriceIngest:
         return bool(self._streamed)
 
     def _outcome(
+        self, source: str, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float
+    ) -> SourceOutcome:
+        outcome = self._judged(source, pair, tick, received_ms, received_at)
+        if not isinstance(outcome, SourceQuote):
+            self._refusals.note(source, pair, outcome)
+        return outcome
+
+    def _judged(
         self, source: str, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float
     ) -> SourceOutcome:
         try:

@@ -24,6 +24,7 @@ from services.aggregator.cache.schedule import Schedule
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
+from services.aggregator.fetching.refusals import Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.fetching.source_jump_guard import SourceGuard
 from services.aggregator.own_clock import OwnClock
@@ -53,6 +54,7 @@ class PriceCache:
         refreshes: Schedule[tuple[str, Pair]] = Schedule()
         self.feeds = FeedMap(config.feeds, folds, config.crosses, convert=config.converts_stablecoins)
         self.failures = RecentFailures(clock)
+        self.refusals = Refusals(clock, config.most_pairs)
         self.requests = RequestCounts(clock)
         self.registry = PairRegistry(clock, config.most_pairs, config.cleanup_interval_ms, self.requests)
         # Room for a price of every registered pair, and for those that come with a batch before they are registered.
@@ -92,6 +94,7 @@ class PriceCache:
             retention=self.retention,
             refreshes=refreshes,
             feed_quotes=self.feed_quotes,
+            refusals=self.refusals,
         )
         self.fetchers = {
             name: SourceFetcher(

@@ -23,6 +23,7 @@ _log = get_logger(__name__)
 # New keys are never due earlier than this after they are set, so the loop need not be woken for them.
 LONGEST_SLEEP_S = 0.1
 SHORTEST_SLEEP_S = 0.005
+CRASHED_AGAIN_S = 1.0
 
 
 class Refresher:
@@ -88,12 +89,20 @@ class Refresher:
     def step(self) -> float | None:
         """Begin the refreshes that are due and withdraw what has expired; return when something is due next."""
         for source, pair in self._refreshes.pop_due(self._clock.monotonic()):
-            entry = self._registry.get(source, pair)
-            if entry is not None and self._retention.is_refreshed(entry):
-                self._registry.mark_fetched(source, pair)
-                self._fetchers[source].refresh(pair)
+            try:
+                self._refresh(source, pair)
+            except Exception:
+                # A defect that one pair brings to light must cost no other pair its refresh.
+                _log.exception("refresh_crashed", source=source, pair=str(pair))
+                self._refreshes.set((source, pair), self._clock.monotonic() + CRASHED_AGAIN_S)
         expiry_at, refresh_at = self._feed_quotes.withdraw_expired(), self._refreshes.next_at()
         return min((moment for moment in (expiry_at, refresh_at) if moment is not None), default=None)
+
+    def _refresh(self, source: str, pair: Pair) -> None:
+        entry = self._registry.get(source, pair)
+        if entry is not None and self._retention.is_refreshed(entry):
+            self._registry.mark_fetched(source, pair)
+            self._fetchers[source].refresh(pair)
 
     async def run(self) -> None:
         """Do what is due whenever something is, for ever."""

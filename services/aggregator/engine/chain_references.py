@@ -6,7 +6,6 @@ configuration says. It is asked again until it answers, as what comes late still
 proved.
 """
 
-import asyncio
 from collections.abc import Callable, Collection
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +15,10 @@ import grpc.aio
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import feeds
+from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.metrics import Registry
 from meshkit.rpc.client import Remote, channel
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text, read_decimal
@@ -44,6 +45,7 @@ class ChainReferences:
         self,
         operator: Path | Remote,
         clock: Clock,
+        metrics: Registry | None = None,
         *,
         wait_s: float,
         but: Collection[Pair],
@@ -56,20 +58,18 @@ class ChainReferences:
         self._but = but
         self._refer = refer
         self._hold = hold
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks(clock, metrics)
 
     def start(self) -> None:
         """Begin to ask."""
         if self._wait_s > 0 and self._is_there():
             self._hold(True)
-            self._tasks.append(asyncio.create_task(self._release()))
-        self._tasks.append(asyncio.create_task(self._run()))
+            self._tasks.start("end of the wait for chain references", self._release)
+        self._tasks.start("chain references", self._run)
 
     async def close(self) -> None:
         """End asking."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     async def _release(self) -> None:
         await self._clock.sleep(self._wait_s)

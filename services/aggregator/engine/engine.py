@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
 
+from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
@@ -56,7 +57,7 @@ class Engine:
         self._config = config
         self._clock = clock
         self._cache = cache = PriceCache(config, sources, clock, metrics, streams, own_clock)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks(clock, metrics)
         self.sources = SourceNames(config, {name: fetcher.fold for name, fetcher in cache.fetchers.items()})
         self.cached = cache.quotes
         self.requests = cache.requests
@@ -86,6 +87,7 @@ class Engine:
             cached=cache.quotes,
             requests=cache.requests,
             feed_quotes=cache.feed_quotes,
+            refusals=cache.refusals,
         )
 
     def refer(self, feed: Pair, price: Decimal) -> None:
@@ -103,9 +105,9 @@ class Engine:
         for feed in self._config.pinned:
             self._cache.refresher.pin(feed)
         self._preload()
-        self._tasks.append(asyncio.create_task(self._cache.refresher.run()))
+        self._tasks.start("refresh", self._cache.refresher.run)
         if self._config.inactive_timeout_ms is not None:
-            self._tasks.append(asyncio.create_task(self._clean_up()))
+            self._tasks.start("clean-up", self._clean_up)
 
     async def warm_up(self, timeout_s: float = WARM_UP_S) -> bool:
         """Return True once every configured feed has a price, False if the time was over first."""
@@ -125,9 +127,7 @@ class Engine:
 
     async def close(self) -> None:
         """Stop everything that was started and return when it has ended."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await self._cache.close()
 
     def clear_inactive(self, idle_ms: int | None = None) -> int:

@@ -6,15 +6,14 @@ older than `LONGEST_AGE_MS`: an error costs a feed one observation, an old figur
 fast as the price of a feed with a single source.
 """
 
-import asyncio
 import random
 from collections.abc import Collection
-from contextlib import suppress
 from decimal import Decimal
 
 import aiohttp
 
 from meshkit import feeds
+from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
@@ -94,7 +93,7 @@ class MarketData:
         self._reference: Decimal | None = None
         self._figures: GlobalFigures | None = None
         self._received_ms = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks(clock, metrics)
 
     @property
     def is_enabled(self) -> bool:
@@ -123,14 +122,11 @@ class MarketData:
     def start(self) -> None:
         """Begin to ask."""
         if self._config.enabled:
-            self._task = asyncio.create_task(self._run())
+            self._tasks.start("market data", self._run)
 
     async def close(self) -> None:
         """End the task."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._tasks.close()
 
     async def refresh(self) -> None:
         """

@@ -1,7 +1,7 @@
 """What operators may see of the registered pairs, of the configured feeds and of the sources."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -13,6 +13,7 @@ from services.aggregator.cache.request_counts import RequestCounts
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.fetching.circuit_breaker import CircuitState
+from services.aggregator.fetching.refusals import Refusal, Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
@@ -28,6 +29,7 @@ class PairStatus:
         last_request_ms: When somebody last asked for it, 0 if nobody did; all times are Unix milliseconds.
         quote: Its price; None if none is fresh.
         last_fetch_ms: When a fetch of it last began; 0 if none did.
+        refusals: Why it had no price, the latest reason first.
     """
 
     source: str
@@ -36,6 +38,7 @@ class PairStatus:
     quote: SourceQuote | None
     registered_ms: int = 0
     last_fetch_ms: int = 0
+    refusals: Sequence[Refusal] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class SourceStatus:
         silent_until_ms: Until when it asked not to be called; None if it may be called now.
         stream_connected: Whether its stream's connections are up; None if it has no stream.
         last_stream_ms: When its stream last brought a message; None before the first.
+        refusals: Why pairs of it had no price, the latest reason first.
     """
 
     name: str
@@ -68,6 +72,7 @@ class SourceStatus:
     silent_until_ms: int | None = None
     stream_connected: bool | None = None
     last_stream_ms: int | None = None
+    refusals: Sequence[Refusal] = ()
 
 
 class EngineStatus:
@@ -85,6 +90,7 @@ class EngineStatus:
         cached: QuoteCache,
         requests: RequestCounts,
         feed_quotes: FeedQuotes,
+        refusals: Refusals,
     ) -> None:
         self._pinned = config.pinned
         self._fetchers = fetchers
@@ -95,6 +101,7 @@ class EngineStatus:
         self._cached = cached
         self._requests = requests
         self._feed_quotes = feed_quotes
+        self._refusals = refusals
 
     def pairs(self, source: str = "") -> list[PairStatus]:
         """Return the registered pairs of one source, or of all, by source, base and quote; raise UnknownSource."""
@@ -108,6 +115,7 @@ class EngineStatus:
                 self._cached.get(entry.source, entry.pair),
                 entry.registered_ms,
                 self._unix_ms(entry.last_fetch_at),
+                self._refusals.of_pair(entry.source, entry.pair),
             )
             for name in ([source] if source else sorted(self._fetchers))
             for entry in self._registry.of_source(name)
@@ -167,4 +175,5 @@ class EngineStatus:
             silent_until_ms=self._clock.time_ms() + int(silent_s * 1000) if silent_s > 0 else None,
             stream_connected=None if stream is None else stream.connected,
             last_stream_ms=None if stream is None else stream.last_message_ms,
+            refusals=self._refusals.of_source(name),
         )

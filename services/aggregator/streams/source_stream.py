@@ -1,12 +1,12 @@
 """The stream of one source: its pairs spread over as many connections as they need."""
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import aiohttp
 from cachetools import TTLCache
 
+from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
@@ -69,7 +69,7 @@ class SourceStream:
         self._wanted: tuple[Pair, ...] = ()
         self._pairs: dict[str, set[Pair]] = {}
         self._connections: list[Connection] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks(clock, metrics)
         self._deliver: Deliver = lambda _source, _pair, _tick: None
         self._last_message_ms: int | None = None
         self._left_out = 0
@@ -129,9 +129,7 @@ class SourceStream:
 
     async def close(self) -> None:
         """Close all connections and return when they are closed."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     def _add_connection(self) -> None:
         rules, first_ms = self._dialect.RULES, self._config.reconnect_interval_ms
@@ -148,7 +146,7 @@ class SourceStream:
             on_state=self._note_state,
         )
         self._connections.append(connection)
-        self._tasks.append(asyncio.create_task(connection.run()))
+        self._tasks.start(f"stream of {self.source}", connection.run)
 
     async def _open_session(self) -> Session:
         rules, config = self._dialect.RULES, self._config

@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.aggregator.web import schemas
 from services.aggregator.web.bridge import BridgeRequest
-from services.aggregator.web.parameters import BATCH_ROUTE, PAIRS_ROUTE, PARAMETERS, QUOTE_ROUTE
+from services.aggregator.web.parameters import BATCH_ROUTE, PAIRS_ROUTE, PARAMETERS, QUOTE_ROUTE, SOURCE_ROUTE
 
 _SCHEMAS: Final = "#/components/schemas/{model}"
 _TITLE: Final = "feedmesh price aggregator"
@@ -63,6 +63,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", QUOTE_ROUTE): Operation("Return one source's price of a pair.", schemas.SourcePrice, _QUOTE_FAILURES),
     ("GET", "/quote/pairs/all"): Operation("List the registered pairs of all sources.", schemas.Pairs),
     ("GET", PAIRS_ROUTE): Operation("List the registered pairs of a source.", schemas.SourcePairs, (404,)),
+    ("GET", "/sources"): Operation("Tell how the sources are doing, and what they refused.", schemas.Sources),
+    ("GET", SOURCE_ROUTE): Operation("Tell the same of a source, and of each of its pairs.", schemas.Source, (404,)),
     ("GET", "/market-data/global"): Operation("Return the value of all coins.", schemas.Global, (404, 503)),
     ("GET", "/market-data/global/status"): Operation("Return how old that value is.", schemas.GlobalStatus),
 }

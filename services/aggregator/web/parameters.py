@@ -14,6 +14,7 @@ MOST_SOURCES: Final = 20
 LONGEST_PAIRS_TEXT: Final = 24_000
 QUOTE_ROUTE: Final = "/quote/{source}/{base}/{quote}"
 PAIRS_ROUTE: Final = "/quote/pairs/{source}"
+SOURCE_ROUTE: Final = "/sources/{source}"
 BATCH_ROUTE: Final = "/quotes/batch"
 SOURCE_NAMES: Final = sorted(declared.name for declared in DECLARATIONS.values())
 
@@ -84,6 +85,7 @@ QUOTE: Final = Parameter("quote", "path", "The asset the price is in, in the sou
 PARAMETERS: Final[Mapping[str, Sequence[Parameter]]] = {
     QUOTE_ROUTE: (SOURCE, BASE, QUOTE),
     PAIRS_ROUTE: (SOURCE,),
+    SOURCE_ROUTE: (SOURCE,),
     BATCH_ROUTE: (PAIRS, SOURCES, CHOSEN),
 }
 

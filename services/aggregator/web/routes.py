@@ -13,7 +13,7 @@ from services.aggregator.engine.market_data import PAIR as MARKET_CAP
 from services.aggregator.engine.market_data import MarketData
 from services.aggregator.prices.pair import Pair, pair_of
 from services.aggregator.prices.quote import Result
-from services.aggregator.web import bridge, legacy_routes, market_data_routes, openapi, quote_json
+from services.aggregator.web import bridge, legacy_routes, market_data_routes, openapi, quote_json, source_routes
 from services.aggregator.web.batch import BatchRoute, present
 from services.aggregator.web.fast_path import FastAnswer, FastAnswers
 from services.aggregator.web.middleware import Middleware, RequestMetrics
@@ -57,6 +57,7 @@ class HttpApi:
             ]
         )
         app.add_routes(legacy_routes.routes(self._status))
+        app.add_routes(source_routes.routes(self._status))
         if self._market is not None:
             app.add_routes(market_data_routes.routes(self._market))
         openapi.mount(app)

@@ -157,6 +157,54 @@ class SourcePairs(Answer):
     pairs: list[CachedPrice]
 
 
+class Refusal(Answer):
+    """One reason why there was no price; the rule is that which a price broke that was there."""
+
+    reason: str
+    rule: str
+    count: int
+    last_at: Time
+    pair: PairList
+    message: str
+
+
+class SourceState(Answer):
+    """How a source is doing; moments that have not come are null."""
+
+    source: str
+    enabled: bool
+    available: bool
+    circuit: Literal["closed", "open", "half_open"] | None
+    registered_pairs: int
+    fresh_pairs: int
+    last_success_at: Time | None
+    last_error: str
+    silent_until: Time | None
+    stream_connected: bool | None
+    last_stream_at: Time | None
+    refusals: list[Refusal]
+
+
+class Sources(Answer):
+    """All configured sources."""
+
+    sources: list[SourceState]
+
+
+class RefusedPair(Answer):
+    """Whether a pair has a price, and why it had none since the start."""
+
+    pair: PairList
+    is_fresh: bool
+    refusals: list[Refusal]
+
+
+class Source(SourceState):
+    """A source with its registered pairs."""
+
+    pairs: list[RefusedPair]
+
+
 class Global(BaseModel):
     """The value of all coins by currency, and what belongs to it."""
 

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chainlink.keys.peer_id import decode_peer_id, encode_peer_id
+from meshkit.background import keep_running
 from meshkit.clock import Clock, SystemClock
 from meshkit.log import get_logger
 from services.oracle.p2p.address import Address
@@ -118,8 +119,13 @@ class Host:
             counters=self.counters,
             on_change=self._learned,
         )
-        self._discovering = asyncio.get_running_loop().create_task(self._discovery.run())
+        self._discovering = asyncio.get_running_loop().create_task(
+            keep_running("discovery", self._discovery.run, self._clock, on_death=self._note_death)
+        )
         self._log.info("p2p_started", addresses=self.addresses)
+
+    def _note_death(self, _error: Exception) -> None:
+        self.counters["tasks_died"] += 1
 
     async def close(self) -> None:
         """Leave the network; return after every task and socket of the host has ended."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from OpenSSL import SSL
 
 from chainlink.keys.peer_id import encode_peer_id
+from meshkit.background import keep_running
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from services.oracle.p2p.address import Address
@@ -59,7 +60,9 @@ class Peer:
         self._accepts = TokenBucket(max(0.5, 2 / delta_dial_s), _ACCEPT_BURST, now_s)
         self._attaching = asyncio.Lock()
         self._redial = asyncio.Event()
-        self._dialer = asyncio.get_running_loop().create_task(self._dial_forever())
+        self._dialer = asyncio.get_running_loop().create_task(
+            keep_running("dialing", self._dial_forever, clock, on_death=self._note_death)
+        )
 
     @property
     def is_connected(self) -> bool:
@@ -126,6 +129,9 @@ class Peer:
         self._dialer.cancel()
         await asyncio.gather(self._dialer, return_exceptions=True)
         await self._detach()
+
+    def _note_death(self, _error: Exception) -> None:
+        self._counters["tasks_died"] += 1
 
     async def _carry(self, connection: Connection) -> None:
         reason = "replaced or closed here"

@@ -1,12 +1,15 @@
 """Feeds' quotes made of cached prices: medians, quotients, conversions, and their ends."""
 
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from services.aggregator.fetching.source_jump_guard import Others, Standing
 from services.aggregator.prices.errors import ConversionMissing, TooFewSources
 from services.aggregator.prices.feed_price import quote_of
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Quote, SourceQuote
+from services.aggregator.prices.quote import Quote, Result, SourceQuote
 from tests.aggregator.cache.making import START_MS, MadeCache
 from tests.aggregator.fakes import BTC, ETH, NAMES, settings
 
@@ -34,6 +37,32 @@ def test_a_quote_is_withdrawn_when_its_first_price_expires() -> None:
 
     assert "TOO_FEW_SOURCES" == _after_withdrawal(made)
     assert made.cache.feed_quotes.withdraw_expired() is None
+
+
+def test_a_feed_that_crashes_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect that one feed's prices bring to light is that feed's error; those that expire with it are made anew."""
+    made = MadeCache()
+    made.pin(BTC, ETH)
+    for source in NAMES:
+        made.fetched(source, "100", BTC)
+        made.fetched(source, "5", ETH)
+    price = made.cache.feed_quotes.price
+
+    def crash(feed: Pair, *given: Any) -> Result:
+        if feed == BTC:
+            raise TypeError("ours")
+        return price(feed, *given)
+
+    monkeypatch.setattr(made.cache.feed_quotes, "price", crash)
+    made.clock.advance(5)
+    for source in NAMES:
+        made.fetched(source, "101", BTC)
+        made.fetched(source, "6", ETH)
+    assert "6" == made.current(ETH)
+    made.clock.advance(6)
+    made.cache.feed_quotes.withdraw_expired()
+
+    assert ("INTERNAL", "6") == (made.current(BTC), made.current(ETH))
 
 
 def test_too_few_prices_are_no_news() -> None:

@@ -12,7 +12,7 @@ from services.aggregator.prices.errors import (
     TooFewSources,
 )
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Quote
+from services.aggregator.prices.quote import Quote, SourceQuote
 from tests.aggregator.bench import SOL, Bench, bench
 from tests.aggregator.cache.making import MadeCache
 from tests.aggregator.fakes import BTC, ETH, settings
@@ -185,3 +185,52 @@ async def test_refreshes_are_counted_and_fetches_for_callers_are_not() -> None:
         assert (1, True) == (succeeded, failed > 1)
         assert succeeded + failed == b.counted('refetch_duration_seconds_count{source="kraken"}')
         assert succeeded + failed + 1 == len(b.sources[0].calls)
+
+
+async def test_a_refresh_loop_that_dies_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in the loop is counted and logged, and prices go on being fetched afterwards."""
+    async with bench() as b:
+        await b.ask(b.engine.answers.quote(BTC))
+        refresher = b.engine._cache.refresher
+        step, deaths = refresher.step, 0
+
+        def die() -> float | None:
+            nonlocal deaths
+            deaths += 1
+            if deaths <= 2:
+                raise TypeError("ours")
+            return step()
+
+        monkeypatch.setattr(refresher, "step", die)
+        with capture_logs() as logs:
+            await b.run(3)
+        calls = sum(b.calls())
+        await b.run(20)
+
+        assert 2.0 == b.counted('background_task_deaths_total{task="refresh"}')
+        assert ["refresh", "refresh"] == [line["task"] for line in logs if line["event"] == "task_died"]
+        assert calls < sum(b.calls())
+        assert isinstance(await b.ask(b.engine.answers.quote(BTC)), Quote)
+
+
+async def test_a_pair_that_crashes_costs_no_other_its_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was due together with it is fetched all the same, and it is tried again itself."""
+    async with bench() as b:
+        await asyncio.gather(b.ask(b.engine.answers.quote(BTC)), b.ask(b.engine.answers.quote(ETH)))
+        fetcher = b.engine._cache.fetchers["kraken"]
+        refresh, crashed = fetcher.refresh, 0
+
+        def crash(pair: Pair) -> None:
+            nonlocal crashed
+            if pair == BTC and crashed < 2:
+                crashed += 1
+                raise TypeError("ours")
+            refresh(pair)
+
+        monkeypatch.setattr(fetcher, "refresh", crash)
+        await b.run(30)
+
+        assert 2 == crashed
+        assert 0.0 == b.counted('background_task_deaths_total{task="refresh"}')
+        for pair in (BTC, ETH):
+            assert isinstance(await b.ask(b.engine.answers.source_quote("kraken", pair)), SourceQuote)

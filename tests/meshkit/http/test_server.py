@@ -3,7 +3,6 @@
 import asyncio
 import socket
 
-import pytest
 from aiohttp import web
 
 from meshkit.http.limits import HttpLimits
@@ -29,8 +28,7 @@ async def test_who_waits_yields_and_who_is_answered_does_not() -> None:
     async with await listen(app, "127.0.0.1", 0, limits=HttpLimits(connections=2)) as server:
         silent, first, second, third = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(4)]
         for reader, _ in (silent, first):
-            with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(reader.read(), 10)
+            assert b"" == await asyncio.wait_for(reader.read(), 10)
         for _, writer in (second, third):
             writer.write(REQUEST)
         await until(lambda: running == 2)
@@ -39,8 +37,9 @@ async def test_who_waits_yields_and_who_is_answered_does_not() -> None:
         go.set()
 
         assert said.startswith(b"HTTP/1.1 503 ")
-        for reader, writer in (second, third):
+        for reader, _ in (second, third):
             assert (await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)).startswith(b"HTTP/1.1 200 ")
+        for _, writer in (silent, first, second, third, late):
             writer.close()
 
 

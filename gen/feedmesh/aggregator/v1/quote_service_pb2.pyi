@@ -308,6 +308,7 @@ class RegisteredPair(_message.Message):
     PAIR_FIELD_NUMBER: _builtins.int
     LAST_REQUEST_TIME_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """source is the source's name."""
     @_builtins.property
@@ -322,6 +323,10 @@ class RegisteredPair(_message.Message):
     def quote(self) -> Global___SourceQuote:
         """quote is its cached price; absent when none is fresh."""
 
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
+        """refusals tell why it had no price since the start, the latest reason first."""
+
     def __init__(
         self,
         *,
@@ -329,14 +334,61 @@ class RegisteredPair(_message.Message):
         pair: Global___Pair | None = ...,
         last_request_time: _timestamp_pb2.Timestamp | None = ...,
         quote: Global___SourceQuote | None = ...,
+        refusals: _abc.Iterable[Global___Refusal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_request_time", b"last_request_time", "pair", b"pair", "quote", b"quote"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_request_time", b"last_request_time", "pair", b"pair", "quote", b"quote", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_request_time", b"last_request_time", "pair", b"pair", "quote", b"quote", "refusals", b"refusals", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisteredPair: _TypeAlias = RegisteredPair  # noqa: Y015
+
+@_typing.final
+class Refusal(_message.Message):
+    """Refusal is one reason why there was no price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    LAST_TIME_FIELD_NUMBER: _builtins.int
+    PAIR_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """reason is the error's UPPER_SNAKE reason."""
+    rule: _builtins.str
+    """rule is the rule that a price broke which was there; empty for other reasons."""
+    count: _builtins.int
+    """count is how often it was since the start."""
+    message: _builtins.str
+    """message is the last one's text, for a person."""
+    @_builtins.property
+    def last_time(self) -> _timestamp_pb2.Timestamp:
+        """last_time is when it was last."""
+
+    @_builtins.property
+    def pair(self) -> Global___Pair:
+        """pair is the pair it was last."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        count: _builtins.int = ...,
+        last_time: _timestamp_pb2.Timestamp | None = ...,
+        pair: Global___Pair | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_time", b"last_time", "pair", b"pair"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "last_time", b"last_time", "message", b"message", "pair", b"pair", "reason", b"reason", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
 class SourceState(_message.Message):
@@ -354,6 +406,7 @@ class SourceState(_message.Message):
     CIRCUIT_FIELD_NUMBER: _builtins.int
     STREAM_CONNECTED_FIELD_NUMBER: _builtins.int
     LAST_STREAM_TIME_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the source's name."""
     enabled: _builtins.bool
@@ -378,6 +431,10 @@ class SourceState(_message.Message):
     def last_stream_time(self) -> _timestamp_pb2.Timestamp:
         """last_stream_time is when the stream last brought a message; absent before the first."""
 
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
+        """refusals tell why pairs of it had no price since the start, the latest reason first."""
+
     def __init__(
         self,
         *,
@@ -391,10 +448,11 @@ class SourceState(_message.Message):
         circuit: Global___CircuitState.ValueType = ...,
         stream_connected: _builtins.bool | None = ...,
         last_stream_time: _timestamp_pb2.Timestamp | None = ...,
+        refusals: _abc.Iterable[Global___Refusal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "stream_connected", b"stream_connected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "available", b"available", "circuit", b"circuit", "enabled", b"enabled", "fresh_pairs", b"fresh_pairs", "last_error", b"last_error", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "name", b"name", "registered_pairs", b"registered_pairs", "stream_connected", b"stream_connected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "available", b"available", "circuit", b"circuit", "enabled", b"enabled", "fresh_pairs", b"fresh_pairs", "last_error", b"last_error", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "name", b"name", "refusals", b"refusals", "registered_pairs", b"registered_pairs", "stream_connected", b"stream_connected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stream_connected: _TypeAlias = _typing.Literal["stream_connected"]  # noqa: Y015
     _WhichOneofArgType__stream_connected: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected"]  # noqa: Y015

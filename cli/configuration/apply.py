@@ -10,7 +10,8 @@ from rich.table import Table
 from cli.errors import CliError
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
-from meshkit.configuration.load import load
+from meshkit.configuration import start_check
+from meshkit.configuration.signing.signature import PUBLIC_KEY_VARIABLE
 from meshkit.paths import RunDir
 from meshkit.rpc.client import channel
 
@@ -20,7 +21,10 @@ _APPLY_TIMEOUT_S = 60.0
 
 async def apply(config: Path, run_dir: Path | None, dry_run: bool, as_json: bool) -> None:
     """Have the running mesh do what the file says, and show the difference."""
-    directory = run_dir or load(config.absolute()).solution.mesh.run_dir
+    if run_dir is None or PUBLIC_KEY_VARIABLE in os.environ:
+        # By the key of this terminal too: the supervisor may have been started without one.
+        solution = start_check.valid(config.absolute(), os.environ).solution
+    directory = run_dir or solution.mesh.run_dir
     socket = RunDir(directory.absolute()).socket("supervisor")
     if not socket.exists():
         raise CliError(f"no mesh runs here: {socket} does not exist", "start one with `feedmesh up`, or give --run-dir")

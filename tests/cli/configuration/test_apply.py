@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.commands import apply
+from cli.configuration import apply
 from cli.errors import CliError
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc

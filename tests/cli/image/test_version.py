@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import version
+from cli.image import version
 
 
 @pytest.fixture(name="package")
@@ -35,6 +35,8 @@ def test_every_change_of_the_code_is_seen(package: Path, change: str) -> None:
     (package / "__pycache__").mkdir()
     (package / "__pycache__/x.cpython-311.pyc").write_bytes(b"anything")
     (package / "README.md").touch()
+    (package / "b/test").mkdir()
+    (package / "b/test/stub.json").write_text("{}")
     assert before == version.code_digest({"a": [package]})
 
     changed = package / "x.py"

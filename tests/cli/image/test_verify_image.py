@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import verify_image
 from cli.errors import CliError, UsageError
+from cli.image import verify_image
 
 ARCHIVE = b"an archive of layers" * 1000
 SUM = hashlib.sha256(ARCHIVE).hexdigest()

@@ -58,7 +58,7 @@ def code_digest(packages: dict[str, list[Path]]) -> str:
     Return `sha256:` and a digest of all code of the packages, the same for a checkout and for an image made of it.
 
     It is that of the lines which `sha256sum` prints for the Python and JSON files, named from the package on, in the
-    order of their names as bytes.
+    order of their names as bytes; without directories named `test`, which an image does not have.
     """
     lines = sorted(_lines(packages), key=lambda line: line[66:])
     return "sha256:" + hashlib.sha256(b"".join(lines)).hexdigest()
@@ -68,6 +68,6 @@ def _lines(packages: dict[str, list[Path]]) -> Iterator[bytes]:
     for name, places in packages.items():
         for place in places:
             for path in place.rglob("*"):
-                if path.suffix in _SUFFIXES and path.is_file():
+                if path.suffix in _SUFFIXES and "test" not in path.relative_to(place).parts and path.is_file():
                     digest = hashlib.sha256(path.read_bytes()).hexdigest()
                     yield f"{digest}  {name}/{path.relative_to(place).as_posix()}\n".encode()
