@@ -10,7 +10,7 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test test-image chainlink-node check campaign bench gen contracts lock clean
+.PHONY: help setup run test test-image chainlink-node check campaign bench helm gen contracts lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -39,6 +39,9 @@ bench: setup ## run the benchmarks: BENCH=name for one
 
 check: setup ## ruff, mypy, buf, generated code, import rules, lock files
 	@scripts/check
+
+helm: ## build the pinned helm with Go, outside the tree; without it the tests of the chart are skipped
+	@scripts/helm_tool
 
 gen: setup ## regenerate gen/ from protos/ and the generated documentation
 	@scripts/gen
