@@ -90,7 +90,7 @@ FROM runtime AS dev
 COPY --from=anvil /usr/local/bin/anvil /usr/local/bin/anvil
 COPY --from=wheels /build/development /build
 RUN python3 -m zipfile -e /build/feedmesh_devkit-*.whl /opt/feedmesh/lib/python3.*/site-packages/ && rm -rf /build
-CMD ["run", "--profile", "embedded"]
+CMD ["run", "--profile", "embedded", "--data-dir", "/sp"]
 
 FROM wheels AS bill
 ARG CHAINLINK_VERSION

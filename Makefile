@@ -10,7 +10,7 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test test-image check campaign bench gen contracts lock clean
+.PHONY: help setup run test test-image chainlink-node check campaign bench helm gen contracts lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,6 +28,9 @@ test-image: setup ## build the container image and run it, as root, with buildah
 	@scripts/image/requirements
 	@$(PY) -m pytest -m image --override-ini addopts='--strict-config --strict-markers' --timeout 600 -n 0 tests/image
 
+chainlink-node: ## build a real chainlink node for the image's tests, once (needs Go and gcc; 10 minutes)
+	@scripts/image/chainlink-node "$${FEEDMESH_IMAGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/feedmesh/image}"
+
 campaign: setup ## run the long campaigns (fault injection, soak)
 	@$(PY) -m pytest -m campaign --override-ini addopts='--strict-markers' --timeout 3600 -v
 
@@ -36,6 +39,9 @@ bench: setup ## run the benchmarks: BENCH=name for one
 
 check: setup ## ruff, mypy, buf, generated code, import rules, lock files
 	@scripts/check
+
+helm: ## build the pinned helm with Go, outside the tree; without it the tests of the chart are skipped
+	@scripts/helm_tool
 
 gen: setup ## regenerate gen/ from protos/ and the generated documentation
 	@scripts/gen

@@ -14,10 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.backup.commands import backup_app
+from cli.configuration.app import config_app
 from cli.errors import CliError, UsageError
 from cli.keys.commands import keys_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
+from meshkit.process import core_dumps
 
 app = typer.Typer(
     name="feedmesh",
@@ -130,11 +133,22 @@ def prepare(
 
 
 @app.command()
-def check(config: ConfigOption, as_json: JsonOption = False) -> None:
+def check(
+    config: ConfigOption,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the chain, the contracts, the sources and the receivers.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Check a configuration file and show its plan, without starting anything."""
-    from cli.commands import check as command
+    from cli.configuration import check as command
 
-    command.check(config, as_json)
+    exit_code = command.check(config, as_json and not online)
+    if online and not exit_code:
+        from cli.configuration import check_online
+
+        exit_code = check_online.run(config, as_json)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -145,7 +159,7 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Change the running mesh to a configuration file; only what differs is restarted."""
-    from cli.commands import apply as command
+    from cli.configuration import apply as command
 
     _run(command.apply(config, run_dir, dry_run, as_json))
 
@@ -274,12 +288,14 @@ def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
 
 
 app.add_typer(keys_app, name="keys")
+# Without a name its commands are our own.
+app.add_typer(backup_app)
 
 
 @app.command()
 def version(as_json: JsonOption = False) -> None:
     """Show the version, the commit and the digest of the code that runs."""
-    from cli.commands import version as command
+    from cli.image import version as command
 
     command.show(as_json)
 
@@ -292,7 +308,7 @@ def verify_image(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the SHA-256 sums of an image, an order's report and a resource file; fail if they are not one."""
-    from cli.commands import verify_image as command
+    from cli.image import verify_image as command
 
     raise typer.Exit(command.show(image, report, resource, as_json))
 
@@ -321,8 +337,13 @@ def db_psql(
     _run(database.psql(run_dir or default_run_dir(), node, arguments or []))
 
 
+app.add_typer(config_app, name="config")
+
+
 def main() -> None:
     """Run the command and end with its exit code; every expected failure is one line on standard error."""
+    # Several commands read the deployment's secrets, and some the private keys.
+    core_dumps.forbid()
     try:
         sys.exit(app(standalone_mode=False))
     except CliError as error:

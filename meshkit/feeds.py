@@ -128,14 +128,20 @@ def _pair(texts: list[str]) -> CanonicalPair:
     return base, quote
 
 
-def unknown(name: str) -> str:
-    """Return the sentence that says a feed is unknown and which known one is nearest."""
+def nearest(name: str) -> str | None:
+    """Return the known feed whose name is most like another, if one is like it."""
     import difflib
 
     # People forget case and spaces; the comparison does too, the feeds do not.
     folded = {known.casefold().replace(" ", ""): known for known in load()}
-    nearest = difflib.get_close_matches(name.casefold().replace(" ", ""), folded, n=1, cutoff=0.5)
-    hint = f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
+    found = difflib.get_close_matches(name.casefold().replace(" ", ""), folded, n=1, cutoff=0.5)
+    return folded[found[0]] if found else None
+
+
+def unknown(name: str) -> str:
+    """Return the sentence that says a feed is unknown and which known one is nearest."""
+    near = nearest(name)
+    hint = f"; did you mean {near!r}?" if near else ""
     return f"unknown feed {name!r}{hint} (`feedmesh feeds --known` lists the {len(load())} known ones)"
 
 

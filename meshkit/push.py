@@ -9,17 +9,18 @@ MeshError
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from meshkit.clock import Clock
 from meshkit.configuration.aggregator import MetricsPush
+from meshkit.egress.connector import EgressConnector
+from meshkit.egress.hosts import hosts_of
 from meshkit.errors import InvalidInput, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import CONTENT_TYPE
@@ -35,7 +36,6 @@ LONGEST_SILENCE_MS: Final = 600_000
 TOO_MANY: Final = 429
 TTL_LABEL: Final = "ttl"
 _LABEL_NAME: Final = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 Render: TypeAlias = Callable[[Mapping[str, str]], Awaitable[bytes]]
 
@@ -73,6 +73,8 @@ class PushConfig:
         labels: Added to every sample.
         method: PUT replaces the group at receivers that know groups; POST is what importers of samples take.
         ttl: Seconds for the query's `ttl`, which tells a receiver how long to keep the series; None for no such query.
+        batch_size: The most samples of one request; None to send all in one, as replacing a group demands.
+        egress: The hosts that it may go to, besides this one; None for any.
     """
 
     url: str
@@ -81,23 +83,25 @@ class PushConfig:
     labels: Mapping[str, str]
     method: Literal["PUT", "POST"] = "PUT"
     ttl: str | None = None
+    batch_size: int | None = None
+    egress: frozenset[str] | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    @property
-    def in_clear(self) -> bool:
-        """Tell whether credentials would leave this host without encryption."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "http" and parts.hostname not in _LOOPBACK and bool(self.username or self.headers)
-
 
 def read(
-    section: MetricsPush | None, place: str, method: Literal["PUT", "POST"], *, ttl_s: int | None = None
+    section: MetricsPush | None,
+    place: str,
+    method: Literal["PUT", "POST"],
+    *,
+    ttl_s: int | None = None,
+    egress: Iterable[str] | None = None,
 ) -> PushConfig | None:
     """
     Return the push that a section of the configuration asks for, None if it does not.
 
+    `egress` are the hosts that the push may go to; None for the receiver's own only.
     Raises InvalidInput for a grouping label that Prometheus would refuse, naming the section's `place`.
     """
     if section is None or not section.enabled:
@@ -116,6 +120,8 @@ def read(
         labels=labels,
         method=method,
         ttl=None if ttl_s is None else labels[TTL_LABEL],
+        batch_size=section.batch_size if method == "POST" else None,
+        egress=hosts_of([section.url]) if egress is None else frozenset(egress),
         username=section.basic_auth.username if section.basic_auth else None,
         password=section.basic_auth.password.get_secret_value() if section.basic_auth else None,
         headers={name: value.get_secret_value() for name, value in section.headers.items()},
@@ -149,12 +155,8 @@ class Pusher:
         self._session = aiohttp.ClientSession(
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000),
-            connector=aiohttp.TCPConnector(resolver=HostResolver()),
+            connector=EgressConnector(self._config.egress, resolver=HostResolver()),
         )
-        if self._config.in_clear:
-            _log.warning(
-                "push_in_clear", url=self._config.url, advice="use https: credentials leave this host in clear"
-            )
         return self
 
     async def __aexit__(
@@ -175,15 +177,8 @@ class Pusher:
                 raise PushRefused(TOO_MANY, "it asked us to wait", int(left_s * 1000) + 1)
             body = await self._render(self._config.labels)
             try:
-                async for attempt in AsyncRetrying(
-                    sleep=self._clock.sleep,
-                    retry=retry_if_exception(lambda error: isinstance(error, PushRefused) and error.worth_a_retry),
-                    wait=wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
-                    stop=stop_after_attempt(ATTEMPTS),
-                    reraise=True,
-                ):
-                    with attempt:
-                        await self._send(body)
+                for part in _parts(body, self._config.batch_size):
+                    await self._send_with_retries(part)
             except PushRefused as error:
                 self.failures += 1
                 self._heed(error)
@@ -221,6 +216,17 @@ class Pusher:
         wait_ms = min(max(bounded_ms(error.asked_wait_ms, usual_ms), SHORTEST_MS), LONGEST_SILENCE_MS)
         self._silent_until = self._clock.monotonic() + wait_ms / 1000
 
+    async def _send_with_retries(self, body: bytes) -> None:
+        async for attempt in AsyncRetrying(
+            sleep=self._clock.sleep,
+            retry=retry_if_exception(lambda error: isinstance(error, PushRefused) and error.worth_a_retry),
+            wait=wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
+            stop=stop_after_attempt(ATTEMPTS),
+            reraise=True,
+        ):
+            with attempt:
+                await self._send(body)
+
     async def _send(self, body: bytes) -> None:
         if self._session is None:
             raise RuntimeError("the pusher is used outside its context")
@@ -234,3 +240,29 @@ class Pusher:
                     raise PushRefused(response.status, response.reason or "", asked_ms)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise PushRefused(0, str(error) or type(error).__name__) from error
+
+
+def _parts(body: bytes, most: int | None) -> Iterator[bytes]:
+    """Yield the metrics in parts of so many samples, each with what is said of its own metrics before them."""
+    if most is None:
+        yield body
+        return
+    said: list[bytes] = []
+    lines: list[bytes] = []
+    count = 0
+    begins = True
+    for line in body.splitlines(keepends=True):
+        if line.startswith(b"#"):
+            # The first words on a metric end those on the one before.
+            said = [*([] if begins else said), line]
+            begins = False
+            lines.append(line)
+            continue
+        if count == most:
+            yield b"".join(lines)
+            lines, count = list(said), 0
+        lines.append(line)
+        count += 1
+        begins = True
+    if lines:
+        yield b"".join(lines)

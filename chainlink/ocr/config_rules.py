@@ -1,6 +1,6 @@
 """What a configuration must keep to: who breaks a rule here is refused by the contract or by every oracle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.contract_config import OcrConfig
@@ -20,13 +20,19 @@ def check(config: OcrConfig, sealed: SharedSecretEncryptions | None = None) -> N
     Raises:
         InvalidOcrConfig: naming the first field with a value that is refused.
     """
-    _require(config.version == ENCODED_VERSION, "encodedConfigVersion", config.version, str(ENCODED_VERSION))
-    _check_oracles(config, sealed)
-    _check_timings(config.offchain)
-    _check_schedule(config.offchain)
+    for flaw in flaws(config, sealed):
+        raise flaw
 
 
-def _check_oracles(config: OcrConfig, sealed: SharedSecretEncryptions | None) -> None:
+def flaws(config: OcrConfig, sealed: SharedSecretEncryptions | None = None) -> Iterator[InvalidOcrConfig]:
+    """Yield everything for which a configuration is refused; the first is what `check` raises."""
+    yield from _unless(config.version == ENCODED_VERSION, "encodedConfigVersion", config.version, str(ENCODED_VERSION))
+    yield from _flaws_of_oracles(config, sealed)
+    yield from _flaws_of_timings(config.offchain)
+    yield from _flaws_of_schedule(config.offchain)
+
+
+def _flaws_of_oracles(config: OcrConfig, sealed: SharedSecretEncryptions | None) -> Iterator[InvalidOcrConfig]:
     n, offchain = config.n, config.offchain
     lists: dict[str, Sequence[object]] = {
         "transmitters": config.transmitters,
@@ -36,19 +42,21 @@ def _check_oracles(config: OcrConfig, sealed: SharedSecretEncryptions | None) ->
     if sealed is not None:
         lists["encryptions"] = sealed.encryptions
     for name, values in lists.items():
-        _require(len(values) == n, name, f"{len(values)} entries", f"{n}, as many as signers")
-    _require(n <= MAX_ORACLES, "signers", f"{n} entries", f"at most {MAX_ORACLES}")
+        yield from _unless(len(values) == n, name, f"{len(values)} entries", f"{n}, as many as signers")
+    yield from _unless(n <= MAX_ORACLES, "signers", f"{n} entries", f"at most {MAX_ORACLES}")
     # Nodes bear f = 0 as well, but the contract does not, so no such configuration can be in force.
-    _require(config.f > 0 and 3 * config.f < n, "f", config.f, f"at least 1 and less than a third of the {n} oracles")
+    yield from _unless(
+        config.f > 0 and 3 * config.f < n, "f", config.f, f"at least 1 and less than a third of the {n} oracles"
+    )
     # The contract keeps signers and transmitters in one table.
     seen: set[str] = set()
     for name, addresses in (("signers", config.signers), ("transmitters", config.transmitters)):
         for index, address in enumerate(addresses):
-            _require(address not in seen, f"{name}[{index}]", address, "each address once, over both lists")
+            yield from _unless(address not in seen, f"{name}[{index}]", address, "each address once, over both lists")
             seen.add(address)
 
 
-def _check_timings(offchain: OffchainConfig) -> None:
+def _flaws_of_timings(offchain: OffchainConfig) -> Iterator[InvalidOcrConfig]:
     durations = {
         "deltaC": offchain.delta_c_ns,
         "deltaStage": offchain.delta_stage_ns,
@@ -58,20 +66,20 @@ def _check_timings(offchain: OffchainConfig) -> None:
         "deltaGrace": offchain.delta_grace_ns,
     }
     for name, duration_ns in durations.items():
-        _require(0 <= duration_ns <= _MAX_INT64, name, f"{duration_ns} ns", "0 to 2^63 - 1 ns")
+        yield from _unless(0 <= duration_ns <= _MAX_INT64, name, f"{duration_ns} ns", "0 to 2^63 - 1 ns")
     for low, high in (("deltaGrace", "deltaRound"), ("deltaRound", "deltaProgress")):
         allowed = f"less than {high}, which is {durations[high]} ns"
-        _require(durations[low] < durations[high], low, f"{durations[low]} ns", allowed)
+        yield from _unless(durations[low] < durations[high], low, f"{durations[low]} ns", allowed)
 
 
-def _check_schedule(offchain: OffchainConfig) -> None:
-    _require(0 <= offchain.alpha_ppb <= _MAX_UINT64, "alphaPPB", offchain.alpha_ppb, "0 to 2^64 - 1")
-    _require(0 < offchain.r_max < 255, "rMax", offchain.r_max, "1 to 254")
-    _require(len(offchain.s) <= _MAX_STAGES, "s", f"{len(offchain.s)} stages", f"at most {_MAX_STAGES}")
+def _flaws_of_schedule(offchain: OffchainConfig) -> Iterator[InvalidOcrConfig]:
+    yield from _unless(0 <= offchain.alpha_ppb <= _MAX_UINT64, "alphaPPB", offchain.alpha_ppb, "0 to 2^64 - 1")
+    yield from _unless(0 < offchain.r_max < 255, "rMax", offchain.r_max, "1 to 254")
+    yield from _unless(len(offchain.s) <= _MAX_STAGES, "s", f"{len(offchain.s)} stages", f"at most {_MAX_STAGES}")
     for index, size in enumerate(offchain.s):
-        _require(0 <= size <= MAX_ORACLES, f"s[{index}]", size, f"0 to {MAX_ORACLES}")
+        yield from _unless(0 <= size <= MAX_ORACLES, f"s[{index}]", size, f"0 to {MAX_ORACLES}")
 
 
-def _require(holds: bool, field: str, found: object, allowed: str) -> None:
+def _unless(holds: bool, field: str, found: object, allowed: str) -> Iterator[InvalidOcrConfig]:
     if not holds:
-        raise InvalidOcrConfig(field, found, allowed)
+        yield InvalidOcrConfig(field, found, allowed)

@@ -27,4 +27,8 @@ async def feeds(run_dir: Path, as_json: bool) -> None:
         has_answer = feed.HasField("update_time")
         age = duration(time.time() - feed.update_time.ToMilliseconds() / 1000) if has_answer else ""
         table.add_row(feed.name, phase, feed.answer, str(feed.round_id or ""), age, feed.address)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for feed in listed.feeds:
+        for difference in feed.config_differences:
+            console.print(f"{feed.name}: {difference}", markup=False, highlight=False, soft_wrap=True)

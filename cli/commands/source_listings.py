@@ -5,7 +5,7 @@ The rest of the sources have no list that is free for all to read.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,15 +112,30 @@ BOOKS: Final[Mapping[str, Book]] = {
 }
 
 
-async def fetch(config: "PriceAggregatorConfig | None") -> dict[str, Listing]:
-    """Return the listing of each source that has one, asked for all at once; one not reached says so."""
+async def fetch(
+    config: "PriceAggregatorConfig | None", names: Container[str] = BOOKS, egress: Iterable[str] | None = None
+) -> dict[str, Listing]:
+    """
+    Return the listing of each source that has one, asked for all at once; one not reached says so.
+
+    Args:
+        config: Where the sources are asked; None for their own addresses.
+        names: Which sources are asked.
+        egress: The hosts beyond this one that may be asked; None for any.
+    """
     # Here, since who asks nobody is not to pay for it.
     import aiohttp
 
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": "feedmesh"}) as session:
-        found = await asyncio.gather(*(_listing(session, name, book, config) for name, book in BOOKS.items()))
-    return dict(zip(BOOKS, found, strict=True))
+    from meshkit.egress.connector import EgressConnector
+
+    books = {name: book for name, book in BOOKS.items() if name in names}
+    async with aiohttp.ClientSession(
+        connector=EgressConnector(egress),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        headers={"User-Agent": "feedmesh"},
+    ) as session:
+        found = await asyncio.gather(*(_listing(session, name, book, config) for name, book in books.items()))
+    return dict(zip(books, found, strict=True))
 
 
 async def _listing(

@@ -98,7 +98,7 @@ def document_for(
         "bootstrapNodes": 1,
         "priceAggregatorConfig": {
             "port": aggregator,
-            "quotes": {"requestTimeoutMs": 4000},
+            "quotes": {"requestTimeoutMs": timing.request_timeout_ms(len(feed_names))},
             "refetch": {"staleTriggerBeforeExpiry": 1000},
             "sources": {
                 name: {

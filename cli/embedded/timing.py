@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from meshkit.ocr.timing import observation_timeout_ms
+
 # A round of one feed costs the four oracles, the database, the chain and the aggregator together about 80 ms of
 # processor time; two cores are to have a third of theirs to spare.
 _MS_PER_FEED: Final = 80
@@ -16,6 +18,12 @@ def round_ms(feed_count: int) -> int:
 def price_ttl_ms(feed_count: int) -> int:
     """Return how long a price is served, in milliseconds: so that each round has a new one."""
     return min(round_ms(feed_count), 10_000)
+
+
+def request_timeout_ms(feed_count: int) -> int:
+    """Return how long a caller of the aggregator waits: no longer than an observation may take."""
+    timings = ocr(feed_count)
+    return min(observation_timeout_ms(timings["deltaRoundMs"], timings["deltaGraceMs"]), 4_000)
 
 
 def ocr(feed_count: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ nothing of the mesh is left.
 """
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -29,7 +30,7 @@ from cli.foreground.run_display import Lines, LiveTable
 from cli.foreground.run_report import FeedRecord, final_line
 from cli.foreground.supervisor_process import Supervised
 from cli.foreground.tolerant_output import Display, say, write_line
-from meshkit.configuration.load import load
+from meshkit.configuration import start_check
 
 
 async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, timeout_s: float) -> int:
@@ -40,7 +41,8 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
     `timeout_s` bounds a run with `rounds`; 0 is no bound.
     """
     started_s = time.monotonic()
-    solution = load(config).solution
+    # Before anything starts, and with the same words as `feedmesh check`.
+    solution = start_check.valid(config, os.environ).solution
     view = View(feeds={name: FeedRecord(name) for name in solution.mesh.feeds})
     supervised = Supervised(config, pass_output=pass_logs)
     watcher = Watcher(solution, view, started_s, rounds)

@@ -17,6 +17,10 @@ def read(file: Path | None, purpose: str, *, twice: bool = False, least_length: 
     password = _typed(purpose, twice=twice) if file is None else _first_line(file)
     if len(password) < least_length:
         raise UsageError(f"password of {purpose}: found {len(password)} characters, allowed: {least_length} or more")
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"password of {purpose}: found bytes that are no text, allowed: UTF-8") from None
     add_secret(password)
     return password
 

@@ -84,6 +84,9 @@ async def _run(service: ServedService, stopping: asyncio.Event, hurrying: asynci
             return _KILLED
         code = await ended
         logger.info("ended", code=code)
+        if asked.done() and code == -signal.SIGTERM:
+            # The signal came before the service had begun to listen for it, so nothing was to be put in order.
+            return 0
         return code if code >= 0 else 128 - code
     finally:
         if child.returncode is None:

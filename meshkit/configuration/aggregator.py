@@ -1,13 +1,12 @@
 """`solution.priceAggregatorConfig`: the price aggregator's settings, with the keys deployments already have."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr
 
+from meshkit.configuration.addresses import HttpUrl, WebSocketUrl
 from meshkit.configuration.model import Section, without_effect
 
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-WebSocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://[^\s]+$")]
 SourceName = Literal[
     "alphavantage",
     "binance",
@@ -45,19 +44,15 @@ class MetricsPush(Section):
 
     enabled: bool = Field(False, description="Push at all.")
     url: HttpUrl | None = Field(None, description="Receiver of the Prometheus text format; required when enabled.")
-    interval_ms: int = Field(30_000, ge=1000, description="Time between pushes.")
+    interval_ms: int = Field(15_000, ge=1000, description="Time between pushes.")
     job_name: str = Field("price-aggregator", description="Value of the job label.")
     grouping_labels: dict[str, str] = Field({}, description="Labels added to every sample.")
     basic_auth: BasicAuth | None = Field(None, description="HTTP basic authentication.")
     headers: dict[str, SecretStr] = Field({}, description="Further request headers.")
     timeout_ms: int = Field(5000, ge=100, description="Longest time for one push.")
-    batch_size: int = without_effect(100, "a push is one request.", ge=1)
-
-    @model_validator(mode="after")
-    def _url_when_enabled(self) -> "MetricsPush":
-        if self.enabled and self.url is None:
-            raise ValueError("url is required when enabled is true")
-        return self
+    batch_size: int = Field(
+        100, ge=1, description="Samples in one request; the requests of one push are sent one after another."
+    )
 
 
 class ProcessMetricsPush(MetricsPush):
@@ -65,7 +60,10 @@ class ProcessMetricsPush(MetricsPush):
 
     interval_ms: int = Field(5000, ge=1000, description="Time between pushes.")
     job_name: str = Field("process-metrics", description="Value of the job label.")
-    ttl_seconds: int = Field(259_200, ge=1, description="How long a receiver that knows the `ttl` label keeps series.")
+    ttl_seconds: int = Field(3_600, ge=1, description="How long a receiver that knows the `ttl` label keeps series.")
+    batch_size: int = without_effect(
+        100, "a receiver that replaces a group at each push would keep only the last part of several.", ge=1
+    )
 
 
 class FailedPairsRetry(Section):
@@ -92,7 +90,7 @@ class Refetch(Section):
 
     enabled: bool = Field(True, description="Refresh registered pairs before they expire.")
     stale_trigger_before_expiry: int = Field(
-        3000,
+        5000,
         ge=100,
         le=60_000,
         description="Milliseconds before expiry at which a refresh starts at the earliest; later if answers are fast.",
@@ -124,8 +122,8 @@ class PairCleanup(Section):
     """Removal of pairs nobody asks for."""
 
     enabled: bool = Field(True, description="Remove inactive pairs.")
-    inactive_timeout_ms: int = Field(7_200_000, ge=10_000, le=86_400_000, description="Time without a request.")
-    cleanup_interval_ms: int = Field(300_000, ge=1000, le=3_600_000, description="Time between clean-ups.")
+    inactive_timeout_ms: int = Field(600_000, ge=10_000, le=86_400_000, description="Time without a request.")
+    cleanup_interval_ms: int = Field(20_000, ge=1000, le=3_600_000, description="Time between clean-ups.")
 
 
 class PairTtl(Section):

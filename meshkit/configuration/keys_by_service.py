@@ -89,12 +89,14 @@ POSTGRES: Final = _declare("postgres", "mesh.dataDir", "pgPort", "mesh.postgres"
 DBINIT: Final = _declare("dbinit", *POSTGRES.keys, "pgUser", "pgPassword", "totalNodes")
 
 AGGREGATOR: Final = _declare(
-    "price-aggregator", "priceAggregatorConfig", "mesh.aggregator", "mesh.feeds", "mesh.network"
+    "price-aggregator", "priceAggregatorConfig", *("mesh.aggregator", "mesh.feeds", "mesh.egress", "mesh.network")
 )
 
 METRICS: Final = _declare(
     "process-metrics",
-    *("metricsPush", "mesh.ports.metrics"),
+    *("metricsPush", "mesh.ports.metrics", "mesh.egress"),
+    # Where the process metrics go if they have no section of their own.
+    "priceAggregatorConfig.metricsPush",
     # What the verdict demands: a young answer of every feed, and enough oracles.
     *("totalNodes", "bootstrapNodes", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
 )
@@ -121,7 +123,7 @@ OPERATOR: Final = _declare(
         "priceAggregatorConfig.port",
     ),
     *("faucetPrivateKey", "faucetMinWei", "faucetTopupWei", "balanceTopupCheckIntervalMs", "balanceTopupRequired"),
-    "setConfigBatchSize",
+    *("setConfigBatchSize", "mesh.egress"),
 )
 
 SERVED_NODE: Final = _declare(

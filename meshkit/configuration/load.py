@@ -1,29 +1,22 @@
 """Read `configuration.json` and say clearly what is wrong with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from meshkit import feeds
 from meshkit.censor import add_secret
+from meshkit.configuration.checks import consistency
+from meshkit.configuration.faults import wording
+from meshkit.configuration.faults.problem import InvalidConfiguration, Place, Problem
 from meshkit.configuration.keys_by_service import ServiceKeys
-from meshkit.configuration.solution import SP_SECRETS_DIR, Configuration
-from meshkit.errors import FailedPrecondition, InvalidInput
+from meshkit.configuration.reading import document
+from meshkit.configuration.reading.document import Document
+from meshkit.configuration.reading.partial import concerns, without_faults
+from meshkit.configuration.solution import Configuration
+from meshkit.errors import InvalidInput
 from meshkit.paths import CONFIG_VARIABLE
-
-
-class InvalidConfiguration(FailedPrecondition):
-    """The configuration file is not what it should be; `problems` has one line for each fault."""
-
-    reason = "INVALID_CONFIGURATION"
-
-    def __init__(self, path: Path, problems: Sequence[str]) -> None:
-        super().__init__(f"{path}: " + "; ".join(problems))
-        self.path = path
-        self.problems = tuple(problems)
 
 
 def path_in(environment: Mapping[str, str]) -> Path:
@@ -47,33 +40,64 @@ def load(path: Path) -> Configuration:
     Read and validate the configuration and register its secrets with the log.
 
     A value that is a path below `spSecretsDir` stands for what that file holds, without white space around it.
-    Raises InvalidConfiguration, which names every faulty key, never a value.
+    Raises InvalidConfiguration, which names every faulty key, never a secret.
     """
-    document = read_document(path)
-    try:
-        configuration = Configuration.model_validate(document)
-    except ValidationError as error:
-        raise InvalidConfiguration(path, [_describe(fault) for fault in error.errors(include_input=False)]) from error
-    if unknown := [name for name in configuration.solution.mesh.feeds if name not in feeds.load()]:
-        raise InvalidConfiguration(path, [f"solution.mesh.feeds: {feeds.unknown(name)}" for name in unknown])
-    for secret in secrets_of(configuration):
-        add_secret(secret)
+    read = document.read(path)
+    problems: list[Problem] = []
+    given = document.with_secrets(read.given, problems)
+    configuration, faulty = validated(given, problems)
+    if configuration is not None:
+        problems += founded(consistency.problems(configuration.solution), faulty)
+    if problems or configuration is None:
+        raise InvalidConfiguration(path, with_lines(problems, read))
+    register_secrets(configuration)
     return configuration
 
 
 def read_document(path: Path) -> Any:
     """Return the file's JSON with what the files of secrets that it names hold; raise InvalidConfiguration."""
-    try:
-        document = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise InvalidConfiguration(path, [f"cannot be read: {error.strerror}"]) from error
-    except orjson.JSONDecodeError as error:
-        raise InvalidConfiguration(path, [f"is not JSON: {error}"]) from error
-    problems: list[str] = []
-    document = _filled(document, _secrets_dir(document), "", problems)
+    read = document.read(path)
+    problems: list[Problem] = []
+    given = document.with_secrets(read.given, problems)
     if problems:
-        raise InvalidConfiguration(path, problems)
-    return document
+        raise InvalidConfiguration(path, with_lines(problems, read))
+    return given
+
+
+def validated(given: Any, problems: list[Problem]) -> tuple[Configuration | None, frozenset[Place]]:
+    """
+    Return the configuration of a document; what is wrong with it is added to `problems`.
+
+    Then defaults stand in the place of what is wrong, and the places where they do are returned too.
+    """
+    wrong = [problem.place for problem in problems]
+    try:
+        configuration = Configuration.model_validate(given)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        known = set(wrong)
+        problems += [each for each in wording.problems_of(Configuration, faults, given) if each.place not in known]
+        return without_faults(given, [*wrong, *(fault["loc"] for fault in faults)])
+    return without_faults(given, wrong) if wrong else (configuration, frozenset())
+
+
+def founded(problems: Iterator[Problem], faulty: frozenset[Place]) -> Iterator[Problem]:
+    """Yield the problems that follow from nothing that is wrong itself."""
+    for problem in problems:
+        if not any(concerns(place, other) for place in (problem.place, *problem.because) for other in faulty):
+            yield problem
+
+
+def with_lines(problems: list[Problem], read: Document) -> list[Problem]:
+    """Return the problems with their lines in the file, in the file's order; those without a line come last."""
+    located = [read.located(problem) for problem in problems]
+    return sorted(located, key=lambda problem: problem.line or len(read.content))
+
+
+def register_secrets(configuration: Configuration) -> None:
+    """Keep every secret of the configuration out of logs and errors."""
+    for secret in secrets_of(configuration):
+        add_secret(secret)
 
 
 def secrets_of(section: BaseModel) -> Iterator[str]:
@@ -90,56 +114,3 @@ def _secrets_in(value: object) -> Iterator[str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _secrets_in(item)
-
-
-def _secrets_dir(document: Any) -> str:
-    solution = document.get("solution") if isinstance(document, dict) else None
-    found = solution.get("spSecretsDir") if isinstance(solution, dict) else None
-    return found if isinstance(found, str) else SP_SECRETS_DIR
-
-
-def _filled(value: Any, secrets_dir: str, place: str, problems: list[str]) -> Any:
-    """Return a value with what the files of secrets that it names hold; what cannot be read is added to `problems`."""
-    if isinstance(value, dict):
-        return {
-            key: _filled(below, secrets_dir, f"{place}.{key}".lstrip("."), problems) for key, below in value.items()
-        }
-    if isinstance(value, list):
-        return [_filled(below, secrets_dir, f"{place}.{index}", problems) for index, below in enumerate(value)]
-    if not isinstance(value, str) or not secrets_dir.strip("/") or Path(secrets_dir) not in Path(value).parents:
-        return value
-    try:
-        return Path(value).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{place}: the file {value} cannot be read: {getattr(error, 'strerror', 'no text')}")
-        return value
-
-
-def _describe(fault: Any) -> str:
-    location = [str(part) for part in fault["loc"]]
-    path = ".".join(location) or "the file"
-    if fault["type"] != "extra_forbidden":
-        return f"{path}: {fault['msg']}"
-    import difflib
-
-    nearest = difflib.get_close_matches(location[-1], _known_names(location[:-1]), n=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    return f"{path}: unknown key{hint}"
-
-
-def _known_names(location: Sequence[str]) -> list[str]:
-    """Return the JSON names allowed in the object at that place."""
-    model: Any = Configuration
-    for part in location:
-        if model is None:
-            return []
-        field = next((field for field in model.model_fields.values() if field.alias == part), None)
-        model = _model_in(field.annotation) if field is not None else model
-    return [field.alias for field in model.model_fields.values() if field.alias] if model is not None else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model an annotation contains, for example Source in `dict[str, Source]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)

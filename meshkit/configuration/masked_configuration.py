@@ -1,6 +1,7 @@
 """A configuration for one service's eyes: the secrets of keys that it does not declare are masked."""
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from meshkit.configuration.keys_by_service import ServiceKeys
 from meshkit.configuration.solution import Configuration
 
 _MASK: Final = "hidden-from-this-service."
+_KEY: Final = re.compile("(0[xX])?[0-9a-fA-F]{64}")
 
 
 def masked(document: Any, configuration: Configuration, keys: ServiceKeys) -> Any:
@@ -40,6 +42,9 @@ def _secrets(value: object, place: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 
 def _mask(secret: str) -> str:
+    # As long as the secret, so that it is valid where that is; in the place of a key stands the key 1.
+    if (key := _KEY.fullmatch(secret)) is not None:
+        return f"{key[1] or ''}{'0' * 63}1"
     scheme, is_url, _ = secret.partition("://")
     if is_url:  # still one, of nowhere
         return f"{scheme}://hidden:{_MASK}@localhost"

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
+from meshkit.configuration.addresses import Address, Host, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
-from meshkit.postgres_url import PostgresUrl
+from meshkit.configuration.postgres_url import PostgresUrl
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40
@@ -53,12 +54,6 @@ class Keystore(Section):
         description="scrypt cost of key files we write; a power of two. Small only in tests.",
     )
 
-    @model_validator(mode="after")
-    def _power_of_two(self) -> "Keystore":
-        if self.scrypt_n & (self.scrypt_n - 1):
-            raise ValueError(f"scryptN must be a power of two, found {self.scrypt_n}")
-        return self
-
 
 class Postgres(Section):
     """The PostgreSQL server."""
@@ -88,15 +83,17 @@ class RpcEndpoint(Section):
     """One more RPC endpoint of the chain, for when `chainlinkRpcHttpUrl` is away, behind, or of another chain."""
 
     name: str = Field(min_length=1, description="Name in the nodes' files and in logs, unlike all others.")
-    http_url: str = Field(pattern=r"^https?://[^\s]+$", description="HTTP RPC.")
-    ws_url: str = Field(pattern=r"^wss?://[^\s]+$", description="WebSocket RPC.")
+    http_url: HttpUrl = Field(description="HTTP RPC.")
+    ws_url: WebSocketUrl = Field(description="WebSocket RPC.")
 
 
 class Contracts(Section):
     """The feeds' contracts."""
 
     deploy: bool = Field(False, description="Deploy a contract for each feed that has no address here.")
-    addresses: dict[str, str] = Field({}, description="Contract address by feed name.")
+    addresses: dict[str, Address] = Field(
+        {}, description="Contract address by feed name, with the checksum of its letters (EIP-55)."
+    )
     replace_oracles: bool = Field(
         False,
         description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "
@@ -115,13 +112,6 @@ class Ocr(Section):
     alpha_ppb: int = Field(5_000_000, ge=0, description="Deviation that causes an answer, in parts per billion.")
     delta_stage_ms: int = Field(60_000, gt=0, description="Time between stages of the transmission schedule.")
     r_max: int = Field(6, ge=1, le=254, description="Rounds in an epoch.")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Ocr":
-        # Nodes ignore a configuration that breaks this, so the feed would silently stand still.
-        if not self.delta_grace_ms < self.delta_round_ms < self.delta_progress_ms:
-            raise ValueError("deltaGraceMs < deltaRoundMs < deltaProgressMs is required")
-        return self
 
 
 class Supervisor(Section):
@@ -182,6 +172,11 @@ class Mesh(Section):
     rpc_endpoints: tuple[RpcEndpoint, ...] = Field(
         (),
         description="Further RPC endpoints of the chain, in the order in which operator and nodes try them.",
+    )
+    egress: tuple[Host, ...] | None = Field(
+        None,
+        description="Hosts beyond this one that our clients may connect to, also by a redirect: `host`, or `*.domain` "
+        "for all below one. Absent for those that this file names, with the addresses of the sources that are on.",
     )
     aggregator: Aggregation = Field(
         Aggregation(), description="Which prices are believed, and how those of several sources become one."

@@ -2,15 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, SecretStr
 
+from meshkit.configuration.addresses import Address, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregator import PriceAggregatorConfig, ProcessMetricsPush
+from meshkit.configuration.faults.wording import Words
 from meshkit.configuration.mesh import MOST_NODES, Mesh
 from meshkit.configuration.model import Section, without_effect
+from meshkit.paths import SP_SECRETS_DIR
 
-Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
-SP_SECRETS_DIR = "/sp/secrets"
-PrivateKey = Annotated[SecretStr, Field(min_length=64, max_length=66)]
+PrivateKey = Annotated[
+    SecretStr, Field(min_length=64, max_length=66), Words("a private key: 64 hexadecimal digits, perhaps after 0x")
+]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), Words("an e-mail address")]
 Wei = Annotated[int, Field(ge=0)]
 
 
@@ -28,16 +32,19 @@ class Solution(Section):
     pg_user: str = Field("chainlink", min_length=1, description="Group role that owns nothing and joins the nodes.")
     pg_password: SecretStr = Field(min_length=8, description="Secret the nodes' database passwords are derived from.")
     pg_database: str = without_effect(
-        "chainlink_node", "each node has a database of its own: chainlink_node_1 and so on.", min_length=1
+        "chainlink_node",
+        "each node has a database of its own, whose name never changes, lest a node forgets what it has signed: "
+        "chainlink_node_1 and so on.",
+        min_length=1,
     )
     pg_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL's port on 127.0.0.1.")
-    chainlink_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Login of the nodes' API.")
+    chainlink_email: Email = Field(description="Login of the nodes' API.")
     chainlink_password: SecretStr = Field(min_length=16, max_length=50, description="Password of the nodes' API.")
     chainlink_keystore_password: SecretStr = Field(min_length=16, description="Password of the nodes' keystores.")
     chainlink_chain_id: int = Field(gt=0, description="EVM chain id.")
     chainlink_node_name: str = Field("primary", description="Name of the RPC node in the nodes' files.")
-    chainlink_rpc_ws_url: str = Field(pattern=r"^wss?://", description="WebSocket RPC.")
-    chainlink_rpc_http_url: str = Field(pattern=r"^https?://", description="HTTP RPC.")
+    chainlink_rpc_ws_url: WebSocketUrl = Field(description="WebSocket RPC; beyond this host wss only.")
+    chainlink_rpc_http_url: HttpUrl = Field(description="HTTP RPC; beyond this host https only.")
     chainlink_gas_price: Wei = Field(1_000_000_000, description="Gas price of every transaction, in wei.")
     chainlink_node_sc_address: Address | None = without_effect(
         None, "nodes are not registered in a contract; each feed's contract knows its oracles."
@@ -65,46 +72,26 @@ class Solution(Section):
     )
     faucet_private_key: PrivateKey = Field(description="Key of the account that funds the transmitters.")
     balance_topup_check_interval_ms: int = Field(3_600_000, ge=1000, description="Time between balance checks.")
-    faucet_min_wei: Wei = Field(20_000_000_000_000, description="Balance below which a transmitter is topped up.")
-    faucet_topup_wei: Wei = Field(10_000_000_000_000, description="Amount of one top-up.")
+    faucet_min_wei: Wei = Field(10**16, description="Balance below which a transmitter is topped up.")
+    faucet_topup_wei: Wei = Field(
+        2 * 10**16,
+        description="Amount of one top-up; it must pay for one transmission at `chainlinkGasPrice` at least. What "
+        "deployments usually give, 10^13, pays for none at the default gas price.",
+    )
     balance_topup_required: bool = Field(
         False, description="End the operator, and after its restarts the mesh, if a top-up cannot be paid."
     )
     price_aggregator_config: PriceAggregatorConfig = Field(PriceAggregatorConfig(), description="The price aggregator.")
-    metrics_push: ProcessMetricsPush | None = Field(None, description="Push of the process metrics.")
+    metrics_push: ProcessMetricsPush | None = Field(
+        None,
+        description="Push of the process metrics; absent to push them where the aggregator's go, if those are pushed.",
+    )
     mesh: Mesh = Field(Mesh(), description="Our own settings.")
-    signature: str | None = Field(None, description="Signature over the rest of `solution`.")
-
-    @model_validator(mode="after")
-    def _nodes_agree(self) -> "Solution":
-        expected = tuple(range(1, self.total_nodes + 1))
-        if self.nodes_list and tuple(sorted(self.nodes_list)) != expected:
-            raise ValueError(f"nodesList must name the nodes 1 to totalNodes ({self.total_nodes}) once each")
-        oracles = self.total_nodes - self.bootstrap_nodes
-        if oracles < 4:
-            raise ValueError(f"totalNodes - bootstrapNodes must be at least 4 oracles, found {oracles}")
-        hosts = self.mesh.network.node_hosts
-        if hosts and len(hosts) != self.total_nodes:
-            raise ValueError(
-                f"mesh.network.nodeHosts must name {self.total_nodes} hosts (totalNodes), found {len(hosts)}"
-            )
-        if oracles > 31:
-            raise ValueError(f"totalNodes - bootstrapNodes must be at most 31 oracles, found {oracles}")
-        return self
-
-    @model_validator(mode="after")
-    def _endpoints_differ(self) -> "Solution":
-        # Nodes refuse to start with two endpoints of one name or address.
-        endpoints = self.mesh.rpc_endpoints
-        for name, values in (
-            ("name", [self.chainlink_node_name, *(endpoint.name for endpoint in endpoints)]),
-            ("httpUrl", [self.chainlink_rpc_http_url, *(endpoint.http_url for endpoint in endpoints)]),
-            ("wsUrl", [self.chainlink_rpc_ws_url, *(endpoint.ws_url for endpoint in endpoints)]),
-        ):
-            for position, value in enumerate(values[1:]):
-                if value in values[: position + 1]:
-                    raise ValueError(f"mesh.rpcEndpoints[{position}].{name} is that of another endpoint")
-        return self
+    signature: str | None = Field(
+        None,
+        description="Signature over the rest of `solution`, without the order of lists; `feedmesh config sign` makes "
+        "it. With CONFIGURATION_PUBLIC_KEY in the environment nothing starts without a valid one.",
+    )
 
 
 class Configuration(Section):

@@ -9,12 +9,13 @@ carried as they are. When one side ends, the other is closed once it has taken w
 """
 
 import asyncio
+import socket
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self
 
 from meshkit.errors import FailedPrecondition
 from meshkit.log import get_logger
@@ -23,6 +24,7 @@ from meshkit.mutual_tls.peer_role import role_of_connection
 
 _CONNECT_S: Final = 5.0
 _HANDSHAKE_S: Final = 10.0
+_REST_S: Final = 1.0
 _BLOCK_BYTES: Final = 65_536
 _MOST_CONNECTIONS: Final = 512
 
@@ -68,16 +70,20 @@ class Tunnels:
     def __init__(self, certificates: CertificateDirectory, tunnels: tuple[Incoming | Outgoing, ...]) -> None:
         self._certificates = certificates
         self._tunnels = tunnels
-        self._servers: list[asyncio.Server] = []
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         try:
             for tunnel in self._tunnels:
-                self._servers.append(await self._listen(tunnel))
+                self._sockets.append(_listen(tunnel.listen))
         except BaseException:
             await self._close()
             raise
+        for tunnel, listening in zip(self._tunnels, self._sockets, strict=True):
+            self._accepting.append(asyncio.create_task(self._accept_all(tunnel, listening)))
+            _log.info("tunnel_open", listen=str(tunnel.listen), to=str(tunnel.to))
         return self
 
     async def __aexit__(
@@ -86,52 +92,65 @@ class Tunnels:
         await self._close()
 
     async def _close(self) -> None:
-        for server in self._servers:
-            server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for task in (*self._accepting, *self._connections):
+            task.cancel()
+        await asyncio.gather(*self._accepting, *self._connections, return_exceptions=True)
+        for listening in self._sockets:
+            listening.close()
 
-    async def _listen(self, tunnel: Incoming | Outgoing) -> asyncio.Server:
-        def connected(reader: StreamReader, writer: StreamWriter) -> None:
+    async def _accept_all(self, tunnel: Incoming | Outgoing, listening: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
+            except OSError as error:  # too many open files, mostly
+                _log.warning("tunnel_accepts_nobody", listen=str(tunnel.listen), problem=_said(error))
+                await asyncio.sleep(_REST_S)
+                continue
             if len(self._connections) >= _MOST_CONNECTIONS:
-                writer.transport.abort()
-                return
-            if isinstance(tunnel, Incoming):
-                # The client speaks first, and TLS has to be there when it does.
-                cast(asyncio.ReadTransport, writer.transport).pause_reading()
-            task = asyncio.create_task(self._carry(tunnel, reader, writer))
+                accepted.close()
+                continue
+            task = asyncio.create_task(self._carry(tunnel, accepted))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
+    async def _carry(self, tunnel: Incoming | Outgoing, accepted: socket.socket) -> None:
+        writers: list[StreamWriter] = []
         try:
-            server = await asyncio.start_server(connected, tunnel.listen.host, tunnel.listen.port)
-        except OSError as error:
-            raise FailedPrecondition(f"cannot listen on {tunnel.listen}: {error.strerror or error}") from error
-        _log.info("tunnel_open", listen=str(tunnel.listen), to=str(tunnel.to))
-        return server
-
-    async def _carry(self, tunnel: Incoming | Outgoing, reader: StreamReader, writer: StreamWriter) -> None:
-        other: StreamWriter | None = None
-        try:
-            if isinstance(tunnel, Incoming):
-                other_reader, other = await self._accept(tunnel, writer)
-            else:
-                other_reader, other = await self._dial(tunnel)
+            reader, writer = await self._open(tunnel, accepted)
+            writers.append(writer)
+            other_reader, other = await (
+                self._onward(tunnel, writer) if isinstance(tunnel, Incoming) else self._dial(tunnel)
+            )
+            writers.append(other)
             await _join(reader, writer, other_reader, other)
         except _Refused as error:
             _log.warning("tunnel_refused", listen=str(tunnel.listen), to=str(tunnel.to), problem=str(error))
         except (OSError, TimeoutError) as error:  # errors of TLS are OSErrors too
             _log.info("tunnel_broken", listen=str(tunnel.listen), to=str(tunnel.to), problem=_said(error))
         finally:
-            for end in (writer, other):
-                if end is not None:
-                    end.transport.abort()
+            for end in writers:
+                end.transport.abort()
+            if not writers:
+                accepted.close()
 
-    async def _accept(self, tunnel: Incoming, writer: StreamWriter) -> tuple[StreamReader, StreamWriter]:
-        """Begin TLS with whoever has connected, and open the connection to go on with."""
-        context = self._certificates.accepting_context()
-        await writer.start_tls(context, ssl_handshake_timeout=_HANDSHAKE_S)
+    async def _open(self, tunnel: Incoming | Outgoing, accepted: socket.socket) -> tuple[StreamReader, StreamWriter]:
+        """Begin to speak with whoever has connected, by TLS if that is what comes in."""
+        loop = asyncio.get_running_loop()
+        reader = StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        if isinstance(tunnel, Incoming):
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
+                accepted,
+                ssl=self._certificates.accepting_context(),
+                ssl_handshake_timeout=_HANDSHAKE_S,
+            )
+        else:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted)
+        return reader, StreamWriter(transport, protocol, reader, loop)
+
+    async def _onward(self, tunnel: Incoming, writer: StreamWriter) -> tuple[StreamReader, StreamWriter]:
+        """Look who has connected, and open the connection to go on with."""
         role = role_of_connection(writer.get_extra_info("peercert"))
         if role not in tunnel.allowed:
             raise _Refused(f"{writer.get_extra_info('peername')[0]} is {role or 'nobody of this mesh'}", tunnel.allowed)
@@ -155,6 +174,16 @@ class _Refused(Exception):
 
     def __init__(self, who: str, allowed: Collection[str]) -> None:
         super().__init__(f"{who}; allowed: {', '.join(sorted(allowed))}")
+
+
+def _listen(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        listening = socket.create_server((address.host, address.port), family=family)
+    except OSError as error:
+        raise FailedPrecondition(f"cannot listen on {address}: {error.strerror or error}") from error
+    listening.setblocking(False)
+    return listening
 
 
 async def _join(reader: StreamReader, writer: StreamWriter, other: StreamReader, to: StreamWriter) -> None:

@@ -16,8 +16,18 @@ from scripts.checks.report import end
 
 PACKAGES: Final = ("meshkit", "chainlink", "services", "cli", "devkit")
 FEWEST_USERS: Final = 3
+# What the command and the supervisor's planning process use of the configuration, and no service needs.
+_BEFORE_A_START: Final = (
+    "checks.chain checks.defaults checks.hosts checks.ports checks.provider_addresses "
+    "checks.rounds description masked_configuration reading.environment signing.object_hash "
+    "signing.signature start_check"
+)
 # What fewer use, and why it is there all the same.
 REASONS: Final = {
+    **dict.fromkeys(
+        (f"meshkit.configuration.{name}" for name in _BEFORE_A_START.split()),
+        "`check`, `up`, `apply` and `config` say the same of a file and of its signature, before anything starts",
+    ),
     "meshkit.credentials": "dbinit sets the passwords that the operator writes into the nodes' files: one derivation",
     "meshkit.push": "the two services that have metrics of other processes push them by one protocol",
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",

@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from feedmesh.aggregator.v1.quote_service_pb2_grpc import add_QuoteServiceServicer_to_server
 from meshkit import push
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock, SystemClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.mutual_tls.peer_role import AGGREGATOR
 from meshkit.paths import RunDir
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.elsewhere import listener, remote
 from meshkit.rpc.server import MeshServer
 from services.aggregator import service
@@ -38,14 +38,16 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
     clock, metrics = SystemClock(), open_registry()
     section = configuration.solution.price_aggregator_config.metrics_push
     # POST, as importers of samples take it and deployments are used to.
-    receiver = push.read(section, "solution.priceAggregatorConfig.metricsPush", "POST")
+    receiver = push.read(
+        section, "solution.priceAggregatorConfig.metricsPush", "POST", egress=configuration.solution.mesh.egress
+    )
     network = configuration.solution.mesh.network
     operator = remote(network, network.operator_host, network.ports.operator_grpc, AGGREGATOR)
     figures = read_market_data(configuration)
     if not figures.enabled and MARKET_CAP_FEED in configuration.solution.mesh.feeds:
         _log.warning("feed_without_source", feed=MARKET_CAP_FEED)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(client.open_session())
+        session = await stack.enter_async_context(client.open_session(settings.egress))
         own_clock = OwnClock(clock, metrics)
         sources = factory.open_sources(session, settings.sources.values(), clock, own_clock)
         streams = open_streams(session, settings.streams, clock, metrics, markets_of(sources))

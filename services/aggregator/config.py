@@ -10,6 +10,7 @@ from meshkit.configuration.aggregation import Aggregation, JumpGuard, MaxSpread,
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
+from services.aggregator.egress import allowed_hosts
 from services.aggregator.prices.asset_class import AssetClass, asset_class
 from services.aggregator.prices.feed_jump_guard import Limits
 from services.aggregator.prices.pair import Pair
@@ -81,6 +82,7 @@ class AggregatorConfig:
         asset_classes: Feeds that have another class than their assets say.
         converts_stablecoins: Whether prices in stablecoins are converted by the coins' own prices.
         stablecoin_deviation_bps: How far from one a stablecoin may be whose own price is not known.
+        egress: The hosts beyond this one that sources and streams may be asked at; None for any.
     """
 
     sources: Mapping[str, SourceConfig]
@@ -116,6 +118,7 @@ class AggregatorConfig:
     asset_classes: Mapping[Pair, AssetClass] = field(default_factory=dict)
     converts_stablecoins: bool = True
     stablecoin_deviation_bps: int = 100
+    egress: frozenset[str] | None = None
 
     def spread_bps(self, pair: Pair) -> int | None:
         """Return how far apart prices of a feed's pair may be that agree; None for any distance."""
@@ -165,12 +168,14 @@ def read(configuration: Configuration) -> AggregatorConfig:
         name: read_source(name, source, given.refetch.stale_trigger_before_expiry, given.proxy, rules)
         for name, source in given.sources.items()
     }
-    streams = {
-        name: read_stream(source, given.proxy) for name, source in given.sources.items() if sources[name].enabled
+    streams: dict[str, StreamConfig] = {
+        name: stream
+        for name, source in given.sources.items()
+        if sources[name].enabled and (stream := read_stream(source, given.proxy)) is not None
     }
     return AggregatorConfig(
         sources=sources,
-        streams={name: stream for name, stream in streams.items() if stream is not None},
+        streams=streams,
         feeds=known,
         pinned=tuple(Pair(feed.base, feed.quote) for feed in pinned if feed.kind != "market_cap"),
         http_port=given.port,
@@ -199,6 +204,7 @@ def read(configuration: Configuration) -> AggregatorConfig:
         asset_classes={_feed_pair(name): AssetClass(each) for name, each in rules.asset_classes.items()},
         converts_stablecoins=rules.stablecoins == "converted",
         stablecoin_deviation_bps=rules.stablecoin_deviation_bps,
+        egress=allowed_hosts(configuration, sources, streams),
     )
 
 

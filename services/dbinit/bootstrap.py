@@ -6,6 +6,7 @@ from pathlib import Path
 
 from meshkit import atomic_file
 from meshkit.log import get_logger
+from meshkit.process import memory_limit
 from services.dbinit.cluster import (
     account,
     binaries,
@@ -89,7 +90,7 @@ def _write_server_files(settings: Settings, socket_directory: Path | None) -> No
             socket_directory=socket_directory,
             max_connections=settings.max_connections,
             synchronous_commit=settings.synchronous_commit,
-            sizes=memory_sizes.sizes(memory_sizes.available_bytes(), settings.max_connections),
+            sizes=memory_sizes.sizes(memory_limit.available_bytes(), settings.max_connections),
         )
     )
     # Readable for the server's user, and without secrets.

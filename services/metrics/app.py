@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from meshkit.background import TASK_METRICS, BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
+from meshkit.process import memory_limit
+from meshkit.process.background_tasks import TASK_METRICS, BackgroundTasks
 from meshkit.push import Pusher
 from meshkit.rpc.server import MeshServer
 from services.metrics import names, page, processes, service
@@ -40,7 +41,8 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
 
         async def all_samples() -> list[Sample]:
             own = [] if pusher is None else push_samples(pusher)
-            return [*samples(await collector.collect()), *own]
+            limit = Sample(names.MEMORY_LIMIT, (), memory_limit.available_bytes())
+            return [*samples(await collector.collect()), limit, *own]
 
         async def measured(labels: Mapping[str, str]) -> bytes:
             return render(await all_samples(), labels).encode()

@@ -55,6 +55,11 @@ SERVICE_LAST_RESTART: Final = Metric(
 SUPERVISOR_UP: Final = Metric(
     "feedmesh_supervisor_up", "gauge", "1 if the supervisor answered this measurement, 0 if what it last said is used."
 )
+MEMORY_LIMIT: Final = Metric(
+    "feedmesh_memory_limit_bytes",
+    "gauge",
+    "Memory that the mesh may use: the machine's, or the least limit of the control groups around it.",
+)
 PUSH_TIMESTAMP: Final = Metric(
     "feedmesh_metrics_push_timestamp_seconds", "gauge", "Unix time of the last push that was taken; 0 before the first."
 )
@@ -78,6 +83,7 @@ TABLE: Final = (
     SERVICE_RESTARTS,
     SERVICE_LAST_RESTART,
     SUPERVISOR_UP,
+    MEMORY_LIMIT,
     PUSH_TIMESTAMP,
     PUSH_FAILURES,
 )

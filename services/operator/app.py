@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from meshkit.background import keep_running
 from meshkit.clock import Clock
+from meshkit.process.background_tasks import keep_running
 from services.operator import reconcile_loop
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
@@ -30,7 +30,11 @@ EARLIER_STATE_FILE = "feeds.json"
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """Hold a feed as it is now; address and digest are empty, and the answer None, as long as there is none."""
+    """
+    Hold a feed as it is now; address and digest are empty, and the answer None, as long as there is none.
+
+    `differences` say in what its contract is not configured as wanted.
+    """
 
     name: str
     decimals: int
@@ -38,6 +42,7 @@ class FeedStatus:
     address: str = ""
     config_digest: str = ""
     answer: Answer | None = None
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Operator:
         self._config = config
         self._clock = clock
         self._oracles = oracles(prepared.identities)
-        self._chain = Chain(config.chain.endpoints, config.chain.chain_id)
+        self._chain = Chain(config.chain.endpoints, config.chain.chain_id, config.egress)
         self._sender = Sender(
             self._chain,
             config.credentials.faucet_private_key,
@@ -143,9 +148,19 @@ class Operator:
         record = self.reconciler.records.get(feed.name)
         # Before the first pass the phase is PENDING, and the recorded address may be of a chain that is gone.
         if phase is FeedPhase.PENDING or record is None:
-            return FeedStatus(feed.name, feed.decimals, FeedPhase.PENDING)
+            return FeedStatus(
+                feed.name, feed.decimals, FeedPhase.PENDING, differences=self.reconciler.differences(feed.name)
+            )
         answer = await feed_contract.latest_answer(self._chain, record.address, feed.decimals)
-        return FeedStatus(feed.name, feed.decimals, phase, record.address, record.config_digest, answer)
+        return FeedStatus(
+            feed.name,
+            feed.decimals,
+            phase,
+            record.address,
+            record.config_digest,
+            answer,
+            self.reconciler.differences(feed.name),
+        )
 
     def _followed(self) -> dict[str, FollowedFeed]:
         records = self.reconciler.records

@@ -7,10 +7,10 @@ from eth_utils.address import to_checksum_address
 
 from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
+from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.paths import DataDir, SecretsDir
-from meshkit.postgres_url import PostgresUrl
 
 # The PriceMax of deployments: a thousand gwei.
 # The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).
@@ -144,6 +144,7 @@ class OperatorConfig:
     deploy_contracts: bool
     replace_oracles: bool
     transaction_batch: int
+    egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
 
     @classmethod
@@ -208,6 +209,7 @@ class OperatorConfig:
             deploy_contracts=mesh.contracts.deploy,
             replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
+            egress=mesh.egress,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:

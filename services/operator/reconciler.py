@@ -84,6 +84,10 @@ class Reconciler:
             jobs_missing=sum(node.job_contracts.get(feed) != address for node in self._nodes),
         )
 
+    def differences(self, feed: str) -> tuple[str, ...]:
+        """Return in words in what a feed's contract is not configured as wanted, as last seen."""
+        return self._contracts.differences(feed)
+
     @property
     def all_running(self) -> bool:
         """Tell whether every feed has its contract, its configuration and all its jobs, as last seen."""

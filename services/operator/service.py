@@ -111,6 +111,7 @@ def _feed(status: "FeedStatus") -> pb.Feed:
         decimals=status.decimals,
         phase=pb.FeedPhase.ValueType(status.phase),
         config_digest=status.config_digest,
+        config_differences=status.differences,
         round_id=answer.round_id if answer else 0,
         answer=_text(answer.price) if answer else "",
         update_time=Timestamp(seconds=answer.updated_s) if answer else None,

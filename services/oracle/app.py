@@ -18,11 +18,12 @@ from aiohttp import web
 
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit import log
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
+from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
 from services.oracle.chain.evm_chain import EvmChain
@@ -106,8 +107,11 @@ class Node:
             )
             registry, rounds = Registry(METRICS), RoundEvents()
             beside = await stack.enter_async_context(BackgroundTasks(clock, registry))
+            # Pipelines ask whom a job names; the chain is asked at the configured endpoints only.
+            endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
+            asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
             states = ContractStateStore(database)
-            chains = await self._chains(stack, beside, keyring, database, states, session)
+            chains = await self._chains(stack, beside, keyring, database, states, asking)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
@@ -122,7 +126,8 @@ class Node:
             spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
             node_metrics.show(registry, chains, host, spawner)
             flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
-            write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
+            transactions = [TransactionStore(database, number) for number in chains]
+            write_behind = WriteBehind(flushed, protocol, transactions, clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
             stack.push_async_callback(spawner.stop_all)

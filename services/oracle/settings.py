@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from meshkit import log
+from meshkit.egress.hosts import hosts_of
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
 from services.oracle.settings_types import Duration, Port, Size, Table
@@ -119,6 +120,12 @@ class Config(Table):
     def chain(self, chain_id: int) -> EvmSettings | None:
         """Return the enabled chain of that id, or None."""
         return next((chain for chain in self.evm if chain.number == chain_id and chain.enabled), None)
+
+    @property
+    def rpc_hosts(self) -> frozenset[str]:
+        """Return the hosts of all endpoints of all chains."""
+        endpoints = [node for chain in self.evm for node in chain.nodes]
+        return hosts_of(str(url) for node in endpoints for url in (node.http_url, node.ws_url) if url)
 
     def config_poll_interval_s(self, chain: EvmSettings) -> float:
         """Return how often to ask a contract for its next configuration."""

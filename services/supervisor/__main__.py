@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from meshkit.process import core_dumps
 from services.supervisor.process import orphan_killer
 
 # Children are started by exec only; grpc's fork handlers would only stand in the way. Read when grpc is loaded.
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="show it as JSON")
     parser.add_argument("--plan", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    core_dumps.forbid()
     if given.check or given.plan:
         from services.supervisor.plan import check_command
 

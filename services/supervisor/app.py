@@ -18,11 +18,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E402
 from meshkit import log  # noqa: E402
-from meshkit.background import keep_running  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
 from meshkit.log import get_logger  # noqa: E402
 from meshkit.process import ports, runtime  # noqa: E402
+from meshkit.process.background_tasks import keep_running  # noqa: E402
 from meshkit.rpc.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402
@@ -74,6 +74,11 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     # The aggregator says this of its own settings by itself.
     if vain := {place: why for place, why in plan.without_effect.items() if not place.startswith(_AGGREGATOR)}:
         _log.warning("settings_without_effect", settings=vain)
+    if plan.remarks:
+        _log.warning("settings_remarks", remarks=list(plan.remarks))
+    _log.info("configuration_read", path=str(path), signature=plan.signature)
+    if plan.memory_shortage:
+        _log.warning("memory_short", found=plan.memory_shortage)
     graph, settings = DependencyGraph(plan.services), plan.settings
     logs = _open_logs(graph, settings)
     counters = RestartCounters(settings.restart_files)

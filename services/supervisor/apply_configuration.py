@@ -61,7 +61,7 @@ class Applier:
             machine = self._supervision.machine
             if machine.stopping:
                 raise MeshStopping
-            _check_settings(old.settings, new.settings)
+            check_settings(old.settings, new.settings)
             found = difference(old, new)
             applied = Applied(found, consequences(old, new, found))
             ports.check(new.ports, held=old.ports)
@@ -87,10 +87,14 @@ def write_configuration(plan: MeshPlan) -> None:
         atomic_file.replace(path, text, 0o600, durable=False)
 
 
-def _check_settings(fixed: Settings, wanted: Settings) -> None:
+def check_settings(fixed: Settings, wanted: Settings) -> None:
+    """Raise SettingsFixed, which names the key, if something differs that a running mesh cannot change."""
     if wanted.run_dir != fixed.run_dir:
         raise SettingsFixed("solution.mesh.runDir")
     if wanted.logs.directory != fixed.logs.directory:
         raise SettingsFixed("solution.mesh.dataDir")
+    if wanted.secrets_dir != fixed.secrets_dir:
+        # With other keys the nodes would not be those that the contracts list.
+        raise SettingsFixed("solution.spSecretsDir")
     if wanted != fixed:
         raise SettingsFixed("solution.mesh.supervisor: logFileBytes, logFiles, stopDeadlineSeconds, restartFilesDir")

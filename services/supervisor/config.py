@@ -36,6 +36,7 @@ class Settings:
     logs: LogSettings
     stop_deadline_s: float = 14.0
     restart_files_dir: Path | None = None
+    secrets_dir: Path = Path("/sp/secrets")
 
     @property
     def restart_files(self) -> Path:
@@ -50,4 +51,5 @@ def settings(configuration: "Configuration", environment: Mapping[str, str]) -> 
     logs = LogSettings(DataDir(mesh.data_dir.absolute()).logs, ours.log_file_bytes, ours.log_files)
     configured = ours.restart_files_dir or environment.get(RESTART_FILES_VARIABLE)
     restart_files_dir = Path(configured).absolute() if configured else None
-    return Settings(RunDir(mesh.run_dir.absolute()), logs, ours.stop_deadline_seconds, restart_files_dir)
+    secrets_dir = Path(configuration.solution.sp_secrets_dir).absolute()
+    return Settings(RunDir(mesh.run_dir.absolute()), logs, ours.stop_deadline_seconds, restart_files_dir, secrets_dir)

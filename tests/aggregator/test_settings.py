@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from meshkit import push
 from meshkit.configuration.aggregation import Aggregation
-from meshkit.configuration.aggregator import PriceAggregatorConfig
+from meshkit.configuration.aggregator import PriceAggregatorConfig, ProcessMetricsPush
 from meshkit.configuration.solution import Solution
 from services.aggregator import config
 from services.aggregator.sources.settings import SourceConfig
@@ -190,7 +190,7 @@ def test_the_documentation_is_that_of_the_settings() -> None:
 
     beside = {
         str(field.alias)
-        for section in (Aggregation, Solution)
+        for section in (Aggregation, Solution, ProcessMetricsPush)
         for field in section.model_fields.values()
         if field.deprecated
     }

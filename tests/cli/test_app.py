@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-VECTOR = Path(__file__).parents[1] / "vectors/configuration.signed.json"
+from tests.deployment import deployment, written
+
+VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
 
 
 def feedmesh(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,13 +59,13 @@ def test_the_first_process_of_a_container_becomes_the_supervisor() -> None:
     assert (1, "supervisor", "INVALID_CONFIGURATION") == (done.returncode, said["service"], said["reason"])
 
 
-def test_check_accepts_a_deployment() -> None:
+def test_check_accepts_a_deployment(tmp_path: Path) -> None:
     """`feedmesh check` accepts a configuration as deployments have it."""
-    done = feedmesh("check", "--config", str(VECTOR), "--json")
+    done = feedmesh("check", "--config", str(written(tmp_path, deployment())), "--json")
 
     shown = json.loads(done.stdout)
 
-    assert (True, 5, 4, []) == (shown["ok"], shown["nodes"], shown["oracles"], shown["feeds"])
+    assert (True, 5, 4, ["BTC / USD"]) == (shown["ok"], shown["nodes"], shown["oracles"], shown["feeds"])
     assert "chainlink-node-5" in {service["name"] for wave in shown["waves"] for service in wave}
 
 
@@ -85,19 +87,36 @@ def test_every_command_explains_itself(command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("run", "--help"), ("feeds", "--known"), ("feeds", "lint", "--offline"), ("nonsense",)],
+    [
+        ("--help",),
+        ("run", "--help"),
+        ("feeds", "--known"),
+        ("feeds", "lint", "--offline"),
+        ("check", "--config", str(VECTOR)),
+        ("nonsense",),
+    ],
     ids=" ".join,
 )
 def test_who_asks_no_server_pays_for_none(arguments: tuple[str, ...]) -> None:
     """Help, the lists of what is known and refused arguments load nothing that only talking with a mesh needs."""
+    loaded = loaded_by(*arguments)
+
+    assert "typer" in loaded
+    assert set() == loaded & {"aiohttp", "grpc", "google.protobuf", "web3", "asyncpg", "uvloop"}
+
+
+def test_check_starts_no_other_interpreter() -> None:
+    """A configuration is read in the process of the command: to start Python anew takes as long as the check."""
+    assert {"typer", "services.supervisor.plan.check_command"} <= loaded_by("check", "--config", str(VECTOR))
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Return the modules that a command imports in its own process."""
     program = "import sys; from cli.app import main; main()"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", program, *arguments], capture_output=True, text=True, check=False
     )
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-
-    assert "typer" in loaded
-    assert set() == loaded & {"aiohttp", "grpc", "google.protobuf", "web3", "asyncpg", "uvloop"}
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
 
 
 def test_help_reads_no_configuration() -> None:

@@ -7,9 +7,12 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+# Without these podman asks for more than a machine like this allows.
+LIMITS = ("--ulimit", "nofile=8192:8192", "--ulimit", "nproc=4000:4000")
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,8 +33,9 @@ def make_bases() -> None:
     subprocess.run([ROOT / "scripts/image/bases", cache_directory()], check=True)
 
 
+@cache
 def commit() -> str:
-    """Return the commit of this tree."""
+    """Return the commit that this tree had when it was first asked for."""
     ran = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     return ran.stdout.strip()
 
@@ -62,6 +66,12 @@ def podman(*words: str, check: bool = True, timeout_s: float = 120) -> subproces
     if check and ran.returncode != 0:
         raise AssertionError(f"podman {' '.join(words)}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return ran
+
+
+def once(image: str, program: str, *words: str) -> str:
+    """Run a program of an image to its end and return what it wrote."""
+    options = ("--network", "none", "--no-healthcheck", *LIMITS, "--entrypoint", program)
+    return podman("run", "--rm", *options, image, *words, timeout_s=300).stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +149,7 @@ def run(
     podman(
         *("run", "--detach", "--name", name),
         *("--network", "none" if network is None else f"container:{network.name}"),
-        # Without these podman asks for more than this machine allows.
-        *("--ulimit", "nofile=8192:8192", "--ulimit", "nproc=4000:4000"),
+        *LIMITS,
         *mounts,
         *options,
         image,

@@ -1,5 +1,6 @@
 """One deployment's life in its container: start, rounds, users, secrets, kills, stop, start again."""
 
+import shutil
 import time
 from collections.abc import Iterator
 
@@ -79,6 +80,13 @@ def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
     assert [] == [path for path in found if "node" in path]
 
 
+@pytest.mark.parametrize("service", ["node-1", "node-2", "aggregator", "operator", "metrics", "dbinit"])
+def test_a_service_reads_no_file_of_another(living: Mesh, service: str) -> None:
+    """No user reads another's file; only dbinit reads how the server is set up, and the password that it logs in by."""
+    places = ("feedmesh.conf", "pg_hba.conf", "superuser-password") if service == "dbinit" else ()
+    assert {f"/sp/postgresql/{name}" for name in places} == set(inspection.foreign_files(living, f"feedmesh-{service}"))
+
+
 def test_no_core_file(living: Mesh) -> None:
     """A process that is killed by a fault leaves no core file."""
     pid = living.pid("chainlink-node-4")
@@ -108,6 +116,20 @@ def test_it_stops_in_order(living: Mesh) -> None:
     living.until_healthy()
     living.until_rounds(1)
     assert kept == (living.contracts(), identities(living)), "a second start has other contracts or identities"
+
+
+def test_secrets_and_configurations_are_enough(living: Mesh) -> None:
+    """With all else of /sp lost, the identities and contracts are the same, and rounds go on."""
+    kept = living.contracts(), identities(living)
+    assert 0 == living.stop()
+    for path in living.sp.iterdir():
+        if path.name not in {"secrets", "configurations"}:
+            shutil.rmtree(path)
+
+    living.start()
+    living.until_healthy()
+    living.until_rounds(1)
+    assert kept == (living.contracts(), identities(living))
 
 
 def test_everything_is_where_deployments_look_for_it(living: Mesh) -> None:

@@ -30,6 +30,9 @@ def test_a_limit_is_seen_and_reached(mesh: Mesh) -> None:
     shared = re.search(r"^shared_buffers *= *'?(\d+)MB", settings, re.MULTILINE)
     assert shared is not None, settings
     assert LIMIT_MB // 32 == int(shared[1]), settings
+    asked = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:3003/metrics').read().decode())"
+    page = mesh.inside.exec("python3", "-c", asked).stdout
+    assert f"feedmesh_memory_limit_bytes {LIMIT_MB * 1024 * 1024}" in page.splitlines()
 
     mesh.inside.exec("touch", "/run/hog")
     podman("exec", "--detach", "--user", "0", mesh.inside.name, "python3", "-c", _HOG)

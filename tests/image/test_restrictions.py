@@ -10,26 +10,44 @@ from typing import Any
 
 import pytest
 
+from services.supervisor.plan.plan_input import CAPABILITIES
 from tests.image import inspection
 from tests.image.mesh import Mesh
 from tests.image.podman import podman, wait_until
 
 pytestmark = pytest.mark.image
 
-# All that the container needs: to give files to the services' users, to become them, and to signal them.
-RIGHTS = ("CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID")
 READ_ONLY = ("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--shm-size", "64m")
 
 
 def test_read_only_with_the_rights_it_needs(mesh: Mesh) -> None:
     """With a read-only root, 64 MB of shared memory and five rights, rounds are made, and a second start works too."""
-    options = ("--cap-drop", "all", *(f"--cap-add={right}" for right in RIGHTS), *READ_ONLY)
+    options = ("--cap-drop", "all", *(f"--cap-add={right}" for right in CAPABILITIES), *READ_ONLY)
     for _ in range(2):
         mesh.start(*options)
         mesh.until_healthy()
         mesh.until_rounds(1)
         assert len(set(inspection.users(mesh).values())) == len(inspection.users(mesh))
         assert 0 == mesh.stop()
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_volumes_of_an_orchestrator(mesh: Mesh, tmp_path: Path, user: int) -> None:
+    """What Kubernetes mounts as an emptyDir, for everybody to write, does as the directory of sockets."""
+    _give(mesh.sp, user)
+    volume = tmp_path / "run"
+    volume.mkdir()
+    volume.chmod(0o777)
+    mesh.start("--user", str(user), "--read-only", "--read-only-tmpfs=false", "--volume", f"{volume}:/run")
+    mesh.until_healthy()
+    mesh.until_rounds(1)
+    assert 0 == mesh.stop()
+
+
+def test_too_few_rights(mesh: Mesh) -> None:
+    """Root that may not change users is told in one line which capabilities are missing."""
+    mesh.start("--cap-drop", "all", "--cap-add", "CHOWN")
+    _ended_with_one_line(mesh, "root without DAC_OVERRIDE, KILL, SETGID, SETUID")
 
 
 def test_as_another_user_without_any_right(mesh: Mesh) -> None:

@@ -52,18 +52,16 @@ def wait_until(what: str, probe: Callable[[], T | None], timeout_s: float) -> T:
 class Mesh:
     """A mesh in a directory of its own; every process of it carries that directory in its environment or arguments."""
 
-    def __init__(self, directory: Path, offset: int, *arguments: str) -> None:
+    def __init__(self, directory: Path, offset: int, *arguments: str, config: Path | None = None) -> None:
         self.directory = directory
         self.offset = offset
         self.run_dir = directory / "run"
         self.data_dir = directory / "data"
         self.output = (directory / "output").open("w+")
+        places = ("--data-dir", str(self.data_dir), "--run-dir", str(self.run_dir), "--port-offset", str(offset))
+        words = ("run", "--profile", "embedded", *places) if config is None else ("up", "--config", str(config))
         self.process = subprocess.Popen(
-            [
-                *(*FEEDMESH, "run", "--profile", "embedded"),
-                *("--data-dir", str(self.data_dir), "--run-dir", str(self.run_dir), "--port-offset", str(offset)),
-                *arguments,
-            ],
+            [*FEEDMESH, *words, *arguments],
             stdout=self.output,
             stderr=self.output,
             start_new_session=True,
@@ -138,11 +136,26 @@ class Mesh:
 
 
 @contextlib.contextmanager
-def running(*arguments: str) -> Iterator[Mesh]:
-    """Give a mesh that is stopped at the end, by force if it must be."""
+def own_directory() -> Iterator[Path]:
+    """Give a directory with a short path that every user can enter, which is gone at the end."""
     directory = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
     directory.chmod(0o755)
-    mesh = Mesh(directory, free_port_offset(), *arguments)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[Mesh]:
+    """Give a mesh that is stopped at the end, by force if it must be."""
+    with own_directory() as directory, stopping(Mesh(directory, free_port_offset(), *arguments)) as mesh:
+        yield mesh
+
+
+@contextlib.contextmanager
+def stopping(mesh: Mesh) -> Iterator[Mesh]:
+    """Stop a mesh at the end, by force if it must be."""
     try:
         yield mesh
     finally:
@@ -152,4 +165,3 @@ def running(*arguments: str) -> Iterator[Mesh]:
             mesh.process.kill()
             mesh.process.wait()
         mesh.output.close()
-        shutil.rmtree(directory)

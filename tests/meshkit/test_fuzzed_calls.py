@@ -22,7 +22,8 @@ from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
 from meshkit.clock import SystemClock
-from meshkit.configuration.load import InvalidConfiguration, load
+from meshkit.configuration.faults.problem import InvalidConfiguration
+from meshkit.configuration.load import load
 from meshkit.paths import RunDir
 from meshkit.rpc.server import MeshServer
 from services.aggregator import service as quotes

@@ -213,6 +213,8 @@ def test_settings_are_taken() -> None:
         timeout_ms=900,
         labels={"job": "price-aggregator", "instance": "host-7", "environment": "dev"},
         method="POST",
+        batch_size=100,
+        egress=frozenset({"metrics.example"}),
         username="u",
         password="hidden-pw",
         headers={"X-Key": "hidden-key"},
@@ -230,15 +232,16 @@ def test_label_that_prometheus_refuses_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"),
-    [("https://metrics.example/push", False), ("http://127.0.0.1:1/push", False), ("http://metrics.example/p", True)],
+    ("url", "egress"),
+    [("http://metrics.example/p", None), ("https://metrics.example/p", {"other.example"}), ("http://10.0.0.1/", None)],
 )
-def test_credentials_in_clear_are_noticed(url: str, expected: bool) -> None:
-    """Only http to another host counts as in clear."""
-    push = read(section(url=url, basicAuth={"username": "u", "password": "pppppppp"}), "x", "PUT")
-
+async def test_nothing_leaves_in_clear_or_to_another_host(url: str, egress: set[str] | None) -> None:
+    """A push by http to another host, or to a host that is not on the list, is refused before a byte is sent."""
+    push = read(section(url=url), "x", "PUT", egress=egress)
     assert push is not None
-    assert push.in_clear is expected
+    async with Pusher(push, render, NoWait()) as pusher:
+        with pytest.raises(PushRefused, match=r"only https and wss|not among the hosts"):
+            await pusher.push()
 
 
 class PassingClock(NoWait):

@@ -14,10 +14,11 @@ from services.metrics.verdict.verdict import Limits
 VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
 
 
-def config(push: dict[str, Any] | None = None, **mesh: Any) -> MetricsConfig:
+def config(push: dict[str, Any] | None = None, shared: dict[str, Any] | None = None, **mesh: Any) -> MetricsConfig:
     """Read a configuration with the given push section."""
     document = orjson.loads(VECTOR.read_bytes())
     document["solution"].pop("metricsPush", None)
+    document["solution"]["priceAggregatorConfig"]["metricsPush"] = shared or {}
     document["solution"]["mesh"] = mesh
     if push is not None:
         document["solution"]["metricsPush"] = push
@@ -39,6 +40,30 @@ def test_push_is_off_unless_configured() -> None:
     assert config({"url": "https://metrics.example/push"}).push is None
 
 
+def test_without_a_section_they_go_where_the_aggregators_go() -> None:
+    """The receiver, its credentials and labels are shared; what says which program it is, and how often, is not."""
+    shared = {
+        "enabled": True,
+        "url": "https://metrics.example/push",
+        "intervalMs": 15_000,
+        "groupingLabels": {"service": "price-aggregator", "environment": "dev"},
+        "basicAuth": {"username": "u", "password": "pppppppp"},
+        "headers": {"X-Scope": "tenant"},
+    }
+    found = config(shared=shared).push
+
+    assert found is not None
+    assert ("https://metrics.example/push", 5000, "PUT", "3600") == (
+        found.url, found.interval_ms, found.method, found.ttl,
+    )  # fmt: skip
+    assert ("u", "pppppppp", {"X-Scope": "tenant"}) == (found.username, found.password, found.headers)
+    assert {"job": "process-metrics", "instance": socket.gethostname(), "ttl": "3600", "environment": "dev"} == (
+        found.labels
+    )
+    assert config(push={"enabled": False}, shared=shared).push is None
+    assert config(shared=shared | {"enabled": False}).push is None
+
+
 def test_port_is_taken() -> None:
     """The page's port is solution.mesh.ports.metrics."""
     assert config(ports={"metrics": 4003}).port == 4003
@@ -48,7 +73,7 @@ def test_defaults_are_those_of_process_metrics() -> None:
     """Interval and job are this service's own unless the section says otherwise."""
     assert (push().interval_ms, push().labels) == (
         5000,
-        {"job": "process-metrics", "instance": socket.gethostname(), "ttl": "259200"},
+        {"job": "process-metrics", "instance": socket.gethostname(), "ttl": "3600"},
     )
     assert (push(intervalMs=15_000).interval_ms, push(jobName="j").labels["job"]) == (15_000, "j")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ import grpc.aio
 import pytest
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
+from meshkit.paths import RunDir
+from services.supervisor.apply_configuration import check_settings
+from services.supervisor.config import LogSettings, Settings
+from services.supervisor.errors import SettingsFixed
 from tests.supervisor.started import Start
 from tests.waiting import until
+
+SETTINGS = Settings(RunDir(Path("/run/x")), LogSettings(Path("/x/logs")))
 
 
 async def test_only_what_changed_is_restarted(start: Start) -> None:
@@ -101,3 +108,19 @@ async def test_one_change_at_a_time(start: Start) -> None:
     assert ("deaf", "no longer in the plan") == (last.service.name, last.service.message)
     assert ["calm"] == [each.name for each in left]
     assert tried == again
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [
+        (replace(SETTINGS, run_dir=RunDir(Path("/run/y"))), "solution.mesh.runDir"),
+        (replace(SETTINGS, logs=LogSettings(Path("/other/logs"))), "solution.mesh.dataDir"),
+        (replace(SETTINGS, secrets_dir=Path("/other/secrets")), "solution.spSecretsDir"),
+        (replace(SETTINGS, stop_deadline_s=1.0), "stopDeadlineSeconds"),
+    ],
+)
+def test_what_a_running_mesh_cannot_change(wanted: Settings, named: str) -> None:
+    """A change of a directory, of the logs or of the stop is refused with its key; without one nothing is."""
+    check_settings(SETTINGS, SETTINGS)
+    with pytest.raises(SettingsFixed, match=named):
+        check_settings(SETTINGS, wanted)

@@ -1,7 +1,7 @@
 """The HTTP side that all sources share: one session, JSON with exact numbers, statuses told apart."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from meshkit.clock import Clock
+from meshkit.egress.connector import EgressConnector
 from meshkit.errors import MeshError
 from meshkit.resolver import HostResolver
 from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
@@ -68,11 +69,15 @@ class Answer:
         return self.body if isinstance(self.body, dict) else {}
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Return the session of all sources: kept-alive connections, no cookies, no proxies from the environment."""
+def open_session(egress: Iterable[str] | None = None) -> aiohttp.ClientSession:
+    """
+    Return the session of all sources: kept-alive connections, no cookies, no proxies from the environment.
+
+    `egress` are the hosts beyond this one that it may connect to; None for any.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
+        connector=EgressConnector(
+            egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},

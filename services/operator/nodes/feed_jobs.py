@@ -9,6 +9,7 @@ import orjson
 from chainlink import jobs
 from chainlink.jobs import JobSpec
 from chainlink.units import NS_PER_MS
+from meshkit.ocr import timing
 from services.operator.config import OcrSettings
 from services.operator.nodes.identity import NodeIdentity
 
@@ -66,8 +67,8 @@ def bootstrap_job(feed: str, chain_id: int, contract_address: str, node: NodeIde
 
 
 def observation_timeout_ms(settings: OcrSettings) -> int:
-    """Return how long an observation may take: it must fit the round before the grace; nodes accept 1 s to 20 s."""
-    return min(max((settings.delta_round_ms - settings.delta_grace_ms) * 3 // 4, 1000), 20_000)
+    """Return how long an observation may take."""
+    return timing.observation_timeout_ms(settings.delta_round_ms, settings.delta_grace_ms)
 
 
 def observation_source(feed: str, decimals: int, timeout_ms: int) -> str:

@@ -1,6 +1,6 @@
 """What the operator reads from the chain and hands to it, and every failure of that as one error."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,8 @@ from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import Malformed, RpcRefused, RpcUnavailable
 from chainlink.rpc.reverts import revert_reason
+from meshkit.egress.connector import EgressConnector
+from meshkit.egress.hosts import hosts_of
 from services.operator.errors import ChainUnavailable
 
 CONTRACT = "OffchainAggregator"
@@ -59,9 +61,11 @@ class CallReverted(Exception):
 class Chain:
     """Read from one chain, over whichever endpoint answers; every method raises ChainUnavailable if that fails."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], chain_id: int) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], chain_id: int, egress: Iterable[str] | None = None) -> None:
         self.chain_id = chain_id
-        self._session = aiohttp.ClientSession()
+        # Without a list of hosts, those of the endpoints.
+        named = hosts_of(url for endpoint in endpoints for url in (endpoint.http_url, endpoint.ws_url))
+        self._session = aiohttp.ClientSession(connector=EgressConnector(named if egress is None else egress))
         self._rpc = RpcClient(self._session, endpoints, chain_id, timeout_s=_TIMEOUT_S)
 
     @cached_property
@@ -118,6 +122,14 @@ class Chain:
         """Return the nonce of an account's next transaction by the latest block, as if nothing waited."""
         with _guard("eth_getTransactionCount"):
             return await self._rpc.number("eth_getTransactionCount", address, "latest")
+
+    async def suggested_gas_price_wei(self) -> int:
+        """Return the price for a unit of gas that the chain suggests; 0 where it suggests none."""
+        try:
+            with _guard("eth_gasPrice"):
+                return await self._rpc.number("eth_gasPrice")
+        except ChainUnavailable:
+            return 0
 
     async def estimate_gas(self, sender: str, to: str | None, data: bytes, value_wei: int) -> int:
         """Return the gas a transaction would take now; raises CallReverted if it would be undone."""

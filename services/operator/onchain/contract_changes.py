@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+from chainlink.ocr.config_differences import config_differences
 from chainlink.ocr.contract_config import OcrConfig
 from services.operator.config import FeedTarget
 from services.operator.errors import ForeignOracles, UnusableContract
@@ -18,17 +19,23 @@ class FeedAction(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedDecision:
-    """Hold what a feed's contract needs, and why in words."""
+    """
+    Hold what a feed's contract needs, and why in short: the fields that differ.
+
+    `differences` say in words what stands in the contract and what is ours.
+    """
 
     action: FeedAction
     reason: str = ""
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ContractState:
     """
-    Hold what a contract says of itself; `config` is None before the first configuration or if it is unreadable.
+    Hold what a contract says of itself.
 
+    `config` is None before the first configuration, or if no oracle would run by it: then `flaws` say why, in words.
     `oracles` are the addresses of all signers and transmitters that it lists, also if its configuration is unreadable.
     """
 
@@ -40,6 +47,7 @@ class ContractState:
     config_digest: str
     config: OcrConfig | None
     oracles: tuple[str, ...] = ()
+    flaws: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def decide_feed(feed: FeedTarget, contract: ContractState | None, wanted: OcrCon
     if contract.config is None:
         reason = "configuration unreadable" if contract.config_count else "no configuration"
     else:
-        reason = ", ".join(config_differences(wanted, contract.config))
+        reason = ", ".join(fields_that_differ(wanted, contract.config))
     if not reason:
         return FeedDecision(FeedAction.NOTHING)
     foreign = tuple(address for address in contract.oracles if address.lower() not in rights.ours)
@@ -95,12 +103,13 @@ def decide_feed(feed: FeedTarget, contract: ContractState | None, wanted: OcrCon
     if contract.owner.lower() != rights.operator.lower():
         raise UnusableContract(
             feed.name,
-            f"its contract needs setConfig ({reason}), but belongs to {contract.owner}, not to {rights.operator}",
+            f"its contract needs setConfig ({'; '.join(differences(contract, wanted))}), but belongs to "
+            f"{contract.owner}, not to {rights.operator}",
         )
-    return FeedDecision(FeedAction.CONFIGURE, reason)
+    return FeedDecision(FeedAction.CONFIGURE, reason, differences(contract, wanted))
 
 
-def config_differences(wanted: OcrConfig, found: OcrConfig) -> tuple[str, ...]:
+def fields_that_differ(wanted: OcrConfig, found: OcrConfig) -> tuple[str, ...]:
     """Return the names of the fields in which two configurations differ."""
     outer = [
         name for name in ("signers", "transmitters", "f", "version") if getattr(wanted, name) != getattr(found, name)
@@ -111,3 +120,12 @@ def config_differences(wanted: OcrConfig, found: OcrConfig) -> tuple[str, ...]:
         if getattr(wanted.offchain, field.name) != getattr(found.offchain, field.name)
     ]
     return (*outer, *inner)
+
+
+def differences(contract: ContractState, wanted: OcrConfig) -> tuple[str, ...]:
+    """Return in what a contract's configuration is not the wanted one, in words; nothing if it is."""
+    if contract.config is not None:
+        return config_differences(contract.config, wanted)
+    if not contract.config_count:
+        return ("no configuration",)
+    return tuple(f"refused by every oracle: {flaw}" for flaw in contract.flaws) or ("configuration unreadable",)

@@ -15,13 +15,15 @@ from services.operator.errors import ChainUnavailable, ForeignOracles, Identitie
 from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import feed_contract, ocr_config
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.contract_changes import FeedAction, Rights, decide_feed
+from services.operator.onchain.contract_changes import ContractState, FeedAction, Rights, decide_feed, differences
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome, joined
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
 _MISSES_BEFORE_LOSS = 3
+# So often it is asked again at each look, as the next answer may come from a node that is not behind.
+_DOUBTS = 6
 _LOOKED_AT_ONCE = 16
 
 
@@ -56,7 +58,10 @@ class ContractSetup:
         )
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
+        self._differences: dict[str, tuple[str, ...]] = {}
         self._misses: dict[str, int] = {}
+        # The number of the configuration that a contract has at least, by what was read and sent.
+        self._counts: dict[str, int] = {}
         # Whether a contract was seen that lists these nodes and nobody else.
         self._serving = False
         self._unwritable = False
@@ -70,6 +75,10 @@ class ContractSetup:
     def is_configured(self, feed: str) -> bool:
         """Tell whether a feed's contract has the wanted configuration, as last seen."""
         return feed in self._configured
+
+    def differences(self, feed: str) -> tuple[str, ...]:
+        """Return in words in what a feed's contract is not configured as wanted, as last seen."""
+        return self._differences.get(feed, ())
 
     def record(self, feed: FeedTarget) -> KnownContract | None:
         """Return a feed's contract as far as it is known: the configured one, or the one we deployed."""
@@ -124,7 +133,13 @@ class ContractSetup:
     async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
         """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
         record = self.record(feed)
-        found = await feed_contract.state(self._chain, record.address) if record else None
+        found = None if record is None else await self._state(feed, record)
+        if found is not None and found.config_count < self._count(feed, record):
+            if self._missed(feed) < _MISSES_BEFORE_LOSS:
+                what = f"configuration {found.config_count} of {feed.name} was told after a later one; looking again"
+                return ChainUnavailable("latestConfigDetails()", what)
+            self._counts[feed.name] = found.config_count
+        self._differences[feed.name] = () if found is None else differences(found, self._wanted)
         try:
             decision = decide_feed(feed, found, self._wanted, self._rights)
         except MeshError as error:
@@ -132,27 +147,44 @@ class ContractSetup:
             self._configured.discard(feed.name)
             return error
         if decision.action is FeedAction.DEPLOY:
-            if feed.name in self._deployed:
-                self._misses[feed.name] = self._misses.get(feed.name, 0) + 1
-                if self._misses[feed.name] < _MISSES_BEFORE_LOSS:
-                    return ChainUnavailable("eth_getCode", f"the contract of {feed.name} is missing; looking again")
+            if feed.name in self._deployed and self._missed(feed) < _MISSES_BEFORE_LOSS:
+                return ChainUnavailable("eth_getCode", f"the contract of {feed.name} is missing; looking again")
             self._deployed.discard(feed.name)
             self._configured.discard(feed.name)
             self._known.forget(feed.name)
+            self._counts.pop(feed.name, None)
             return decision.action
         if found is None:
             raise AssertionError("a contract that is not there can only be deployed")
         self._deployed.add(feed.name)
         self._misses.pop(feed.name, None)
+        self._counts[feed.name] = found.config_count
         if any(address.lower() in self._rights.ours for address in found.oracles):
             self._serving = True
         if decision.action is FeedAction.CONFIGURE:
             self._configured.discard(feed.name)
-            self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason)
+            found_text = list(decision.differences)
+            self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason, found=found_text)
         else:
             self._configured.add(feed.name)
-        self._remember(feed, KnownContract(found.address, found.config_digest))
+        self._remember(feed, KnownContract(found.address, found.config_digest, found.config_count))
         return decision.action
+
+    async def _state(self, feed: FeedTarget, record: KnownContract) -> ContractState | None:
+        """Return what a known contract says; what would be less than is known of it is asked again."""
+        found = await feed_contract.state(self._chain, record.address)
+        for _ in range(_DOUBTS):
+            if found is not None and found.config_count >= self._count(feed, record):
+                break
+            found = await feed_contract.state(self._chain, record.address) or found
+        return found
+
+    def _count(self, feed: FeedTarget, record: KnownContract | None) -> int:
+        return self._counts.get(feed.name, record.config_count if record else 0)
+
+    def _missed(self, feed: FeedTarget) -> int:
+        self._misses[feed.name] = self._misses.get(feed.name, 0) + 1
+        return self._misses[feed.name]
 
     def _remember(self, feed: FeedTarget, record: KnownContract) -> None:
         """Keep what is known of a contract that exists; where that cannot be written it is found again all the same."""
@@ -198,6 +230,8 @@ class ContractSetup:
             for position, feed in enumerate(batch):
                 sent = receipts[2 * position : 2 * position + 2]
                 failed = next((receipt for receipt in sent if isinstance(receipt, MeshError)), None)
+                if failed is None:
+                    self._counts[feed.name] = self._counts.get(feed.name, 0) + 1
                 outcomes.append(Outcome(errors={feed.name: failed}) if failed else await self._confirm(feed))
         return joined(outcomes)
 

@@ -81,10 +81,12 @@ async def state(chain: Chain, address: str) -> ContractState | None:
     if not count:
         return ContractState(address, description, decimals, owner, 0, "", None)
     found = await _config_set(chain, address, block, digest)
+    config, flaws = _usable(found)
     return ContractState(
         *(address, description, decimals, owner, count, bytes(digest).hex()),
-        config=_usable(found),
+        config=config,
         oracles=(*found.signers, *found.transmitters),
+        flaws=flaws,
     )
 
 
@@ -112,14 +114,14 @@ async def _config_set(chain: Chain, address: str, block: int, digest: bytes) -> 
     return found
 
 
-def _usable(found: ContractConfig) -> OcrConfig | None:
-    """Return what a configuration says, None if no oracle would run with it."""
+def _usable(found: ContractConfig) -> tuple[OcrConfig | None, tuple[str, ...]]:
+    """Return what a configuration says, or None and all reasons if no oracle would run with it."""
     try:
         config, sealed = found.decode()
-        config_rules.check(config, sealed)
-    except InvalidOcrConfig:
-        return None
-    return config
+    except InvalidOcrConfig as error:
+        return None, (str(error),)
+    flaws = tuple(str(flaw) for flaw in config_rules.flaws(config, sealed))
+    return (None, flaws) if flaws else (config, ())
 
 
 def _gas(rule: tuple[int, int], oracles: int) -> int:

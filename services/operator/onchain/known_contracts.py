@@ -16,10 +16,11 @@ _FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class KnownContract:
-    """Hold a feed's contract address and the digest of its last known configuration, empty before the first."""
+    """Hold a feed's contract address, and digest and number of its last known configuration, none before the first."""
 
     address: str
     config_digest: str = ""
+    config_count: int = 0
 
 
 class KnownContracts:
@@ -60,7 +61,11 @@ class KnownContracts:
         """Write the file, also to see that it can be written; raises UnwritableSecrets."""
         chains = {
             chain: {
-                name: {"address": record.address, "configDigest": record.config_digest}
+                name: {
+                    "address": record.address,
+                    "configDigest": record.config_digest,
+                    "configCount": record.config_count,
+                }
                 for name, record in records.items()
             }
             for chain, records in self._chains.items()
@@ -80,13 +85,15 @@ def _load(path: Path) -> dict[str, dict[str, KnownContract]]:
         chains = document["chains"] if "chains" in document else {str(document["chainId"]): document["feeds"]}
         return {
             chain: {
-                name: KnownContract(str(record["address"]), str(record["configDigest"]))
+                name: KnownContract(
+                    str(record["address"]), str(record["configDigest"]), int(record.get("configCount", 0))
+                )
                 for name, record in records.items()
             }
             for chain, records in chains.items()
         }
     except FileNotFoundError:
         return {}
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         # Deploying anew would leave consumers on a dead contract: a person has to look at this.
         raise UnreadableState(path, f"{type(error).__name__}: {error}") from error

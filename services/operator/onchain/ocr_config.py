@@ -8,8 +8,9 @@ from chainlink.ocr import config_rules
 from chainlink.ocr.contract_config import OcrConfig
 from chainlink.ocr.offchain_config import ENCODED_VERSION, OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
-from chainlink.ocr.timing_minimums import first_too_short, timing_minimums
+from chainlink.ocr.timing_minimums import first_too_short
 from chainlink.units import NS_PER_MS
+from meshkit.ocr.timing import timing_minimums
 from services.operator.config import OcrSettings
 from services.operator.nodes.identity import OracleIdentity
 

@@ -1,29 +1,42 @@
-"""The one sender of the operator's transactions: consecutive nonces, receipts waited for, failures explained."""
+"""
+The one sender of the operator's transactions: consecutive nonces, receipts waited for, failures explained.
+
+    submit ─▶ wait for a receipt of any attempt ─┬─ nothing yet: the same bytes again
+                                                 ├─ the chain wants more by now: another attempt with the same nonce
+                                                 └─ a nonce under it is free again: what had it, once more
+"""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eth_utils.crypto import keccak
-
+from chainlink.keccak import keccak
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import Submission
-from chainlink.rpc.refusals import Meaning, Refusal, of_transaction
+from chainlink.rpc.refusals import Refusal, of_transaction
 from chainlink.rpc.transaction import UnsignedTransaction
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError
 from services.operator.errors import ChainUnavailable, TransactionReverted
 from services.operator.onchain.chain import CallReverted, Chain, Receipt
+from services.operator.onchain.gas_price import GasPrice
 
 _POLL_S = 0.25
 _RESEND_S = 3.0
+# So many times it is sent again before it is looked at whether the chain wants more by now, or a nonce is missing.
+_RESENDS_BEFORE_CHANGE = 4
 # An estimate holds for the state it was made on; the spare gas is not paid for.
 _ESTIMATE_MARGIN_PERCENT = 125
 _PLAIN_TRANSFER_GAS = 21_000
 # A nonce that is taken again and again, or a price that never is enough, ends the patience.
 _MOST_TRIES = 16
 _NONCE_IS_TAKEN = (Refusal.NONCE_TOO_LOW, Refusal.REPLACEMENT)
+# Behind one URL there may be a node that is behind the others: the highest of so many answers counts.
+_NONCE_ASKED = 4
+# And so many times a receipt is asked for that has to be somewhere, or another transaction has its nonce.
+_RECEIPT_ASKED = 6
+_MINED_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +50,21 @@ class Transaction:
     gas: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
-    """Hold a transaction that was handed over and waits for its block."""
+    """Hold a transaction that waits for its block; its attempts have one nonce, and rising prices."""
 
     transaction: Transaction
     nonce: int
+    gas: int
+    price_wei: int
     raw: bytes = field(repr=False)
-    hash: bytes
+    hashes: list[bytes]
+
+    @property
+    def hash(self) -> str:
+        """Return the hash of the last attempt, as text."""
+        return "0x" + self.hashes[-1].hex()
 
 
 class Sender:
@@ -66,8 +86,11 @@ class Sender:
     ) -> None:
         self._chain = chain
         self._key = EvmKey.from_plaintext(bytes.fromhex(private_key.removeprefix("0x")))
-        self._gas_price_wei = gas_price_wei
-        self._most_gas_price_wei = gas_price_wei if most_gas_price_wei is None else most_gas_price_wei
+        self._price = GasPrice(gas_price_wei, most_gas_price_wei or gas_price_wei, clock)
+        # The next nonce by what blocks are known to have, and the bytes of the last of these.
+        self._used = 0
+        self._mined: dict[int, bytes] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._clock = clock
         self._deadline_s = deadline_s
         self._submission = asyncio.Lock()
@@ -81,7 +104,7 @@ class Sender:
     @property
     def gas_price_wei(self) -> int:
         """Return what a transaction offers for each unit of gas."""
-        return self._gas_price_wei
+        return self._price.wei
 
     async def send_all(self, transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
         """
@@ -94,9 +117,10 @@ class Sender:
         failure: MeshError | None = None
         async with self._submission:
             try:
-                nonce = await self._chain.next_nonce(self.address)
+                nonce = await self._next_nonce()
                 for transaction in transactions:
                     waiting.append(await self._submit(transaction, nonce))
+                    self._waiting[waiting[-1].nonce] = waiting[-1]
                     nonce = waiting[-1].nonce + 1
             except MeshError as error:
                 failure = error
@@ -104,50 +128,62 @@ class Sender:
         rest = [] if failure is None else [failure] * (len(transactions) - len(waiting))
         return [*outcomes, *rest]
 
+    async def _next_nonce(self) -> int:
+        """Return the nonce behind all that wait; less than blocks had only if every answer says so."""
+        found = 0
+        for _ in range(_NONCE_ASKED):
+            found = max(found, await self._chain.next_nonce(self.address))
+            if self._used and found >= self._used:
+                break
+        if found < self._used:
+            # The chain went back, or began anew.
+            self._used = 0
+            self._mined.clear()
+        return max(found, max(self._waiting, default=-1) + 1)
+
     async def _submit(self, transaction: Transaction, nonce: int) -> _Waiting:
         """Hand a transaction over, under a later nonce where that one is taken, for more where the pool wants more."""
         gas = transaction.gas
         if gas is None:
             gas = await self._estimate(transaction)
-        submission = Submission(False, False)
+        price_wei: int | None = self._price.wei
+        submission, too_high = Submission(False, False), set[int]()
         for _ in range(_MOST_TRIES):
-            raw = self._signed(transaction, nonce, gas)
+            if price_wei is None:
+                break
+            raw = self._signed(transaction, nonce, gas, price_wei)
             submission = await self._chain.submit(raw)
             if submission.accepted or submission.uncertain:
-                return _Waiting(transaction, nonce, raw, keccak(raw))
-            taken = next((m for m in map(of_transaction, submission.refusals) if m.kind in _NONCE_IS_TAKEN), None)
-            wanted = [m for m in map(of_transaction, submission.refusals) if m.kind is Refusal.UNDERPRICED]
+                self._price.accepted()
+                return _Waiting(transaction, nonce, gas, price_wei, raw, [keccak(raw)])
+            meanings = [of_transaction(refusal) for refusal in submission.refusals]
+            taken = next((meaning for meaning in meanings if meaning.kind in _NONCE_IS_TAKEN), None)
+            kinds = {meaning.kind for meaning in meanings}
             if taken is not None:
                 nonce = max(nonce + 1, taken.next_nonce or 0)
-            elif not wanted or not self._raise_price(wanted):
+            elif Refusal.UNDERPRICED in kinds:
+                suggested = self._chain.suggested_gas_price_wei
+                price_wei = await self._price.raised(price_wei, submission.refusals, suggested)
+            elif Refusal.NONCE_TOO_HIGH in kinds and nonce not in too_high:
+                too_high.add(nonce)
+                nonce = await self._chain.next_nonce(self.address)
+            else:
                 break
         words = "; ".join(refusal.message for refusal in submission.refusals) or "no endpoint was reached"
         raise ChainUnavailable(f"sending {transaction.purpose}", words)
 
-    def _signed(self, transaction: Transaction, nonce: int, gas: int) -> bytes:
+    def _signed(self, transaction: Transaction, nonce: int, gas: int, price_wei: int) -> bytes:
         # The old form with one price works on every chain; where there is a base fee, the rest is the tip.
         unsigned = UnsignedTransaction(
             self._chain.chain_id,
             nonce,
-            self._gas_price_wei,
+            price_wei,
             gas,
             transaction.to,
             transaction.data,
             value_wei=transaction.value_wei,
         )
         return unsigned.sign(self._key.private_key)
-
-    def _raise_price(self, wanted: Sequence[Meaning]) -> bool:
-        """Offer from now on what the pools say that they want; tell whether that helps."""
-        floor_wei = max(max(meaning.tip_wei or 0, meaning.cap_wei or 0) for meaning in wanted)
-        if floor_wei > self._most_gas_price_wei:
-            self._log.error("gas_floor_above_limit", floor_wei=floor_wei, most_wei=self._most_gas_price_wei)
-            return False
-        if floor_wei <= self._gas_price_wei:
-            return False
-        self._log.warning("gas_floor_learnt", floor_wei=floor_wei, offered_wei=self._gas_price_wei)
-        self._gas_price_wei = floor_wei
-        return True
 
     async def _estimate(self, transaction: Transaction) -> int:
         try:
@@ -166,10 +202,16 @@ class Sender:
             receipt = await self._wait(waiting)
         except MeshError as error:
             return error
+        finally:
+            self._waiting.pop(waiting.nonce, None)
+        self._used = max(self._used, waiting.nonce + 1)
+        self._mined[waiting.nonce] = waiting.raw
+        if len(self._mined) > _MINED_KEPT:
+            del self._mined[min(self._mined)]
         if receipt.ok:
             return receipt
         reason = await self._reason(transaction, receipt.block)
-        return TransactionReverted(transaction.purpose, "0x" + waiting.hash.hex(), reason)
+        return TransactionReverted(transaction.purpose, waiting.hash, reason)
 
     async def _reason(self, transaction: Transaction, block: int) -> str:
         try:
@@ -180,26 +222,59 @@ class Sender:
             return f"reason unknown ({error})"
 
     async def _wait(self, waiting: _Waiting) -> Receipt:
-        purpose, text = waiting.transaction.purpose, "0x" + waiting.hash.hex()
+        purpose = waiting.transaction.purpose
         started_s = self._clock.monotonic()
-        resend_s, overtaken = started_s + _RESEND_S, 0
+        resend_s, overtaken, resends = started_s + _RESEND_S, 0, 0
         while (now_s := self._clock.monotonic()) < started_s + self._deadline_s:
-            receipt = await self._chain.receipt(waiting.hash)
+            receipt = await self._receipt(waiting)
             if receipt is not None:
                 return receipt
             if now_s >= resend_s:
-                resend_s = now_s + _RESEND_S
+                resend_s, resends = now_s + _RESEND_S, resends + 1
+                mined = await self._chain.mined_nonce(self.address)
                 # Once is not enough: the block may have come since the receipt was asked for.
-                overtaken = overtaken + 1 if await self._chain.mined_nonce(self.address) > waiting.nonce else 0
+                overtaken = overtaken + 1 if mined > waiting.nonce else 0
+                for _ in range(_RECEIPT_ASKED if overtaken else 0):
+                    if (receipt := await self._receipt(waiting)) is not None:
+                        return receipt
                 if overtaken > 1:
-                    raise ChainUnavailable(purpose, f"another transaction took the nonce {waiting.nonce} of {text}")
+                    raise ChainUnavailable(
+                        purpose, f"another transaction took the nonce {waiting.nonce} of {waiting.hash}"
+                    )
+                if resends % _RESENDS_BEFORE_CHANGE == 0:
+                    await self._fill_gap(mined)
+                    await self._bump(waiting)
                 await self._resend(waiting)
             await self._clock.sleep(_POLL_S)
-        raise DeadlineExceeded(f"{purpose}: no block took transaction {text} within {self._deadline_s:g} s")
+        raise DeadlineExceeded(f"{purpose}: no block took transaction {waiting.hash} within {self._deadline_s:g} s")
+
+    async def _receipt(self, waiting: _Waiting) -> Receipt | None:
+        """Return the receipt of the attempt that a block has."""
+        for attempt in reversed(waiting.hashes):
+            if (receipt := await self._chain.receipt(attempt)) is not None:
+                return receipt
+        return None
 
     async def _resend(self, waiting: _Waiting) -> None:
         """Hand a transaction over again: an endpoint may have forgotten it, or never queued it behind the others."""
         submission = await self._chain.submit(waiting.raw)
         if not submission.accepted:
             words = [refusal.message for refusal in submission.refusals]
-            self._log.debug("not_sent_again", hash="0x" + waiting.hash.hex(), errors=words)
+            self._log.debug("not_sent_again", hash=waiting.hash, errors=words)
+
+    async def _bump(self, waiting: _Waiting) -> None:
+        """Sign a transaction once more under its nonce, if the chain wants more than it offers by now."""
+        price_wei = await self._price.replacing(waiting.price_wei, self._chain.suggested_gas_price_wei)
+        if price_wei is None:
+            return
+        self._log.warning("transaction_bumped", hash=waiting.hash, offered_wei=waiting.price_wei, now_wei=price_wei)
+        waiting.raw = self._signed(waiting.transaction, waiting.nonce, waiting.gas, price_wei)
+        waiting.price_wei = price_wei
+        waiting.hashes.append(keccak(waiting.raw))
+
+    async def _fill_gap(self, mined: int) -> None:
+        """Hand over again what blocks had and have no more, as after a reorganisation: what is behind waits for it."""
+        for nonce in range(mined, min(self._waiting, default=mined)):
+            if (raw := self._mined.get(nonce)) is not None:
+                self._log.warning("transaction_vanished", nonce=nonce, hash="0x" + keccak(raw).hex())
+                await self._chain.submit(raw)

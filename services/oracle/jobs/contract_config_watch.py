@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainlink.errors import InvalidOcrConfig
+from chainlink.ocr import config_rules
+from chainlink.ocr.config_differences import config_differences
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.errors import ChainError
 from meshkit import log
-from meshkit.background import keep_running
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from services.oracle.chain.contract_config_tracker import ConfigTracker
+from meshkit.process.background_tasks import keep_running
+from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import Job
@@ -62,6 +64,8 @@ class ContractConfigWatch:
         self._session = session
         self._digest: bytes | None = None
         self._count = 0
+        self._config: ContractConfig | None = None
+        self._unsaved: Found | None = None
         self._running: asyncio.Task[None] | None = None
         self._log = log.get_logger(__name__).bind(contract=job.contract)
 
@@ -73,6 +77,17 @@ class ContractConfigWatch:
         finally:
             await self._stop()
 
+    async def _save(self) -> None:
+        """Keep the newest configuration; what the database does not take now is tried again the next time."""
+        if self._unsaved is None:
+            return
+        try:
+            await self._store.save(self._job.chain_id, self._unsaved.config, self._unsaved.block)
+        except MeshError as error:
+            self._status.fail(f"configuration not kept: {error}")
+        else:
+            self._unsaved = None
+
     async def _watch(self) -> None:
         timings = self._job.timings
         while True:
@@ -80,7 +95,8 @@ class ContractConfigWatch:
                 found = await self._tracker.poll(self._digest, self._count)
                 if found is not None:
                     await self._switch(found.config)
-                    await self._store.save(self._job.chain_id, found.config, found.block)
+                    self._unsaved = found
+                await self._save()
             except (MeshError, ChainError) as error:
                 self._status.fail(f"configuration unknown: {error}")
             waiting = self._running is None or self._running.done()
@@ -100,8 +116,12 @@ class ContractConfigWatch:
 
     async def _switch(self, config: ContractConfig) -> None:
         await self._stop()
+        before, self._config = self._config, config
         self._digest, self._count = config.digest(), config.config_count
-        self._log.info("configuration_changed", config_digest=self._digest.hex(), count=config.config_count)
+        digest = self._digest.hex()
+        self._log.info(
+            "configuration_changed", config_digest=digest, count=config.config_count, changes=changes(before, config)
+        )
         self._running = asyncio.get_running_loop().create_task(self._keep_running(config))
 
     async def _stop(self) -> None:
@@ -116,7 +136,7 @@ class ContractConfigWatch:
             try:
                 await self._session(config)
             except InvalidOcrConfig as error:
-                self._log.error("configuration_refused", error=str(error))
+                self._log.error("configuration_refused", error=str(error), flaws=flaws_of(config))
                 self._status.fail(f"configuration refused: {error}")
                 return
             except (MeshError, P2pError) as error:
@@ -126,3 +146,19 @@ class ContractConfigWatch:
                 self._log.exception("session_broken")
                 self._status.fail(f"session broken: {type(error).__name__}: {error}")
             await self._clock.sleep(_RETRY_S)
+
+
+def changes(before: ContractConfig | None, after: ContractConfig) -> list[str]:
+    """Return in words in what a configuration differs from the one before; nothing if one of the two is unreadable."""
+    try:
+        return [] if before is None else list(config_differences(after.decode()[0], before.decode()[0], other="before"))
+    except InvalidOcrConfig:
+        return []
+
+
+def flaws_of(config: ContractConfig) -> list[str]:
+    """Return everything for which no oracle runs by a configuration; nothing if it is refused by this one only."""
+    try:
+        return [str(flaw) for flaw in config_rules.flaws(*config.decode())]
+    except InvalidOcrConfig as error:
+        return [str(error)]

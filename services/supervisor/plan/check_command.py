@@ -6,10 +6,12 @@ from typing import Any
 
 import orjson
 
+from meshkit.configuration.faults.problem import InvalidConfiguration
+from meshkit.configuration.start_check import Checked
 from meshkit.errors import MeshError
 from services.supervisor.plan import plan_json
 from services.supervisor.plan.dependency_graph import DependencyGraph
-from services.supervisor.plan.make_plan import make_plan
+from services.supervisor.plan.make_plan import make_plan, try_plan
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.probe_spec import in_words
 from services.supervisor.plan.service_spec import ServiceSpec
@@ -20,38 +22,76 @@ def write_plan(path: Path, environment: dict[str, str]) -> int:
     try:
         plan = make_plan(path, environment)
     except MeshError as error:
-        _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
+        _write(orjson.dumps(_refusal(error)))
         return 1
     _write(plan_json.write(plan))
     return 0
 
 
 def check(path: Path, environment: dict[str, str], *, as_json: bool) -> int:
-    """Write the plan for people or, without environments, for programs; return the exit code."""
+    """
+    Write the plan for people or, without environments, for programs; return the exit code.
+
+    Of a file with faults, these are written to standard error, and what can be said of the rest all the same.
+    """
     try:
-        plan = make_plan(path, environment)
+        plan, given = try_plan(path, environment)
     except MeshError as error:
         if as_json:
-            _write(orjson.dumps({"ok": False, "reason": error.reason, "error": str(error)}))
+            _write(orjson.dumps(_refusal(error)))
         else:
             sys.stderr.write(f"error: {error}\n")
         return 1
-    nodes, oracles, feeds = plan.nodes, plan.nodes - plan.bootstrap_nodes, list(plan.feeds)
+    refusal = InvalidConfiguration(path, given.problems) if given.problems else None
     if as_json:
-        counts = {"nodes": nodes, "oracles": oracles, "feeds": feeds}
-        _write(orjson.dumps(_shown(plan) | counts | {"without_effect": dict(plan.without_effect)}))
+        shown = _known(plan, given) if plan is not None else {}
+        _write(orjson.dumps(shown | ({"ok": True} if refusal is None else _refusal(refusal))))
     else:
-        head = f"{path} is valid: {nodes} nodes ({oracles} oracles), {len(feeds)} feeds"
-        vain = [f"without effect: {place}: {reason}" for place, reason in plan.without_effect.items()]
-        sys.stdout.write("\n".join([head, *vain, *_lines(plan)]) + "\n")
-    return 0
+        sys.stdout.write("\n".join([*_head(path, plan, given), *(_lines(plan) if plan is not None else [])]) + "\n")
+        if refusal is not None:
+            sys.stdout.flush()
+            sys.stderr.write(f"error: {refusal}\n")
+    return int(refusal is not None)
+
+
+def _refusal(error: MeshError) -> dict[str, object]:
+    problems = error.problems if isinstance(error, InvalidConfiguration) else ()
+    told = [{"path": each.path, "line": each.line, "found": each.found, "allowed": each.allowed} for each in problems]
+    return {"ok": False, "reason": error.reason, "error": str(error), "problems": told}
+
+
+def _known(plan: MeshPlan, given: Checked) -> dict[str, object]:
+    counts = {"nodes": plan.nodes, "oracles": plan.nodes - plan.bootstrap_nodes, "feeds": list(plan.feeds)}
+    told = {"without_effect": dict(plan.without_effect), "remarks": list(plan.remarks), "signature": given.signature}
+    return _shown(plan) | counts | told
+
+
+def _head(path: Path, plan: MeshPlan | None, given: Checked) -> list[str]:
+    faults = len(given.problems)
+    verdict = f"has {faults} {'fault' if faults == 1 else 'faults'}" if faults else "is valid"
+    if plan is None:
+        return [f"{path} {verdict}", f"signature: {given.signature}"]
+    oracles = plan.nodes - plan.bootstrap_nodes
+    return [
+        f"{path} {verdict}: {plan.nodes} nodes ({oracles} oracles), {len(plan.feeds)} feeds",
+        f"signature: {given.signature}",
+        *(f"without effect: {place}: {reason}" for place, reason in plan.without_effect.items()),
+        *(f"note: {remark}" for remark in plan.remarks),
+        *(f"feed: {name}, {_contract(address, plan)}" for name, address in plan.feeds.items()),
+    ]
+
+
+def _contract(address: str, plan: MeshPlan) -> str:
+    if address:
+        return f"contract {address}"
+    return "a contract is deployed unless one was before" if plan.may_deploy else "with the contract of an earlier run"
 
 
 def _shown(plan: MeshPlan) -> dict[str, object]:
     graph = DependencyGraph(plan.services)
     waves = [[_service(graph.specs[name]) for name in wave] for wave in graph.waves]
     run_dir, logs = plan.settings.run_dir.path, plan.settings.logs.directory
-    return {"ok": True, "run_dir": str(run_dir), "logs": str(logs), "waves": waves}
+    return {"run_dir": str(run_dir), "logs": str(logs), "waves": waves}
 
 
 def _service(spec: ServiceSpec) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_difference import Change, ChangeKind, Difference
 from services.supervisor.plan.service_spec import Kind
 
-_CONTRACTS: Final = "solution.mesh.contracts"
 # A contract's configuration has the timings and the set of oracles.
 _ON_CHAIN: Final = ("solution.mesh.ocr", "solution.totalNodes", "solution.bootstrapNodes")
 _WARNINGS: Final[Mapping[str, str]] = {
@@ -51,7 +50,8 @@ def _contract(address: str, *, may_deploy: bool) -> str:
         return f"its contract will be {address}"
     if may_deploy:
         return "a contract will be deployed, unless one was before"
-    return f"it has no contract and gets no answers; name one in {_CONTRACTS}.addresses, or set {_CONTRACTS}.deploy"
+    # Else the file would have been refused.
+    return "its contract will be the one of an earlier run"
 
 
 def _contracts(keys: tuple[str, ...]) -> Iterator[str]:

@@ -5,16 +5,19 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from meshkit.configuration import start_check
+from meshkit.configuration.faults.problem import InvalidConfiguration, Problem
 from meshkit.configuration.keys_by_service import SUPERVISOR
-from meshkit.configuration.load import load, read_document
 from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
+from meshkit.configuration.start_check import Checked
 from meshkit.paths import LONGEST_SOCKET_PATH
 from services.supervisor import config
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
 from services.supervisor.plan.key_digests import digests
+from services.supervisor.plan.memory_need import shortage
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import gather
 from services.supervisor.plan.service_definitions import services_of
@@ -22,12 +25,37 @@ from services.supervisor.plan.service_users import CONFIGURATION_READERS
 
 
 def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
-    """Read the file and make the plan; raises InvalidConfiguration or InvalidPlan. Nothing is started or written."""
-    whole = load(path)
+    """Read the file once and make the plan; raises InvalidConfiguration. Nothing is started or written."""
+    plan, given = try_plan(path, environment)
+    if plan is None or given.problems:
+        raise InvalidConfiguration(path, given.problems)
+    return plan
+
+
+def try_plan(path: Path, environment: Mapping[str, str]) -> tuple[MeshPlan | None, Checked]:
+    """
+    Return the plan as far as there is one, and what was found in the file with all that is wrong with it.
+
+    Raises:
+        InvalidConfiguration: for a file that is no JSON.
+    """
+    given = start_check.check(path, environment)
+    if given.configuration is None:
+        return None, given
+    try:
+        return _plan(given, given.configuration, environment), given
+    except InvalidPlan as error:
+        problem = Problem(tuple(error.field.split(".")), str(error.found), error.allowed)
+        # What is wrong with the values shows in the services again.
+        told = given.problems if given.problems and problem.place[0] == "services" else (*given.problems, problem)
+        return None, start_check.with_problems(given, told)
+
+
+def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) -> MeshPlan:
     configuration = SUPERVISOR.view(whole)
     settings = config.settings(configuration, environment)
-    given = gather(configuration, settings, environment)
-    graph = DependencyGraph(services_of(given))
+    host = gather(configuration, settings, environment)
+    graph = DependencyGraph(services_of(host))
     for spec in graph.specs.values():
         for socket in spec.sockets:
             if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
@@ -37,20 +65,23 @@ def make_plan(path: Path, environment: Mapping[str, str]) -> MeshPlan:
     return MeshPlan(
         settings,
         services=tuple(graph.specs.values()),
-        configuration=path.read_text(),
+        configuration=given.content,
         keys=digests(whole),
         feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
         may_deploy=mesh.contracts.deploy,
         nodes=configuration.solution.total_nodes,
         bootstrap_nodes=configuration.solution.bootstrap_nodes,
         without_effect=dict(set_without_effect(whole.solution, "solution")),
-        group=given.accounts.group,
-        masked={} if given.accounts.group is None else _masked(path, whole),
+        remarks=tuple(map(str, given.remarks)),
+        signature=given.signature,
+        group=host.accounts.group,
+        masked={} if host.accounts.group is None else _masked(given, whole),
+        memory_shortage=shortage(host.memory_bytes, configuration.solution.total_nodes, host.runtime),
     )
 
 
-def _masked(path: Path, configuration: Configuration) -> dict[str, str]:
-    document = read_document(path)
+def _masked(given: Checked, configuration: Configuration) -> dict[str, str]:
     return {
-        service: json.dumps(masked(document, configuration, keys)) for service, keys in CONFIGURATION_READERS.items()
+        service: json.dumps(masked(given.document, configuration, keys))
+        for service, keys in CONFIGURATION_READERS.items()
     }

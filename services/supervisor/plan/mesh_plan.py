@@ -17,7 +17,9 @@ class MeshPlan:
     an edit of the file has no effect on a mesh that runs before it is applied. `keys` has a digest of each value in it.
     `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
     such a feed gets one. `nodes` counts the bootstrap nodes too. `without_effect` has the reason for each given key
-    that changes nothing, by its place.
+    that changes nothing, by its place; `remarks` says what else is worth a word, `signature` what is known about the
+    file's.
+    `memory_shortage` says that there is too little memory, if there is.
     `group` is the id of the group of the services that may call the supervisor, where they have users of their own;
     then `masked` has for each such service the configuration with the secrets that it does not read masked.
     """
@@ -31,6 +33,9 @@ class MeshPlan:
     nodes: int = 0
     bootstrap_nodes: int = 0
     without_effect: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    signature: str = ""
+    memory_shortage: str = ""
     group: int | None = None
     masked: Mapping[str, str] = field(default_factory=dict, repr=False)
 

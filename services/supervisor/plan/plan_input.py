@@ -9,15 +9,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.paths import DataDir, RunDir, SecretsDir
+from meshkit.process import memory_limit
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name
 
 NodeRuntime = Literal["chainlink", "embedded"]
+
+# What giving each service a user of its own takes, with the numbers of capabilities(7).
+CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,9 @@ class PlanInput:
     """
     The configuration's values and what the host offers; `faucet_address` is empty without a chain of our own.
 
-    `closed_directory` is one that other users cannot enter on the way to our Python or our code.
+    `closed_directory` is one that other users cannot enter on the way to our Python or our code. `missing_capabilities`
+    are those that root needs for users of their own and does not have, as in a container. `memory_bytes` is the
+    machine's memory, or the limit around us.
     """
 
     configuration: Configuration
@@ -39,6 +45,8 @@ class PlanInput:
     is_root: bool = False
     accounts: Accounts = NO_ACCOUNTS
     closed_directory: str = ""
+    missing_capabilities: tuple[str, ...] = ()
+    memory_bytes: int = 0
 
 
 def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
@@ -57,6 +65,8 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         is_root=os.geteuid() == 0,
         accounts=_accounts(solution) if os.geteuid() == 0 else NO_ACCOUNTS,
         closed_directory=_closed_directory(Path(sys.executable), Path(__file__)),
+        missing_capabilities=missing_capabilities(Path("/proc/self/status").read_text()),
+        memory_bytes=memory_limit.available_bytes(),
     )
 
 
@@ -85,6 +95,12 @@ def _closed_directory(*places: Path) -> str:
     return ""
 
 
+def missing_capabilities(status: str) -> tuple[str, ...]:
+    """Return which of the needed capabilities a process does not have, by its /proc/PID/status."""
+    effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+    return tuple(name for name, number in CAPABILITIES.items() if not effective >> number & 1)
+
+
 def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:
     """Return the node program to run; raises InvalidPlan if chainlink is wanted and is not on the search path."""
     if wanted == "embedded":
@@ -96,8 +112,15 @@ def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path
 
 
 def address_of(private_key: str) -> str:
-    """Return the account of a private key (64 hex digits, perhaps after 0x), with its checksum."""
-    # Only a mesh with a chain of its own needs it, and it takes half as long as all the rest of a plan.
-    from eth_keys.datatypes import PrivateKey
+    """Return the account of a private key (64 hex digits, perhaps after 0x), with its checksum (ERC-55)."""
+    # Only a mesh with a chain of its own needs it, and eth_keys would take as long as all the rest of a plan.
+    from coincurve import PublicKey
+    from Crypto.Hash import keccak
 
-    return PrivateKey(bytes.fromhex(private_key.removeprefix("0x"))).public_key.to_checksum_address()
+    def digest(data: bytes) -> bytes:
+        return keccak.new(data=data, digest_bits=256).digest()
+
+    public_key = PublicKey.from_secret(bytes.fromhex(private_key.removeprefix("0x"))).format(compressed=False)
+    letters = digest(public_key[1:])[-20:].hex()
+    raised = digest(letters.encode()).hex()
+    return "0x" + "".join(letter.upper() if by >= "8" else letter for letter, by in zip(letters, raised, strict=False))

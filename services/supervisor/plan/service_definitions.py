@@ -15,7 +15,8 @@ from meshkit.configuration.keys_by_service import (
     ServiceKeys,
 )
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan.plan_input import PlanInput
+from services.supervisor.plan.memory_need import heap_limit_mb
+from services.supervisor.plan.plan_input import CAPABILITIES, PlanInput
 from services.supervisor.plan.probe_spec import AnyProbe, GrpcProbe, HttpProbe, PostgresProbe, Schedule, TcpProbe
 from services.supervisor.plan.service_spec import (
     Condition,
@@ -195,10 +196,12 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         ports=(api_port, p2p_port),
     )
     if given.runtime == "chainlink":
+        heap_mb = heap_limit_mb(given.memory_bytes, given.configuration.solution.total_nodes)
         return replace(
             shared,
             command=("chainlink", "node", "-config", config, "-secrets", secrets, "start", "-a", api),
-            environment=_pass(given, _PASSED_TO_CHAINLINK) | {"HOME": str(given.data_dir.node_home(index))},
+            environment=_pass(given, _PASSED_TO_CHAINLINK)
+            | {"HOME": str(given.data_dir.node_home(index)), "GOMEMLIMIT": f"{heap_mb}MiB"},
             stop=_CHAINLINK_STOP,
         )
     return replace(
@@ -213,6 +216,9 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
 
 
 def _check_users(given: PlanInput) -> None:
+    if given.accounts.users and given.missing_capabilities:
+        allowed = f"with {', '.join(CAPABILITIES)}, for users of the services' own; or start it all as another user"
+        raise InvalidPlan("our user", f"root without {', '.join(given.missing_capabilities)}", allowed)
     base = given.configuration.solution.mesh.supervisor.node_uid_base
     if base is not None and not given.is_root:
         raise InvalidPlan("solution.mesh.supervisor.nodeUidBase", base, "absent, unless the supervisor runs as root")
@@ -260,6 +266,8 @@ def _environment(given: PlanInput) -> dict[str, str]:
         "FEEDMESH_CONFIG": str(given.run_dir.configuration),
         "FEEDMESH_RUN_DIR": str(given.run_dir.path),
         "PYTHONUNBUFFERED": "1",
+        # Ours are no plugins of pydantic's, and to look for some in all that is installed takes part of each start.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "GRPC_ENABLE_FORK_SUPPORT": "false",
         "GRPC_VERBOSITY": "ERROR",
     }

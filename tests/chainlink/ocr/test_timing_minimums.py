@@ -5,17 +5,9 @@ from dataclasses import replace
 import pytest
 
 from chainlink.errors import InvalidOcrConfig
-from chainlink.ocr.timing_minimums import (
-    FAST,
-    MODERATE,
-    PRIVATE_TESTNET,
-    PUBLIC_TESTNET,
-    SLOW,
-    check_minimums,
-    first_too_short,
-    timing_minimums,
-)
+from chainlink.ocr.timing_minimums import check_minimums, first_too_short
 from chainlink.units import NS_PER_S
+from meshkit.ocr.timing import FAST, MODERATE, PRIVATE_TESTNET, PUBLIC_TESTNET, SLOW, timing_minimums
 from tests.chainlink.ocr.made import made_config
 
 _DEMO = made_config().offchain

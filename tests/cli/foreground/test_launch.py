@@ -9,8 +9,13 @@ import pytest
 
 from cli.foreground import launch
 from cli.foreground.mesh_watcher import Watcher
+from tests.deployment import deployment, written
 
-VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
+
+@pytest.fixture(name="config")
+def _config(tmp_path: Path) -> Path:
+    """Give a file that a mesh could be made of."""
+    return written(tmp_path, deployment())
 
 
 class Running:
@@ -48,7 +53,7 @@ class Running:
 
 
 async def test_a_watcher_that_breaks_does_not_end_the_mesh(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is said, and the mesh runs until somebody ends it; its exit code is its own."""
     broken = asyncio.Event()
@@ -60,7 +65,7 @@ async def test_a_watcher_that_breaks_does_not_end_the_mesh(
 
     monkeypatch.setattr(launch, "Supervised", Running)
     monkeypatch.setattr(launch, "Watcher", Broken)
-    launched = asyncio.create_task(launch.launch(VECTOR, rounds=0, as_json=False, pass_logs=False, timeout_s=0))
+    launched = asyncio.create_task(launch.launch(config, rounds=0, as_json=False, pass_logs=False, timeout_s=0))
     await broken.wait()
     # The loop turns often enough for a failure to reach whoever waits for it.
     for _ in range(20):
@@ -76,7 +81,7 @@ async def test_a_watcher_that_breaks_does_not_end_the_mesh(
 
 
 async def test_references_that_cannot_be_had_stop_the_mesh_in_order(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After the wanted rounds, whatever the market answers, the supervisor is stopped before the command ends."""
     supervisors: list[Running] = []
@@ -96,7 +101,7 @@ async def test_references_that_cannot_be_had_stop_the_mesh_in_order(
     monkeypatch.setattr(launch, "Supervised", Kept)
     monkeypatch.setattr(launch, "Watcher", Done)
     monkeypatch.setattr(launch, "fetch_references", fail)
-    code = await launch.launch(VECTOR, rounds=1, as_json=False, pass_logs=False, timeout_s=30)
+    code = await launch.launch(config, rounds=1, as_json=False, pass_logs=False, timeout_s=30)
 
     assert (1, 0) == (code, supervisors[0].exit_code)
     assert "error: the market simulator gave no reference price: TimeoutError()" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 
 from cli.embedded.profile import document_for
 from meshkit import log
+from meshkit.configuration.faults.problem import InvalidConfiguration
 from meshkit.configuration.keys_by_service import AGGREGATOR
-from meshkit.configuration.load import InvalidConfiguration, load, load_from_environment
+from meshkit.configuration.load import load, load_from_environment
 from meshkit.errors import InvalidInput
 
 VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
@@ -79,23 +81,24 @@ def test_secrets_that_cannot_be_read_are_all_named(tmp_path: Path, document: dic
     with pytest.raises(InvalidConfiguration) as short:
         load(write(tmp_path, document))
 
-    assert caught.value.problems == tuple(
-        f"solution.{key}: the file {tmp_path / name} cannot be read: No such file or directory"
+    assert [
+        (f"solution.{key}", f"the file {tmp_path / name}, which cannot be read: No such file or directory")
         for key, name in (("pgPassword", "none"), ("faucetPrivateKey", "lost"))
-    )
-    assert ["solution.pgPassword"] == [problem.split(":")[0] for problem in short.value.problems]
+    ] == [(problem.path, problem.found) for problem in caught.value.problems]
+    assert ["solution.pgPassword"] == [problem.path for problem in short.value.problems]
     assert "tiny" not in str(short.value)
 
 
 @pytest.mark.parametrize(
     ("place", "name", "expected"),
     [
-        ((), "pgUsr", "solution.pgUsr: unknown key; did you mean 'pgUser'?"),
-        (("mesh",), "feed", "solution.mesh.feed: unknown key; did you mean 'feeds'?"),
+        ((), "pgUsr", "solution.pgUsr: found an unknown key, allowed: a known key; did you mean 'pgUser'?"),
+        (("mesh",), "feed", "solution.mesh.feed: found an unknown key, allowed: a known key; did you mean 'feeds'?"),
         (
             ("priceAggregatorConfig", "sources", "binance"),
             "baseUrI",
-            "solution.priceAggregatorConfig.sources.binance.baseUrI: unknown key; did you mean 'baseUrl'?",
+            "solution.priceAggregatorConfig.sources.binance.baseUrI: found an unknown key, allowed: a known key; "
+            "did you mean 'baseUrl'?",
         ),
     ],
 )
@@ -110,7 +113,7 @@ def test_unknown_key_is_named_with_the_nearest(
 
     with pytest.raises(InvalidConfiguration) as caught:
         load(write(tmp_path, document))
-    assert (expected,) == caught.value.problems
+    assert [expected] == [str(replace(problem, line=0)) for problem in caught.value.problems]
 
 
 def test_bad_value_is_named_without_the_value(tmp_path: Path, document: dict[str, Any]) -> None:
@@ -161,7 +164,10 @@ def test_endpoints_that_are_the_same_are_refused(
     assert "second" == load(write(tmp_path, document)).solution.mesh.rpc_endpoints[0].name
     third = {"name": "third", "httpUrl": "http://127.0.0.1:3", "wsUrl": "ws://127.0.0.1:3", name: value}
     document["solution"]["mesh"] = {"rpcEndpoints": [other, third]}
-    with pytest.raises(InvalidConfiguration, match=rf"mesh\.rpcEndpoints\[1\]\.{name} is that of another endpoint"):
+    with pytest.raises(
+        InvalidConfiguration,
+        match=rf"mesh\.rpcEndpoints\.1\.{name}: found that of \w+, allowed: one that no other endpoint has",
+    ):
         load(write(tmp_path, document))
 
 

@@ -4,9 +4,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from meshkit.errors import FailedPrecondition
 from meshkit.mutual_tls.certificates import CertificateDirectory
@@ -38,6 +40,12 @@ def free_port() -> int:
 
 @pytest.fixture(name="echo")
 async def _echo() -> AsyncIterator[Address]:
+    async with echoing() as address:
+        yield address
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[Address]:
     """Run a server that sends back what it was sent, in upper case, until the client is done, and then closes."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,15 +83,23 @@ async def test_bytes_go_through_both_ways(echo: Address, issue: Callable[..., Ce
         assert text.upper() == await asked(near, text)
 
 
-async def test_many_connect_at_once(echo: Address, issue: Callable[..., CertificateDirectory]) -> None:
-    """Connections side by side, which speak at once, lose none of their first bytes to the handshake."""
-    middle, near = Address(HOST, free_port()), Address(HOST, free_port())
-    async with (
-        Tunnels(issue("aggregator"), (Incoming(middle, echo, frozenset({"node/2"})),)),
-        Tunnels(issue("node/2"), (Outgoing(near, middle, "aggregator"),)),
-    ):
-        answers = await asyncio.gather(*(asked(near, b"quote %d\n" % number) for number in range(40)))
-    assert [b"QUOTE %d\n" % number for number in range(40)] == answers
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_many_connect_at_once(
+    issue: Callable[..., CertificateDirectory], loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Connections side by side, which speak at once, lose none of their first bytes to the handshake, on any loop."""
+
+    async def ask() -> list[bytes]:
+        middle, near = Address(HOST, free_port()), Address(HOST, free_port())
+        async with (
+            echoing() as echo,
+            Tunnels(issue("aggregator"), (Incoming(middle, echo, frozenset({"node/2"})),)),
+            Tunnels(issue("node/2"), (Outgoing(near, middle, "aggregator"),)),
+        ):
+            return await asyncio.gather(*(asked(near, b"quote %d\n" % number) for number in range(40)))
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert [b"QUOTE %d\n" % number for number in range(40)] == runner.run(ask())
 
 
 async def test_incoming_takes_only_its_roles(echo: Address, issue: Callable[..., CertificateDirectory]) -> None:

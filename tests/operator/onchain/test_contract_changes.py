@@ -44,6 +44,15 @@ def test_the_reason_names_what_differs() -> None:
     decision = decide_feed(_FEED, replace(_GOOD, config=other), _WANTED, _DEPLOY)
 
     assert "f, alpha_ppb" == decision.reason
+    assert ("f is 2, ours 1", "alpha_ppb is 7, ours 1") == decision.differences
+
+
+def test_a_refused_configuration_is_told_with_all_its_flaws() -> None:
+    """What no oracle runs by is configured anew, and every reason for that is named."""
+    decision = decide_feed(_FEED, replace(_GOOD, config=None, flaws=("f: 2", "signers[1]: twice")), _WANTED, _DEPLOY)
+
+    assert "configuration unreadable" == decision.reason
+    assert ("refused by every oracle: f: 2", "refused by every oracle: signers[1]: twice") == decision.differences
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.contract_config import ContractConfig
@@ -17,6 +18,7 @@ from services.oracle.errors import DatabaseUnavailable, JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatch
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import Job
+from services.oracle.ocr.config import PublicConfig
 from services.oracle.store.contracts import ContractConfigStore
 from tests.oracle.ocr.committee import make_committee
 
@@ -36,6 +38,7 @@ class Stage:
         self.polls: list[bytes | None] = []
         self.began: list[ContractConfig] = []
         self.running = 0
+        self.unwritable = False
         self.session: Callable[[], Coroutine[Any, Any, None]] = asyncio.get_running_loop().create_future  # type: ignore[assignment]
         timings = SimpleNamespace(config_poll_s=POLL_S, first_config_poll_s=FIRST_POLL_S)
         job = SimpleNamespace(contract=FIRST.contract, chain_id=1337, timings=timings)
@@ -64,6 +67,8 @@ class Stage:
 
     async def save(self, chain_id: int, config: ContractConfig, block: int) -> None:
         assert (1337, 7) == (chain_id, block)
+        if self.unwritable:
+            raise DatabaseUnavailable("away")
         self.stored = config
 
     async def _session(self, config: ContractConfig) -> None:
@@ -169,5 +174,54 @@ async def test_a_refused_configuration_is_final(stage: Stage) -> None:
     await stage.settle(POLL_S)
 
     assert [FIRST, SECOND] == stage.began
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_configuration_that_could_not_be_kept(stage: Stage) -> None:
+    """It is run all the same, and kept as soon as the database takes it, so that the next start has it."""
+    stage.on_chain, stage.unwritable = FIRST, True
+    watching = asyncio.create_task(stage.watch.run())
+    await stage.settle()
+    assert ([FIRST], None) == (stage.began, stage.stored)
+    assert "configuration not kept: away" == stage.status.last_error
+    stage.unwritable = False
+    await stage.settle(POLL_S)
+    assert ([FIRST], FIRST) == (stage.began, stage.stored)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_configuration_that_differs_is_said(stage: Stage) -> None:
+    """With each new configuration it is told in what it differs from the one before, and it is run."""
+    seven = replace(make_committee(7, 2).contract_config, config_count=2)
+    stage.stored = FIRST
+    with capture_logs() as lines:
+        watching = asyncio.create_task(stage.watch.run())
+        await stage.settle()
+        stage.on_chain = seven
+        await stage.settle(POLL_S)
+    assert [FIRST, seven] == stage.began
+    told = [line["changes"] for line in lines if line["event"] == "configuration_changed"]
+    assert [] == told[0]
+    assert ["n is 7, before 4", "f is 2, before 1"] == told[1][:2]
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_all_flaws_of_a_refused_configuration_are_said(stage: Stage) -> None:
+    """A configuration that no oracle runs by is told with everything that is wrong with it."""
+    signers = (FIRST.signers[0], FIRST.signers[0], *FIRST.signers[2:])
+    stage.on_chain = replace(FIRST, signers=signers, f=2)
+
+    async def refuse() -> None:
+        PublicConfig.from_contract(stage.began[-1], 1337)
+
+    stage.session = refuse
+    with capture_logs() as lines:
+        watching = asyncio.create_task(stage.watch.run())
+        await stage.settle()
+    (refused,) = [line for line in lines if line["event"] == "configuration_refused"]
+    assert ["f", "signers[1]"] == [flaw.partition(":")[0] for flaw in refused["flaws"]]
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

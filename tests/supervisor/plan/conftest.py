@@ -10,6 +10,7 @@ from meshkit.paths import DataDir, RunDir, SecretsDir
 from services.supervisor.plan.make_plan import make_plan
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_input import PlanInput
+from tests.deployment import deployment
 from tests.supervisor.plan.plans import Edit, Plans
 
 SIGNED = Path(__file__).parents[2] / "vectors" / "configuration.signed.json"
@@ -47,14 +48,7 @@ def _plans(tmp_path: Path) -> Plans:
     """Give the plans of a deployment's file before and after an edit of its solution."""
 
     def plans(edit: Edit) -> tuple[MeshPlan, MeshPlan]:
-        document = json.loads(SIGNED.read_text())
-        document["solution"]["mesh"] = {
-            "dataDir": str(tmp_path / "data"),
-            "runDir": "/run/x",
-            "runtime": "embedded",
-            "feeds": ["BTC / USD"],
-            "contracts": {"deploy": True},
-        }
+        document = deployment(dataDir=str(tmp_path / "data"), runDir="/run/x", runtime="embedded")
         path = tmp_path / "configuration.json"
         path.write_text(json.dumps(document))
         before = make_plan(path, HOST)

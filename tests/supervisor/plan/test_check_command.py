@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from meshkit.configuration.signing import signature
 from services.supervisor.plan import check_command
+from tests.deployment import KEYS, SIGNED, deployment, written
 
-SIGNED = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 # Those of deployments' files that have no counterpart here; the aggregator has more.
 VAIN = {
     *("pgDatabase", "primaryNodes", "linkCa", "adminContractAddress", "diamondContractAddress"),
@@ -16,10 +17,10 @@ VAIN = {
 
 
 def test_keys_without_effect_are_named_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every given key that changes nothing is listed, for programs and for people."""
-    assert 0 == check_command.check(SIGNED, {}, as_json=True)
+    """Every given key that changes nothing is listed, for programs and for people, whatever else is wrong."""
+    assert 1 == check_command.check(SIGNED, {}, as_json=True)
     named = json.loads(capsys.readouterr().out)["without_effect"]
-    assert 0 == check_command.check(SIGNED, {}, as_json=False)
+    assert 1 == check_command.check(SIGNED, {}, as_json=False)
     lines = capsys.readouterr().out.splitlines()
 
     assert {f"solution.{key}" for key in VAIN} == {place for place in named if place.count(".") == 1}
@@ -31,7 +32,7 @@ def test_keys_without_effect_are_named_with_the_reason(capsys: pytest.CaptureFix
 
 def test_a_pushed_series_that_changes_nothing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is in a section is found as well."""
-    document = json.loads(SIGNED.read_text())
+    document = deployment()
     document["solution"]["metricsPush"] = {"enabled": True, "url": "https://push.example/", "batchSize": 5}
     path = tmp_path / "configuration.json"
     path.write_text(json.dumps(document))
@@ -40,11 +41,55 @@ def test_a_pushed_series_that_changes_nothing_is_named(tmp_path: Path, capsys: p
     assert "solution.metricsPush.batchSize" in json.loads(capsys.readouterr().out)["without_effect"]
 
 
-def test_the_file_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_file_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first line tells how large the network would be."""
-    assert 0 == check_command.check(SIGNED, {}, as_json=False)
+    path = written(tmp_path, deployment())
+    assert 0 == check_command.check(path, {}, as_json=False)
 
-    assert f"{SIGNED} is valid: 5 nodes (4 oracles), 0 feeds" == capsys.readouterr().out.splitlines()[0]
+    assert f"{path} is valid: 5 nodes (4 oracles), 1 feeds" == capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_file_of_an_existing_system_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    """What would run and what has no effect is told, what is missing on standard error, with its line in the file."""
+    assert 1 == check_command.check(SIGNED, {}, as_json=False)
+    told = capsys.readouterr()
+
+    assert f"{SIGNED} has 2 faults: 5 nodes (4 oracles), 0 feeds" == told.out.splitlines()[0]
+    assert "signature: unchecked: CONFIGURATION_PUBLIC_KEY is not set" == told.out.splitlines()[1]
+    assert "  chainlink-node-5 (longrun)" in told.out.splitlines()
+    assert [
+        f"error: {SIGNED} has 2 faults:",
+        "  line 2: solution.mesh.feeds: found none, allowed: at least one feed; `feedmesh feeds --known` lists them",
+        "  line 30: solution.faucetTopupWei: found 10000000000000, allowed: at least 5000000000000000, one "
+        "transmission of 500000 gas at chainlinkGasPrice 10000000000",
+    ] == told.err.splitlines()
+
+
+def test_a_file_must_be_signed_by_the_key_that_is_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A changed file and an unsigned one are refused by the key's name, for people and for who wants to run it."""
+    keys = json.loads(KEYS.read_text())
+    environment = {"CONFIGURATION_PUBLIC_KEY": keys["publicKeyDerBase64"]}
+    document = deployment()
+    key_file = tmp_path / "key"
+    key_file.write_text(keys["privateKeyDerBase64"])
+    key = signature.private_key(key_file)
+    name = signature.fingerprint(key.public_key())
+    unsigned = written(tmp_path, document)
+    assert 1 == check_command.check(unsigned, environment, as_json=False)
+    assert "solution.signature: found no signature, allowed:" in capsys.readouterr().err
+    assert 1 == check_command.write_plan(unsigned, environment)
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+    document["solution"]["signature"] = signature.sign(document, key)
+    assert 0 == check_command.check(written(tmp_path, document), environment, as_json=False)
+    assert f"signature: valid by the key {name}" == capsys.readouterr().out.splitlines()[1]
+    document["solution"]["maxRestarts"] = 4
+    assert 1 == check_command.check(written(tmp_path, document), environment, as_json=False)
+    assert (
+        f"a signature of other content, or by another key, allowed: the signature of this content by the key {name}"
+        in (capsys.readouterr().err)
+    )
+    assert 1 == check_command.write_plan(unsigned, environment)
 
 
 def test_a_file_without_a_plan_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

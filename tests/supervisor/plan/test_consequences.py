@@ -1,11 +1,26 @@
 """What follows from a change, in sentences."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from services.supervisor.plan.consequences import consequences
 from services.supervisor.plan.plan_difference import Difference, difference
 from tests.supervisor.fakes import scenario_specs
 from tests.supervisor.plan.plans import Edit, Plans, plan_of
+
+CONTRACT = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
+
+
+def deployed_before(solution: dict[str, Any]) -> None:
+    """Serve a feed that no address and no leave to deploy is given for, but which the operator remembers."""
+    operator = Path(solution["mesh"]["dataDir"]) / "operator"
+    operator.mkdir(parents=True)
+    known = {"chainId": solution["chainlinkChainId"], "feeds": {"ETH / USD": {"address": CONTRACT}}}
+    (operator / "feeds.json").write_text(json.dumps(known))
+    solution["mesh"].update(feeds=["ETH / USD"], contracts={})
 
 
 @pytest.mark.parametrize(
@@ -20,22 +35,19 @@ from tests.supervisor.plan.plans import Edit, Plans, plan_of
             ],
         ),
         (
-            lambda solution: solution["mesh"].update(feeds=[]),
+            lambda solution: solution["mesh"].update(feeds=["ETH / USD"]),
             ["BTC / USD: its jobs will be deleted; its contract stays on chain and gets no more answers"],
         ),
         (
-            lambda solution: solution["mesh"]["contracts"].update(addresses={"BTC / USD": "0x" + "ab" * 20}),
-            [f"BTC / USD: its contract will be 0x{'ab' * 20}"],
+            lambda solution: solution["mesh"]["contracts"].update(addresses={"BTC / USD": CONTRACT}),
+            [f"BTC / USD: its contract will be {CONTRACT}"],
         ),
         (
-            lambda solution: solution["mesh"].update(feeds=["ETH / USD"], contracts={}),
-            [
-                "ETH / USD: it has no contract and gets no answers; name one in solution.mesh.contracts.addresses, "
-                "or set solution.mesh.contracts.deploy",
-            ],
+            deployed_before,
+            ["ETH / USD: its contract will be the one of an earlier run"],
         ),
         (
-            lambda solution: solution["mesh"].update(ocr={"deltaCMs": 1000}),
+            lambda solution: solution["mesh"].update(ocr={"deltaCMs": 900_000}),
             ["every feed: its contract will be configured anew, because of solution.mesh.ocr.deltaCMs"],
         ),
         (

@@ -13,6 +13,7 @@ from services.supervisor.plan.plan_input import NodeRuntime, PlanInput
 from services.supervisor.plan.probe_spec import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 from services.supervisor.plan.service_definitions import services_of
 from services.supervisor.plan.service_spec import Condition, Kind, ServiceSpec
+from services.supervisor.plan.service_users import Accounts
 
 
 def specs(given: PlanInput) -> dict[str, ServiceSpec]:
@@ -114,21 +115,23 @@ def test_environment_is_listed(given: PlanInput) -> None:
         "FEEDMESH_CONFIG": str(given.run_dir.configuration),
         "FEEDMESH_RUN_DIR": str(given.run_dir.path),
         "PYTHONUNBUFFERED": "1",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "GRPC_ENABLE_FORK_SUPPORT": "false",
         "GRPC_VERBOSITY": "ERROR",
     } == specs(given)["operator"].environment
 
 
 def test_chainlink_nodes(given: PlanInput) -> None:
-    """The real binary gets its own flags, a home of its own, nothing of ours, and time for its shutdown."""
-    node = specs(replace(given, runtime="chainlink"))["chainlink-node-3"]
+    """The real binary gets its own flags, a home, a share of the memory, nothing of ours, and time for its shutdown."""
+    node = specs(replace(given, runtime="chainlink", memory_bytes=4 * 2**30))["chainlink-node-3"]
     directory = given.data_dir.node(3)
 
     assert (
         *("chainlink", "node", "-config", f"{directory}/config.toml", "-secrets", f"{directory}/secrets.toml"),
         *("start", "-a", f"{directory}/apicredentials"),
     ) == node.command
-    assert {"PATH": "/usr/bin", "HOME": str(given.data_dir.node_home(3))} == node.environment
+    expected = {"PATH": "/usr/bin", "HOME": str(given.data_dir.node_home(3)), "GOMEMLIMIT": "611MiB"}
+    assert expected == node.environment
     assert [(signal.SIGTERM, 20.0)] == [(step.signal, step.timeout_s) for step in node.stop.steps]
     assert HttpProbe(6603, "/readyz") == node.probe
     assert () == node.sockets
@@ -188,6 +191,15 @@ def test_users_of_nodes_need_root_and_a_way_in(given: PlanInput, is_root: bool, 
     configuration = given.configuration.model_copy(update={"solution": solution})
     with pytest.raises(InvalidPlan, match="nodeUidBase"):
         services_of(replace(given, configuration=configuration, is_root=is_root, closed_directory=closed))
+
+
+def test_users_of_their_own_need_rights(given: PlanInput) -> None:
+    """Root that may not change users is told which rights are missing, and of the way out, before a start."""
+    without = replace(given, missing_capabilities=("SETGID", "SETUID"))
+    assert services_of(without)
+
+    with pytest.raises(InvalidPlan, match=r"root without SETGID, SETUID.*CHOWN.*another user"):
+        services_of(replace(without, accounts=Accounts({"postgres": (6000, 6000)}, 6006)))
 
 
 def test_every_probed_service_is_watched_for_life(given: PlanInput) -> None:

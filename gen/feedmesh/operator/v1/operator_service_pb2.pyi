@@ -142,6 +142,7 @@ class Feed(_message.Message):
     ROUND_ID_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CONFIG_DIFFERENCES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the feed's name, for example `BTC / USD`; it is never folded."""
     address: _builtins.str
@@ -160,6 +161,10 @@ class Feed(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """update_time is the block time of the last answer; absent before the first."""
 
+    @_builtins.property
+    def config_differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """config_differences say in words in what the contract's configuration is not the configured one, f and n among it."""
+
     def __init__(
         self,
         *,
@@ -171,10 +176,11 @@ class Feed(_message.Message):
         round_id: _builtins.int = ...,
         answer: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        config_differences: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answer", b"answer", "config_digest", b"config_digest", "decimals", b"decimals", "name", b"name", "phase", b"phase", "round_id", b"round_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answer", b"answer", "config_differences", b"config_differences", "config_digest", b"config_digest", "decimals", b"decimals", "name", b"name", "phase", b"phase", "round_id", b"round_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,91 @@
+"""What the chain demands of a configuration: timings, checksums of addresses, gas."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from meshkit.configuration.faults.problem import Place, Problem, Remark
+from meshkit.configuration.solution import Solution
+from meshkit.ocr.timing import timing_minimums
+
+TRANSMISSION_GAS: Final = 500_000
+"""The gas that nodes offer for one transmission, which a transmitter must be able to pay."""
+_NS_PER_MS: Final = 1_000_000
+
+
+def problems(solution: Solution) -> Iterator[Problem]:
+    """Yield what the chain, its contracts or every oracle would refuse."""
+    yield from _timings(solution)
+    yield from _addresses(solution)
+    yield from _top_up(solution)
+
+
+def remarks(solution: Solution) -> Iterator[Remark]:
+    """Yield what may leave a transmitter without gas although each top-up is large enough."""
+    cost_wei = TRANSMISSION_GAS * solution.chainlink_gas_price
+    if solution.faucet_min_wei < cost_wei <= solution.faucet_topup_wei:
+        text = f"a transmitter with less than {cost_wei} wei, which one transmission may cost, may not be topped up"
+        yield Remark("solution.faucetMinWei", text)
+
+
+def _timings(solution: Solution) -> Iterator[Problem]:
+    ocr, chain_id = solution.mesh.ocr, solution.chainlink_chain_id
+    least = timing_minimums(chain_id)
+    for name, found_ms, least_ns in (
+        ("deltaCMs", ocr.delta_c_ms, least.delta_c_ns),
+        ("deltaStageMs", ocr.delta_stage_ms, least.delta_stage_ns),
+        ("deltaRoundMs", ocr.delta_round_ms, least.delta_round_ns),
+        ("deltaProgressMs", ocr.delta_progress_ms, least.delta_progress_ns),
+        ("deltaResendMs", ocr.delta_resend_ms, least.delta_resend_ns),
+    ):
+        if found_ms * _NS_PER_MS < least_ns:
+            allowed = (
+                f"at least {least_ns // _NS_PER_MS} on chain {chain_id} ({least.name}), or every oracle refuses it"
+            )
+            place = ("solution", "mesh", "ocr", name)
+            yield Problem(place, str(found_ms), allowed, because=(("solution", "chainlinkChainId"),))
+
+
+def _addresses(solution: Solution) -> Iterator[Problem]:
+    given: dict[Place, str | None] = {
+        ("solution", "chainlinkNodeScAddress"): solution.__dict__["chainlink_node_sc_address"],
+        ("solution", "linkCa"): solution.__dict__["link_ca"],
+        ("solution", "adminContractAddress"): solution.__dict__["admin_contract_address"],
+        ("solution", "diamondContractAddress"): solution.__dict__["diamond_contract_address"],
+    }
+    owners: dict[str, str] = {}
+    for feed, contract in solution.mesh.contracts.addresses.items():
+        at: Place = ("solution", "mesh", "contracts", "addresses", feed)
+        given[at] = contract
+        if (owner := owners.setdefault(contract.lower(), feed)) != feed:
+            yield Problem(at, f"{contract}, the contract of {owner}", "a contract for each feed of its own")
+    for place, address in given.items():
+        if address is None or address == (right := checksummed(address)):
+            continue
+        letters = address[2:]
+        lacks = letters in (letters.lower(), letters.upper())
+        # Where there was a checksum, the address has a typing error, and one must not guess what it was to be.
+        allowed = f"the same with its checksum: {right}" if lacks else "an address whose checksum is right (EIP-55)"
+        yield Problem(place, f"{address}, {'without' if lacks else 'with a wrong'} checksum", allowed)
+
+
+def checksummed(address: str) -> str:
+    """Return an address with its letters as EIP-55 has them."""
+    digits = address[2:].lower()
+    if digits.isdecimal():
+        return f"0x{digits}"
+    # Here, since many files have no address with letters.
+    from Crypto.Hash import keccak
+
+    digest = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
+    return "0x" + "".join(
+        letter.upper() if int(mark, 16) >= 8 else letter for letter, mark in zip(digits, digest, strict=False)
+    )
+
+
+def _top_up(solution: Solution) -> Iterator[Problem]:
+    price_wei, topup_wei = solution.chainlink_gas_price, solution.faucet_topup_wei
+    cost_wei = TRANSMISSION_GAS * price_wei
+    if topup_wei < cost_wei:
+        allowed = f"at least {cost_wei}, one transmission of {TRANSMISSION_GAS} gas at chainlinkGasPrice {price_wei}"
+        place = ("solution", "faucetTopupWei")
+        yield Problem(place, str(topup_wei), allowed, because=(("solution", "chainlinkGasPrice"),))
