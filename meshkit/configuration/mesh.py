@@ -9,7 +9,7 @@ from meshkit.configuration.addresses import Address, Host, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
-from meshkit.postgres_url import PostgresUrl
+from meshkit.configuration.postgres_url import PostgresUrl
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40

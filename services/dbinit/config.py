@@ -8,12 +8,12 @@ from pathlib import Path
 
 from meshkit.configuration.keys_by_service import DBINIT
 from meshkit.configuration.load import load_from_environment
+from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.errors import InvalidInput
 from meshkit.log import add_secret
 from meshkit.paths import DataDir, RunDir, default_run_dir
-from meshkit.postgres_url import PostgresUrl
 from services.dbinit.cluster.cluster import SUPERUSER
 from services.dbinit.cluster.place import Place
 

@@ -7,10 +7,10 @@ from eth_utils.address import to_checksum_address
 
 from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
+from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.paths import DataDir, SecretsDir
-from meshkit.postgres_url import PostgresUrl
 
 # The PriceMax of deployments: a thousand gwei.
 # The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).

@@ -126,7 +126,8 @@ class Node:
             spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
             node_metrics.show(registry, chains, host, spawner)
             flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
-            write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
+            transactions = [TransactionStore(database, number) for number in chains]
+            write_behind = WriteBehind(flushed, protocol, transactions, clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
             stack.push_async_callback(spawner.stop_all)

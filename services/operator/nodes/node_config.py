@@ -8,7 +8,7 @@ from tomlkit.items import Array
 
 from chainlink.identities.key_files import NodeKeys
 from chainlink.rpc.endpoints import Endpoint
-from meshkit.postgres_url import PostgresUrl
+from meshkit.configuration.postgres_url import PostgresUrl
 from services.operator.config import TRANSMISSION_GAS, OperatorConfig
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
 

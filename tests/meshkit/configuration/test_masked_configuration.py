@@ -1,3 +1,5 @@
+"""A configuration for one service's eyes: what is masked, and what is not."""
+
 from pathlib import Path
 
 import orjson
@@ -35,3 +37,19 @@ def test_what_is_declared_stays() -> None:
     assert given["faucetPrivateKey"] == masked(document, whole, OPERATOR)["solution"]["faucetPrivateKey"]
     assert given["pgPassword"] == masked(document, whole, DBINIT)["solution"]["pgPassword"]
     assert given["pgPassword"] != masked(document, whole, POSTGRES)["solution"]["pgPassword"]
+
+
+def test_a_masked_url_is_still_one(tmp_path: Path) -> None:
+    """Who may not see the database server's URL gets one that is valid and leads nowhere; the operator gets it."""
+    document = reading.read(VECTOR).given
+    url = "postgresql://root:0dd-secret@db.example/postgres?sslmode=verify-full&sslrootcert=/etc/ca.crt"
+    document["solution"].setdefault("mesh", {})["postgres"] = {"url": url}
+    path = tmp_path / "whole.json"
+    path.write_bytes(orjson.dumps(document))
+    whole = load(path)
+    for keys, seen in ((AGGREGATOR, False), (OPERATOR, True)):
+        path.write_bytes(orjson.dumps(masked(document, whole, keys)))
+        found = load(path).solution.mesh.postgres.url
+        assert found is not None
+        assert seen == (url == found.get_secret_value())
+        assert seen == ("0dd-secret" in path.read_text())

@@ -11,8 +11,8 @@ from chainlink.identities import key_files
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.p2p import P2pKey
 from chainlink.rpc.endpoints import Endpoint
+from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.credentials import database_password
-from meshkit.postgres_url import PostgresUrl
 from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes
 from services.operator.nodes.node_config import config_toml, secrets_toml

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.postgres_url import PostgresUrl
+from meshkit.configuration.postgres_url import PostgresUrl
 
 VERIFIED = "sslmode=verify-full&sslrootcert=/etc/ca.crt"
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20)
