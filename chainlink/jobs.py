@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import tomlkit
-
 from chainlink import toml_reader
 from chainlink.address import is_checksummed
 from chainlink.errors import SpecInvalid, SpecMalformed
@@ -83,6 +81,9 @@ class JobSpec:
 
     def toml(self) -> str:
         """Return the job's text as a node's API takes it."""
+        # A node reads jobs and never writes one.
+        import tomlkit
+
         values: dict[str, Any] = {
             "type": OCR1_TYPE,
             "schemaVersion": SCHEMA_VERSION,

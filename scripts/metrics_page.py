@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from meshkit.background import TASK_METRICS
 from meshkit.metrics import RPC_METRICS
+from meshkit.process.background_tasks import TASK_METRICS
 from services.aggregator.metrics import METRICS as AGGREGATOR
 from services.metrics.names import TABLE as PROCESSES
 from services.oracle.metrics import METRICS as ORACLE

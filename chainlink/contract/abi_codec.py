@@ -7,10 +7,10 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
-from eth_utils.crypto import keccak
 
 from chainlink.address import checksummed
 from chainlink.contract.artifact import Artifact
+from chainlink.keccak import keccak
 from chainlink.rpc.answers import blob
 from chainlink.rpc.errors import Malformed
 

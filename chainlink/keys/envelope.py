@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from eth_utils.crypto import keccak
 
 from chainlink.errors import KeyUnreadable
+from chainlink.keccak import keccak
 
 STANDARD_SCRYPT_N = 262_144
 _R = 8

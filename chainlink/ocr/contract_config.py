@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 
 from chainlink.address import checksummed
 from chainlink.errors import InvalidOcrConfig
+from chainlink.keccak import keccak
 from chainlink.ocr.offchain_config import OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 

@@ -6,9 +6,9 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from eth_utils.crypto import keccak
 
 from chainlink.errors import InvalidOcrConfig
+from chainlink.keccak import keccak
 
 
 @dataclass(frozen=True, slots=True)

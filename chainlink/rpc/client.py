@@ -14,6 +14,7 @@ from chainlink.rpc.http import FAILURES, TIMEOUT_S, Transport, in_words
 from chainlink.rpc.log_ranges import LogQuery, in_pieces
 from chainlink.rpc.rate_limits import RateLimits
 from chainlink.rpc.refusals import Refusal, of_question, of_transaction
+from chainlink.rpc.transaction import transaction_hash
 from meshkit import log
 from meshkit.clock import Clock, SystemClock
 
@@ -201,7 +202,8 @@ class RpcClient:
             if kind is Refusal.RATE_LIMITED:
                 self._limited(index, None)
                 return False
-            return True if kind is Refusal.KNOWN else error
+            is_known = kind is Refusal.KNOWN or (kind is Refusal.OTHER and await self._knows(index, raw))
+            return True if is_known else error
         except RateLimited as error:
             self._limited(index, error.retry_after_s)
             return False
@@ -213,6 +215,15 @@ class RpcClient:
             _log.warning("rpc_send_unanswered", endpoint=self.book.endpoints[index].name, error=in_words(error))
             return None
         return True
+
+    async def _knows(self, index: int, raw: bytes) -> bool:
+        """Tell whether an endpoint has a transaction that it refuses in words which nobody knows."""
+        if self.book.endpoints[index].send_only:
+            return False
+        try:
+            return await self._ask(index, "eth_getTransactionByHash", (transaction_hash(raw),)) is not None
+        except (*FAILURES, ChainError):
+            return False
 
     async def _prove(self, index: int) -> None:
         if not self.book.is_proven(index):

@@ -80,14 +80,15 @@ _TRANSACTIONS = (
         r"known transaction",  # geth of old, besu, zksync
         r"alreadyknown",  # nethermind of old
         r"already imported",  # anvil, parity
-        r"already in mempool",
+        r"(?:tx|txn|transaction) already (?:exists|in )|already in mempool",
         r"existing (?:tx|txn) with same hash",  # erigon
         r"tx already exists in cache",  # sei
         r"pool\(alreadyimported\)",  # substrate
     ),
     _row(
         Refusal.REPLACEMENT,
-        r"replacement (?:transaction )?(?:fee too low|underpriced)",  # geth, bsc, erigon, reth, nethermind, besu
+        r"replacement ?(?:transaction |tx )?(?:fee too low|underpriced)",  # geth, bsc, erigon, reth, nethermind, besu
+        r"same nonce (?:is )?already",
         r"replacementnotallowed|ownnoncealreadyused",  # nethermind of old
         r"could not replace existing|replaced by transaction with higher",  # erigon
         r"insufficient gas price to replace",  # reth
@@ -96,8 +97,8 @@ _TRANSACTIONS = (
     ),
     _row(
         Refusal.NONCE_TOO_LOW,
-        r"nonce (?:is )?too low",  # all of the field
-        r"old ?nonce|nonce has already been used|invalid (?:transaction )?nonce|pool\(stale\)",
+        r"nonce ?(?:is )?too ?(?:low|small)",  # all of the field
+        r"old ?nonce|nonce (?:has )?already (?:been )?used|invalid (?:transaction )?nonce|pool\(stale\)",
         nonce=(
             r"next nonce (\d{1,78})",  # geth, bsc, reth
             r"tx: \d+ state: (\d{1,78})",  # geth and bsc when they execute
@@ -107,7 +108,7 @@ _TRANSACTIONS = (
     ),
     _row(
         Refusal.NONCE_TOO_HIGH,
-        r"nonce too high|noncegap|nonce gap|nonce too far in (?:the )?future",
+        r"nonce ?(?:is )?too ?high|nonce ?gap|nonce too far|nonce is too distant",
         nonce=(
             r"gapped nonce (\d{1,78})",  # geth
             r"expected nonce: (\d{1,78})",  # nethermind
@@ -115,19 +116,22 @@ _TRANSACTIONS = (
     ),
     _row(
         Refusal.UNFUNDED,
-        r"insufficient ?funds|insufficient balance|insufficient_payer_balance|signer had insufficient",
-        r"not enough funds|upfront cost exceeds|would cause overdraft",
+        r"insufficient ?funds|insufficient (?:payer )?balance|signer had insufficient",
+        r"balance (?:is )?(?:too low|insufficient)",
+        r"(?:not|n't have) enough funds|upfront cost exceeds|exceeds balance|would cause overdraft",
     ),
     _row(Refusal.TOO_DEAR, r"exceeds the configured cap|transaction fee cap exceeded"),
     _row(
         Refusal.POOL_FULL,
-        r"tx ?pool is full|sub-pool is full|pool full|queue full|too many transactions in the queue",
+        r"pool is full|pool full|queue full|too many transactions in the queue",
         r"account limit exceeded|in-flight transaction limit",
     ),
     _row(
         Refusal.UNDERPRICED,
         r"underpriced|fee ?too ?low|price (?:\w+ )?(?:is )?too low|gas price below|gas price \S+ (?:is )?below",
-        r"less than block base fee|below (?:block|current) base fee|lower than (?:the )?(?:block )?base fee",
+        r"(?:per ?gas|tip cap|fee cap|tip) (?:is )?(?:too low|below)|price (?:\S+ )?(?:is )?lower than",
+        r"less than (?:the )?block(?:'s)? base ?fee|below (?:block|current) base ?fee",
+        r"lower than (?:the )?(?:block )?base ?fee",
         r"minimum gas price|minimal gas price|less than the minimum value|lower than the minimum",
         r"less than gas price minimum|unacceptable gas price",
         tip=(
@@ -140,13 +144,14 @@ _TRANSACTIONS = (
             r"minimum gas price '(\d{1,78})'",  # hedera
             r"less than the minimum value (\d{1,78})",  # conflux
         ),
-        cap=(r"base ?fee: (\d{1,78})",),  # geth, bsc, nethermind
+        cap=(r"base ?fee(?: ?per ?gas)?:? \(?(\d{1,78})",),  # geth, bsc, nethermind, hardhat
     ),
 )
 _QUESTIONS = (
     _row(
         Refusal.RATE_LIMITED,
-        r"rate.?limit|too many requests|request rate|requests per (?:second|minute|day)|throttl",
+        r"rate.?limit|too many requests|request rate|requests? limit|call limit|throttl",
+        r"requests per (?:second|minute|day)",
         r"(?:daily|monthly) request|quota|compute units|capacity (?:exceeded|limit)|credits? (?:exhausted|exceeded)",
     ),
     _row(
@@ -156,17 +161,31 @@ _QUESTIONS = (
     ),
     _row(
         Refusal.UNABLE,
-        r"header not found|missing trie node|unknown block|block not found|no state available|state .*not available",
+        r"header not found|missing trie node|unknown block|block (?:\S+ )?not found|no state available",
+        r"state .*(?:not available|unavailable)|resource (?:not found|not available|unavailable)|unfinalized data",
         r"node is syncing|not synced|beyond current head|internal (?:server )?error|request timed? ?out|timeout",
+        r"(?:server|service|upstream) (?:\w+ )?(?:busy|unavailable|error)",
+        r"no (?:backends?|upstreams?) (?:is |are )?available",
     ),
 )
 _CODES = {-32601: Refusal.METHOD_MISSING, -32004: Refusal.METHOD_MISSING, -32603: Refusal.UNABLE}
 _LIMIT_EXCEEDED = (-32005, 429)
+_GET_LOGS = "eth_getLogs"
+_OF_A_RANGE = re.compile(r"\brange|\bblocks\b|results|log response", re.ASCII)
+# What chains made with Cosmos say of any wrong nonce: which, and which they want.
+_WRONG_NONCE = re.compile(
+    r"(?:nonce|sequence)\W.*?(?:got (?P<got>\d{1,78}), expected (?P<expected>\d{1,78})"
+    r"|expected (?P<wanted>\d{1,78}), got (?P<had>\d{1,78}))",
+    re.ASCII,
+)
 
 
 def of_transaction(error: RpcRefused) -> Meaning:
     """Return what the refusal of a signed transaction means."""
-    text = error.message.lower()
+    text = _plain(error)
+    if (wrong := _WRONG_NONCE.search(text)) is not None:
+        had, wanted = int(wrong["got"] or wrong["had"]), int(wrong["expected"] or wrong["wanted"])
+        return Meaning(Refusal.NONCE_TOO_HIGH if had > wanted else Refusal.NONCE_TOO_LOW, next_nonce=wanted)
     for row in _TRANSACTIONS:
         if row.words.search(text):
             tip_wei, next_nonce = _number(row.tip_wei, text), _number(row.next_nonce, text)
@@ -180,15 +199,16 @@ def of_question(error: RpcRefused) -> Refusal:
     """
     Return what the refusal of a question means: RATE_LIMITED, METHOD_MISSING, UNABLE or OTHER.
 
-    The code -32005 is a rate limit, but for `eth_getLogs`, where it stands for too wide a range as well.
+    The code -32005 is a rate limit, but for `eth_getLogs`, where it stands for too wide a range as well. Whatever an
+    endpoint says of blocks there is about the range, also if it says it in the words of limits and of plans.
     """
-    text = error.message.lower()
-    if is_revert(error):
+    text = _plain(error)
+    if is_revert(error) or (error.method == _GET_LOGS and _OF_A_RANGE.search(text)):
         return Refusal.OTHER
     for row in _QUESTIONS:
         if row.words.search(text):
             return row.kind
-    if error.code in _LIMIT_EXCEEDED and error.method != "eth_getLogs":
+    if error.code in _LIMIT_EXCEEDED and error.method != _GET_LOGS:
         return Refusal.RATE_LIMITED
     return _CODES.get(error.code, Refusal.OTHER)
 
@@ -196,6 +216,11 @@ def of_question(error: RpcRefused) -> Refusal:
 def is_revert(error: RpcRefused) -> bool:
     """Tell whether a call was executed and undone: code 3 of geth, or the words of the others."""
     return error.code == 3 or "revert" in f"{error.message} {error.data or ''}".lower()
+
+
+def _plain(error: RpcRefused) -> str:
+    """Return the words in lower case, apart where a client writes them like a constant."""
+    return error.message.lower().replace("_", " ")
 
 
 def _number(patterns: tuple[re.Pattern[str], ...], text: str) -> int | None:

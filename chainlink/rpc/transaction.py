@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import rlp  # type: ignore[import-untyped]  # it has no annotations
 from eth_keys.datatypes import PrivateKey
-from eth_utils.crypto import keccak
+
+from chainlink.keccak import keccak
 
 _DYNAMIC_FEE = b"\x02"
 

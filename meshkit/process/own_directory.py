@@ -28,15 +28,29 @@ class DirectoryNotOurs(FailedPrecondition):
         self.place = place
 
 
-def check(path: Path, setting: str = "") -> None:
+def check(path: Path, setting: str = "", *, first_process: bool = False) -> None:
     """
     Raise DirectoryNotOurs unless an existing directory is ours alone; FileNotFoundError if there is none.
 
-    The error begins with the setting that named it, if there is one.
+    The error begins with the setting that named it, if there is one. The first process of a container trusts what was
+    mounted for it, see `close_mounts`.
     """
     path = path.absolute()
     for place, why in _weaknesses(path):
-        raise DirectoryNotOurs(path, place, why, setting)
+        if not (first_process and place != path and _was_mounted(place)):
+            raise DirectoryNotOurs(path, place, why, setting)
+
+
+def close_mounts(path: Path) -> None:
+    """
+    As the first process of a container, let nobody rename what is not theirs in what was mounted above a path.
+
+    Orchestrators mount directories that everybody may write, without a sticky bit. Root's services have users of their
+    own there, and root gives them that bit; another user cannot, but is then the only one in the container.
+    """
+    for place in path.absolute().parents:
+        if place.exists() and _was_mounted(place) and place.stat().st_uid == os.geteuid():
+            place.chmod(stat.S_IMODE(place.stat().st_mode) | stat.S_ISVTX)
 
 
 def is_ours(path: Path) -> bool:
@@ -61,6 +75,11 @@ def _weaknesses(path: Path) -> Iterator[tuple[Path, str]]:
     for place in _way_to(path):
         if why := _weakness(place.lstat()):
             yield place, why
+
+
+def _was_mounted(place: Path) -> bool:
+    found = place.lstat()
+    return place.is_mount() and found.st_uid == 0 and found.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
 
 
 def _way_to(path: Path) -> Iterator[Path]:

@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from feedmesh.aggregator.v1.quote_service_pb2_grpc import add_QuoteServiceServicer_to_server
 from meshkit import push
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock, SystemClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from meshkit.mutual_tls.peer_role import AGGREGATOR
 from meshkit.paths import RunDir
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.elsewhere import listener, remote
 from meshkit.rpc.server import MeshServer
 from services.aggregator import service

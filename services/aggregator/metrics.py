@@ -1,7 +1,7 @@
 """The aggregator's metrics; labels are names of sources, routes and reasons, never text of a caller."""
 
-from meshkit.background import TASK_METRICS
 from meshkit.metrics import RPC_METRICS, Metric, Registry
+from meshkit.process.background_tasks import TASK_METRICS
 
 PUSH_TIMESTAMP = "feedmesh_metrics_push_timestamp_seconds"
 PUSH_FAILURES = "feedmesh_metrics_push_failures_total"

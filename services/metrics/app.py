@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from meshkit.background import TASK_METRICS, BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
 from meshkit.process import memory_limit
+from meshkit.process.background_tasks import TASK_METRICS, BackgroundTasks
 from meshkit.push import Pusher
 from meshkit.rpc.server import MeshServer
 from services.metrics import names, page, processes, service

@@ -17,7 +17,7 @@ from meshkit.configuration.keys_by_service import OPERATOR
 from meshkit.configuration.load import load_from_environment
 from meshkit.mutual_tls import peer_role
 from meshkit.paths import RunDir, default_run_dir
-from meshkit.process import runtime
+from meshkit.process import core_dumps, runtime
 from meshkit.rpc.elsewhere import listener
 from meshkit.rpc.server import MeshServer
 from services.operator.app import Operator
@@ -62,4 +62,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    core_dumps.forbid()
     runtime.run(main)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from meshkit.background import keep_running
 from meshkit.clock import Clock
+from meshkit.process.background_tasks import keep_running
 from services.operator import reconcile_loop
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig

@@ -5,6 +5,7 @@ The operator's errors.
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
     │   ├── SharedKey              two nodes have one key
+    │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
@@ -34,6 +35,20 @@ class UnreadableState(FailedPrecondition):
         super().__init__(f"{path}: {cause}; restore it, or delete it to have all contracts deployed anew")
         self.path = path
         self.cause = cause
+
+
+class KeysLost(FailedPrecondition):
+    """Nodes that ran before have no keys any more: new ones would be other oracles, with other contracts."""
+
+    reason = "KEYS_LOST"
+
+    def __init__(self, keys: Path, nodes: tuple[int, ...], files: Path) -> None:
+        super().__init__(
+            f"{keys} has no keys of nodes that ran before: {', '.join(map(str, nodes))}; bring them back "
+            f"(feedmesh restore, feedmesh keys import), or remove {files} to have new oracles"
+        )
+        self.keys = keys
+        self.nodes = nodes
 
 
 class SharedKey(FailedPrecondition):

@@ -8,6 +8,7 @@ from meshkit import log
 from meshkit.clock import SystemClock
 from meshkit.mutual_tls.certificates import CertificateDirectory
 from meshkit.paths import RunDir, default_run_dir
+from meshkit.process import core_dumps
 from meshkit.process.runtime import run
 from meshkit.rpc.server import TcpListener
 from services.oracle import settings
@@ -43,4 +44,5 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
+    core_dumps.forbid()
     run(_main)

@@ -18,12 +18,12 @@ from aiohttp import web
 
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import add_OracleServiceServicer_to_server
 from meshkit import log
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
 from meshkit.errors import FailedPrecondition
 from meshkit.http.server import HttpServer, listen
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.server import MeshServer, TcpListener
 from services.oracle import node_metrics
 from services.oracle.chain.evm_chain import EvmChain
@@ -126,7 +126,8 @@ class Node:
             spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
             node_metrics.show(registry, chains, host, spawner)
             flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
-            write_behind = WriteBehind(flushed, protocol, [chain.transactions for chain in chains.values()], clock)
+            transactions = [TransactionStore(database, number) for number in chains]
+            write_behind = WriteBehind(flushed, protocol, transactions, clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
             stack.push_async_callback(spawner.stop_all)

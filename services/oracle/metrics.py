@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
-from meshkit.background import TASK_METRICS
 from meshkit.metrics import RPC_METRICS, Distribution, Metric, Registry, Sample
+from meshkit.process.background_tasks import TASK_METRICS
 from services.oracle.ocr.state import Trace, TraceKind
 
 _LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)

@@ -18,11 +18,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc  # noqa: E402
 from meshkit import log  # noqa: E402
-from meshkit.background import keep_running  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
 from meshkit.log import get_logger  # noqa: E402
 from meshkit.process import ports, runtime  # noqa: E402
+from meshkit.process.background_tasks import keep_running  # noqa: E402
 from meshkit.rpc.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402

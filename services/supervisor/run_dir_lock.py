@@ -41,9 +41,12 @@ class RunDirLock:
     def __enter__(self) -> Self:
         path = self._run_dir.path
         try:
+            first_process = os.getpid() == 1
+            if first_process:
+                own_directory.close_mounts(path)
             self._made_directory = not path.exists()
             path.mkdir(mode=0o750, parents=True, exist_ok=True)
-            own_directory.check(path, "solution.mesh.runDir")
+            own_directory.check(path, "solution.mesh.runDir", first_process=first_process)
             self._lock()
         except OSError as error:
             raise FailedPrecondition(f"solution.mesh.runDir {path} cannot be used: {error.strerror}") from error

@@ -31,6 +31,19 @@ def test_read_only_with_the_rights_it_needs(mesh: Mesh) -> None:
         assert 0 == mesh.stop()
 
 
+@pytest.mark.parametrize("user", [0, 1000])
+def test_volumes_of_an_orchestrator(mesh: Mesh, tmp_path: Path, user: int) -> None:
+    """What Kubernetes mounts as an emptyDir, for everybody to write, does as the directory of sockets."""
+    _give(mesh.sp, user)
+    volume = tmp_path / "run"
+    volume.mkdir()
+    volume.chmod(0o777)
+    mesh.start("--user", str(user), "--read-only", "--read-only-tmpfs=false", "--volume", f"{volume}:/run")
+    mesh.until_healthy()
+    mesh.until_rounds(1)
+    assert 0 == mesh.stop()
+
+
 def test_too_few_rights(mesh: Mesh) -> None:
     """Root that may not change users is told in one line which capabilities are missing."""
     mesh.start("--cap-drop", "all", "--cap-add", "CHOWN")

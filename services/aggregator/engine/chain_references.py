@@ -15,10 +15,10 @@ import grpc.aio
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit import feeds
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from meshkit.rpc.client import Remote, channel
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text, read_decimal

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
 
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from services.aggregator.cache import preload
 from services.aggregator.cache.price_cache import PriceCache
 from services.aggregator.config import AggregatorConfig

@@ -13,11 +13,11 @@ from decimal import Decimal
 import aiohttp
 
 from meshkit import feeds
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, NotFound, Unavailable
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from services.aggregator.config import MarketDataConfig
 from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
 from services.aggregator.own_clock import OwnClock

@@ -16,7 +16,13 @@ from services.aggregator.fetching.deadline import before
 from services.aggregator.fetching.queue import CallQueue
 from services.aggregator.fetching.retry import repeated
 from services.aggregator.fetching.silence import Silence
-from services.aggregator.prices.errors import AccessRefused, SourceRateLimited, SourceTimeout, UnknownPair
+from services.aggregator.prices.errors import (
+    AccessRefused,
+    ProviderFault,
+    SourceRateLimited,
+    SourceTimeout,
+    UnknownPair,
+)
 from services.aggregator.prices.pair import Pair
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import RateLimiter, Source, TickOutcome
@@ -26,6 +32,8 @@ _log = get_logger(__name__)
 # An open circuit is tried at least twice in a time to live, but a source asked hourly is not left alone for half of it.
 LONGEST_OPEN_S = 60.0
 SHORTEST_LONGEST_OPEN_S = 5.0
+# How often a refused question is divided: enough to find a few pairs among hundreds.
+MOST_DIVISIONS = 16
 
 
 @dataclass(slots=True)
@@ -134,6 +142,28 @@ class SourceCaller:
         return ticks
 
     async def _fetch(self, pairs: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
+        """Return what the source says; a question that it refuses costs the pair that makes it so, and no other."""
+        outcomes: dict[Pair, TickOutcome] = {}
+        waiting, divisions = [list(pairs)], 0
+        while waiting:
+            group = waiting.pop(0)
+            try:
+                outcomes.update(await self._asked(group, limiter))
+            except ProviderFault as error:
+                if not error.refuses_question or not group:
+                    raise
+                middle = len(group) // 2
+                if middle and divisions < MOST_DIVISIONS:
+                    divisions += 1
+                    waiting[:0] = [group[:middle], group[middle:]]
+                else:
+                    outcomes.update(dict.fromkeys(group, error))
+        refused = [each for each in outcomes.values() if isinstance(each, ProviderFault) and each.refuses_question]
+        if len(refused) == len(pairs) > 1:
+            raise refused[0]
+        return outcomes
+
+    async def _asked(self, pairs: Sequence[Pair], limiter: RateLimiter) -> Mapping[Pair, TickOutcome]:
         try:
             return await self._source.fetch(pairs, limiter)
         except MeshError:

@@ -187,9 +187,18 @@ class _OfSource(Unavailable):
 
 
 class ProviderFault(_OfSource):
-    """The source cannot be reached or reports a fault of its own."""
+    """
+    The source cannot be reached or reports a fault of its own.
+
+    Attributes:
+        refuses_question: Whether it refused what it was asked, in words that say nothing of the source as a whole.
+    """
 
     reason = "PROVIDER_FAULT"
+
+    def __init__(self, source: str, message: str, *, refuses_question: bool = False) -> None:
+        super().__init__(source, message)
+        self.refuses_question = refuses_question
 
 
 class AccessRefused(_OfSource):

@@ -72,10 +72,10 @@ class AlphaVantageSource:
         if UNKNOWN_SIGN in told and KEY_SIGN not in told:
             return UnknownPair(pair, "alphavantage")
         if answer.status != 200:
-            raise self._client.fault(f"HTTP {answer.status}")
+            raise self._client.failed(answer.status)
         if told:
             raise self._refusal(told)
-        return self._client.malformed(f"no rate of {pair}")
+        return self._client.without_data(answer, f"no rate of {pair}")
 
     def _tick(self, pair: Pair, answer: Answer) -> TickOutcome:
         try:

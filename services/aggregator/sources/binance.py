@@ -58,6 +58,8 @@ class BinanceSource:
         answer = await self._client.get("/api/v3/ticker/price", params, limiter=limiter)
         if answer.status == 200:
             rows = answer.body if isinstance(answer.body, list) else [answer.body]
+            if isinstance(answer.body, dict) and "symbol" not in answer.body:
+                return dict.fromkeys(asked, self._client.without_data(answer, "an answer without a symbol"))
             named = shapes.by_name(rows, "symbol")
             return {pair: self._tick(pair, name, named.get(name), answer) for pair, name in asked.items()}
         if _code(answer) == UNKNOWN_SYMBOL:
@@ -109,7 +111,7 @@ class BinanceSource:
         code = _code(answer)
         if code in LIMITS:
             return self._client.limited(answer.wait_ms)
-        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+        return self._client.failed(answer.status, f"code {shapes.shown(code)}")
 
 
 def _symbols(names: Collection[str]) -> dict[str, str]:

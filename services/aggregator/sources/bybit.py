@@ -110,7 +110,7 @@ class BybitSource:
             shapes.expect_if_told(result, category=_SPOT)
             return shapes.rows(result.get("list"), "list")
         except Misshapen as error:
-            raise self._client.malformed(f"an answer without retCode and list: {error}") from None
+            raise self._client.without_data(answer, f"an answer without retCode and list: {error}") from None
 
     def _failure(self, answer: Answer, code: object) -> MeshError:
         if code in REFUSALS:
@@ -118,7 +118,7 @@ class BybitSource:
         if answer.status == 200 and code not in FAULTS:
             # Those of too many requests (10006, 10018), and unknown ones, which are taken for such.
             return self._client.limited(answer.wait_ms)
-        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+        return self._client.failed(answer.status, f"code {shapes.shown(code)}")
 
 
 def _market(row: Record) -> tuple[Pair, Market]:

@@ -11,6 +11,7 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
+from meshkit.errors import MeshError
 from meshkit.resolver import HostResolver
 from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
@@ -39,7 +40,11 @@ DATE_TOLERANCE_MS = 10_000
 # A number above this is a time in ms since 1970, in 2001 or later; as a wait it would be 31 years.
 _LONG_AGO_MS = 1_000_000_000_000
 _LIMIT_STATUSES = frozenset({418, 429})
-_REFUSED_STATUSES = frozenset({401, 403, 407, 451})
+_REFUSED_STATUSES = frozenset({401, 402, 403, 407, 451})
+# Where providers put words in the place of data.
+_WORDS = frozenset(
+    ("detail", "details", "description", "error", "errors", "information", "message", "msg", "note", "notice", "reason")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ class SourceClient:
         """
         Return the answer to a GET, also one of the statuses that the source `reads` itself, once `limiter` allows it.
 
-        Raises SourceTimeout, SourceRateLimited (429, 418), AccessRefused (401, 403, 407, 451), ProviderFault (no
+        Raises SourceTimeout, SourceRateLimited (429, 418), AccessRefused (401, 402, 403, 407, 451), ProviderFault (no
         connection, a redirect, 5xx, a body of more than `most_bytes`), MalformedAnswer (a body that is not JSON), and
         as `limiter` does.
         """
@@ -161,7 +166,7 @@ class SourceClient:
         if body is None:
             raise ProviderFault(self.source, f"an answer of more than {most_bytes} bytes")
         if response.status != 200 and not body and response.status not in reads:
-            raise ProviderFault(self.source, f"HTTP {response.status}")
+            raise self.failed(response.status)
         try:
             found = await self._parsed(body)
         except ValueError:
@@ -190,6 +195,27 @@ class SourceClient:
     def fault(self, message: str) -> ProviderFault:
         """Return the error for a fault that the provider reports."""
         return ProviderFault(self.source, self._presentable(message))
+
+    def failed(self, status: int, detail: str = "") -> ProviderFault:
+        """Return the error for a status that says that nothing comes: 4xx refuses what was asked, and no more."""
+        message = self._presentable(f"HTTP {status}{detail and ', '}{detail}")
+        return ProviderFault(self.source, message, refuses_question=400 <= status < 500)
+
+    def without_data(self, answer: Answer, message: str) -> MeshError:
+        """
+        Return the error for an answer with status 200 that has no data; raise SourceRateLimited for a refusal.
+
+        It is one if there are words in the place of the data, and in words that are new to us it counts as a limit:
+        to ask less is never wrong.
+        """
+        told = any(
+            key.lower() in _WORDS or key.lower().endswith(("message", "msg"))
+            for key, value in answer.fields.items()
+            if value and isinstance(value, str | dict | list)
+        )
+        if told:
+            raise self.limited(answer.wait_ms)
+        return self.malformed(message)
 
     def _presentable(self, message: str) -> str:
         """Return a message that may hold a provider's words: some of them repeat our key to us."""

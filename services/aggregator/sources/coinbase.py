@@ -66,18 +66,18 @@ class CoinbaseSource:
             # Other pages say nothing about whether there is the pair; but what is said, is said of this product only.
             if isinstance(said, str) and _GONE in said.lower():
                 return MarketHalted("coinbase", pair, _GONE)
-            return self._client.fault(f"HTTP {answer.status}: {shapes.shown(said)}")
+            return self._client.failed(answer.status, shapes.shown(said))
         try:
             shapes.expect_if_told(answer.fields, product_id=name)
             bid, ask = shapes.side(answer.fields, "bid"), shapes.side(answer.fields, "ask")
             return Tick(shapes.price(answer.fields, "price"), shapes.moment_ms(answer.fields, "time"), bid, ask)
         except Misshapen as error:
-            return self._client.malformed(f"no price, bid, ask and time of {pair}: {error}")
+            return self._client.without_data(answer, f"no price, bid, ask and time of {pair}: {error}")
 
     async def _load(self, limiter: RateLimiter) -> Listed:
         answer = await self._client.get("/products", limiter=limiter)
         if answer.status != 200:
-            raise self._client.fault(f"HTTP {answer.status}")
+            raise self._client.failed(answer.status)
         markets = read_markets(answer.body if isinstance(answer.body, list) else (), _market)
         if not markets:
             raise self._client.malformed("no products")

@@ -96,6 +96,8 @@ class CoinGeckoSource:
         )
         if not isinstance(answer.body, dict):
             raise self._client.malformed("an answer that is no object")
+        if not any(pair.base.lower() in answer.fields for pair in pairs):
+            self._client.without_data(answer, "an answer without prices")
         outcomes: dict[Pair, TickOutcome] = {}
         missing = []
         for pair in pairs:
@@ -157,7 +159,7 @@ class CoinGeckoSource:
         if code == LIMIT_CODE or answer.status == 200:
             # Whatever is told in the place of prices in unknown words asks for nothing so surely as for less calls.
             return self._client.limited(answer.wait_ms)
-        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+        return self._client.failed(answer.status, f"code {shapes.shown(code)}")
 
 
 def _error_code(answer: Answer) -> object:

@@ -65,7 +65,7 @@ class CryptoCompareSource:
         try:
             rows = shapes.record(answer.fields.get("Data"), "Data")
         except Misshapen as error:
-            raise self._client.malformed(f"an answer without Data: {error}") from None
+            raise self._client.without_data(answer, f"an answer without Data: {error}") from None
         present = {pair: self._tick(name, rows[name]) for pair, name in asked.items() if name in rows}
         absent = {pair: name for pair, name in asked.items() if name not in rows}
         if not present:
@@ -97,7 +97,7 @@ class CryptoCompareSource:
         if answer.status == 200:
             # A limit has a type of its own; an unknown refusal is taken for one, since to ask less is never wrong.
             return self._client.limited(answer.wait_ms)
-        return self._client.fault(f"HTTP {answer.status}, type {shapes.shown(kind)}")
+        return self._client.failed(answer.status, f"type {shapes.shown(kind)}")
 
 
 def _error(answer: Answer) -> Mapping[str, Any]:

@@ -135,9 +135,9 @@ class ExchangeRateHostSource:
             # In words that are new to us it is a limit: to ask less is never wrong.
             raise self._client.limited(answer.wait_ms)
         if answer.status != 200 or code is not None or success is False:
-            raise self._client.fault(f"HTTP {answer.status}, code {code}")
+            raise self._client.failed(answer.status, f"code {code}")
         if success is not True:
-            raise self._client.malformed("an answer that does not say whether it is a success")
+            raise self._client.without_data(answer, "an answer that does not say whether it is a success")
 
 
 def _error_code(answer: Answer) -> object:

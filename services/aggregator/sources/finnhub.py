@@ -83,7 +83,7 @@ class FinnhubSource:
             shapes.expect_if_told(answer.fields, symbol=name)
             price, time_ms = shapes.price(answer.fields, "c"), shapes.time_s(answer.fields, "t")
         except Misshapen as error:
-            return self._client.malformed(f"no price and time of {name}: {error}")
+            return self._client.without_data(answer, f"no price and time of {name}: {error}")
         if price == 0 and time_ms == 0:
             return UnknownPair(pair, "finnhub")
         return Tick(price, time_ms)
@@ -113,7 +113,7 @@ class FinnhubSource:
             # That of too many calls, and any in words that are new to us: to ask less is never wrong.
             raise self._client.limited(answer.wait_ms)
         if error is not None or answer.status != 200:
-            raise self._client.fault(f"HTTP {answer.status} with an error")
+            raise self._client.failed(answer.status, "an error")
 
 
 def _symbol(row: shapes.Record) -> tuple[Pair, Market]:

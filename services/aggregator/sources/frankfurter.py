@@ -83,7 +83,7 @@ class FrankfurterSource:
             shapes.expect_if_told(rates, **{EURO: 1})
             date_ms = _date_ms(shapes.text(answer.fields, "date"))
         except Misshapen as error:
-            raise self._client.malformed(f"no date and rates of the euro: {error}") from None
+            raise self._client.without_data(answer, f"no date and rates of the euro: {error}") from None
         # Near midnight the day is told ahead. What is later than that is refused as of the future.
         now_ms = self._clock.time_ms()
         return min(date_ms, now_ms) if date_ms - now_ms <= DAY_MS else date_ms, {**rates, EURO: 1}
@@ -98,7 +98,7 @@ class FrankfurterSource:
         answer = await self._client.get(path, parameters, limiter=limiter)
         if answer.status != 200:
             # No answer to these two calls is about a pair, whatever it says.
-            raise self._client.fault(f"HTTP {answer.status}")
+            raise self._client.failed(answer.status)
         return answer
 
 

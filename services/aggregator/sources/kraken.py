@@ -103,7 +103,7 @@ class KrakenSource:
         try:
             return shapes.record(answer.fields.get("result"), "result")
         except Misshapen as error:
-            raise self._client.malformed(f"an answer without a result: {error}") from None
+            raise self._client.without_data(answer, f"an answer without a result: {error}") from None
 
     def _failure(self, answer: Answer, errors: Sequence[str]) -> MeshError:
         told = ", ".join(errors) or "no error text"
@@ -115,7 +115,7 @@ class KrakenSource:
         return (
             self._client.limited(answer.wait_ms)
             if _any_of(_LIMITS, errors)
-            else self._client.fault(f"HTTP {answer.status}, {told}")
+            else self._client.failed(answer.status, told)
         )
 
 

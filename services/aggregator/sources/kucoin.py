@@ -111,7 +111,7 @@ class KucoinSource:
         if answer.status != 200 or (code is not None and code != SUCCESS):
             raise self._failure(answer, shapes.hashable(code))
         if "data" not in answer.fields or code is None:
-            raise self._client.malformed("an answer without code and data")
+            raise self._client.without_data(answer, "an answer without code and data")
         return answer.fields["data"]
 
     def _failure(self, answer: Answer, code: object) -> MeshError:
@@ -119,7 +119,7 @@ class KucoinSource:
             # Those of the weight pool (429000) and of one endpoint (200002), and unknown ones. The reset of the pool
             # comes with every answer and says nothing about these.
             return self._client.limited()
-        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+        return self._client.failed(answer.status, f"code {shapes.shown(code)}")
 
 
 def _market(row: Record) -> tuple[Pair, Market]:

@@ -104,13 +104,13 @@ class OkxSource:
             shapes.expect(answer.fields, "code", SUCCESS)
             return shapes.rows(answer.fields.get("data"), "data")
         except Misshapen as error:
-            raise self._client.malformed(f"an answer without code and data: {error}") from None
+            raise self._client.without_data(answer, f"an answer without code and data: {error}") from None
 
     def _failure(self, answer: Answer, code: object) -> MeshError:
         if answer.status == 200 and code not in FAULTS:
             # That of too many requests is among them; what an unknown one asks for is at least not to ask more.
             return self._client.limited(answer.wait_ms)
-        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+        return self._client.failed(answer.status, f"code {shapes.shown(code)}")
 
 
 def _market(row: Record) -> tuple[Pair, Market]:

@@ -5,6 +5,7 @@ The readers take a JSON object and a field's name, and raise Misshapen, which na
 is allowed. A price stays as it was written; whether it is a plausible number is decided where prices are accepted.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # How an empty side of a book is told, beside its absence and a zero.
 _NOTHING = frozenset({"", "-"})
+_ZERO = re.compile(r"\s*[+-]?(0+\.?0*|\.0+)([eE][+-]?[0-9]+)?\s*")
 
 
 class Misshapen(ValueError):
@@ -103,7 +105,7 @@ def side_of(value: object, field: str) -> str | int | Decimal | None:
         return None
     found = number(value, field)
     if isinstance(found, str):
-        return None if found in _NOTHING or not found.strip("0.") else found
+        return None if found.strip() in _NOTHING or _ZERO.fullmatch(found) else found
     return found or None
 
 

@@ -75,7 +75,7 @@ class YahooFinanceSource:
         answer = await self._client.get(f"/v8/finance/chart/{symbol}", parameters, limiter=limiter)
         chart = answer.fields.get("chart")
         if not isinstance(chart, dict):
-            return self._client.malformed("no chart") if answer.status == 200 else self._fault(answer, None)
+            return self._client.without_data(answer, "no chart") if answer.status == 200 else self._fault(answer, None)
         if (error := chart.get("error")) is not None or answer.status != 200:
             code = error.get("code") if isinstance(error, dict) else error
             if code == _NOT_FOUND:
@@ -102,7 +102,7 @@ class YahooFinanceSource:
         return Tick(price, time_ms)
 
     def _fault(self, answer: Answer, code: object) -> ProviderFault:
-        return self._client.fault(f"HTTP {answer.status}, code {shapes.shown(code)}")
+        return self._client.failed(answer.status, f"code {shapes.shown(code)}")
 
 
 def _hundredth_of(price: str | int | Decimal) -> Decimal:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import aiohttp
 from cachetools import TTLCache
 
-from meshkit.background import BackgroundTasks
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import BackgroundTasks
 from services.aggregator.prices.errors import MarketHalted
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chainlink.errors import UnwritableSecrets
-from chainlink.identities import directory_lock, key_files
+from chainlink.identities import directory_lock, key_files, raw_keys
 from chainlink.identities.key_files import NodeKeys, Source
 from meshkit import atomic_file, log, private_directory
 from services.operator.config import OperatorConfig
-from services.operator.errors import SharedKey
+from services.operator.errors import KeysLost, SharedKey
 from services.operator.nodes.identity import NodeIdentity
 from services.operator.nodes.node_config import api_credentials, config_toml, secrets_toml
 
@@ -63,11 +63,13 @@ async def prepare(config: OperatorConfig) -> Preparation:
     Raises:
         UnreadableKeyFile: when a key file exists and does not decrypt.
         UnwritableSecrets: when a key has to be written and cannot be.
+        KeysLost: when nodes that ran before have no keys any more, unless new ones are allowed.
         SharedKey: when two nodes have one key.
     """
     password = config.credentials.keystore_password
     gate = asyncio.Semaphore(min(_MOST_THREADS, os.cpu_count() or 1))
     _make_directory(config)
+    _check_not_lost(config)
 
     async def ensure(index: int) -> NodeKeys:
         async with gate:
@@ -103,6 +105,26 @@ def _make_directory(config: OperatorConfig) -> None:
         private_directory.make(config.secrets.nodes)
     except OSError as error:
         raise UnwritableSecrets(config.secrets.nodes, error.strerror or "") from error
+
+
+def _check_not_lost(config: OperatorConfig) -> None:
+    """Raise KeysLost for nodes without keys whose files of an earlier start are there: those were made of keys."""
+    lost = tuple(
+        index
+        for index in config.node_indexes
+        if (config.data.node(index) / SECRETS_FILE).exists()
+        and any(
+            not any((directory / each).exists() for directory, each in _places(config, index, name))
+            for name in (key_files.EVM_FILE, key_files.P2P_FILE)
+        )
+    )
+    if lost and not config.replace_oracles:
+        raise KeysLost(config.secrets.nodes, lost, config.data.nodes)
+
+
+def _places(config: OperatorConfig, index: int, name: str) -> tuple[tuple[Path, str], ...]:
+    own, earlier = config.secrets.node(index), config.data.node(index)
+    return (own, name), (own, raw_keys.RAW_FILE), (earlier, name)
 
 
 def _report(config: OperatorConfig, keys: Mapping[int, NodeKeys]) -> None:

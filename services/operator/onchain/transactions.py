@@ -10,8 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eth_utils.crypto import keccak
-
+from chainlink.keccak import keccak
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import Submission
 from chainlink.rpc.refusals import Refusal, of_transaction

@@ -11,14 +11,14 @@ from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import Clock
 from services.oracle.chain.answer_bounds import AnswerBounds
 from services.oracle.chain.contract_config_tracker import ConfigTracker
+from services.oracle.chain.contract_state import ContractStates
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transactions.account import Account
+from services.oracle.chain.transactions.kept_transactions import KeptTransactions
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import SettingInvalid
-from services.oracle.store.contracts import ContractStateStore
-from services.oracle.store.transactions import TransactionStore
 
 
 class EvmChain:
@@ -32,8 +32,8 @@ class EvmChain:
         self,
         settings: EvmSettings,
         keys: Mapping[str, EvmKey],
-        transactions: TransactionStore,
-        states: ContractStateStore,
+        transactions: KeptTransactions,
+        states: ContractStates,
         *,
         session: aiohttp.ClientSession,
         clock: Clock,

@@ -10,9 +10,9 @@ from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.rpc.client import RpcClient
 from meshkit import log
 from meshkit.clock import Clock
+from services.oracle.chain.contract_state import ContractState, ContractStates
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.ocr.running.interfaces import LastKnown
-from services.oracle.store.contracts import ContractState, ContractStateStore
 
 _log = log.get_logger(__name__)
 # How far back a request for a round still counts at the start.
@@ -28,9 +28,7 @@ _OLDER_BELIEVED_AFTER_S = 30.0
 class AggregatorReader:
     """Read one contract; the ContractReader of the protocol."""
 
-    def __init__(
-        self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock, states: ContractStateStore
-    ) -> None:
+    def __init__(self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock, states: ContractStates) -> None:
         self._rpc = rpc
         self._heads = heads
         self._contract = contract

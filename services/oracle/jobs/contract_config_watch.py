@@ -11,9 +11,9 @@ from chainlink.ocr.config_differences import config_differences
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.rpc.errors import ChainError
 from meshkit import log
-from meshkit.background import keep_running
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
+from meshkit.process.background_tasks import keep_running
 from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_status import JobStatus

@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from eth_utils.crypto import keccak
+
+from chainlink.keccak import keccak
 
 _LEADER_LABEL = b"chainlink offchain reporting v1 leader selection key"
 _TX_ORDER_LABEL = b"chainlink offchain reporting v1 transmission order key"

@@ -21,9 +21,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chainlink.keys.peer_id import decode_peer_id, encode_peer_id
-from meshkit.background import keep_running
 from meshkit.clock import Clock, SystemClock
 from meshkit.log import get_logger
+from meshkit.process.background_tasks import keep_running
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.discovery.address_book import AddressBook, Group
 from services.oracle.p2p.discovery.agent import DiscoveryAgent

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from OpenSSL import SSL
 
 from chainlink.keys.peer_id import encode_peer_id
-from meshkit.background import keep_running
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.process.background_tasks import keep_running
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.errors import HandshakeFailed
 from services.oracle.p2p.identity import PeerKey

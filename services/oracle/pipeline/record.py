@@ -1,15 +1,53 @@
 """A run as it is shown to whoever looks into a feed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.graph import Pipeline
 from services.oracle.pipeline.run import Finished
 from services.oracle.pipeline.values import Value, dump, output
-from services.oracle.store.runs import PipelineRun, TaskRun
 
 # A body may be as long as the node reads; the beginning is enough to see what is wrong with it.
 _LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """Hold what one task of a run did; times are Unix milliseconds."""
+
+    dot_id: str
+    kind: str
+    created_ms: int
+    finished_ms: int
+    output: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """
+    Hold one run.
+
+    Attributes:
+        inputs: JSON of what its tasks could use: the run's own variables and the results.
+        outputs: The last tasks' results as texts.
+        fatal_errors: Why there are none, one for each output.
+    """
+
+    job_id: int
+    created_ms: int
+    finished_ms: int
+    inputs: str
+    outputs: tuple[str | None, ...]
+    fatal_errors: tuple[str | None, ...]
+    tasks: tuple[TaskRun, ...]
+    id: int = field(default=0, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether all last tasks have a result."""
+        return not any(error is not None for error in self.fatal_errors)
 
 
 def record(

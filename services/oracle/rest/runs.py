@@ -9,9 +9,10 @@ from aiohttp import web
 
 from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.jobs.specification import OracleJob
+from services.oracle.pipeline.record import PipelineRun
 from services.oracle.rest.jobs import job_number
 from services.oracle.rest.jsonapi import Refused, natural, one, page, resource, window
-from services.oracle.store.runs import PipelineRun, RunStore
+from services.oracle.store.runs import RunStore
 
 _PAGE_SIZE = 1000
 _LARGEST_ID = 2**63 - 1

@@ -1,12 +1,12 @@
 """The last configuration and the last state of each contract, to start from while the chain cannot be read."""
 
 import asyncio
-from dataclasses import dataclass
 from decimal import Decimal
 
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.ocr.contract_config import ContractConfig
 from meshkit import log
+from services.oracle.chain.contract_state import ContractState
 from services.oracle.errors import DatabaseUnavailable
 from services.oracle.store.database import Database
 
@@ -55,15 +55,6 @@ class ContractConfigStore:
             config.encoded_version,
             config.encoded,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ContractState:
-    """Hold what was read last of a contract, the newest block then, and the newest request for a round if any."""
-
-    details: TransmissionDetails
-    block: int
-    requested: RoundRequested | None = None
 
 
 class ContractStateStore:

@@ -2,54 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from services.oracle.pipeline.record import PipelineRun, TaskRun
 from services.oracle.store.database import Database, storable_json
 
 # As with the real node, what comes faster than it can be written is not kept.
 _MOST_WAITING = 100
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRun:
-    """Hold what one task of a run did; times are Unix milliseconds."""
-
-    dot_id: str
-    kind: str
-    created_ms: int
-    finished_ms: int
-    output: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineRun:
-    """
-    Hold one run.
-
-    Attributes:
-        inputs: JSON of what its tasks could use: the run's own variables and the results.
-        outputs: The last tasks' results as texts.
-        fatal_errors: Why there are none, one for each output.
-    """
-
-    job_id: int
-    created_ms: int
-    finished_ms: int
-    inputs: str
-    outputs: tuple[str | None, ...]
-    fatal_errors: tuple[str | None, ...]
-    tasks: tuple[TaskRun, ...]
-    id: int = field(default=0, compare=False)
-
-    @property
-    def ok(self) -> bool:
-        """Tell whether all last tasks have a result."""
-        return not any(error is not None for error in self.fatal_errors)
 
 
 class RunStore:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from services.oracle.chain.transactions.fee_bumping import Fees
 from services.oracle.chain.transactions.in_flight import Attempt, Flight, Mined
+from services.oracle.chain.transactions.kept_transactions import TransactionState
 from services.oracle.store.database import Database
 
-TransactionState = Literal["confirmed", "reverted", "lost"]
 _UNDER_WAY = (
     "SELECT t.id, t.to_address, t.data, t.gas_limit, t.nonce, a.hash, a.cap_wei, a.tip_wei, a.raw"
     " FROM transactions t JOIN transaction_attempts a ON a.transaction_id = t.id"

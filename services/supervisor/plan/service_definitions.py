@@ -266,6 +266,8 @@ def _environment(given: PlanInput) -> dict[str, str]:
         "FEEDMESH_CONFIG": str(given.run_dir.configuration),
         "FEEDMESH_RUN_DIR": str(given.run_dir.path),
         "PYTHONUNBUFFERED": "1",
+        # Ours are no plugins of pydantic's, and to look for some in all that is installed takes part of each start.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "GRPC_ENABLE_FORK_SUPPORT": "false",
         "GRPC_VERBOSITY": "ERROR",
     }

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from meshkit.clock import ManualClock
 from meshkit.errors import Internal, MeshError
 from services.aggregator.fetching.circuit_breaker import FAILURES_TO_OPEN, CircuitState
-from services.aggregator.fetching.source_caller import SourceCaller
+from services.aggregator.fetching.source_caller import MOST_DIVISIONS, SourceCaller
 from services.aggregator.metrics import open_registry
 from services.aggregator.prices.errors import (
     AccessRefused,
@@ -24,6 +24,7 @@ from services.aggregator.prices.errors import (
     UnknownPair,
 )
 from services.aggregator.prices.pair import Pair
+from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.fakes import BTC, ScriptedSource
@@ -191,3 +192,51 @@ async def test_each_way_to_fail_is_told_once() -> None:
                 await line.ask()
 
     assert [False, True, False, True] == [entry["available"] for entry in logs if "available" in entry]
+
+
+class Choosy(ScriptedSource):
+    """A source that refuses every question with certain pairs in it."""
+
+    def __init__(self, bad: Sequence[Pair]) -> None:
+        super().__init__("kraken")
+        self.bad = bad
+
+    async def fetch(self, pairs: Sequence[Pair], _limiter: RateLimiter = UNLIMITED) -> Mapping[Pair, TickOutcome]:
+        """Return prices, or refuse as a whole."""
+        self.calls.append(list(pairs))
+        if set(self.bad) & set(pairs):
+            raise ProviderFault("kraken", "HTTP 400, code 'new words'", refuses_question=True)
+        return {pair: Tick("1") for pair in pairs}
+
+
+PAIRS = [Pair(f"C{number}", "USD") for number in range(100)]
+
+
+@pytest.mark.parametrize("bad", [PAIRS[:1], PAIRS[99:], [PAIRS[3], PAIRS[70]], []])
+async def test_a_refused_question_costs_the_pair_that_makes_it_so(bad: list[Pair]) -> None:
+    """All others have their prices, in a few calls, and the circuit stays closed however often it is asked."""
+    source = Choosy(bad)
+    caller = SourceCaller(source, SETTINGS, ManualClock(), open_registry(), deadline_s=9.0)
+    for _ in range(FAILURES_TO_OPEN + 1):
+        source.calls.clear()
+        found = await caller.fetch(PAIRS)
+
+        assert set(bad) == {pair for pair, outcome in found.items() if isinstance(outcome, ProviderFault)}
+        assert len(PAIRS) == len(found)
+        assert len(source.calls) <= 1 + 14 * len(bad)
+        # A pair alone is no reason to leave the source alone either.
+        for pair in bad:
+            assert isinstance((await caller.fetch([pair]))[pair], ProviderFault)
+    assert CircuitState.CLOSED is caller.circuit.state(0.0)
+
+
+async def test_a_source_that_refuses_every_question_is_at_fault() -> None:
+    """Where no pair has a price the refusal is the source's, after a bounded number of calls."""
+    source = Choosy(PAIRS)
+    caller = SourceCaller(source, replace(SETTINGS, max_retries=0), ManualClock(), open_registry(), deadline_s=9.0)
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(ProviderFault):
+            await caller.fetch(PAIRS)
+
+    assert len(source.calls) <= FAILURES_TO_OPEN * (1 + 2 * MOST_DIVISIONS)
+    assert CircuitState.OPEN is caller.circuit.state(0.0)

@@ -66,7 +66,7 @@ async def test_the_exchanges_own_not_found_is_an_unknown_pair(
         ((400, '{"message":"Bad request"}'), ProviderFault),
         ((429, '{"message":"Public rate limit exceeded"}'), SourceRateLimited),
         ((200, "[]"), MalformedAnswer),
-        ((200, '{"message":"NotFound"}'), MalformedAnswer),
+        ((200, '{"message":"NotFound"}'), SourceRateLimited),
         ((200, TICKER.replace("2020-03-20T", "yesterday ")), MalformedAnswer),
         ((200, TICKER.replace('"2020-03-20T00:22:57.833Z"', "5")), MalformedAnswer),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meshkit.errors import Internal, MeshError
 from services.aggregator.exact_json import CONTRADICTORY, OUT_OF_RANGE
-from services.aggregator.prices.errors import MalformedAnswer, PriceRefused
+from services.aggregator.prices.errors import MalformedAnswer, PriceRefused, SourceRateLimited, UnknownPair
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.prices.validate import accept
@@ -255,3 +255,25 @@ def test_a_market_with_limit_orders_only_has_its_price(name: str, place: Place, 
     recording = next(each for each in RECORDINGS if each.name == name and place[0] in each.answers)
 
     assert {D(100)} == set(outcomes(recording, replaced(read(recording), place, value)).values())
+
+
+REFUSALS: list[object] = [
+    {"message": "Please come back later"},
+    {"error": "this is a free service, be gentle"},
+    {"msg": "quota"},
+    {"Note": "our plans have changed"},
+    {"Error Message": "the trial is over"},
+    {"errors": [{"detail": "not today"}]},
+    {"detail": {"reason": "over capacity"}},
+]
+
+
+@pytest.mark.parametrize("recording", NAMED)
+@pytest.mark.parametrize("said", REFUSALS, ids=str)
+def test_words_in_the_place_of_data_are_a_limit(recording: Recording, said: object) -> None:
+    """Whatever is told instead of prices, in words that are new, asks for less calls, and no pair is unknown."""
+    for path in recording.answers:
+        found = outcomes(recording, {**read(recording), path: said})
+        assert not any(isinstance(outcome, UnknownPair) for outcome in found.values())
+        if path == recording.prices[recording.pairs[0]][0]:
+            assert {SourceRateLimited} == set(map(type, found.values()))

@@ -8,9 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from eth_utils.crypto import keccak
 
+from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.endpoints import Endpoint, Standing
 from chainlink.rpc.errors import RpcRefused, RpcUnavailable
+from chainlink.rpc.transaction import UnsignedTransaction
 from meshkit.clock import ManualClock
 from tests.chainlink.rpc.misbehaving import MisbehavingRpc, Rule, always, log_range, refusal, refusing_sends, without
 from tests.chainlink.rpc.misbehaving import http as http_answer
@@ -246,3 +248,18 @@ async def test_a_chain_that_changes(http: aiohttp.ClientSession, anvil: Anvil, p
     proxy.rules = []
     await rpc.inspect()
     assert 0 == await rpc.number("eth_blockNumber")
+
+
+async def test_a_transaction_that_is_refused_but_there(
+    http: aiohttp.ClientSession, anvil: Anvil, proxy: MisbehavingRpc
+) -> None:
+    """Where an endpoint refuses in words that nobody knows, it is asked whether it has the transaction."""
+    key = EvmKey.generate()
+    await anvil.fund(key.address)
+    raw = UnsignedTransaction(CHAIN_ID, 0, 10**9, 21_000, key.address).sign(key.private_key)
+    rpc = RpcClient(http, [Endpoint("proxy", proxy.url)], CHAIN_ID)
+    proxy.rules = [refusing_sends("deja vu")]
+    assert ["deja vu"] == [refusal.message for refusal in (await rpc.submit(raw)).refusals]
+    await rpc.submit(raw)
+    proxy.rules = [refusing_sends("deja vu")]
+    assert Submission(accepted=True, uncertain=False) == await rpc.submit(raw)

@@ -145,6 +145,79 @@ def test_what_is_said_of_a_transaction(client: str, message: str, meaning: Meani
     assert meaning == of_transaction(wrapped)
 
 
+# Words of others, each of a kind that a node must tell apart, whatever the spelling.
+SPELLINGS = [
+    (Refusal.KNOWN, "transaction already exists"),
+    (Refusal.KNOWN, "tx already in pool"),
+    (Refusal.KNOWN, "transaction already in the mempool"),
+    (Refusal.KNOWN, "ALREADY_KNOWN"),
+    (Refusal.KNOWN, "Transaction is already known"),
+    (Refusal.KNOWN, "transaction already known"),
+    (Refusal.KNOWN, "txn already in txpool"),
+    (Refusal.NONCE_TOO_LOW, "NONCE_TOO_LOW"),
+    (Refusal.NONCE_TOO_LOW, "NonceTooLow"),
+    (Refusal.NONCE_TOO_LOW, "nonce is too low: 3 < 5"),
+    (Refusal.NONCE_TOO_LOW, "nonce too small"),
+    (Refusal.NONCE_TOO_LOW, "Nonce already used"),
+    (Refusal.NONCE_TOO_LOW, "invalid nonce; got 3, expected 5: invalid sequence"),
+    (Refusal.NONCE_TOO_HIGH, "invalid nonce; got 9, expected 5: invalid sequence"),
+    (Refusal.NONCE_TOO_HIGH, "account sequence mismatch, expected 5, got 9"),
+    (Refusal.NONCE_TOO_LOW, "account sequence mismatch, expected 5, got 3"),
+    (Refusal.NONCE_TOO_HIGH, "nonce is too high"),
+    (Refusal.NONCE_TOO_HIGH, "NONCE_TOO_HIGH"),
+    (Refusal.NONCE_TOO_HIGH, "Transaction nonce is too distant from current sender nonce"),
+    (Refusal.NONCE_TOO_HIGH, "nonce too far ahead"),
+    (Refusal.REPLACEMENT, "REPLACEMENT_UNDERPRICED"),
+    (Refusal.REPLACEMENT, "TRANSACTION_REPLACEMENT_UNDERPRICED"),
+    (Refusal.REPLACEMENT, "replacement fee too low"),
+    (Refusal.REPLACEMENT, "transaction with the same nonce already exists"),
+    (Refusal.REPLACEMENT, "ReplacementUnderpriced"),
+    (Refusal.REPLACEMENT, "replacement tx underpriced"),
+    (Refusal.REPLACEMENT, "a transaction with the same nonce is already in the pool"),
+    (Refusal.UNFUNDED, "sender doesn't have enough funds to send tx. The max upfront cost is: 5"),
+    (Refusal.UNFUNDED, "INSUFFICIENT_FUNDS"),
+    (Refusal.UNFUNDED, "insufficient funds for gas * price + value + l1 cost: have 1 want 2"),
+    (Refusal.UNFUNDED, "account balance too low"),
+    (Refusal.UNFUNDED, "insufficient balance for transfer"),
+    (Refusal.UNFUNDED, "gas * price + value exceeds balance"),
+    (Refusal.UNDERPRICED, "GAS_PRICE_TOO_LOW"),
+    (Refusal.UNDERPRICED, "TRANSACTION_UNDERPRICED"),
+    (Refusal.UNDERPRICED, "fee cap less than block base fee: address 0xab, gasFeeCap: 1 baseFee: 7"),
+    (Refusal.UNDERPRICED, "gas price too low for miner: 1 < 5"),
+    (Refusal.UNDERPRICED, "effective gas price 1 is lower than minimum 5"),
+    (Refusal.UNDERPRICED, "maxFeePerGas too low to be included in the block: 1, baseFee: 7"),
+    (Refusal.UNDERPRICED, "The transaction's maxFeePerGas (1) is less than the block's baseFeePerGas (7)"),
+    (Refusal.UNDERPRICED, "tip below minimum"),
+    (Refusal.UNDERPRICED, "max priority fee per gas too low"),
+    (Refusal.UNDERPRICED, "gas tip cap too low"),
+    (Refusal.UNDERPRICED, "transaction gas price lower than required: 7"),
+    (Refusal.POOL_FULL, "transaction pool is full"),
+    (Refusal.POOL_FULL, "mempool is full"),
+    (Refusal.RATE_LIMITED, "request limit exceeded"),
+    (Refusal.RATE_LIMITED, "Too many requests, please try again later"),
+    (Refusal.OTHER, "exceeds block gas limit"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), SPELLINGS)
+def test_what_is_said_in_other_words(kind: Refusal, message: str) -> None:
+    """Constants, one word for several, and other turns of phrase mean the same."""
+    assert kind is of_transaction(RpcRefused("eth_sendRawTransaction", -32000, message)).kind
+
+
+def test_a_wrong_nonce_of_either_kind() -> None:
+    """Where one phrase stands for both kinds of wrong nonces, the numbers tell, and the wanted one is known."""
+    for message in (
+        "invalid nonce; got {}, expected 5: invalid sequence",
+        "account sequence mismatch, expected 5, got {}",
+    ):
+        low, high = (of_transaction(RpcRefused("", -32000, message.format(had))) for had in (3, 9))
+        assert [Meaning(Refusal.NONCE_TOO_LOW, next_nonce=5), Meaning(Refusal.NONCE_TOO_HIGH, next_nonce=5)] == [
+            low,
+            high,
+        ]
+
+
 def test_a_number_without_end() -> None:
     """Digits without end are cut rather than be a fault of ours."""
     error = RpcRefused("eth_sendRawTransaction", -32000, "nonce too low: next nonce " + "9" * 5000)
@@ -181,6 +254,30 @@ def test_any_words_have_a_meaning(message: str) -> None:
         ("eth_call", 3, "execution reverted: header not found", Refusal.OTHER),
         ("eth_call", -32015, "VM execution error.", Refusal.OTHER),
         ("eth_estimateGas", -32000, "insufficient funds for transfer", Refusal.OTHER),
+        ("eth_getLogs", -32005, "block range not available on your plan, max 500 blocks", Refusal.OTHER),
+        (
+            "eth_getLogs",
+            -32600,
+            "eth_getLogs requests with a range above 10 blocks are not supported on the free tier, method limited",
+            Refusal.OTHER,
+        ),
+        ("eth_getLogs", -32005, "rate limit: block range exceeds 500", Refusal.OTHER),
+        ("eth_call", -32000, "You have reached your request limit", Refusal.RATE_LIMITED),
+        ("eth_call", -32000, "call limit reached", Refusal.RATE_LIMITED),
+        ("eth_getLogs", -32005, "query returned more than 10000 results", Refusal.OTHER),
+        ("eth_getLogs", -32601, "eth_getLogs block range too large", Refusal.OTHER),
+        ("eth_getLogs", -32000, "unsupported method: eth_getLogs on this plan", Refusal.METHOD_MISSING),
+        ("eth_call", -32000, "missing trie node abc (path )", Refusal.UNABLE),
+        ("eth_call", -32000, "required historical state unavailable (reexec=128)", Refusal.UNABLE),
+        ("eth_call", -32000, "server busy", Refusal.UNABLE),
+        ("eth_call", -32000, "execution aborted (timeout = 5s)", Refusal.UNABLE),
+        ("eth_call", -32000, "upstream connect error or disconnect/reset before headers", Refusal.UNABLE),
+        ("eth_call", -32000, "service unavailable", Refusal.UNABLE),
+        ("eth_call", -32002, "resource not available", Refusal.UNABLE),
+        ("eth_call", -32000, "block #123 not found", Refusal.UNABLE),
+        ("eth_call", -32000, "cannot query unfinalized data", Refusal.UNABLE),
+        ("eth_call", -32000, "no backends available for method", Refusal.UNABLE),
+        ("eth_call", 3, "execution reverted: rate limit", Refusal.OTHER),
     ],
 )
 def test_what_is_said_of_a_question(method: str, code: int, message: str, kind: Refusal) -> None:

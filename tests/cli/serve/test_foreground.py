@@ -98,7 +98,7 @@ def verdict_of(run_dir: RunDir) -> Callable[[], bool]:
 
 
 async def test_the_aggregator_alone(run_dir: Path) -> None:
-    """It serves with its share of the configuration, is judged for probes, and stops with 0 and its verdict."""
+    """It serves with its share of the configuration, is judged for probes, and stops with 0; so ends its verdict."""
     authority = Authority()
     authority.issue_role(run_dir / "tls", "aggregator")
     port = {"listenAddress": "127.0.0.1", "ports": {"aggregatorHttps": 13443, "aggregatorGrpc": 17001}}

@@ -4,12 +4,12 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from meshkit.process.own_directory import DirectoryNotOurs, check, is_ours
+from meshkit.process.own_directory import DirectoryNotOurs, check, close_mounts, is_ours
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what is another user's")
 OTHER = 54_321
@@ -141,3 +141,38 @@ def test_the_default_of_an_ordinary_user_is_refused_if_another_made_it(run_dir: 
     refusal = f"DirectoryNotOurs {path} is not safe from others: it belongs to user 0"
     said = refusal if owner == 0 else f"{path}\n"
     assert ran.stdout.startswith(said), ran.stderr
+
+
+@pytest.fixture(name="volume")
+def _volume(run_dir: Path) -> Iterator[Path]:
+    """Mount a directory as orchestrators do: root's, for everybody to write, without a sticky bit."""
+    path = run_dir / "volume"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=777", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+@needs_root
+def test_the_first_process_of_a_container_closes_what_was_mounted(volume: Path) -> None:
+    """What an orchestrator has mounted gets the bit by which only its owner renames a file; then it is ours."""
+    (volume / "run").mkdir(mode=0o750)
+    with pytest.raises(DirectoryNotOurs, match="can be written by others"):
+        check(volume / "run")
+    check(volume / "run", first_process=True)  # as another user it could not be closed
+
+    close_mounts(volume / "run")
+    assert 0o1777 == stat.S_IMODE(volume.stat().st_mode)
+    check(volume / "run")
+
+
+@needs_root
+def test_the_first_process_trusts_nothing_but_what_was_mounted(volume: Path) -> None:
+    """A directory in the volume that everybody may write is nobody's own, whoever looks, and stays as it is."""
+    (volume / "open/run").mkdir(parents=True)
+    (volume / "open").chmod(0o777)
+    close_mounts(volume / "open/run")
+
+    assert 0o777 == stat.S_IMODE((volume / "open").stat().st_mode)
+    with pytest.raises(DirectoryNotOurs, match="can be written by others"):
+        check(volume / "open/run", first_process=True)

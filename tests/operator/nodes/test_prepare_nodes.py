@@ -17,7 +17,7 @@ from chainlink.errors import UnwritableSecrets
 from chainlink.keys.ocr1 import OcrKeyBundle
 from meshkit.credentials import database_password
 from services.operator.config import OperatorConfig
-from services.operator.errors import SharedKey
+from services.operator.errors import KeysLost, SharedKey
 from services.operator.nodes import prepare_nodes
 from services.operator.nodes.prepare_nodes import Preparation
 
@@ -87,6 +87,30 @@ async def test_without_the_data_directory_the_identities_are_the_same(
 
     assert (0, prepared.identities) == (again.created_keys, again.identities)
     assert before == _contents(config.data.path)
+
+
+@pytest.mark.parametrize("lost", [("evm_key.json", "p2p_key.json", "ocr_key.json"), ("p2p_key.json",)])
+async def test_nodes_that_lost_their_keys_are_no_new_ones(
+    config: OperatorConfig, prepared: Preparation, lost: tuple[str, ...]
+) -> None:
+    """While files of an earlier start tell of keys that are gone, none are made, unless that is allowed."""
+    for index in (2, 4):
+        for name in lost:
+            (config.secrets.node(index) / name).unlink()
+    before = _contents(config.secrets.nodes)
+    with pytest.raises(KeysLost, match=r"cl-secrets has no keys of nodes that ran before: 2, 4; .*feedmesh restore"):
+        await prepare_nodes.prepare(config)
+    assert before == _contents(config.secrets.nodes)
+    assert 2 * len(lost) == (await prepare_nodes.prepare(replace(config, replace_oracles=True))).created_keys
+
+
+async def test_an_oracle_that_was_a_bootstrap_node_gets_its_bundle(
+    config: OperatorConfig, prepared: Preparation
+) -> None:
+    """A node that had no bundle, since it needed none, has lost nothing."""
+    (config.secrets.node(2) / "ocr_key.json").unlink()
+
+    assert 1 == (await prepare_nodes.prepare(config)).created_keys
 
 
 async def test_keys_of_an_earlier_version_are_taken_over(config: OperatorConfig, prepared: Preparation) -> None:

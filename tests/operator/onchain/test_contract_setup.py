@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from chainlink.errors import UnwritableSecrets
+from chainlink.identities import changes
 from meshkit.errors import MeshError
 from meshkit.paths import SecretsDir
 from services.operator.config import OperatorConfig
@@ -127,11 +129,7 @@ async def test_what_must_not_be_deployed(
 async def test_other_nodes_than_the_contracts_list_are_refused(
     config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender
 ) -> None:
-    """
-    Nodes with new keys are not put in the place of those that the contracts list, unless that is allowed.
-
-    With the lost keys kept as retired ones it goes by itself, as after a rotation.
-    """
+    """Nodes with new keys are not put in the place of those that the contracts list, unless that is allowed."""
     await _setup(config, prepared, chain, sender).run()
     before = await chain.next_nonce(sender.address)
     others = await prepare_nodes.prepare(config)
@@ -141,6 +139,21 @@ async def test_other_nodes_than_the_contracts_list_are_refused(
     assert before == await chain.next_nonce(sender.address)
     outcome = await _setup(replace(config, replace_oracles=True), others, chain, sender).run()
     assert ({}, 3) == (outcome.errors, len(outcome.changes))
+
+
+async def test_a_rotated_key_is_written_into_the_contracts(
+    config: OperatorConfig, chain: Chain, sender: Sender
+) -> None:
+    """A node whose old keys are kept as retired gets its new ones into every contract by itself."""
+    before = await prepare_nodes.prepare(config)
+    await _setup(config, before, chain, sender).run()
+    names = ("evm_key.json", "ocr_key.json")
+    changes.rotate(config.secrets.node(3), names, config.credentials.keystore_password, 2, datetime.now(UTC))
+    after = await prepare_nodes.prepare(config)
+    outcome = await _setup(config, after, chain, sender).run()
+
+    assert ({}, 3) == (outcome.errors, len(outcome.changes))
+    assert before.identities[2] != after.identities[2]
 
 
 async def test_one_contract_of_others_is_that_feeds_error(

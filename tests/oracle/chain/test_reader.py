@@ -10,11 +10,12 @@ from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import RpcRefused
 from meshkit.clock import ManualClock
+from services.oracle.chain.contract_state import ContractState
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
 from services.oracle.errors import DatabaseUnavailable
 from services.oracle.ocr.running.interfaces import LastKnown
-from services.oracle.store.contracts import ContractState, ContractStateStore
+from services.oracle.store.contracts import ContractStateStore
 
 DIGEST, OTHER = b"d" * 16, b"o" * 16
 CONTRACT = "0x" + "11" * 20

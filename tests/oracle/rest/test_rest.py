@@ -17,9 +17,10 @@ from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit.rpc.client import channel
+from services.oracle.pipeline.record import PipelineRun, TaskRun
 from services.oracle.store.contracts import ContractConfigStore
 from services.oracle.store.database import Database
-from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
+from services.oracle.store.runs import RunStore
 from tests.dbinit.server import Server
 from tests.oracle.conftest import SPARE_OF_REST, node_url
 from tests.oracle.network import API_PASSWORD, EMAIL, PASSWORD, NodeProcess, bootstrap_job, oracle_job

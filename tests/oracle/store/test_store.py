@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from chainlink.ocr.contract_config import ContractConfig
 from meshkit.clock import ManualClock
+from services.oracle.chain.contract_state import ContractState
 from services.oracle.chain.transactions.fee_bumping import Fees
 from services.oracle.chain.transactions.in_flight import Attempt, Flight
 from services.oracle.errors import DatabaseUnavailable, JobRefused, SettingInvalid
@@ -20,15 +21,16 @@ from services.oracle.ocr.state import PacemakerState, PendingTransmission, Signe
 from services.oracle.p2p.address import Address
 from services.oracle.p2p.discovery.announcement import Announcement
 from services.oracle.p2p.identity import PeerKey
+from services.oracle.pipeline.record import PipelineRun, TaskRun
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
-from services.oracle.store.contracts import ContractConfigStore, ContractState, ContractStateStore
+from services.oracle.store.contracts import ContractConfigStore, ContractStateStore
 from services.oracle.store.database import Database, storable
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.last_observations import LastObservation, LastObservationStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
-from services.oracle.store.runs import PipelineRun, RunStore, TaskRun
+from services.oracle.store.runs import RunStore
 from services.oracle.store.transactions import TransactionStore
 from services.oracle.store.users import UserStore
 from tests.dbinit.server import Server

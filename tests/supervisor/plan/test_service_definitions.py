@@ -115,6 +115,7 @@ def test_environment_is_listed(given: PlanInput) -> None:
         "FEEDMESH_CONFIG": str(given.run_dir.configuration),
         "FEEDMESH_RUN_DIR": str(given.run_dir.path),
         "PYTHONUNBUFFERED": "1",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "GRPC_ENABLE_FORK_SUPPORT": "false",
         "GRPC_VERBOSITY": "ERROR",
     } == specs(given)["operator"].environment

@@ -23,8 +23,8 @@ from services.oracle.chain.transactions.follower import TransactionFollower, Und
 from services.oracle.chain.transactions.gas_market import PriceSource
 from services.oracle.chain.transactions.gas_price_source import Pricing
 from services.oracle.chain.transactions.in_flight import Attempt, Flight, Verdict, judge, told_nonce
+from services.oracle.chain.transactions.kept_transactions import KeptTransactions, TransactionState
 from services.oracle.chain.transactions.nonces import Nonces
-from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)
 # A nonce that others take again and again, or a price that never is enough, ends the patience.
@@ -47,7 +47,7 @@ class Account:
         rpc: RpcClient,
         heads: HeadTracker,
         chain: EvmSettings,
-        store: TransactionStore,
+        store: KeptTransactions,
         clock: Clock,
     ) -> None:
         self.address = key.address

@@ -33,9 +33,9 @@ from services.oracle.chain.transactions.in_flight import (
     judge,
     turn,
 )
+from services.oracle.chain.transactions.kept_transactions import KeptTransactions, TransactionState
 from services.oracle.chain.transactions.nonces import Nonces
 from services.oracle.errors import DatabaseUnavailable
-from services.oracle.store.transactions import TransactionState, TransactionStore
 
 _log = log.get_logger(__name__)
 _SETTLED: Mapping[Turn, TransactionState] = {
@@ -72,7 +72,7 @@ class TransactionFollower:
         rpc: RpcClient,
         heads: HeadTracker,
         chain: EvmSettings,
-        store: TransactionStore,
+        store: KeptTransactions,
         clock: Clock,
         *,
         nonces: Nonces,

@@ -7,8 +7,8 @@ from typing import Self
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, parse
-from eth_utils.crypto import keccak
 
+from chainlink.keccak import keccak
 from services.oracle.pipeline import number
 from services.oracle.pipeline.attributes import Attributes
 from services.oracle.pipeline.errors import TaskError, bad_input

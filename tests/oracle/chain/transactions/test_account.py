@@ -15,8 +15,9 @@ from meshkit.clock import ManualClock, SystemClock
 from services.oracle.chain.errors import Superseded, Unfunded
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.transactions.account import Account
+from services.oracle.chain.transactions.kept_transactions import TransactionState
 from services.oracle.chain.transmitter import FeedTransmitter
-from services.oracle.store.transactions import TransactionState, TransactionStore
+from services.oracle.store.transactions import TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
 from tests.oracle.chain.conftest import settings_with
 from tests.oracle.chain.proxy import Proxy

@@ -6,9 +6,16 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from meshkit.background import FIRST_WAIT_S, LONGEST_WAIT_S, STABLE_S, TASK_METRICS, BackgroundTasks, keep_running
 from meshkit.clock import ManualClock
 from meshkit.metrics import Registry
+from meshkit.process.background_tasks import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    STABLE_S,
+    TASK_METRICS,
+    BackgroundTasks,
+    keep_running,
+)
 
 
 class Work:
