@@ -20,6 +20,7 @@ import orjson
 
 from cli.errors import CliError, UsageError
 from meshkit import atomic_file
+from meshkit.configuration import start_check
 from meshkit.configuration.keys_by_service import AGGREGATOR, OPERATOR, SERVED_NODE, ServiceKeys
 from meshkit.configuration.load import load, read_document
 from meshkit.configuration.masked_configuration import masked
@@ -36,6 +37,7 @@ def prepare(config: Path, out: Path) -> list[Path]:
 
     What is there already is replaced, keys never. Raises CliError with the operator's words.
     """
+    start_check.readable(config, os.environ, signed=True)
     configuration = load(config)
     if not configuration.solution.mesh.network.is_spread_out:
         raise UsageError("solution.mesh.network.nodeHosts: found none, needed: the host of each node")
@@ -53,6 +55,7 @@ def prepare(config: Path, out: Path) -> list[Path]:
 
 def prepare_databases(config: Path) -> None:
     """Make roles and databases of the nodes in the server of `solution.mesh.postgres.url`. Raises CliError."""
+    start_check.readable(config, os.environ, signed=True)
     if load(config).solution.mesh.postgres.url is None:
         raise UsageError("solution.mesh.postgres.url: found none, needed: the URL of the server")
     print(_run(["services.dbinit", "provision", "--here"], config).strip())

@@ -72,10 +72,18 @@ def valid(path: Path, variables: Mapping[str, str]) -> Configuration:
     return found.configuration
 
 
-def readable(path: Path, variables: Mapping[str, str]) -> Configuration:
-    """Return a file's values although something of what follows from them is wrong; raise InvalidConfiguration."""
+def readable(path: Path, variables: Mapping[str, str], *, signed: bool = False) -> Configuration:
+    """
+    Return a file's values although something of what follows from them is wrong.
+
+    Raises:
+        InvalidConfiguration: for values that are wrong themselves and, with `signed`, for a file that the key in the
+            variables, if there is one, has not signed.
+    """
     read = document.read(path)
     problems: list[Problem] = []
+    if signed:
+        _signature(read, variables, problems)
     given, _ = environment.filled(read.given, variables)
     configuration, _ = validated(document.with_secrets(given, problems), problems)
     if problems or configuration is None:

@@ -14,7 +14,7 @@ from meshkit.configuration.checks.provider_addresses import REST
 from meshkit.configuration.faults.problem import InvalidConfiguration
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.operator import config as operator
-from tests.deployment import TRANSMISSION_WEI, deployment, written
+from tests.deployment import KEYS, TRANSMISSION_WEI, deployment, written
 
 LOWER = "0x" + "ab" * 20
 RIGHT = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
@@ -284,6 +284,16 @@ def test_only_what_is_checked_is_valid(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         start_check.valid(written(tmp_path, document), {})
     assert ["solution.pgPort", "solution.mesh.feeds"] == [problem.path for problem in caught.value.problems]
+
+
+def test_what_is_only_read_may_have_to_be_signed(tmp_path: Path) -> None:
+    """Shares for other machines are made of a file that the key has signed, if there is a key; its values are shown."""
+    file = written(tmp_path, deployment(feeds=[]))
+    key = {"CONFIGURATION_PUBLIC_KEY": json.loads(KEYS.read_text())["publicKeyDerBase64"]}
+    start_check.readable(file, {}, signed=True)
+    start_check.readable(file, key)
+    with pytest.raises(InvalidConfiguration, match="found no signature"):
+        start_check.readable(file, key, signed=True)
 
 
 def test_what_is_known_of_sources_is_what_the_aggregator_declares() -> None:
