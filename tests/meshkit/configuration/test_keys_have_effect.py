@@ -64,14 +64,14 @@ BEFORE = views(BASE)
 OTHERS: dict[str, object] = {
     "solution.metricsPush.headers": {"X-Key": SecretStr("another")},
     "solution.mesh.contracts.addresses": {"BTC / USD": "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"},
-    "solution.mesh.postgres.url": SecretStr(
-        "postgresql://u:p@db.example:5432/postgres?sslmode=verify-full&sslrootcert=/ca"
-    ),
     "solution.mesh.rpcEndpoints": (RpcEndpoint(name="b", httpUrl="https://b.example", wsUrl="wss://b.example"),),
 }
 # Of a mesh that is spread out (tests/cli/serve), of what the host has (tests/supervisor/plan/test_plan_input.py), and
 # of what is checked and then no longer needed (test_start_check.py).
-ELSEWHERE = ("solution.mesh.network", "solution.mesh.runtime", "solution.mesh.supervisor.nodeUidBase")
+ELSEWHERE = (
+    *("solution.mesh.network", "solution.mesh.postgres.url"),
+    *("solution.mesh.runtime", "solution.mesh.supervisor.nodeUidBase"),
+)
 CHECKED = ("solution.nodesList", "solution.signature")
 OF_THE_AGGREGATOR = ("solution.priceAggregatorConfig", "solution.mesh.aggregator")
 PLACES = {place: way for place, way in leaves(BASE) if not place.startswith((*ELSEWHERE, *CHECKED, *OF_THE_AGGREGATOR))}
