@@ -17,7 +17,7 @@ from tests.mesh.running import FEEDMESH, Mesh, free_port_offset, own_directory, 
 from tests.mesh.visible import secrets_seen
 from tests.operator import anvil
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.long(60), pytest.mark.timeout(400)]
 
 FEEDS = ("BTC / USD",)
 MARKED = {

@@ -23,6 +23,7 @@ from tests.oracle.ports import eventually, free_port
 CHAIN_ID = 1337
 OWNER = "0x00000000000000000000000000000000000A11CE"
 NEW_TRANSMISSION = contract.NEW_TRANSMISSION.topic
+_MINED_AT_ONCE = 50
 
 
 class Anvil:
@@ -69,6 +70,11 @@ class Anvil:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
             await self._process.wait()
+
+    async def mine(self, blocks: int) -> None:
+        """Make so many blocks, in pieces that a busy machine makes within a call's time."""
+        for first in range(0, blocks, _MINED_AT_ONCE):
+            await self.rpc.call("anvil_mine", hex(min(_MINED_AT_ONCE, blocks - first)))
 
     async def send(self, sender: str, to: str | None, data: bytes) -> dict[str, Any]:
         """Send a transaction of an impersonated sender, and return its receipt."""

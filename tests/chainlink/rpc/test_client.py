@@ -161,7 +161,7 @@ async def test_endpoints_that_compress() -> None:
 async def test_logs_in_pieces(http: aiohttp.ClientSession, aggregator: Aggregator, proxy: MisbehavingRpc) -> None:
     """Logs over more blocks than an endpoint gives at once are all read, and its limit is remembered."""
     await aggregator.request_round()
-    await aggregator.anvil.rpc.call("anvil_mine", hex(1000))
+    await aggregator.anvil.mine(1000)
     await aggregator.request_round()
     rpc = client(http, proxy.url)
     proxy.rules = [log_range(499)]

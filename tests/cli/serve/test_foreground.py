@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cli import health
@@ -114,10 +115,19 @@ async def test_the_aggregator_alone(run_dir: Path) -> None:
         await until(verdict_of(place))
         found = json.loads(place.verdict.read_bytes())
         assert found["words"].startswith("price-aggregator is")
+        # It answers a moment before it listens for signals.
+        await until(lambda: all(map(_is_caught, psutil.Process(process.pid).children())))
         process.send_signal(signal.SIGTERM)
         output, _ = await process.communicate()
         assert 0 == process.returncode, output.decode()
     assert not place.verdict.exists()
+
+
+def _is_caught(process: psutil.Process) -> bool:
+    """Tell whether a process has a handler of its own for SIGTERM."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    caught = next(line.split()[1] for line in lines if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 async def test_without_the_right_certificate_nothing_starts(run_dir: Path) -> None:

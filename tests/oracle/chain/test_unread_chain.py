@@ -146,7 +146,7 @@ async def _feed(
     async with MisbehavingRpc(anvil.url, http).running() as proxy:
         feed = Feed(proxy, aggregator, database)
         await feed.configure()
-        await anvil.rpc.call("anvil_mine", hex(1200))
+        await anvil.mine(1200)
         yield feed
 
 
