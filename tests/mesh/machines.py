@@ -203,8 +203,8 @@ class Machines:
         words = [str(word) for option in options.items() for word in option]
         fund = f"{Account.from_key(faucet_key).address}={10**22}"
         self.start("chain", self.rest, sys.executable, "-m", "devkit.chain", *words, "--fund", fund)
-        # A real chain is elsewhere, at https. This one has no TLS, and nothing beyond loopback is spoken to without,
-        # so each machine has a way to it on its own loopback; that is no part of the mesh.
+        # A real chain is somewhere else, at https. This one has no TLS, without which nothing leaves a machine, so each
+        # has a way to it on its own loopback; that is no part of the mesh.
         outside, loopback = f"{REST}:{CHAIN_PORT}", f"127.0.0.1:{CHAIN_PORT}"
         forward = (sys.executable, "-m", "tests.mesh.forward")
         self.start("chain-outside", self.rest, *forward, outside, loopback)
