@@ -143,7 +143,8 @@ def check(
     """Check a configuration file and show its plan, without starting anything."""
     from cli.configuration import check as command
 
-    exit_code = command.check(config, as_json and not online)
+    # Programs get one object; the questions are asked of a file without faults only.
+    exit_code = 0 if online and as_json else command.check(config, as_json)
     if online and not exit_code:
         from cli.configuration import check_online
 
