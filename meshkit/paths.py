@@ -112,6 +112,11 @@ class DataDir:
         return self.path / "postgresql"
 
     @property
+    def earlier(self) -> "tuple[DataDir, ...]":
+        """Return where earlier versions kept what is now elsewhere: here, and where they were without a setting."""
+        return (self, DataDir(self.path / "feedmesh"))
+
+    @property
     def secrets(self) -> Path:
         """Return the embedded profile's `spSecretsDir`; deployments have it elsewhere."""
         return self.path / "secrets"

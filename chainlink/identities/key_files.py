@@ -5,7 +5,7 @@ What exists is taken as it is, whoever wrote it. What is missing is looked for w
 of `Source`, and made only when it is nowhere: a new key is another oracle than the one that a feed's contract lists.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -81,7 +81,7 @@ class NodeKeys:
         return sum(source is Source.MADE for source in self.sources.values())
 
 
-def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, earlier: Path | None = None) -> NodeKeys:
+def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, earlier: Sequence[Path] = ()) -> NodeKeys:
     """
     Read a node's keys and make those that are nowhere; what exists is never overwritten.
 
@@ -93,7 +93,7 @@ def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, ear
         password: The keystore's password.
         scrypt_n: The scrypt cost of files that are written.
         with_ocr: Whether it is an oracle.
-        earlier: Where earlier versions kept the same files; they are copied from there if the new place has none.
+        earlier: Where earlier versions kept the same files; they are copied from the first place that has them.
 
     Raises:
         UnreadableKeyFile: naming the first file that exists and does not decrypt; nothing was written then.
@@ -153,7 +153,7 @@ class _Found(Generic[K]):
 class _Reader:
     """Look for a node's keys in all places; nothing is written."""
 
-    def __init__(self, directory: Path, password: str, scrypt_n: int, earlier: Path | None) -> None:
+    def __init__(self, directory: Path, password: str, scrypt_n: int, earlier: Sequence[Path]) -> None:
         self._directory = directory
         self._password = password
         self._scrypt_n = scrypt_n
@@ -165,8 +165,9 @@ class _Reader:
         if (raw := raw_keys.read(self._directory / raw_keys.RAW_FILE)) is not None:
             key = of_raw(raw)
             return _Found(name, key, self._export(key), Source.RAW)
-        if self._earlier is not None and (found := read(self._earlier / name, kind, self._password)) is not None:
-            return _Found(name, *found, Source.EARLIER)
+        for place in self._earlier:
+            if (found := read(place / name, kind, self._password)) is not None:
+                return _Found(name, *found, Source.EARLIER)
         made = kind.generate()
         return _Found(name, made, self._export(made), Source.MADE)
 

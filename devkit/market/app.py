@@ -1,9 +1,8 @@
 """The HTTP application: each dialect below its own prefix, the reference prices, health, and the control of faults."""
 
-import json
 from decimal import Context, Decimal
 from email.utils import formatdate
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
@@ -12,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from devkit.market.control import Control, Source
 from devkit.market.dialects.dialect import Dialect, answer
 from devkit.market.faults import Fault, SourceControl
+from devkit.market.odd_bodies import spoiled
 from devkit.market.process import Pair, PriceProcess
 from devkit.market.sources import DIALECTS, STREAMS
 from devkit.market.streams.hub import Hub
@@ -78,8 +78,7 @@ class MarketApp:
             if fault.age_s:
                 response.headers["Age"] = str(fault.age_s)
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
-                if fault.bad_rows:
-                    response.body = _with_bad_rows(response.body)
+                response.body = spoiled(response.body, fault)
                 if fault.malformed:
                     response.body = response.body[: len(response.body) // 2]
             return response
@@ -106,29 +105,14 @@ def _limited(dialect: Dialect, fault: Fault) -> web.Response:
     return limited
 
 
-def _with_bad_rows(body: bytes) -> bytes:
-    """Return a JSON body with a null before the objects of each list, and among those that have names."""
-
-    def spoiled(value: Any) -> Any:
-        if isinstance(value, list):
-            rows = [spoiled(each) for each in value]
-            return [None, *rows] if rows and isinstance(rows[0], dict) else rows
-        if isinstance(value, dict):
-            found = {key: spoiled(each) for key, each in value.items()}
-            is_rows = len(found) > 1 and all(isinstance(each, dict) for each in found.values())
-            return {"ODD": None, **found} if is_rows else found
-        return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else value
-
-    return orjson.dumps(spoiled(json.loads(body, parse_float=Decimal)))
-
-
 def _replacement(fault: Fault) -> web.Response:
     status = 200 if fault.status is None else fault.status
+    headers = {} if fault.location is None else {"Location": fault.location}
     if isinstance(fault.body, str):
-        return web.Response(text=fault.body, status=status)
+        return web.Response(text=fault.body, status=status, headers=headers)
     if "body" not in fault.model_fields_set:
-        return web.Response(status=status)
-    return answer(fault.body, status=status)
+        return web.Response(status=status, headers=headers)
+    return answer(fault.body, status=status, headers=headers)
 
 
 def _time_ms(text: str | None, now_ms: int) -> int:

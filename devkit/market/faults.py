@@ -45,7 +45,11 @@ class Fault(BaseModel):
 
     `halted` has the listing say that nobody trades, while prices and times go on; with `pairs` only those markets.
     `age_s` has every answer come out of a cache that kept it for so long, by Age and Date; `retry_after` stands in the
-    header of that name of a limit answer; `bad_rows` puts a null among the rows of every answer.
+    header of that name of a limit answer; `location` stands in a replaced answer, such as a redirect.
+
+    `bad_rows` puts a null among the rows of every answer, `keep_rows` leaves all but so many of them out, `fields` has
+    every field of these names say something else, `odd_types` has lists where numbers belong, and `doubled` tells each
+    key a second time with another value.
 
     Of streams: `silence` sends no prices any more, heartbeats and acknowledgements go on; `half_open` accepts
     connections and messages and never sends anything; `lifetime_ms` closes a connection at that age.
@@ -67,7 +71,12 @@ class Fault(BaseModel):
     halted: bool = False
     age_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     retry_after: str | None = None
+    location: str | None = None
     bad_rows: bool = False
+    keep_rows: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    fields: dict[str, JsonValue] | None = None
+    odd_types: bool = False
+    doubled: bool = False
     silence: bool = False
     half_open: bool = False
     lifetime_ms: Annotated[int, Field(gt=0)] | None = None

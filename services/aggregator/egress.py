@@ -25,13 +25,16 @@ def allowed_hosts(
     aggregator = configuration.solution.price_aggregator_config
     figures = aggregator.market_data.coingecko_global.enabled
     asked = {name for name, source in sources.items() if source.enabled or (figures and name == "coingecko")}
-    rest = [
-        url
-        for name in asked
-        for url in (sources[name].base_url or DECLARATIONS[name].base_url, *DECLARATIONS[name].hosts)
-    ]
+    rest = [url for name in asked for url in _rest(name, sources[name])]
     proxies = [sources[name].proxy for name in asked] + [aggregator.proxy]
     return hosts_of([*rest, *proxies]).union(*(_stream_hosts(name, stream) for name, stream in streams.items()))
+
+
+def _rest(name: str, source: SourceConfig) -> tuple[str, ...]:
+    """Return where a source may be asked: at the given address, else at any of the provider's own."""
+    if source.base_url is not None:
+        return (source.base_url,)
+    return (DECLARATIONS[name].base_url, *DECLARATIONS[name].hosts)
 
 
 def _stream_hosts(name: str, stream: StreamConfig) -> frozenset[str]:

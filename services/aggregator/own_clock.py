@@ -24,8 +24,8 @@ AGREEMENT_MS = 5_000
 # The latest sign of so many seconds counts, and of a source that says nothing more the last one for so long.
 _WINDOW_S = 10.0
 _KEPT_S = 300.0
-# One source's clock may be off, two agree by chance or through one host; times of prices may all come late.
-_LEAST, _LEAST_AGAINST_THE_OTHER_KIND = 2, 3
+# One source's clock may be off; two may stand behind caches of one age, or tell prices that are as late.
+_LEAST, _LEAST_AGAINST_ANOTHER = 2, 3
 _MOST_TIMES = 10_000
 # Years from 1970 to 5138: what is beyond is no time.
 _LATEST_MS = 10**14
@@ -153,22 +153,21 @@ def judge(dates: Mapping[str, int], prices: Mapping[str, int]) -> ClockState:
     """
     Return how our clock stands, by how far it is ahead of each source's dates and of its prices' times, in ms.
 
-    It is off if most of one kind of signs are, by the same amount, and those of the other kind do not contradict:
-    dates that do count for less, as they may be those of a proxy of ours, than as many prices.
+    It is off if most of one kind of signs are, by the same amount: two at least, and three where any source says that
+    our clock is right. Dates prove nothing where most prices' times say so, as they may be those of a proxy of ours.
     """
     timed = len(dates.keys() | prices.keys())
-    for signs, others, against in ((prices, dates, _LEAST_AGAINST_THE_OTHER_KIND), (dates, prices, None)):
+    is_right_to_some = any(abs(offset) <= LIMIT_MS for offset in (*dates.values(), *prices.values()))
+    least = _LEAST_AGAINST_ANOTHER if is_right_to_some else _LEAST
+    for signs in (prices, {} if _are_right(list(prices.values())) else dates):
         ahead_ms, agreeing = _agreed(list(signs.values()))
-        if abs(ahead_ms) <= LIMIT_MS or 2 * agreeing <= len(signs):
-            continue
-        least = against if _contradicts(list(others.values())) else _LEAST
-        if least is not None and agreeing >= least:
+        if abs(ahead_ms) > LIMIT_MS and 2 * agreeing > len(signs) and agreeing >= least:
             return ClockState(True, ahead_ms, agreeing, len(signs))
     ahead_ms, agreeing = _agreed(list((dates or prices).values()))
     return ClockState(False, ahead_ms, agreeing, timed)
 
 
-def _contradicts(offsets: Sequence[int]) -> bool:
+def _are_right(offsets: Sequence[int]) -> bool:
     ahead_ms, agreeing = _agreed(offsets)
     return agreeing >= _LEAST and 2 * agreeing > len(offsets) and abs(ahead_ms) <= LIMIT_MS
 

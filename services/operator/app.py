@@ -80,9 +80,8 @@ class Operator:
             most_gas_price_wei=config.chain.most_gas_price_wei,
         )
         self._costs = TransmissionCosts(self._chain, len(self._oracles))
-        known = KnownContracts(
-            config.secrets.contracts, config.chain.chain_id, earlier=config.data.operator / EARLIER_STATE_FILE
-        )
+        earlier = [place.operator / EARLIER_STATE_FILE for place in config.data.earlier]
+        known = KnownContracts(config.secrets.contracts, config.chain.chain_id, earlier=earlier)
         self.reconciler = Reconciler(config, prepared, self._chain, self._sender, known, clock)
         nodes = [oracle.node for oracle in self._oracles]
         names = NodeNames(

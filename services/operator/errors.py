@@ -24,6 +24,10 @@ from typing import Final
 from meshkit.errors import FailedPrecondition, Unavailable
 
 _MOST_SHOWN = 4
+_WAY_OUT = (
+    "bring the keys back (feedmesh restore, feedmesh keys import), or set solution.mesh.contracts.replaceOracles to "
+    "true to have these nodes listed instead"
+)
 
 
 class UnreadableState(FailedPrecondition):
@@ -135,10 +139,7 @@ class ForeignOracles(UnusableContract):
     def __init__(self, feed: str, address: str, foreign: tuple[str, ...]) -> None:
         shown = ", ".join(foreign[:_MOST_SHOWN]) + (", …" if len(foreign) > _MOST_SHOWN else "")
         super().__init__(
-            feed,
-            f"its contract {address} lists oracles whose keys are not kept here: {shown}; bring their keys back "
-            "(feedmesh restore, feedmesh keys import), or set solution.mesh.contracts.replaceOracles to true to have "
-            "it list these nodes instead",
+            feed, f"its contract {address} lists oracles whose keys are not kept here; {_WAY_OUT}; listed are: {shown}"
         )
         self.address = address
         self.foreign = foreign
@@ -151,8 +152,8 @@ class IdentitiesRefused(FailedPrecondition):
 
     def __init__(self, keys: Path, feeds: int, example: ForeignOracles) -> None:
         super().__init__(
-            f"the keys in {keys} are not those of the oracles that the contracts list (all {feeds} that list any); "
-            f"{example}"
+            f"{keys} has not the keys of the oracles that the contracts list (of {example.feed} and {feeds - 1} other "
+            f"feeds); {_WAY_OUT}; the contract of {example.feed} is {example.address}"
         )
         self.keys = keys
         self.feeds = feeds

@@ -145,6 +145,13 @@ def test_two_delayed_vendors_are_no_sign_against_dates() -> None:
     assert not world.turn(world.date, lambda source: world.price(source, late_ms=900_000), turns=5).is_off
 
 
+def test_two_sources_behind_caches_are_no_sign_against_a_third() -> None:
+    """Dates of long ago of two sources, as caches tell, say nothing where a third one says that all is well."""
+    world = World(("binance", "kraken", "coinbase"))
+    world.errors_ms |= {"binance": -600_000, "kraken": -600_000}
+    assert not world.turn(world.date, turns=5).is_off
+
+
 def test_dates_of_a_proxy() -> None:
     """Dates that are off count for nothing where the times of prices are right: they may be those of our own proxy."""
     world = World()

@@ -4,11 +4,13 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 import pytest
 import yaml
 
+from meshkit.egress.hosts import is_loopback
 from services.supervisor.plan.plan_input import CAPABILITIES
 
 FILE = Path("deploy/compose.yaml")
@@ -38,6 +40,17 @@ def test_nothing_of_the_mesh_is_published(compose: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in services["grafana"]["ports"])
     assert compose["networks"]["metrics"]["internal"] is True
     assert ["metrics"] == services["victoria-metrics"]["networks"]
+
+
+def test_metrics_leave_by_the_meshs_own_loopback(compose: dict[str, Any]) -> None:
+    """The address that is told for the push is one that a configuration may have, and where the agent listens."""
+    agent = compose["services"]["metrics-agent"]
+    assert "service:mesh" == agent["network_mode"]
+    (listens,) = (word for word in agent["command"] if word.startswith("-httpListenAddr="))
+    for text in (FILE.read_text(), Path("docs/deploy.md").read_text()):
+        (url,) = re.findall(r"http://[^/ ]+/api/v1/import/prometheus", text)
+        assert urlsplit(url).netloc == listens.partition("=")[2]
+        assert is_loopback(urlsplit(url).hostname or "")
 
 
 def test_the_mesh_has_the_rights_that_it_needs(compose: dict[str, Any]) -> None:

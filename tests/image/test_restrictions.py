@@ -67,8 +67,11 @@ def test_as_another_user_without_any_right(mesh: Mesh) -> None:
     [
         ({"totalNodes": 2}, "solution.totalNodes"),
         ({"pgPasword": "a-secret-of-postgres"}, "did you mean 'pgPassword'"),
-        ({"pgPassword": "/sp/secrets/absent"}, "solution.pgPassword: the file /sp/secrets/absent cannot be read"),
-        (None, "is not JSON"),
+        (
+            {"pgPassword": "/sp/secrets/absent"},
+            "solution.pgPassword: found the file /sp/secrets/absent, which cannot be read: No such file",
+        ),
+        (None, "found no JSON"),
     ],
 )
 def test_a_wrong_configuration(mesh: Mesh, change: dict[str, Any] | None, words: str) -> None:
@@ -95,7 +98,9 @@ def test_an_unreadable_secret(mesh: Mesh) -> None:
     secret.chmod(0o600)
     _change(mesh, {"pgPassword": "/sp/secrets/postgres"})
     mesh.start("--user", "1000")
-    _ended_with_one_line(mesh, "solution.pgPassword: the file /sp/secrets/postgres cannot be read: Permission denied")
+    _ended_with_one_line(
+        mesh, "solution.pgPassword: found the file /sp/secrets/postgres, which cannot be read: Permission denied"
+    )
     assert ["configurations", "secrets"] == _made(mesh)
 
 

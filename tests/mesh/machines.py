@@ -203,16 +203,13 @@ class Machines:
         words = [str(word) for option in options.items() for word in option]
         fund = f"{Account.from_key(faucet_key).address}={10**22}"
         self.start("chain", self.rest, sys.executable, "-m", "devkit.chain", *words, "--fund", fund)
-        # The local chain answers on loopback only; a real one is somewhere else, and is no part of the mesh.
-        self.start(
-            "chain-outside",
-            self.rest,
-            sys.executable,
-            "-m",
-            "tests.mesh.forward",
-            f"{REST}:{CHAIN_PORT}",
-            f"127.0.0.1:{CHAIN_PORT}",
-        )
+        # A real chain is somewhere else, at https. This one has no TLS, without which nothing leaves a machine, so each
+        # has a way to it on its own loopback; that is no part of the mesh.
+        outside, loopback = f"{REST}:{CHAIN_PORT}", f"127.0.0.1:{CHAIN_PORT}"
+        forward = (sys.executable, "-m", "tests.mesh.forward")
+        self.start("chain-outside", self.rest, *forward, outside, loopback)
+        for index, machine in self.nodes.items():
+            self.start(f"chain-{index}", machine, *forward, loopback, outside)
 
     def _postgres(self) -> str:
         """Run a server of the kind that one has elsewhere: TLS only, passwords only; return its superuser's URL."""
@@ -257,8 +254,6 @@ class Machines:
         secrets = {name: make() for name, make in profile._SECRETS.items()}
         data = self.directory / "data"
         solution = profile.document_for(data, self.run_dir("none").path, len(NODES), [FEED], 0, secrets)
-        solution["chainlinkRpcHttpUrl"] = f"http://{REST}:{CHAIN_PORT}"
-        solution["chainlinkRpcWsUrl"] = f"ws://{REST}:{CHAIN_PORT}"
         mesh = solution["mesh"]
         del mesh["devchain"], mesh["market"]
         mesh["postgres"] = {"url": url}

@@ -304,3 +304,33 @@ async def test_no_wait_is_for_ever() -> None:
     receiver = Receiver(statuses=[429], answer_headers={"Retry-After": "31536000"})
 
     assert 2 <= await pushes_within(receiver, LONGEST_SILENCE_MS / 1000 + 5)
+
+
+async def test_a_push_is_sent_in_parts_of_so_many_samples() -> None:
+    """Each part says again what its first metric is; a part that fails is tried again by itself."""
+    receiver = Receiver(statuses=[204, 500])
+    text = b"# HELP a A.\n# TYPE a gauge\na 1\na 2\na 3\n# TYPE b gauge\nb 1\n"
+
+    async def three(_: Mapping[str, str]) -> bytes:
+        return text
+
+    async with served(receiver) as url, Pusher(config(url, method="POST", batch_size=2), three, NoWait()) as pusher:
+        sent = await pusher.push()
+
+    first = "# HELP a A.\n# TYPE a gauge\na 1\na 2\n"
+    second = "# HELP a A.\n# TYPE a gauge\na 3\n# TYPE b gauge\nb 1\n"
+    assert (4, [first, second, second]) == (sent, [push.body for push in receiver.received])
+
+
+async def test_what_fits_is_one_request() -> None:
+    """Exactly as many samples as a part may have, and none at all."""
+    for text in (b"# TYPE a gauge\na 1\na 2\n", b""):
+        receiver = Receiver()
+
+        async def rendered(_: Mapping[str, str], text: bytes = text) -> bytes:
+            return text
+
+        changed = {"method": "POST", "batch_size": 2}
+        async with served(receiver) as url, Pusher(config(url, **changed), rendered, NoWait()) as pusher:
+            await pusher.push()
+        assert [text.decode()] * bool(text) == [push.body for push in receiver.received]

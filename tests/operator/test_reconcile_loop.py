@@ -109,5 +109,5 @@ async def test_a_required_topup_ends_the_loop() -> None:
 async def test_other_identities_end_the_loop() -> None:
     """When the contracts list other oracles than these nodes, every part ends with that error."""
     error = IdentitiesRefused(Path("cl-secrets"), 1, ForeignOracles("BTC / USD", "0xC", ("0xA",)))
-    with pytest.raises(IdentitiesRefused, match="cl-secrets are not those"):
+    with pytest.raises(IdentitiesRefused, match="cl-secrets has not the keys"):
         await reconcile_loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.plan.conftest import SIGNED
+from tests.deployment import deployment as document_of
+from tests.deployment import written
 
 
 def run(path: Path) -> subprocess.CompletedProcess[str]:
@@ -20,7 +21,7 @@ def run(path: Path) -> subprocess.CompletedProcess[str]:
     ("text", "message"),
     [
         (None, "cannot be read: No such file or directory"),
-        ("{", "is not JSON"),
+        ("{", "line 1: the file: found no JSON"),
         ('{"solution": {}}', "solution.pgPassword"),
     ],
 )
@@ -38,12 +39,8 @@ def test_a_bad_configuration_is_one_line_and_exit_1(tmp_path: Path, text: str | 
 def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     """The error names the setting and the path, and nothing was started."""
     (tmp_path / "file").touch()
-    document = json.loads(SIGNED.read_text())
     mesh = {"dataDir": str(tmp_path / "file/data"), "runDir": str(tmp_path / "run"), "runtime": "embedded"}
-    document["solution"]["mesh"] = mesh
-    path = tmp_path / "configuration.json"
-    path.write_text(json.dumps(document))
-    ran = run(path)
+    ran = run(written(tmp_path, document_of(**mesh)))
 
     assert (1, "") == (ran.returncode, ran.stderr)
     assert f"solution.mesh.dataDir: {tmp_path}/file/data/logs cannot be made" in ran.stdout
@@ -52,11 +49,8 @@ def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
 
 def deployment(tmp_path: Path, **mesh: object) -> Path:
     """Write a configuration as deployments have it, with settings of the mesh."""
-    document = json.loads(SIGNED.read_text())
-    document["solution"]["mesh"] = {"dataDir": str(tmp_path / "data"), "runDir": str(tmp_path / "run"), **mesh}
-    path = tmp_path / "configuration.json"
-    path.write_text(json.dumps(document))
-    return path
+    places = {"dataDir": str(tmp_path / "data"), "runDir": str(tmp_path / "run")}
+    return written(tmp_path, document_of(**(places | mesh)))
 
 
 def check(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -86,7 +80,7 @@ def test_check_refuses_what_cannot_run(tmp_path: Path) -> None:
     clash = check(deployment(tmp_path, runtime="embedded", ports={"metrics": 5432}))
     long = check(deployment(tmp_path, runtime="embedded", runDir=f"/tmp/{'x' * 100}"), "--json")
 
-    assert (1, "") == (clash.returncode, clash.stdout)
-    assert "5432" in clash.stderr
+    assert (1, 1) == (clash.returncode, clash.stdout.count("has 1 fault"))
+    assert "solution.mesh.ports.metrics: found 5432, allowed: ports that nothing else has" in clash.stderr
     assert (1, False) == (long.returncode, json.loads(long.stdout)["ok"])
     assert "solution.mesh.runDir" in json.loads(long.stdout)["error"]

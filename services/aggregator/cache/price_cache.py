@@ -82,6 +82,7 @@ class PriceCache:
             current=self.current,
             cached=self.quotes,
             failures=self.failures,
+            refusals=self.refusals,
             guard=guard,
             refreshes=refreshes,
         )

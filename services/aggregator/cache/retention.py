@@ -8,6 +8,7 @@ from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.failures import RecentFailures
+from services.aggregator.fetching.refusals import Refusals
 from services.aggregator.fetching.source_jump_guard import SourceGuard
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
@@ -33,6 +34,7 @@ class Retention:
         current: CurrentQuotes,
         cached: QuoteCache,
         failures: RecentFailures,
+        refusals: Refusals,
         guard: SourceGuard,
         refreshes: Schedule[tuple[str, Pair]],
     ) -> None:
@@ -42,6 +44,7 @@ class Retention:
         self._current = current
         self._cached = cached
         self._failures = failures
+        self._refusals = refusals
         self._guard = guard
         self._refreshes = refreshes
         self._refetched = {each.name for each in declarations if config.sources[each.config_key].refetch}
@@ -67,11 +70,12 @@ class Retention:
         return pairs
 
     def forget(self, source: str, pair: Pair) -> None:
-        """Forget a pair and its price."""
+        """Forget a pair, its price and why it had none."""
         self._registry.remove(source, pair)
         self._refreshes.drop((source, pair))
         self._cached.drop(source, pair)
         self._guard.forget(source, pair)
+        self._refusals.forget(source, pair)
 
     def forget_inactive(self, idle_s: float) -> int:
         """Forget the unpinned pairs that nobody asked for or follows during this time, and return their number."""

@@ -102,7 +102,8 @@ class Acceptance:
         return quote
 
     def _note_time(self, pair: Pair, time_ms: object, received_ms: int, received_at: float) -> None:
-        is_of_now = self._declared.exchange_time not in (ExchangeTime.NONE, ExchangeTime.DAY)
+        # Streams tell times too of sources whose answers tell none.
+        is_of_now = self._declared.exchange_time is not ExchangeTime.DAY
         if is_of_now and isinstance(time_ms, int) and not isinstance(time_ms, bool):
             self._own_clock.note_price(self._source, pair, time_ms, received_at, received_ms)
 

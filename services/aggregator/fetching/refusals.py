@@ -53,6 +53,10 @@ class Refusals:
             count = refusals[key].count if key in refusals else 0
             refusals[key] = Refusal(*key, count + 1, now_ms, pair, message)
 
+    def forget(self, source: str, pair: Pair) -> None:
+        """Forget why a source has no price of a pair, which is asked for no more; what is the source's stays."""
+        self._of_pair.pop((source, pair), None)
+
     def of_source(self, source: str) -> list[Refusal]:
         """Return a source's refusals, the latest first."""
         return _latest_first(self._of_source.get(source, {}))

@@ -79,7 +79,7 @@ async def prepare(config: OperatorConfig) -> Preparation:
                 password,
                 config.scrypt_n,
                 with_ocr=not config.is_bootstrap(index),
-                earlier=config.data.node(index),
+                earlier=[place.node(index) for place in config.data.earlier],
             )
 
     # All end before the first error is raised: no thread may go on writing behind the caller's back.
@@ -123,8 +123,8 @@ def _check_not_lost(config: OperatorConfig) -> None:
 
 
 def _places(config: OperatorConfig, index: int, name: str) -> tuple[tuple[Path, str], ...]:
-    own, earlier = config.secrets.node(index), config.data.node(index)
-    return (own, name), (own, raw_keys.RAW_FILE), (earlier, name)
+    own = config.secrets.node(index)
+    return (own, name), (own, raw_keys.RAW_FILE), *((place.node(index), name) for place in config.data.earlier)
 
 
 def _report(config: OperatorConfig, keys: Mapping[int, NodeKeys]) -> None:

@@ -1,6 +1,6 @@
 """What the operator must remember: which contract it deployed for which feed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,17 +27,18 @@ class KnownContracts:
     """
     Keep the records of all feeds of one chain in a file that is replaced at once at every change.
 
-    The file keeps what it has of other chains. If it is missing, the file of one chain that `earlier` versions kept
-    elsewhere is taken over.
+    The file keeps what it has of other chains. If it is missing, the first of the files of one chain that
+    `earlier` versions kept elsewhere is taken over.
     """
 
-    def __init__(self, path: Path, chain_id: int, *, earlier: Path | None = None) -> None:
+    def __init__(self, path: Path, chain_id: int, *, earlier: Sequence[Path] = ()) -> None:
         self._path = path
         self._chain = str(chain_id)
         self._chains = _load(path)
-        if not path.exists() and earlier is not None and (before := _load(earlier)):
-            self._chains = before
-            log.get_logger(__name__).info("contracts_taken_over", origin=str(earlier), file=str(path))
+        found = {} if path.exists() else {place: before for place in earlier if (before := _load(place))}
+        if found:
+            origin, self._chains = next(iter(found.items()))
+            log.get_logger(__name__).info("contracts_taken_over", origin=str(origin), file=str(path))
             self.save()
 
     @property

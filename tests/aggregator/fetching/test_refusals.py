@@ -39,3 +39,16 @@ def test_pairs_that_nobody_hears_of_any_more_are_forgotten() -> None:
 
     assert [] == refusals.of_pair("okx", BTC)
     assert [2] == [each.count for each in refusals.of_source("okx")]
+
+
+def test_a_pair_is_forgotten_by_itself() -> None:
+    """Why a pair that was dropped had no price is forgotten with it; other pairs and the source's count stay."""
+    refusals = Refusals(ManualClock(), most_pairs=10)
+    for pair in (BTC, ETH):
+        refusals.note("okx", pair, ProviderFault("okx", "down"))
+    refusals.forget("okx", BTC)
+    refusals.forget("okx", BTC)
+
+    assert [] == refusals.of_pair("okx", BTC)
+    assert [1] == [each.count for each in refusals.of_pair("okx", ETH)]
+    assert [2] == [each.count for each in refusals.of_source("okx")]

@@ -112,10 +112,10 @@ async def test_requests_go_through_the_proxy(session: aiohttp.ClientSession) -> 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        settings = SourceConfig("coinbase", base_url="http://provider.invalid", proxy=proxy)
+        settings = SourceConfig("coinbase", base_url="http://provider.localhost", proxy=proxy)
         (source,) = open_sources(session, [settings], ManualClock())
         ticks = await source.fetch([BTC])
 
     assert "5" == getattr(ticks[BTC], "price", None)
-    addresses = [f"http://provider.invalid/products{path}" for path in ("", "/BTC-USD/ticker")]
+    addresses = [f"http://provider.localhost/products{path}" for path in ("", "/BTC-USD/ticker")]
     assert [f"GET {address} HTTP/1.1" for address in addresses] == asked

@@ -195,6 +195,58 @@ async def test_a_broken_provider_gives_errors_and_no_prices(
         assert isinstance(await provider.one(), Tick)
 
 
+# How an answer says that it prices something else, of the providers whose answers name it in a field.
+OTHERS: dict[str, dict[str, object]] = {
+    "alphavantage": {"1. From_Currency Code": "ETH"},
+    "binance": {"symbol": "ETHBTC"},
+    "bybit": {"symbol": "ETHBTC"},
+    "cryptocompare": {"INSTRUMENT": "ETH-USD"},
+    "exchangeratehost": {"source": "GBP"},
+    "frankfurter": {"base": "USD"},
+    "okx": {"instId": "ETH-BTC"},
+    "yahoofinance": {"symbol": "MSFT"},
+}
+
+
+async def test_odd_answers_make_no_price(provider: Provider) -> None:
+    """Keys told twice, lists for numbers, no rows, and prices of something else: an error, never an unknown pair."""
+    assert isinstance(await provider.one(), Tick)
+    faults: list[dict[str, Any]] = [{"doubled": True}, {"odd_types": True}, {"keep_rows": 0}]
+    if provider.name in OTHERS:
+        faults.append({"fields": OTHERS[provider.name]})
+    for fault in faults:
+        await provider.breaks(**fault)
+        try:
+            outcome: TickOutcome = await provider.one()
+        except MeshError as error:
+            outcome = error
+        await provider.breaks()
+        # Lists that some answers do not have cannot be cut.
+        if fault != {"keep_rows": 0}:
+            assert not isinstance(outcome, Tick), fault
+        assert not isinstance(outcome, UnknownPair), fault
+    assert await provider.is_right(next(iter(provider.pairs.values())), await provider.one())
+
+
+async def test_an_empty_list_at_the_start_makes_no_pair_unknown(provider: Provider) -> None:
+    """Whoever lists nothing has said nothing of a pair, and prices come with the next list."""
+    await provider.breaks(keep_rows=0)
+    try:
+        outcome: TickOutcome = await provider.one()
+    except MeshError as error:
+        outcome = error
+    assert not isinstance(outcome, UnknownPair)
+
+
+async def test_a_redirect_is_named(provider: Provider) -> None:
+    """It is not followed, and the error says where it leads, without its query."""
+    await provider.breaks(status=301, location="https://elsewhere.example/new?key=secret")
+    with pytest.raises(ProviderFault, match=r"elsewhere\.example/new") as caught:
+        await provider.one()
+
+    assert "secret" not in str(caught.value)
+
+
 async def test_silence_is_a_timeout(provider: Provider) -> None:
     """A provider that does not answer in time is told as that."""
     slow = make(provider.name, provider.session, f"{provider.market}/{provider.name}", timeout_ms=100)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ VECTOR_IDS = (
 PASSWORD = "a-keystore-password-of-30-char"
 
 
-def ensured(directory: Path, password: str = PASSWORD, earlier: Path | None = None) -> NodeKeys:
+def ensured(directory: Path, password: str = PASSWORD, earlier: Sequence[Path] = ()) -> NodeKeys:
     """Make or read the keys of an oracle, at the least cost that scrypt allows."""
     return key_files.ensure(directory, password, 2, with_ocr=True, earlier=earlier)
 
@@ -142,7 +143,7 @@ def test_an_interrupted_takeover_goes_on(directory: Path, made: NodeKeys, tmp_pa
     shutil.copytree(directory, earlier)
     (directory / "p2p_key.json").unlink()
     (directory / "ocr_key.json").unlink()
-    again = ensured(directory, earlier=earlier)
+    again = ensured(directory, earlier=[tmp_path / "none", earlier])
 
     assert ids(made) == ids(again)
     assert [Source.FILE, Source.EARLIER, Source.EARLIER] == [again.sources[name] for name in KEY_FILES]

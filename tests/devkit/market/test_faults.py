@@ -1,5 +1,6 @@
 """What is wrong on command is wrong in each source's own form."""
 
+import json
 import re
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -220,3 +221,30 @@ async def test_all_connections_are_told_a_text(market: Market) -> None:
         assert '{"odd":' == (await ws.receive()).data
     async with market.post("/control/frankfurter/say", json={"text": "x"}) as response:
         assert 400 <= response.status < 500
+
+
+async def test_bodies_are_odd_on_command(market: Market) -> None:
+    """Other values, lists for numbers, rows left out, keys told twice; what is not touched keeps its digits."""
+
+    async def told(**fault: object) -> str:
+        await set_fault(market, "binance", **fault)
+        async with market.get("/binance/api/v3/ticker/price") as response:
+            return await response.text()
+
+    rows = json.loads(await told())
+    renamed, listed = json.loads(await told(fields={"symbol": "ETHBTC"})), json.loads(await told(odd_types=True))
+    cut, doubled = json.loads(await told(keep_rows=1)), await told(doubled=True)
+
+    assert len(rows) > 1
+    assert {"ETHBTC"} == {row["symbol"] for row in renamed}
+    assert [row["price"] for row in rows] == [row["price"] for row in renamed]
+    assert [[row["price"]] for row in rows] == [row["price"] for row in listed]
+    assert rows[:1] == cut
+    assert 2 * len(rows) == doubled.count('"price":')
+
+
+async def test_a_redirect_leads_where_it_is_told(market: Market) -> None:
+    """With the status and the place on command."""
+    await set_fault(market, "okx", status=301, location="https://elsewhere.example/")
+    async with market.get("/okx/api/v5/market/ticker", allow_redirects=False) as response:
+        assert (301, "https://elsewhere.example/") == (response.status, response.headers["Location"])

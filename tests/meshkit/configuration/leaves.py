@@ -39,11 +39,12 @@ def read(configuration: Any, attributes: Attributes) -> object:
     return configuration
 
 
-def changed(section: Any, attributes: Attributes) -> Any:
-    """Return a copy with another value at one place; it need not be a valid one."""
+def changed(section: Any, attributes: Attributes, other: object = None) -> Any:
+    """Return a copy with another value at one place, the given one if any; else it need not be a valid one."""
     name, *below = attributes
     value = section.__dict__[name]
-    return section.model_copy(update={name: changed(value, tuple(below)) if below else _other(value)})
+    new = changed(value, tuple(below), other) if below else _other(value) if other is None else other
+    return section.model_copy(update={name: new})
 
 
 def _other(value: object) -> object:

@@ -113,12 +113,17 @@ async def test_an_oracle_that_was_a_bootstrap_node_gets_its_bundle(
     assert 1 == (await prepare_nodes.prepare(config)).created_keys
 
 
-async def test_keys_of_an_earlier_version_are_taken_over(config: OperatorConfig, prepared: Preparation) -> None:
+@pytest.mark.parametrize("place", [0, 1])
+async def test_keys_of_an_earlier_version_are_taken_over(
+    config: OperatorConfig, prepared: Preparation, place: int
+) -> None:
     """Keys that lie in the data directory, and nowhere else, become the secrets as they are, in one line of the log."""
     before = _contents(config.secrets.nodes)
     for index in config.node_indexes:
         for path in config.secrets.node(index).iterdir():
-            path.rename(config.data.node(index) / path.name)
+            earlier = config.data.earlier[place].node(index)
+            earlier.mkdir(parents=True, exist_ok=True)
+            path.rename(earlier / path.name)
     with capture_logs() as lines:
         again = await prepare_nodes.prepare(config)
 

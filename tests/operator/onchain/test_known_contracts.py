@@ -49,9 +49,9 @@ def test_an_earlier_versions_file_is_taken_over_once(path: Path, tmp_path: Path)
     record = {"address": _RECORD.address, "configDigest": _RECORD.config_digest}
     earlier.write_text(json.dumps({"format": 1, "chainId": 1337, "feeds": {"BTC / USD": record}}))
 
-    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337, earlier=earlier).records
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337, earlier=[tmp_path / "none", earlier]).records
     earlier.write_text("{")
-    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337, earlier=earlier).records
+    assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337, earlier=[earlier]).records
 
 
 def test_putting_the_same_writes_nothing(path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.contract_config import ContractConfig
-from chainlink.ocr.offchain_config import MAX_ENCODED_LENGTH
+from chainlink.ocr.offchain_config import MAX_ENCODED_LENGTH, OffchainConfig
 from services.oracle.ocr.config import PublicConfig, SharedConfig
 from services.oracle.ocr.errors import IdentityError
 from tests.oracle.ocr.committee import CHAIN_ID, MS, S, make_committee
@@ -173,3 +173,21 @@ def test_secrets_are_not_shown() -> None:
     assert COMMITTEE.keys[0].signing.hex() not in text
     assert repr(COMMITTEE.shared[0].leader_key) not in text
     assert repr(COMMITTEE.keys[0].config) not in text
+
+
+def test_one_undecryptable_block_hides_nothing_of_the_others() -> None:
+    """The oracle whose block does not decrypt is told so by its place, and all others take part as before."""
+    committee = make_committee()
+    offchain, sealed = OffchainConfig.decode(committee.contract_config.encoded)
+    blocks = (*sealed.encryptions[:2], bytes(16), *sealed.encryptions[3:])
+    damaged = dataclasses.replace(sealed, encryptions=blocks)
+    config = dataclasses.replace(committee.contract_config, encoded=offchain.encode(damaged))
+    public = PublicConfig.from_contract(config, CHAIN_ID)
+
+    def place(index: int) -> int:
+        keys, peer_id = committee.keys[index], committee.peers[index].peer_id
+        return SharedConfig.join(public, keys, peer_id, committee.transmitters[index]).index
+
+    assert [0, 1, 3] == [place(index) for index in (0, 1, 3)]
+    with pytest.raises(InvalidOcrConfig, match=r"sharedSecretEncryptions\[2\]"):
+        place(2)
