@@ -34,6 +34,8 @@ _MOST_TRIES = 16
 _NONCE_IS_TAKEN = (Refusal.NONCE_TOO_LOW, Refusal.REPLACEMENT)
 # Behind one URL there may be a node that is behind the others: the highest of so many answers counts.
 _NONCE_ASKED = 4
+# Only if it is below what blocks had so often in a row, at different times, has the chain gone back or begun anew.
+_DOUBTS_BEFORE_LOSS = 3
 # And so many times a receipt is asked for that has to be somewhere, or another transaction has its nonce.
 _RECEIPT_ASKED = 6
 _MINED_KEPT = 64
@@ -89,6 +91,7 @@ class Sender:
         self._price = GasPrice(gas_price_wei, most_gas_price_wei or gas_price_wei, clock)
         # The next nonce by what blocks are known to have, and the bytes of the last of these.
         self._used = 0
+        self._doubts = 0
         self._mined: dict[int, bytes] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._clock = clock
@@ -129,15 +132,19 @@ class Sender:
         return [*outcomes, *rest]
 
     async def _next_nonce(self) -> int:
-        """Return the nonce behind all that wait; less than blocks had only if every answer says so."""
+        """Return the nonce behind all that wait; ChainUnavailable for less than blocks had, until it is said again."""
         found = 0
         for _ in range(_NONCE_ASKED):
             found = max(found, await self._chain.next_nonce(self.address))
             if self._used and found >= self._used:
                 break
-        if found < self._used:
-            # The chain went back, or began anew.
-            self._used = 0
+        self._doubts = self._doubts + 1 if found < self._used else 0
+        if 0 < self._doubts < _DOUBTS_BEFORE_LOSS:
+            # Under a nonce that a block has, a node that is behind would take a transaction that never arrives.
+            what = f"the next nonce is {found}, and blocks had {self._used - 1} already; looking again"
+            raise ChainUnavailable("eth_getTransactionCount", what)
+        if self._doubts:
+            self._used = self._doubts = 0
             self._mined.clear()
         return max(found, max(self._waiting, default=-1) + 1)
 

@@ -295,3 +295,18 @@ async def test_a_node_behind_makes_nothing_twice(
         await chain.close()
     after = int(await anvil.call("eth_getTransactionCount", sender.address, "latest"), 16)
     assert 3 * len(config.feeds) == after - before
+
+
+async def test_less_than_blocks_had_is_doubted(behind: Chain, proxy: MisbehavingRpc, anvil: Anvil) -> None:
+    """A node behind that answers alone for a while costs no transaction a nonce; a chain that went back is believed."""
+    sender = sender_of(behind)
+    assert arrived(await sent(sender))
+    before = await anvil.call("eth_getTransactionCount", sender.address, "latest")
+    proxy.rules = [always("eth_getTransactionCount", {"result": hex(int(before, 16) - 1)})]
+    doubted = [await sent(sender) for _ in range(2)]
+    assert all(isinstance(outcome, ChainUnavailable) for outcomes in doubted for outcome in outcomes)
+    assert before == await anvil.call("eth_getTransactionCount", sender.address, "latest")
+    # The third time it is believed, and the pool says which nonce is right.
+    assert arrived(await sent(sender))
+    proxy.rules = []
+    assert arrived(await sent(sender))
