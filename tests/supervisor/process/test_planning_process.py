@@ -43,7 +43,7 @@ async def test_a_refused_plan_says_why(tmp_path: Path) -> None:
     """Every problem of the file is in the error."""
     path = tmp_path / "configuration.json"
     path.write_text('{"solution": {"pgPort": 0}}')
-    with pytest.raises(PlanRefused, match=r"solution\.pgPassword.*solution\.pgPort"):
+    with pytest.raises(PlanRefused, match=r"(?s)solution\.pgPassword.*solution\.pgPort"):
         await make_plan(path, set())
 
 
