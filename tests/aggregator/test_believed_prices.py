@@ -188,11 +188,31 @@ async def test_all_sources_in_another_unit_from_the_start_are_held_against_a_ref
     await b.priced("BTC/USD", 2)
 
 
-async def _break(market: str, sources: Iterable[str], factor: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("okx", {"halted": True}),
+        ("binance", {"halted": True}),
+        ("kraken", {"halted": True}),
+        ("kraken", {"age_s": 600}),
+        ("binance", {"age_s": 600}),
+    ],
+)
+async def test_a_price_that_stands_still_is_not_mixed_in(
+    believer: Make, market: str, source: str, fault: Mapping[str, object]
+) -> None:
+    """A market that nobody trades on, or an answer that a cache kept, is half a percent off beside two that are right."""
+    await _break(market, (source,), "0.995", **fault)
+    b = await believer(source, "coinbase", "coingecko", feed="BTC / USD")
+    await b.priced("BTC/USD", 2)
+    assert all(source not in {used["source"] for used in entry["sources"]} for entry in await b.watch("BTC/USD", 1.5))
+
+
+async def _break(market: str, sources: Iterable[str], factor: str, **fault: object) -> None:
     async with aiohttp.ClientSession() as session:
         for source in sources:
-            async with session.post(f"{market}/control/{source}", json={"factor": factor}) as response:
-                assert 200 == response.status
+            async with session.post(f"{market}/control/{source}", json={"factor": factor, **fault}) as response:
+                assert 200 == response.status, await response.text()
 
 
 async def test_there_is_no_mean_over_a_gap(believer: Make) -> None:
