@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from meshkit.configuration.description import KeyDescription, keys, models_in
+from meshkit.configuration.key_descriptions import KeyDescription, keys, models_in
 from meshkit.configuration.keys_by_service import DECLARED
 from meshkit.configuration.solution import Solution
 from services.aggregator.sources.catalog import DECLARATIONS

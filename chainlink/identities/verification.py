@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chainlink.errors import UnreadableKeyFile
 from chainlink.identities import key_files, raw_keys
-from chainlink.identities.changes import KINDS
+from chainlink.identities.key_changes import KINDS
 from chainlink.identities.key_files import EVM_FILE, OCR_FILE, P2P_FILE
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from cli.errors import UsageError
 from cli.json_output import print_json
 from meshkit.configuration import start_check
-from meshkit.configuration.description import KeyDescription, keys
+from meshkit.configuration.key_descriptions import KeyDescription, keys
 from meshkit.configuration.solution import Configuration
 
 

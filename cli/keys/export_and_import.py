@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 
 from chainlink.errors import KeyUnreadable, NoSuchKey
-from chainlink.identities import changes, key_files
+from chainlink.identities import key_changes, key_files
 from chainlink.identities.key_files import KEY_FILES
 from cli.errors import CliError
 from cli.json_output import print_json
@@ -23,7 +23,7 @@ def export(config: Path, node: int, out: Path, password_file: Path | None, as_js
     password = passwords.read(password_file, "the exported keys", twice=True, least_length=_LEAST_PASSWORD)
     keys = {}
     for name in KEY_FILES:
-        found = key_files.read(directory / name, changes.KINDS[name], ours.keystore_password)
+        found = key_files.read(directory / name, key_changes.KINDS[name], ours.keystore_password)
         if found is not None:
             keys[name] = found[0]
     if not keys:
@@ -51,7 +51,7 @@ def take(config: Path, node: int, files: list[Path], password_file: Path | None,
     password = ours.keystore_password
     if password_file is not None:
         password = passwords.read(password_file, "the exported keys")
-    made: list[changes.Change] = []
+    made: list[key_changes.Change] = []
     with ours.sole_use():
         texts = {file: _read(file) for file in files}
         for file, text in texts.items():
@@ -59,7 +59,7 @@ def take(config: Path, node: int, files: list[Path], password_file: Path | None,
             _checked(file, text, password)
         for text in texts.values():
             at = datetime.now(UTC)
-            put = changes.put(directory, text, password, ours.keystore_password, ours.scrypt_n, at, force=force)
+            put = key_changes.put(directory, text, password, ours.keystore_password, ours.scrypt_n, at, force=force)
             made.append(put)
     if as_json:
         print_json([{"file": str(directory / each.name), "key": each.new_id, "before": each.old_id} for each in made])
@@ -79,12 +79,12 @@ def _read(file: Path) -> str:
 
 def _checked(file: Path, text: str, password: str) -> None:
     try:
-        changes.KINDS[changes.file_name_of(text)].read(text, password)
+        key_changes.KINDS[key_changes.file_name_of(text)].read(text, password)
     except KeyUnreadable as error:
         raise CliError(f"{file}: {error}", "--password-file: the password it was exported with") from error
 
 
-def _words(change: changes.Change) -> str:
+def _words(change: key_changes.Change) -> str:
     if change.old_id == change.new_id:
         return "was there already"
     return (

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chainlink.identities import changes
+from chainlink.identities import key_changes
 from chainlink.identities.key_files import EVM_FILE, OCR_FILE, P2P_FILE
 from cli.errors import UsageError
 from cli.json_output import print_json
@@ -33,7 +33,7 @@ def rotate(config: Path, node: int, kinds: list[str], as_json: bool) -> None:
     names = tuple(dict.fromkeys(_NAMES[kind] for kind in kinds))
     at = datetime.now(UTC)
     with ours.sole_use():
-        made = changes.rotate(directory, names, ours.keystore_password, ours.scrypt_n, at)
+        made = key_changes.rotate(directory, names, ours.keystore_password, ours.scrypt_n, at)
     # A bootstrap node stands in no contract, and its account sends nothing.
     follows = [_FOLLOWS[each.name] for each in made] if node > ours.bootstrap_nodes else []
     if as_json:

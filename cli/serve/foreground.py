@@ -20,7 +20,7 @@ from meshkit.configuration.load import load
 from meshkit.mutual_tls.tunnel import Tunnels
 from meshkit.paths import DataDir, RunDir
 from meshkit.process import exec_shim
-from meshkit.rpc.elsewhere import own_certificates
+from meshkit.rpc.remote_endpoints import own_certificates
 
 _KILLED: Final = 137
 

@@ -13,7 +13,7 @@ from meshkit.configuration.faults.problem import InvalidConfiguration, Place, Pr
 from meshkit.configuration.keys_by_service import ServiceKeys
 from meshkit.configuration.reading import document
 from meshkit.configuration.reading.document import Document
-from meshkit.configuration.reading.partial import concerns, without_faults
+from meshkit.configuration.reading.faultless_part import concerns, without_faults
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
 from meshkit.paths import CONFIG_VARIABLE

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from typing import cast
 
-from meshkit.http.connections import Connections
+from meshkit.http.connection_admission import Connections
 from meshkit.http.limits import HttpLimits, peer_of
 
 QuickAnswer = Callable[[bytes], bytes | None]

@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from meshkit.http.connection import Connection, QuickAnswer
-from meshkit.http.connections import Connections
+from meshkit.http.connection_admission import Connections
 from meshkit.http.limits import HttpLimits
 
 # What reading a body raises that is not what its headers say, or whose sender has gone.

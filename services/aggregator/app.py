@@ -12,7 +12,7 @@ from meshkit.metrics import Registry
 from meshkit.mutual_tls.peer_role import AGGREGATOR
 from meshkit.paths import RunDir
 from meshkit.process.background_tasks import BackgroundTasks
-from meshkit.rpc.elsewhere import listener, remote
+from meshkit.rpc.remote_endpoints import listener, remote
 from meshkit.rpc.server import MeshServer
 from services.aggregator import service
 from services.aggregator.config import AggregatorConfig, read_market_data

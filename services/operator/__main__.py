@@ -18,7 +18,7 @@ from meshkit.configuration.load import load_from_environment
 from meshkit.mutual_tls import peer_role
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.process import core_dumps, runtime
-from meshkit.rpc.elsewhere import listener
+from meshkit.rpc.remote_endpoints import listener
 from meshkit.rpc.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig

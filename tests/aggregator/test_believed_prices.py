@@ -201,7 +201,7 @@ async def test_all_sources_in_another_unit_from_the_start_are_held_against_a_ref
 async def test_a_price_that_stands_still_is_not_mixed_in(
     believer: Make, market: str, source: str, fault: Mapping[str, object]
 ) -> None:
-    """A market that nobody trades on, or an answer that a cache kept, is half a percent off beside two that are right."""
+    """A market that nobody trades on, or an answer kept by a cache, is half a percent off beside two right ones."""
     await _break(market, (source,), "0.995", **fault)
     b = await believer(source, "coinbase", "coingecko", feed="BTC / USD")
     await b.priced("BTC/USD", 2)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from meshkit.configuration.description import keys
+from meshkit.configuration.key_descriptions import keys
 from meshkit.configuration.mesh import RpcEndpoint
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration

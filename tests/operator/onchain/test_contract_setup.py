@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chainlink.errors import UnwritableSecrets
-from chainlink.identities import changes
+from chainlink.identities import key_changes
 from meshkit.errors import MeshError
 from meshkit.paths import SecretsDir
 from services.operator.config import OperatorConfig
@@ -148,7 +148,7 @@ async def test_a_rotated_key_is_written_into_the_contracts(
     before = await prepare_nodes.prepare(config)
     await _setup(config, before, chain, sender).run()
     names = ("evm_key.json", "ocr_key.json")
-    changes.rotate(config.secrets.node(3), names, config.credentials.keystore_password, 2, datetime.now(UTC))
+    key_changes.rotate(config.secrets.node(3), names, config.credentials.keystore_password, 2, datetime.now(UTC))
     after = await prepare_nodes.prepare(config)
     outcome = await _setup(config, after, chain, sender).run()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.http.connections import Connections
+from meshkit.http.connection_admission import Connections
 from meshkit.http.limits import LOOPBACK, HttpLimits
 
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from chainlink.errors import AnotherKey, KeyUnreadable, NoSuchKey, UnreadableKeyFile
-from chainlink.identities import changes, key_files, public_keys, raw_keys
-from chainlink.identities.changes import Change
+from chainlink.identities import key_changes, key_files, public_keys, raw_keys
+from chainlink.identities.key_changes import Change
 from chainlink.identities.key_files import KEY_FILES, Key, NodeKeys
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
@@ -31,7 +31,7 @@ def made(directory: Path) -> NodeKeys:
 
 def put(directory: Path, text: str, password: str = OTHER, *, force: bool = False) -> Change:
     """Import an export."""
-    return changes.put(directory, text, password, PASSWORD, 2, AT, force=force)
+    return key_changes.put(directory, text, password, PASSWORD, 2, AT, force=force)
 
 
 def exported(key: Key) -> str:
@@ -51,7 +51,7 @@ def exported(key: Key) -> str:
 def test_an_export_becomes_a_nodes_own(directory: Path, key: Key, name: str) -> None:
     """Whatever its kind, it is encrypted with the keystore's password from then on; a second time changes nothing."""
     first, second = put(directory, exported(key)), put(directory, exported(key))
-    found = key_files.read(directory / name, changes.KINDS[name], PASSWORD)
+    found = key_files.read(directory / name, key_changes.KINDS[name], PASSWORD)
 
     assert (Change(name, "", key.id), Change(name, key.id, key.id)) == (first, second)
     assert found is not None
@@ -118,7 +118,7 @@ def test_rotated_keys_are_retired(directory: Path) -> None:
     """The new keys are the node's, the old ones are kept, and their addresses still count as ours."""
     before = made(directory)
     (directory / raw_keys.RAW_FILE).write_text("{}")
-    rotated = changes.rotate(directory, ("evm_key.json", "ocr_key.json"), PASSWORD, 2, AT)
+    rotated = key_changes.rotate(directory, ("evm_key.json", "ocr_key.json"), PASSWORD, 2, AT)
     after = made(directory)
     assert before.ocr is not None
     assert after.ocr is not None
@@ -142,10 +142,10 @@ def test_what_cannot_be_rotated_changes_nothing(directory: Path) -> None:
     before = made(directory)
     (directory / "ocr_key.json").unlink()
     with pytest.raises(NoSuchKey, match=r"2/ocr_key\.json"):
-        changes.rotate(directory, ("evm_key.json", "ocr_key.json"), PASSWORD, 2, AT)
+        key_changes.rotate(directory, ("evm_key.json", "ocr_key.json"), PASSWORD, 2, AT)
     (directory / "ocr_key.json").write_text("{}")
     with pytest.raises(UnreadableKeyFile, match=r"2/ocr_key\.json"):
-        changes.rotate(directory, ("evm_key.json", "ocr_key.json"), PASSWORD, 2, AT)
+        key_changes.rotate(directory, ("evm_key.json", "ocr_key.json"), PASSWORD, 2, AT)
 
     assert before.evm_export == (directory / "evm_key.json").read_text()
     assert not (directory / "retired").exists()
