@@ -11,7 +11,7 @@ from meshkit.configuration.checks import consistency
 from meshkit.configuration.faults import wording
 from meshkit.configuration.faults.problem import InvalidConfiguration, Place, Problem
 from meshkit.configuration.keys_by_service import ServiceKeys
-from meshkit.configuration.reading import document
+from meshkit.configuration.reading import booleans, document
 from meshkit.configuration.reading.document import Document
 from meshkit.configuration.reading.faultless_part import concerns, without_faults
 from meshkit.configuration.solution import Configuration
@@ -71,13 +71,16 @@ def validated(given: Any, problems: list[Problem]) -> tuple[Configuration | None
     Then defaults stand in the place of what is wrong, and the places where they do are returned too.
     """
     wrong = [problem.place for problem in problems]
+    configuration: Configuration | None
+    faults: list[Any] = []
     try:
         configuration = Configuration.model_validate(given)
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
-        known = set(wrong)
-        problems += [each for each in wording.problems_of(Configuration, faults, given) if each.place not in known]
-        return without_faults(given, [*wrong, *(fault["loc"] for fault in faults)])
+        faults += error.errors(include_input=False, include_url=False)
+        configuration, _ = without_faults(given, [*wrong, *(fault["loc"] for fault in faults)])
+    faults += [{"type": "int_type", "loc": place} for place in booleans.read_as_numbers(given, configuration)]
+    problems += [each for each in wording.problems_of(Configuration, faults, given) if each.place not in wrong]
+    wrong += [fault["loc"] for fault in faults]
     return without_faults(given, wrong) if wrong else (configuration, frozenset())
 
 
