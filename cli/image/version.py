@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
@@ -29,7 +30,7 @@ def show(as_json: bool) -> None:
 def commit(prefix: Path | None = None) -> str:
     """Return the commit that the image was built from, or the checkout's; empty if neither is known."""
     code = Path(__file__).parents[2]
-    build = (prefix or code.parents[2]) / BUILD_FILE
+    build = (prefix or Path(sys.prefix)) / BUILD_FILE
     if build.is_file():
         return str(json.loads(build.read_text())["commit"])
     if not (code / ".git").exists():

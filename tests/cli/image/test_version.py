@@ -64,3 +64,10 @@ def test_the_commit_is_what_the_build_has_left(tmp_path: Path) -> None:
     (tmp_path / "build.json").write_text(json.dumps({"commit": "abc"}))
 
     assert "abc" == version.commit(tmp_path)
+
+
+def test_code_may_lie_just_below_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code without a build's file and without a repository has no commit, wherever it lies."""
+    monkeypatch.setattr(version, "__file__", "/no-such-code/cli/image/version.py")
+
+    assert "" == version.commit()
