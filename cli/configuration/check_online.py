@@ -20,7 +20,7 @@ from cli.json_output import print_json
 from meshkit import feeds
 from meshkit.configuration import start_check
 from meshkit.configuration.aggregator import MetricsPush
-from meshkit.configuration.checks import hosts, rounds
+from meshkit.configuration.checks import hosts_and_https, rounds
 from meshkit.configuration.checks.chain import TRANSMISSION_GAS
 from meshkit.configuration.solution import Solution
 from meshkit.egress.connector import EgressConnector
@@ -63,7 +63,7 @@ async def ask(solution: Solution) -> list[Finding]:
     """Return every finding: endpoints first, then contracts, balances, sources, receivers."""
     allowed = solution.mesh.egress
     if allowed is None:
-        named = (url for _, url in (*hosts.addresses(solution), *hosts.proxies(solution)))
+        named = (url for _, url in (*hosts_and_https.addresses(solution), *hosts_and_https.proxies(solution)))
         allowed = tuple(hosts_of(named))
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     async with aiohttp.ClientSession(connector=EgressConnector(allowed), timeout=timeout) as session:

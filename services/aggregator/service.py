@@ -14,7 +14,7 @@ from services.aggregator.engine.answers import MOST_PAIRS
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.status import PairStatus, SourceStatus
 from services.aggregator.fetching.circuit_breaker import CircuitState
-from services.aggregator.fetching.refusals import Refusal
+from services.aggregator.fetching.refusal_counts import Refusal
 from services.aggregator.own_clock import ClockState
 from services.aggregator.prices.errors import UnknownSource
 from services.aggregator.prices.pair import Pair, pair_of

@@ -18,7 +18,7 @@ from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.fetching.acceptance import Acceptance
-from services.aggregator.fetching.refusals import Refusals
+from services.aggregator.fetching.refusal_counts import Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.errors import OwnClockOff, PriceRefused, UnknownPair
 from services.aggregator.prices.feeds import FeedMap

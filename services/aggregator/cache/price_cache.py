@@ -24,7 +24,7 @@ from services.aggregator.cache.schedule import Schedule
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
-from services.aggregator.fetching.refusals import Refusals
+from services.aggregator.fetching.refusal_counts import Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.fetching.source_jump_guard import SourceGuard
 from services.aggregator.own_clock import OwnClock

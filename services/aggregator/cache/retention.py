@@ -8,7 +8,7 @@ from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.schedule import Schedule
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.failures import RecentFailures
-from services.aggregator.fetching.refusals import Refusals
+from services.aggregator.fetching.refusal_counts import Refusals
 from services.aggregator.fetching.source_jump_guard import SourceGuard
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair

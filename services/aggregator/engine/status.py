@@ -13,7 +13,7 @@ from services.aggregator.cache.request_counts import RequestCounts
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.fetching.circuit_breaker import CircuitState
-from services.aggregator.fetching.refusals import Refusal, Refusals
+from services.aggregator.fetching.refusal_counts import Refusal, Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote

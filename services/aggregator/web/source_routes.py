@@ -4,7 +4,7 @@ import orjson
 from aiohttp import web
 
 from services.aggregator.engine.status import EngineStatus, PairStatus, SourceStatus
-from services.aggregator.fetching.refusals import Refusal
+from services.aggregator.fetching.refusal_counts import Refusal
 from services.aggregator.web.parameters import SOURCE_ROUTE
 from services.aggregator.web.quote_json import Json, time_text
 

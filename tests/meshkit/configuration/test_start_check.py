@@ -10,7 +10,7 @@ import pytest
 
 from meshkit.configuration import start_check
 from meshkit.configuration.checks import chain, rounds
-from meshkit.configuration.checks.provider_addresses import REST
+from meshkit.configuration.checks.default_provider_addresses import REST
 from meshkit.configuration.faults.problem import InvalidConfiguration
 from services.aggregator.sources.catalog import DECLARATIONS
 from services.operator import config as operator

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from meshkit.configuration.checks.provider_addresses import REST
+from meshkit.configuration.checks.default_provider_addresses import REST
 from meshkit.configuration.faults.problem import Place, Problem
 from meshkit.configuration.solution import Solution
 from meshkit.egress.hosts import allows, is_loopback

@@ -1,7 +1,7 @@
 """Refusals are counted by reason, by source and by pair, with the last one's time, pair and words."""
 
 from meshkit.clock import ManualClock
-from services.aggregator.fetching.refusals import Refusals
+from services.aggregator.fetching.refusal_counts import Refusals
 from services.aggregator.prices.errors import MarketHalted, PriceRefused, ProviderFault
 from tests.aggregator.fakes import BTC, ETH
 
