@@ -57,7 +57,7 @@ def check(path: Path, variables: Mapping[str, str]) -> Checked:
     if configuration is not None:
         solution = configuration.solution
         register_secrets(configuration)
-        for found in (consistency, hosts, ports, chain, rounds):
+        for found in (consistency, hosts_and_https, ports, chain, rounds):
             problems += founded(found.problems(solution), faulty)
         remarks += [*defaults.remarks(solution), *rounds.remarks(solution), *chain.remarks(solution)]
     ordered = tuple(with_lines(problems, read))
