@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from meshkit.configuration.checks import chain, consistency, defaults, ports, rounds
+from meshkit.configuration.checks import chain, consistency, defaults, hosts_and_https, ports, rounds
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem, Remark
 from meshkit.configuration.load import founded, register_secrets, validated, with_lines
 from meshkit.configuration.reading import document, environment
