@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-backup_app = typer.Typer()
+backup_app = typer.Typer(rich_markup_mode=None)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 PasswordOption = Annotated[

@@ -18,8 +18,8 @@ PACKAGES: Final = ("meshkit", "chainlink", "services", "cli", "devkit")
 FEWEST_USERS: Final = 3
 # What the command and the supervisor's planning process use of the configuration, and no service needs.
 _BEFORE_A_START: Final = (
-    "checks.chain checks.defaults checks.hosts checks.ports checks.provider_addresses "
-    "checks.rounds description masked_configuration reading.environment signing.object_hash "
+    "checks.chain checks.defaults checks.hosts_and_https checks.ports checks.default_provider_addresses "
+    "checks.rounds key_descriptions masked_configuration reading.environment signing.object_hash "
     "signing.signature start_check"
 )
 # What fewer use, and why it is there all the same.
