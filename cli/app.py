@@ -354,8 +354,10 @@ def main() -> None:
     except MeshError as error:
         _fail(str(error), 1)
     except typer.TyperException as error:
-        # Without a command typer has shown the help already, and has nothing more to say.
-        if not (message := error.format_message().strip()):
+        message, context = error.format_message().strip(), getattr(error, "ctx", None)
+        if context is not None and message == context.get_help().strip():
+            # Without a command the help is all there is to say, and no error of anybody's.
+            print(message)
             sys.exit(error.exit_code)
         _fail(message, error.exit_code)
     except typer.Abort:
