@@ -10,6 +10,8 @@ from aiohttp import web
 
 _TABLES = {socket.AF_INET: Path("/proc/net/tcp"), socket.AF_INET6: Path("/proc/net/tcp6")}
 _UID_FIELD = 7
+# The table is no snapshot: a connection may be passed over while others come and go.
+_READINGS = 3
 _ROOT = 0
 
 
@@ -53,16 +55,17 @@ def of_addresses(own: tuple[object, ...], theirs: tuple[object, ...]) -> Peer:
 def _uid(own: tuple[object, ...], theirs: tuple[object, ...]) -> int | None:
     """Return the user of a local peer's socket as the kernel's table of connections has it; None if it does not."""
     family = socket.AF_INET6 if ":" in str(theirs[0]) else socket.AF_INET
-    try:
-        table = _TABLES[family].read_bytes()
-    except OSError:
-        return None
     ends = f" {_hex(family, theirs)} {_hex(family, own)} ".encode()
-    at = table.find(ends)
-    if at < 0:
-        return None
-    line = table[table.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
-    return int(line.split()[_UID_FIELD])
+    for _ in range(_READINGS):
+        try:
+            table = _TABLES[family].read_bytes()
+        except OSError:
+            return None
+        at = table.find(ends)
+        if at >= 0:
+            line = table[table.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
+            return int(line.split()[_UID_FIELD])
+    return None
 
 
 def _hex(family: socket.AddressFamily, end: tuple[object, ...]) -> str:

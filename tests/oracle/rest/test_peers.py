@@ -40,9 +40,10 @@ def test_a_process_of_another_user(
     accepted, client = connection
     family = client.family
     table = peers._TABLES[socket.AddressFamily(family)].read_text()
-    end = peers._hex(socket.AddressFamily(family), client.getsockname())
+    # Both ends: the client's port alone may also be that of another connection of this machine, to somewhere else.
+    ends = [peers._hex(socket.AddressFamily(family), end) for end in (client.getsockname(), client.getpeername())]
     lines = table.splitlines()
-    at = next(i for i, line in enumerate(lines) if line.split()[1] == end)
+    at = next(i for i, line in enumerate(lines) if line.split()[1:3] == ends)
     fields = lines[at].split()
     fields[peers._UID_FIELD] = str(os.getuid() + 4711)
     lines[at] = " ".join(fields)
