@@ -7,6 +7,7 @@ The operator's errors.
     │   ├── SharedKey              two nodes have one key
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
+    │   ├── TemplateRefused        a template of jobs becomes nothing that a node takes
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
     │   │   └── TopupRequired      the same, where the configuration says that this ends everything
@@ -77,6 +78,16 @@ class NodeRefused(FailedPrecondition):
         self.request = request
         self.http_code = status
         self.detail = detail
+
+
+class TemplateRefused(FailedPrecondition):
+    """A template of jobs becomes nothing that a node takes; the other feeds' jobs are made."""
+
+    reason = "TEMPLATE_REFUSED"
+
+    def __init__(self, file: str, cause: Exception) -> None:
+        super().__init__(f"the job template {file}: {cause}")
+        self.file = file
 
 
 class NodeUnavailable(Unavailable):

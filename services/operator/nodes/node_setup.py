@@ -7,7 +7,7 @@ from types import MappingProxyType
 from chainlink.jobs import JobSpec
 from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import NodeRefused, NodeUnavailable
+from services.operator.errors import NodeRefused, NodeUnavailable, TemplateRefused
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
@@ -58,10 +58,11 @@ class NodeSetup:
         """Bring the node to have a job for each contract, given by feed; an error stands under the node's name."""
         identity = self._node.identity
         changes: list[str] = []
+        refused: dict[str, MeshError] = {}
         try:
             if not await self._client.is_ready():
                 raise NodeUnavailable(self.name, "GET /readyz", "not ready")
-            wanted = {feed.name: self._job(feed, address) for feed, address in contracts.items()}
+            wanted = self._wanted(contracts, refused)
             decided = decide_node(
                 self.name,
                 identity.ocr.bundle_id if identity.ocr else None,
@@ -77,8 +78,8 @@ class NodeSetup:
                 changes.append(f"{self.name}: {change}")
             self._jobs = {feed: spec.contract_address for feed, spec in wanted.items()}
         except MeshError as error:
-            return Outcome(tuple(changes), {self.name: error})
-        return Outcome(tuple(changes))
+            return Outcome(tuple(changes), {**refused, self.name: error})
+        return Outcome(tuple(changes), refused)
 
     async def _observe(self) -> NodeState:
         identity, client = self._node.identity, self._client
@@ -116,11 +117,24 @@ class NodeSetup:
             case CreateJob(spec):
                 await client.create_job(spec)
 
+    def _wanted(self, contracts: Mapping[FeedTarget, str], refused: dict[str, MeshError]) -> dict[str, JobSpec]:
+        """Return the job of each feed; one whose template nodes would refuse is left out and told."""
+        wanted: dict[str, JobSpec] = {}
+        for feed, address in contracts.items():
+            try:
+                wanted[feed.name] = self._job(feed, address)
+            except TemplateRefused as error:
+                refused[feed.name] = error
+        return wanted
+
     def _job(self, feed: FeedTarget, address: str) -> JobSpec:
         identity, chain_id = self._node.identity, self._config.chain.chain_id
+        if feed.template is not None:
+            port = self._config.ports.aggregator
+            return feed_jobs.template_job(feed.template, chain_id, address, identity, self._bootstrappers, port)
         if identity.ocr is None:
             return feed_jobs.bootstrap_job(feed.name, chain_id, address, identity)
-        timeout_ms = feed_jobs.observation_timeout_ms(self._config.ocr)
+        timeout_ms = feed_jobs.observation_timeout_ms(self._config.ocr_of(feed))
         return feed_jobs.oracle_job(
             feed.name, feed.decimals, chain_id, address, identity, self._bootstrappers, timeout_ms
         )

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from chainlink.errors import UnwritableSecrets
 from chainlink.identities import public_keys
+from chainlink.ocr.contract_config import OcrConfig
 from meshkit import log
 from meshkit.errors import MeshError
 from services.operator.concurrently import together
@@ -48,8 +49,13 @@ class ContractSetup:
         self._chain = chain
         self._sender = sender
         self._known = known
-        self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
-        own = {address.lower() for address in (*self._wanted.signers, *self._wanted.transmitters)}
+        # One for all feeds that have the same timings; made now, so that what is refused is said at the start.
+        self._wanted_by = {
+            settings: ocr_config.desired(oracles, settings, config.chain.chain_id)
+            for settings in {config.ocr, *map(config.ocr_of, config.feeds)}
+        }
+        wanted = self._wanted_by[config.ocr]
+        own = {address.lower() for address in (*wanted.signers, *wanted.transmitters)}
         self._rights = Rights(
             sender.address,
             public_keys.addresses(config.secrets.nodes) | own,
@@ -139,9 +145,9 @@ class ContractSetup:
                 what = f"configuration {found.config_count} of {feed.name} was told after a later one; looking again"
                 return ChainUnavailable("latestConfigDetails()", what)
             self._counts[feed.name] = found.config_count
-        self._differences[feed.name] = () if found is None else differences(found, self._wanted)
+        self._differences[feed.name] = () if found is None else differences(found, self._wanted(feed))
         try:
-            decision = decide_feed(feed, found, self._wanted, self._rights)
+            decision = decide_feed(feed, found, self._wanted(feed), self._rights)
         except MeshError as error:
             self._deployed.discard(feed.name)
             self._configured.discard(feed.name)
@@ -195,6 +201,9 @@ class ContractSetup:
                 self._log.warning("contracts_not_remembered", error=str(error))
             self._unwritable = True
 
+    def _wanted(self, feed: FeedTarget) -> OcrConfig:
+        return self._wanted_by[self._config.ocr_of(feed)]
+
     async def _deploy(self, feeds: list[FeedTarget]) -> Outcome:
         changes: list[str] = []
         errors: dict[str, MeshError] = {}
@@ -224,7 +233,7 @@ class ContractSetup:
                 if (record := self.record(feed)) is None:
                     raise AssertionError("a contract that is not there cannot be configured")
                 transactions += feed_contract.configuration(
-                    self._chain, feed, record.address, self._wanted, self._oracles, self._sender.address
+                    self._chain, feed, record.address, self._wanted(feed), self._oracles, self._sender.address
                 )
             receipts = await self._sender.send_all(transactions)
             for position, feed in enumerate(batch):
