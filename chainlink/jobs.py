@@ -44,7 +44,7 @@ _DURATIONS = {
     "config_poll_interval_ns": _Duration("contractConfigTrackerPollInterval", 15 * NS_PER_S, 120 * NS_PER_S),
     "config_subscribe_interval_ns": _Duration("contractConfigTrackerSubscribeInterval", 60 * NS_PER_S, 300 * NS_PER_S),
 }
-# What a node shows as it was given; of the others it may show nothing.
+# What a node shows as it was given; what it does not show is no difference.
 _SHOWN_DURATIONS = ("blockchain_timeout_ns", "config_poll_interval_ns", "config_subscribe_interval_ns")
 
 
@@ -185,10 +185,10 @@ class JobSpec:
             "observationTimeout": (self.observation_timeout_ns, _duration_ns(spec.get("observationTimeout"))),
             "observationSource": (_words(self.observation_source), _words(pipeline.get("dotDagSource"))),
         }
-        for field in _SHOWN_DURATIONS:
-            name = _DURATIONS[field].name
-            pairs[name] = (getattr(self, field), _duration_ns(spec.get(name)))
-        pairs["contractConfigConfirmations"] = (self.config_confirmations, spec.get("contractConfigConfirmations"))
+        shown = {_DURATIONS[field].name: getattr(self, field) for field in _SHOWN_DURATIONS}
+        pairs |= {name: (wanted, _duration_ns(spec[name])) for name, wanted in shown.items() if spec.get(name)}
+        if (found := spec.get("contractConfigConfirmations")) is not None:
+            pairs["contractConfigConfirmations"] = (self.config_confirmations, found)
         return tuple(name for name, (wanted, found) in pairs.items() if wanted not in (None, found))
 
 
