@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import CliError, UsageError
+from meshkit.configuration import node_program
 from meshkit.configuration.solution import Solution
 from meshkit.errors import InvalidInput
 from meshkit.mutual_tls import peer_role
 from meshkit.mutual_tls.tunnel import Address, Incoming, Outgoing
 from meshkit.paths import DataDir, RunDir
-from meshkit.process import node_program
 
 _LOOPBACK: Final = "127.0.0.1"
 _PASSED: Final = ("PATH", "HOME", "LANG", "TMPDIR", "FEEDMESH_TLS_DIR")

@@ -8,8 +8,8 @@ from meshkit.configuration.addresses import Address, Host, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
+from meshkit.configuration.node_program import RuntimeSetting
 from meshkit.configuration.postgres_url import PostgresUrl
-from meshkit.process.node_program import RuntimeSetting
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40

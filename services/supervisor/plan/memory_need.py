@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from meshkit.process.node_program import NodeRuntime
+from meshkit.configuration.node_program import NodeRuntime
 
 _MB: Final = 1024 * 1024
 # Seen with three feeds: supervisor, four services of ours and PostgreSQL; a node of each runtime.

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from meshkit.configuration import node_program
+from meshkit.configuration.node_program import NodeRuntime
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.errors import InvalidInput
 from meshkit.paths import DataDir, RunDir, SecretsDir
-from meshkit.process import memory_limit, node_program
-from meshkit.process.node_program import NodeRuntime
+from meshkit.process import memory_limit
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name

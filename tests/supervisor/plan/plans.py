@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from meshkit.configuration.node_program import NodeRuntime
 from meshkit.paths import RunDir
-from meshkit.process.node_program import NodeRuntime
 from services.supervisor.config import LogSettings, Settings
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.service_spec import ServiceSpec

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.process.node_program import NodeRuntime
+from meshkit.configuration.node_program import NodeRuntime
 from services.supervisor.plan.memory_need import heap_limit_mb, shortage
 
 MB = 2**20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meshkit.process.node_program import NodeRuntime
+from meshkit.configuration.node_program import NodeRuntime
 from services.supervisor.config import settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph

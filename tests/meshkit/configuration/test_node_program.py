@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem
 from meshkit.configuration.load import load
+from meshkit.configuration.node_program import RuntimeName, chainlink_program, runtimes, wanted_runtime
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
-from meshkit.process.node_program import RuntimeName, chainlink_program, runtimes, wanted_runtime
 from tests.deployment import deployment, written
 
 NAMES: tuple[RuntimeName, ...] = ("auto", "chainlink", "embedded")
