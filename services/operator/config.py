@@ -28,7 +28,7 @@ class FeedTarget:
     Attributes:
         address: Set if its contract was deployed by somebody else.
         ocr: What the protocol goes by for it; None for what all feeds have.
-        ocr_version: Of the protocol, 1 or 2.
+        ocr_version: That of the protocol by which its oracles agree, 1 or 2, and so of its contract and its jobs.
         template: What its jobs are made of; None for a pipeline of our own.
     """
 
@@ -235,6 +235,11 @@ class OperatorConfig:
     def node_name(self, index: int) -> str:
         """Return a node's service name."""
         return f"chainlink-node-{index}"
+
+    @property
+    def has_ocr2(self) -> bool:
+        """Tell whether a feed is served by OCR2."""
+        return any(feed.ocr_version == 2 for feed in self.feeds)
 
     def is_bootstrap(self, index: int) -> bool:
         """Tell whether a node only helps others to find each other."""
