@@ -1,6 +1,7 @@
 """`solution.mesh`: the settings of our own, each with a default."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -98,6 +99,11 @@ class Contracts(Section):
         None,
         description="JSON of further addresses, feed name → address by chain id; absent for `feed-cas.json` in "
         "`chainlinkFeedTemplatesDir`, if there is one. What `addresses` has goes before.",
+    )
+    ocr2_code_file: Path | None = Field(
+        None,
+        description="File with the creation code of `AccessControlledOCR2Aggregator`, in hexadecimal or in the "
+        "JSON of a compiler: what is deployed for feeds of OCR2. Without it their contracts need addresses.",
     )
     replace_oracles: bool = Field(
         False,
