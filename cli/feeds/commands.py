@@ -45,3 +45,21 @@ def lint(
     from cli.feeds import lint as command
 
     raise typer.Exit(command.show(config, offline, as_json))
+
+
+@feeds_app.command("import")
+def import_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of job templates.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the part of a configuration goes; by default to standard output.")
+    ] = None,
+    addresses: Annotated[
+        Path | None, typer.Option(help="JSON of contract addresses. [default: feed-cas.json in DIR]")
+    ] = None,
+    chain_id: Annotated[int | None, typer.Option(help="Take over the addresses of this chain.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn job templates into feeds of a configuration, and say what is wrong with the templates."""
+    from cli.feeds import importing
+
+    raise typer.Exit(importing.show(directory, addresses, chain_id, out, as_json=as_json))

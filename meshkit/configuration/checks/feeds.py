@@ -133,7 +133,9 @@ def _settings(solution: Solution, feed: ServedFeed, settings: FeedSettings) -> I
             yield Problem((*place, "decimals"), str(settings.decimals), allowed)
         if settings.ocr_version != 1:
             yield Problem((*place, "ocrVersion"), str(settings.ocr_version), "1: the template is a job of OCR1")
-    if settings.ocr_version == 2 and solution.mesh.runtime == "embedded":
+    programs = solution.mesh.runtime
+    embedded = programs == "embedded" or (isinstance(programs, dict) and "embedded" in programs.values())
+    if settings.ocr_version == 2 and embedded:
         runtime = ("solution", "mesh", "runtime")
         allowed = "1 with the runtime embedded, whose nodes do not speak OCR2"
         yield Problem((*place, "ocrVersion"), "2", allowed, because=(runtime,))
