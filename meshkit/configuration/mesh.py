@@ -1,7 +1,6 @@
 """`solution.mesh`: the settings of our own, each with a default."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -9,6 +8,7 @@ from meshkit.configuration.addresses import Address, Host, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
+from meshkit.configuration.node_program import RuntimeSetting
 from meshkit.configuration.postgres_url import PostgresUrl
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
@@ -151,8 +151,11 @@ class Supervisor(Section):
 class Mesh(Section):
     """Our own settings."""
 
-    runtime: Literal["auto", "chainlink", "embedded"] = Field(
-        "auto", description="Node program: the chainlink binary, our own, or chainlink where it is on the PATH."
+    runtime: RuntimeSetting = Field(
+        "auto",
+        description="Program of the nodes: Chainlink's (`chainlink`), our own (`embedded`), or Chainlink's where there "
+        "is one (`auto`): the file that the variable CHAINLINK_BIN names, or the `chainlink` of the PATH. Or an object "
+        'with one of them by node number, for example `{"2": "embedded", "3": "chainlink"}`; all others are `auto`.',
     )
     data_dir: Path = Field(
         Path("/sp"),

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import orjson
 import pytest
 
-from cli.commands.feeds_lint import Finding, lint
+from cli.feeds.lint import Finding, lint
 from meshkit import feeds
 from meshkit.feeds import Correction, Feed
 
