@@ -49,6 +49,7 @@ class Reconciler:
         node_counted: NodeCounted = lambda _node, _failure: None,
     ) -> None:
         self._config = config
+        self._feeds = {feed.name: feed for feed in config.feeds}
         able = oracles(prepared.identities)
         self._contracts = ContractSetup(config, able, chain, sender, known)
         self._faucet = Faucet(config, able, chain, sender, clock)
@@ -75,9 +76,13 @@ class Reconciler:
         known = {feed.name: self._contracts.record(feed) for feed in self._config.feeds}
         return MappingProxyType({name: record for name, record in known.items() if record is not None})
 
+    def record(self, feed: str) -> KnownContract | None:
+        """Return a feed's contract as far as it is known."""
+        return self._contracts.record(self._feeds[feed])
+
     def phase(self, feed: str) -> FeedPhase:
         """Return how far a feed's set-up is, as last seen."""
-        record = self.records.get(feed)
+        record = self.record(feed)
         address = None if record is None else record.address
         return phase(
             deployed=self._contracts.is_deployed(feed),
