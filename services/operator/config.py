@@ -21,14 +21,18 @@ _MOST_GAS_PRICE_WEI = 1000 * 10**9
 @dataclass(frozen=True, slots=True)
 class FeedTarget:
     """
-    Hold one configured feed; `address` is set if its contract was deployed by somebody else.
+    Hold one configured feed.
 
-    `ocr_version` is that of the protocol by which its oracles agree, 1 or 2, and so of its contract and its jobs.
+    Attributes:
+        address: Set if its contract was deployed by somebody else.
+        ocr: What the protocol goes by for it; None for what all feeds have.
+        ocr_version: Of the protocol, 1 or 2.
     """
 
     name: str
     decimals: int
     address: str | None = None
+    ocr: "OcrSettings | None" = None
     ocr_version: int = 1
 
 
