@@ -151,6 +151,7 @@ class OperatorConfig:
     transaction_batch: int
     egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
+    ocr2_code_file: Path | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -215,6 +216,7 @@ class OperatorConfig:
             replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
             egress=mesh.egress,
+            ocr2_code_file=mesh.contracts.ocr2_code_file,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:
