@@ -220,7 +220,7 @@ async def _receiver(place: str, section: MetricsPush, session: aiohttp.ClientSes
             probe.method,
             probe.address,
             data=probe.body,
-            headers=headers | probe.headers,
+            headers={**headers, **probe.headers},
             ssl=push.trusting(config.ca_file),
             allow_redirects=False,
         ) as response:

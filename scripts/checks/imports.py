@@ -22,7 +22,6 @@ _BEFORE_A_START: Final = (
     "checks.rounds key_descriptions masked_configuration reading.environment signing.object_hash "
     "signing.signature start_check"
 )
-_OF_A_PUSH: Final = "arrival config errors exposition grouping_path metrics page pusher remote_write requests"
 # What fewer use, and why it is there all the same.
 REASONS: Final = {
     **dict.fromkeys(
@@ -31,7 +30,7 @@ REASONS: Final = {
     ),
     "meshkit.credentials": "dbinit sets the passwords that the operator writes into the nodes' files: one derivation",
     **dict.fromkeys(
-        (f"meshkit.push.{name}" for name in _OF_A_PUSH.split()),
+        (f"meshkit.push.{name}" for name in ("arrival", "metrics", "pusher")),
         "aggregator and metrics service push by one protocol",
     ),
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",

@@ -5,16 +5,17 @@ from meshkit.process.background_tasks import TASK_METRICS
 from meshkit.push.metrics import PUSH_METRICS
 
 _SOURCE = ("source",)
-_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 METRICS = (
-    Metric("http_requests_total", "counter", "Answered HTTP requests.", ("route", "method", "status")),
+    Metric("http_requests_total", "counter", "Answered HTTP requests.", ("route", "method", "status"), derived=True),
     Metric(
         "http_request_duration_seconds",
         "histogram",
         "Time to an HTTP answer, in seconds.",
         ("route", "method", "status"),
-        _SECONDS,
+        SECONDS,
+        derived=True,
     ),
     Metric("http_requests_in_flight", "gauge", "HTTP requests being answered, the one that reads this among them."),
     Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE, derived=True),
@@ -29,7 +30,7 @@ METRICS = (
         "histogram",
         "Time of a fetch of a source, in seconds.",
         _SOURCE,
-        _SECONDS,
+        SECONDS,
     ),
     Metric("source_errors_total", "counter", "Pairs a fetch brought no price for, by reason.", ("source", "reason")),
     Metric("source_availability", "gauge", "1 if the last fetch of the source succeeded, else 0.", _SOURCE),
@@ -66,7 +67,7 @@ METRICS = (
         "Fetches of a pair that nobody asked for, to renew its price before it expires, by outcome.",
         ("source", "status"),
     ),
-    Metric("refetch_duration_seconds", "histogram", "Time of such a fetch, in seconds.", _SOURCE, _SECONDS),
+    Metric("refetch_duration_seconds", "histogram", "Time of such a fetch, in seconds.", _SOURCE, SECONDS),
     Metric("prefetch_success_rate", "gauge", "Share of such fetches that brought a price; absent before one.", _SOURCE),
     Metric(
         "quote_age_seconds",

@@ -20,11 +20,16 @@ _MOST_GAS_PRICE_WEI = 1000 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class FeedTarget:
-    """Hold one configured feed; `address` is set if its contract was deployed by somebody else."""
+    """
+    Hold one configured feed; `address` is set if its contract was deployed by somebody else.
+
+    `ocr_version` is that of the protocol by which its oracles agree, 1 or 2, and so of its contract and its jobs.
+    """
 
     name: str
     decimals: int
     address: str | None = None
+    ocr_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,11 @@ class OperatorConfig:
     def node_name(self, index: int) -> str:
         """Return a node's service name."""
         return f"chainlink-node-{index}"
+
+    @property
+    def has_ocr2(self) -> bool:
+        """Tell whether a feed is served by OCR2."""
+        return any(feed.ocr_version == 2 for feed in self.feeds)
 
     def is_bootstrap(self, index: int) -> bool:
         """Tell whether a node only helps others to find each other."""

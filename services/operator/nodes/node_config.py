@@ -71,7 +71,8 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                 "FinalityDepth": 10,
                 "MinIncomingConfirmations": 1,
                 "NoNewHeadsThreshold": "0s",
-                "LogPollInterval": "1s",
+                # A contract of OCR2 tells its configuration by this poll; without one, each costs the endpoint in vain.
+                "LogPollInterval": "1s" if config.has_ocr2 else "15s",
                 "GasEstimator": {
                     "Mode": "FixedPrice",
                     "PriceDefault": price,

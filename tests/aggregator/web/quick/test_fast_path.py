@@ -13,8 +13,8 @@ from meshkit.clock import SystemClock
 from meshkit.http.connection import LONGEST_HEAD_BYTES
 from meshkit.http.limits import HttpLimits
 from meshkit.http.server import HttpServer
-from services.aggregator.web import fast_path
-from services.aggregator.web.fast_path import LONGEST_REQUEST_BYTES, FastAnswers, target_of
+from services.aggregator.web.quick import fast_path
+from services.aggregator.web.quick.fast_path import LONGEST_REQUEST_BYTES, FastAnswers, target_of
 from services.aggregator.web.server import listen
 from tests.waiting import until
 
