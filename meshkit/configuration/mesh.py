@@ -94,6 +94,11 @@ class Contracts(Section):
     addresses: dict[str, Address] = Field(
         {}, description="Contract address by feed name, with the checksum of its letters (EIP-55)."
     )
+    ocr2_code_file: Path | None = Field(
+        None,
+        description="File with the creation code of `AccessControlledOCR2Aggregator`, in hexadecimal or in the "
+        "JSON of a compiler: what is deployed for feeds of OCR2. Without it their contracts need addresses.",
+    )
     replace_oracles: bool = Field(
         False,
         description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "

@@ -21,14 +21,18 @@ _MOST_GAS_PRICE_WEI = 1000 * 10**9
 @dataclass(frozen=True, slots=True)
 class FeedTarget:
     """
-    Hold one configured feed; `address` is set if its contract was deployed by somebody else.
+    Hold one configured feed.
 
-    `ocr_version` is that of the protocol by which its oracles agree, 1 or 2, and so of its contract and its jobs.
+    Attributes:
+        address: Set if its contract was deployed by somebody else.
+        ocr: What the protocol goes by for it; None for what all feeds have.
+        ocr_version: Of the protocol, 1 or 2.
     """
 
     name: str
     decimals: int
     address: str | None = None
+    ocr: "OcrSettings | None" = None
     ocr_version: int = 1
 
 
@@ -151,6 +155,7 @@ class OperatorConfig:
     transaction_batch: int
     egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
+    ocr2_code_file: Path | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -215,6 +220,7 @@ class OperatorConfig:
             replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
             egress=mesh.egress,
+            ocr2_code_file=mesh.contracts.ocr2_code_file,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:

@@ -4,6 +4,7 @@ The operator's errors.
     MeshError
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
+    │   ├── UnreadableCode         the file of a contract's code has none
     │   ├── SharedKey              two nodes have one key
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
@@ -44,6 +45,17 @@ class UnreadableState(FailedPrecondition):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(f"{path}: {cause}; restore it, or delete it to have all contracts deployed anew")
+        self.path = path
+        self.cause = cause
+
+
+class UnreadableCode(FailedPrecondition):
+    """The file of a contract's creation code has none."""
+
+    reason = "UNREADABLE_CODE"
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"solution.mesh.contracts.ocr2CodeFile: {path}: {cause}")
         self.path = path
         self.cause = cause
 
