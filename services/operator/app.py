@@ -144,7 +144,7 @@ class Operator:
 
     async def _status(self, feed: FeedTarget) -> FeedStatus:
         phase = self.reconciler.phase(feed.name)
-        record = self.reconciler.records.get(feed.name)
+        record = self.reconciler.record(feed.name)
         # Before the first pass the phase is PENDING, and the recorded address may be of a chain that is gone.
         if phase is FeedPhase.PENDING or record is None:
             return FeedStatus(

@@ -11,7 +11,7 @@ from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.feed_phase import FeedPhase, phase
 from services.operator.nodes.identity import bootstrappers, oracles
-from services.operator.nodes.node_setup import NodeSetup
+from services.operator.nodes.node_setup import NodeCounted, NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.contract_setup import ContractSetup
@@ -46,13 +46,15 @@ class Reconciler:
         sender: Sender,
         known: KnownContracts,
         clock: Clock,
+        node_counted: NodeCounted = lambda _node, _failure: None,
     ) -> None:
         self._config = config
+        self._feeds = {feed.name: feed for feed in config.feeds}
         able = oracles(prepared.identities)
         self._contracts = ContractSetup(config, able, chain, sender, known)
         self._faucet = Faucet(config, able, chain, sender, clock)
         locators = bootstrappers(prepared.identities, config.ports)
-        self._nodes = tuple(NodeSetup(config, node, locators) for node in prepared.nodes)
+        self._nodes = tuple(NodeSetup(config, node, locators, clock, node_counted) for node in prepared.nodes)
         self._chain_pass = asyncio.Lock()
         self._node_passes = {node.name: asyncio.Lock() for node in self._nodes}
 
@@ -74,9 +76,13 @@ class Reconciler:
         known = {feed.name: self._contracts.record(feed) for feed in self._config.feeds}
         return MappingProxyType({name: record for name, record in known.items() if record is not None})
 
+    def record(self, feed: str) -> KnownContract | None:
+        """Return a feed's contract as far as it is known."""
+        return self._contracts.record(self._feeds[feed])
+
     def phase(self, feed: str) -> FeedPhase:
         """Return how far a feed's set-up is, as last seen."""
-        record = self.records.get(feed)
+        record = self.record(feed)
         address = None if record is None else record.address
         return phase(
             deployed=self._contracts.is_deployed(feed),
