@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from chainlink.jobs import JobSpec
 from meshkit.clock import Clock
@@ -99,6 +100,25 @@ class NodeSetup:
         except MeshError as error:
             return Outcome(tuple(changes), {**refused, self.name: error})
         return Outcome(tuple(changes), refused)
+
+    async def look(self, contracts: Mapping[FeedTarget, str]) -> tuple[NodeChange, ...]:
+        """
+        Return what the node is not as wanted, without changing it.
+
+        Raises:
+            NodeUnavailable: when it does not answer.
+            NodeRefused: when it lacks a key that its files give it.
+            TemplateRefused: for a template that becomes no job.
+        """
+        refused: dict[str, MeshError] = {}
+        wanted = self._wanted(contracts, refused)
+        for error in refused.values():
+            raise error
+        return self._decide(wanted, await self._observe())
+
+    async def jobs(self) -> tuple[Mapping[str, Any], ...]:
+        """Return all jobs as the node answers them. Raises NodeUnavailable, NodeRefused."""
+        return await self._client.jobs()
 
     def _done(self, change: NodeChange, changes: list[str]) -> None:
         changes.append(f"{self.name}: {change}")
