@@ -106,10 +106,12 @@ class NodeSetup:
         Return what the node is not as wanted, without changing it.
 
         Raises:
-            NodeUnavailable: when it does not answer.
+            NodeUnavailable: when it does not answer, or is not ready.
             NodeRefused: when it lacks a key that its files give it.
             TemplateRefused: for a template that becomes no job.
         """
+        if not await self._client.is_ready():
+            raise NodeUnavailable(self.name, "GET /readyz", "not ready", NodeFailure.NOT_READY)
         refused: dict[str, MeshError] = {}
         wanted = self._wanted(contracts, refused)
         for error in refused.values():
