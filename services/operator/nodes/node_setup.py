@@ -8,7 +8,7 @@ from chainlink.jobs import JobSpec
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
+from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable, TemplateRefused
 from services.operator.nodes import apply_changes, feed_jobs
 from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
@@ -77,34 +77,41 @@ class NodeSetup:
     async def run(self, contracts: Mapping[FeedTarget, str]) -> Outcome:
         """Bring the node to have a job for each contract, given by feed; an error stands under the node's name."""
         changes: list[str] = []
+        refused: dict[str, MeshError] = {}
         try:
             if not await self._client.is_ready():
                 raise NodeUnavailable(self.name, "GET /readyz", "not ready", NodeFailure.NOT_READY)
-            wanted = self._wanted(contracts)
+            wanted = self._wanted(contracts, refused)
             found = await self._observe()
             decided = self._decide(wanted, found)
             made = {change.spec for change in decided if isinstance(change, CreateJob)}
-            self._jobs = {feed.name: address for feed, address in contracts.items() if wanted[feed] not in made}
+            self._jobs = {feed.name: contracts[feed] for feed, spec in wanted.items() if spec not in made}
             self._count(decided)
             export, password = self._node.ocr_export, self._config.credentials.keystore_password
             await apply_changes.apply(
                 self._client, decided, export, password, lambda change: self._done(change, changes)
             )
-            self._jobs = {feed.name: address for feed, address in contracts.items()}
+            self._jobs = {feed.name: contracts[feed] for feed in wanted}
             if made:
                 await self._look_again(made)
             self._count(())
         except MeshError as error:
-            return Outcome(tuple(changes), {self.name: error})
-        return Outcome(tuple(changes))
+            return Outcome(tuple(changes), {**refused, self.name: error})
+        return Outcome(tuple(changes), refused)
 
     def _done(self, change: NodeChange, changes: list[str]) -> None:
         changes.append(f"{self.name}: {change}")
 
-    def _wanted(self, contracts: Mapping[FeedTarget, str]) -> dict[FeedTarget, JobSpec]:
-        """Return the feeds' jobs; each is made up once."""
-        self._specs = {key: self._specs[key] if key in self._specs else self._job(*key) for key in contracts.items()}
-        return {feed: spec for (feed, _), spec in self._specs.items()}
+    def _wanted(self, contracts: Mapping[FeedTarget, str], refused: dict[str, MeshError]) -> dict[FeedTarget, JobSpec]:
+        """Return the feeds' jobs, each made up once; one whose template nodes would refuse is left out and told."""
+        specs: dict[tuple[FeedTarget, str], JobSpec] = {}
+        for key in contracts.items():
+            try:
+                specs[key] = self._specs[key] if key in self._specs else self._job(*key)
+            except TemplateRefused as error:
+                refused[key[0].name] = error
+        self._specs = specs
+        return {feed: spec for (feed, _), spec in specs.items()}
 
     def _decide(self, wanted: Mapping[FeedTarget, JobSpec], found: NodeState) -> tuple[NodeChange, ...]:
         ocr = self._node.identity.ocr
@@ -165,9 +172,12 @@ class NodeSetup:
 
     def _job(self, feed: FeedTarget, address: str) -> JobSpec:
         identity, chain_id = self._node.identity, self._config.chain.chain_id
+        if feed.template is not None:
+            port = self._config.ports.aggregator
+            return feed_jobs.template_job(feed.template, chain_id, address, identity, self._bootstrappers, port)
         if identity.ocr is None:
             return feed_jobs.bootstrap_job(feed.name, chain_id, address, identity)
-        timeout_ms = feed_jobs.observation_timeout_ms(self._config.ocr)
+        timeout_ms = feed_jobs.observation_timeout_ms(self._config.ocr_of(feed))
         return feed_jobs.oracle_job(
             feed.name, feed.decimals, chain_id, address, identity, self._bootstrappers, timeout_ms
         )

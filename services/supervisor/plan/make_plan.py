@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meshkit.configuration import start_check
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem
+from meshkit.configuration.feeds.served_feeds import served_feeds
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.model import set_without_effect
@@ -67,7 +68,7 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         services=tuple(graph.specs.values()),
         configuration=given.content,
         keys=digests(whole),
-        feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
+        feeds={feed.name: feed.address or "" for feed in served_feeds(configuration.solution)},
         may_deploy=mesh.contracts.deploy,
         nodes=configuration.solution.total_nodes,
         bootstrap_nodes=configuration.solution.bootstrap_nodes,

@@ -18,7 +18,7 @@ class WantedConfigs:
         self._oracles = tuple(oracles)
         self._settings = settings
         self._chain_id = chain_id
-        self._made: dict[tuple[int, AnswerRange | None], OcrConfig | Ocr2Config] = {}
+        self._made: dict[tuple[int, OcrSettings, AnswerRange | None], OcrConfig | Ocr2Config] = {}
 
     def of(self, feed: FeedTarget, answers: AnswerRange) -> OcrConfig | Ocr2Config:
         """
@@ -27,11 +27,12 @@ class WantedConfigs:
         Raises:
             InvalidOcrConfig: when every node would refuse it; timings below the chain's minimums are such.
         """
-        key = (feed.ocr_version, answers if feed.ocr_version == 2 else None)
+        settings = self._settings if feed.ocr is None else feed.ocr
+        key = (feed.ocr_version, settings, answers if feed.ocr_version == 2 else None)
         if key not in self._made:
             self._made[key] = (
-                ocr2_config.desired(self._oracles, self._settings, answers)
+                ocr2_config.desired(self._oracles, settings, answers)
                 if feed.ocr_version == 2
-                else ocr_config.desired(self._oracles, self._settings, self._chain_id)
+                else ocr_config.desired(self._oracles, settings, self._chain_id)
             )
         return self._made[key]
