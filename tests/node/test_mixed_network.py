@@ -21,7 +21,7 @@ _BACK_S = 240.0
 def _mesh(chainlink: Path) -> Iterator[Mesh]:
     """Give a mesh of two nodes of theirs and two of ours, which meet through a bootstrap node of ours."""
     runtimes: dict[str, RuntimeName] = {"1": "embedded", "2": "chainlink", "3": "chainlink"}
-    with running(chainlink, runtimes | {"4": "embedded", "5": "embedded"}) as mesh:
+    with running(chainlink, runtimes | {"4": "embedded", "5": "embedded"}, ["BTC / USD"]) as mesh:
         yield mesh
 
 

@@ -74,14 +74,18 @@ class NodeSetup:
         """Close the connections."""
         await self._client.close()
 
-    async def run(self, contracts: Mapping[FeedTarget, str]) -> Outcome:
-        """Bring the node to have a job for each contract, given by feed; an error stands under the node's name."""
+    async def run(self, contracts: Mapping[FeedTarget, str], config_blocks: Mapping[str, int]) -> Outcome:
+        """
+        Bring the node to have a job for each contract, given by feed; an error stands under the node's name.
+
+        `config_blocks` has by feed name the block of the contract's configuration, of OCR2 for each.
+        """
         changes: list[str] = []
         refused: dict[str, MeshError] = {}
         try:
             if not await self._client.is_ready():
                 raise NodeUnavailable(self.name, "GET /readyz", "not ready", NodeFailure.NOT_READY)
-            wanted = self._wanted(contracts, refused)
+            wanted = self._wanted(contracts, config_blocks, refused)
             found = await self._observe()
             decided = self._decide(wanted, found)
             made = {change.spec for change in decided if isinstance(change, CreateJob)}
@@ -110,12 +114,14 @@ class NodeSetup:
     def _done(self, change: NodeChange, changes: list[str]) -> None:
         changes.append(f"{self.name}: {change}")
 
-    def _wanted(self, contracts: Mapping[FeedTarget, str], refused: dict[str, MeshError]) -> dict[FeedTarget, FeedJob]:
+    def _wanted(
+        self, contracts: Mapping[FeedTarget, str], config_blocks: Mapping[str, int], refused: dict[str, MeshError]
+    ) -> dict[FeedTarget, FeedJob]:
         """Return the feeds' jobs, each made up once; one whose template nodes would refuse is left out and told."""
         specs: dict[tuple[FeedTarget, str], FeedJob] = {}
         for key in contracts.items():
             try:
-                specs[key] = self._specs[key] if key in self._specs else self._job(*key)
+                specs[key] = self._specs[key] if key in self._specs else self._job(*key, config_blocks)
             except TemplateRefused as error:
                 refused[key[0].name] = error
         self._specs = specs
@@ -181,16 +187,18 @@ class NodeSetup:
             what = f"{len(answered)} jobs are answered otherwise than they were given: {', '.join(fields)}"
             raise NodeRefused(self.name, "GET /v2/jobs", 200, what)
 
-    def _job(self, feed: FeedTarget, address: str) -> FeedJob:
+    def _job(self, feed: FeedTarget, address: str, config_blocks: Mapping[str, int]) -> FeedJob:
         identity, chain_id = self._node.identity, self._config.chain.chain_id
         if feed.template is not None:
             port = self._config.ports.aggregator
             return feed_jobs.template_job(feed.template, chain_id, address, identity, self._bootstrappers, port)
-        is_ocr2 = feed.ocr_version == 2
-        make: Callable[..., FeedJob]
+        shared = (feed.name, chain_id, address, identity)
         if identity.ocr is None:
-            make = ocr2_jobs.bootstrap_job if is_ocr2 else feed_jobs.bootstrap_job
-            return make(feed.name, chain_id, address, identity)
-        make = ocr2_jobs.oracle_job if is_ocr2 else feed_jobs.oracle_job
+            if feed.ocr_version == 2:
+                return ocr2_jobs.bootstrap_job(*shared, config_block=config_blocks[feed.name])
+            return feed_jobs.bootstrap_job(*shared)
         timeout_ms = feed_jobs.observation_timeout_ms(self._config.ocr_of(feed))
-        return make(feed.name, feed.decimals, chain_id, address, identity, self._bootstrappers, timeout_ms)
+        given = (feed.name, feed.decimals, chain_id, address, identity, self._bootstrappers, timeout_ms)
+        if feed.ocr_version == 2:
+            return ocr2_jobs.oracle_job(*given, config_block=config_blocks[feed.name])
+        return feed_jobs.oracle_job(*given)
