@@ -100,7 +100,7 @@ METRICS: Final = _declare(
     # Where the pages of other processes are, and the disk that is watched.
     *("mesh.ports.nodeApiBase", "priceAggregatorConfig.port", "mesh.dataDir"),
     # What the verdict demands: a young answer of every feed, and enough oracles.
-    *("totalNodes", "bootstrapNodes", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
+    *("totalNodes", "bootstrapNodes", "mesh.feeds", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
 )
 
 NODE: Final = _declare(
