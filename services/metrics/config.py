@@ -28,6 +28,7 @@ class MetricsConfig:
         data_dir: Where all is kept that outlives a run; its disk is watched.
         pages: Address of the page of each process that has one of HTTP, by the service's name.
         gather_ms: Time between two readings of other processes' pages.
+        feeds: Base and quote of each configured feed, by its name.
     """
 
     port: int
@@ -36,6 +37,7 @@ class MetricsConfig:
     data_dir: Path
     pages: Mapping[str, str] = field(default_factory=dict)
     gather_ms: int = 15_000
+    feeds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def from_configuration(configuration: Configuration) -> MetricsConfig:
@@ -59,8 +61,11 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
             longest_age_s=ocr.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
             longest_ages_s=_own_ages_s(solution),
             start_s=ocr.delta_progress_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
+            heartbeat_s=ocr.delta_c_ms / 1000,
+            deviation_bps=ocr.alpha_ppb / 100_000,
         ),
         data_dir=solution.mesh.data_dir,
+        feeds={name: (feeds.get(name).base, feeds.get(name).quote) for name in solution.mesh.feeds},
         pages=_pages(solution),
         gather_ms=ProcessMetricsPush().gather_interval_ms if section is None else section.gather_interval_ms,
     )
