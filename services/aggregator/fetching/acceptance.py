@@ -45,6 +45,7 @@ class Acceptance:
         self._refused = metrics.counter("refused_prices_total")
         # An older time than that of a price served before is no news, for as long as the time would be accepted.
         self._served: ExpiringMap[Pair, SourceQuote] = ExpiringMap(clock, _MOST_PAIRS)
+        self._max_ages_ms: dict[Pair, int] = {}
         self._clock = clock
 
     def outcome(
@@ -104,7 +105,13 @@ class Acceptance:
             self._own_clock.note_price(self._source, pair, time_ms, received_at, received_ms)
 
     def _max_age_ms(self, pair: Pair) -> int:
-        return self._settings.max_age_ms or self._declared.max_age_of(pair)
+        """Return how old a price of a pair may be; it never changes."""
+        found = self._max_ages_ms.get(pair)
+        if found is None:
+            if len(self._max_ages_ms) >= _MOST_PAIRS:
+                self._max_ages_ms.clear()
+            found = self._max_ages_ms[pair] = self._settings.max_age_ms or self._declared.max_age_of(pair)
+        return found
 
     def _served_ms(self, pair: Pair, now: float) -> int | None:
         """Return when the last price was observed; None while it is fresh, as then the cache keeps the later one."""
