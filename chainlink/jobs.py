@@ -198,13 +198,13 @@ class JobSpec:
             wanted_ns: int | None = getattr(self, field)
             if (_duration_ns(found) or kind.default_ns) != (wanted_ns or kind.default_ns):
                 yield kind.name
-        confirmations = spec.get("contractConfigConfirmations")
-        if self.config_confirmations is not None and confirmations not in (None, self.config_confirmations):
-            yield "contractConfigConfirmations"
         if (attributes.get("gasLimit") or None) != self.gas_limit:
             yield "gasLimit"
         if attributes.get("forwardingAllowed"):
             yield "forwardingAllowed"
+        confirmations = spec.get("contractConfigConfirmations")
+        if None not in (confirmations, self.config_confirmations) and confirmations != self.config_confirmations:
+            yield "contractConfigConfirmations"
 
 
 def document_of(toml: str) -> Mapping[str, Any]:

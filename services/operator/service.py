@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chainlink import jobs
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
 from meshkit.errors import InvalidInput, MeshError, Unavailable
 from services.operator.config import OperatorConfig
-from services.operator.nodes import prepare_nodes
+from services.operator.nodes import feed_jobs, prepare_nodes
 from services.operator.nodes.identity import NodeIdentity, oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.contract_changes import FeedAction
@@ -72,8 +71,14 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         balances = await self._attached().balances()
         return pb.ListBalancesResponse(
             balances=[
-                pb.Balance(name=balance.name, address=balance.address, balance_wei=str(balance.wei))
-                for balance in balances.accounts
+                pb.Balance(
+                    name=seen.account.name,
+                    address=seen.account.address,
+                    balance_wei=str(seen.balance_wei),
+                    spent_a_day_wei="" if seen.a_day_wei is None else str(seen.a_day_wei),
+                    days_left=seen.days_left,
+                )
+                for seen in balances.accounts
             ],
             transmission_cost_wei=str(balances.cost.wei),
             l1_fee_wei=str(balances.cost.l1_fee_wei),
@@ -162,7 +167,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
 def _job(job: Mapping[str, Any]) -> pb.NodeJob:
     attributes = job["attributes"]
-    contract = jobs.contract_of(attributes)
+    contract = feed_jobs.contract_of(attributes)
     return pb.NodeJob(
         id=str(job["id"]),
         external_job_id=str(attributes.get("externalJobID") or ""),

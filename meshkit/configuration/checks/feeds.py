@@ -12,6 +12,7 @@ from meshkit.configuration.faults.problem import Place, Problem, Remark
 from meshkit.configuration.feeds.served_feeds import TEMPLATES_PLACE, FeedList, ServedFeed, feed_list
 from meshkit.configuration.feeds.timings import is_set, setting_of
 from meshkit.configuration.mesh import FeedSettings
+from meshkit.configuration.node_program import wanted_runtime
 from meshkit.configuration.solution import Solution
 from meshkit.job_templates.findings import findings
 from meshkit.job_templates.template import JobTemplate
@@ -133,9 +134,17 @@ def _settings(solution: Solution, feed: ServedFeed, settings: FeedSettings) -> I
             yield Problem((*place, "decimals"), str(settings.decimals), allowed)
         if settings.ocr_version != 1:
             yield Problem((*place, "ocrVersion"), str(settings.ocr_version), "1: the template is a job of OCR1")
-    programs = solution.mesh.runtime
-    embedded = programs == "embedded" or (isinstance(programs, dict) and "embedded" in programs.values())
-    if settings.ocr_version == 2 and embedded:
+    if settings.ocr_version == 2 and (nodes := _embedded(solution)):
         runtime = ("solution", "mesh", "runtime")
-        allowed = "1 with the runtime embedded, whose nodes do not speak OCR2"
+        if isinstance(solution.mesh.runtime, str):
+            allowed = "1 with the runtime embedded, whose nodes do not speak OCR2"
+        else:
+            numbers = ", ".join(map(str, nodes))
+            allowed = f"1 with the runtime embedded of nodes {numbers}, which do not speak OCR2"
         yield Problem((*place, "ocrVersion"), "2", allowed, because=(runtime,))
+
+
+def _embedded(solution: Solution) -> tuple[int, ...]:
+    """Return the nodes that are to run our own program, whatever there is."""
+    nodes = range(1, solution.total_nodes + 1)
+    return tuple(node for node in nodes if wanted_runtime(solution.mesh.runtime, node) == "embedded")

@@ -10,6 +10,8 @@ import orjson
 from chainlink import jobs
 from chainlink.errors import SpecInvalid, SpecMalformed
 from chainlink.jobs import JobSpec
+from chainlink.ocr2 import jobs as ocr2_jobs
+from chainlink.ocr2.jobs import Ocr2JobSpec
 from chainlink.units import NS_PER_MS
 from meshkit.job_templates.placeholders import JobValues, filled
 from meshkit.job_templates.template import JobTemplate
@@ -17,6 +19,9 @@ from meshkit.ocr import timing
 from services.operator.config import OcrSettings
 from services.operator.errors import TemplateRefused
 from services.operator.nodes.identity import NodeIdentity
+
+FeedJob = JobSpec | Ocr2JobSpec
+"""A node's job for a feed, of either protocol."""
 
 BRIDGE_NAME = "feedmesh-quotes"
 # Version 5 UUIDs of job ids live in this namespace. Never change it: every job of every node would be made anew.
@@ -36,9 +41,14 @@ def job_name(feed: str, *, is_bootstrap: bool) -> str:
     return f"bootstrap {feed}" if is_bootstrap else feed
 
 
+def contract_of(attributes: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return chain id and contract address of a job that a node answers, None if it is no job of an OCR contract."""
+    return jobs.contract_of(attributes) or ocr2_jobs.contract_of(attributes)
+
+
 def is_ours(attributes: Mapping[str, Any], node_name: str) -> bool:
     """Tell whether a job was made by an operator: its id is the one derived from its own contract and node."""
-    contract = jobs.contract_of(attributes)
+    contract = contract_of(attributes)
     given = str(attributes.get("externalJobID")).lower()
     return contract is not None and external_job_id(*contract, node_name) == given
 

@@ -52,6 +52,10 @@ def checked(directory: Path, templates: dict[str, str], cas: Any = None, **mesh:
             "ocrVersion: found 2, allowed: 1 with the runtime embedded",
         ),
         (
+            {"feedSettings": {"BTC / USD": {"ocrVersion": 2}}, "runtime": {"1": "embedded", "4": "embedded"}},
+            "ocrVersion: found 2, allowed: 1 with the runtime embedded of nodes 1, 4, which do not speak OCR2",
+        ),
+        (
             {"feedSettings": {"BTCC / USD": {"rMax": 2}}},
             "found the unknown feed 'BTCC / USD', allowed: a feed that `feedmesh feeds --known` lists, or one of a "
             "template; did you mean 'BTC / USD'?",
