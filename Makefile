@@ -10,7 +10,7 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test test-node test-image chainlink-node check campaign bench helm gen contracts lock clean
+.PHONY: help setup run test test-node test-image chainlink-node check campaign bench helm monitoring-programs gen contracts lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,9 @@ check: setup ## ruff, mypy, buf, generated code, import rules, lock files
 
 helm: ## build the pinned helm with Go, outside the tree; without it the tests of the chart are skipped
 	@scripts/helm_tool
+
+monitoring-programs: ## unpack Debian's Prometheus, Pushgateway and VictoriaMetrics outside the tree; without them their tests are skipped
+	@scripts/monitoring_programs
 
 gen: setup ## regenerate gen/ from protos/ and the generated documentation
 	@scripts/gen

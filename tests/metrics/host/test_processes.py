@@ -2,7 +2,7 @@
 
 import os
 
-from services.metrics.processes import read
+from services.metrics.host.processes import read
 from services.metrics.snapshot import ProcessReading
 from tests.metrics.fakes import child
 

@@ -1,7 +1,7 @@
 """Pushing to a real HTTP server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from aiohttp.test_utils import TestServer
 
 from meshkit.clock import ManualClock, SystemClock
 from meshkit.configuration.aggregator import MetricsPush
-from meshkit.errors import InvalidInput
-from meshkit.push import LONGEST_SILENCE_MS, PushConfig, Pusher, PushRefused, read
+from meshkit.push.config import PushConfig, read
+from meshkit.push.errors import PushRefused
+from meshkit.push.page import Page
+from meshkit.push.pusher import LONGEST_SILENCE_MS, Pusher
 from tests.receiver import Receiver, self_signed
 
 
@@ -40,10 +42,9 @@ def config(url: str, **changes: object) -> PushConfig:
     return PushConfig(**(fields | changes))  # type: ignore[arg-type]  # the fields are of mixed types
 
 
-async def render(labels: Mapping[str, str]) -> bytes:
+async def render() -> Sequence[Page]:
     """Measure two gauges."""
-    text = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return f"# HELP g G.\n# TYPE g gauge\ng{{{text}}} 5\nh{{{text}}} 6\n".encode()
+    return [Page(b"# HELP g G.\n# TYPE g gauge\ng 5\nh 6\n")]
 
 
 @asynccontextmanager
@@ -195,42 +196,6 @@ def section(**given: object) -> MetricsPush:
     return MetricsPush.model_validate({"enabled": True, "url": "https://metrics.example/push"} | given)
 
 
-def test_nothing_is_pushed_unless_asked_for() -> None:
-    """Without a section, and with one that is not enabled, there is no push."""
-    assert read(None, "x", "POST") is None
-    assert read(section(enabled=False), "x", "POST") is None
-
-
-def test_settings_are_taken() -> None:
-    """Address, times, credentials and headers are those of the section; job and instance are labels."""
-    given = {"intervalMs": 15_000, "timeoutMs": 900, "groupingLabels": {"instance": "host-7", "environment": "dev"}}
-    secret = {"basicAuth": {"username": "u", "password": "hidden-pw"}, "headers": {"X-Key": "hidden-key"}}
-    push = read(section(**given, **secret), "x", "POST")
-
-    assert push == PushConfig(
-        url="https://metrics.example/push",
-        interval_ms=15_000,
-        timeout_ms=900,
-        labels={"job": "price-aggregator", "instance": "host-7", "environment": "dev"},
-        method="POST",
-        batch_size=100,
-        egress=frozenset({"metrics.example"}),
-        username="u",
-        password="hidden-pw",
-        headers={"X-Key": "hidden-key"},
-    )
-    assert "hidden" not in repr(push)
-
-
-@pytest.mark.parametrize("name", ["my-label", "", "1st", "__name__"])
-def test_label_that_prometheus_refuses_is_refused(name: str) -> None:
-    """A grouping label with a bad name is an error that names the key and the label."""
-    with pytest.raises(InvalidInput) as caught:
-        read(section(groupingLabels={name: "x"}), "solution.metricsPush", "PUT")
-
-    assert (caught.value.field, caught.value.found) == ("solution.metricsPush.groupingLabels", name)
-
-
 @pytest.mark.parametrize(
     ("url", "egress"),
     [("http://metrics.example/p", None), ("https://metrics.example/p", {"other.example"}), ("http://10.0.0.1/", None)],
@@ -311,10 +276,13 @@ async def test_a_push_is_sent_in_parts_of_so_many_samples() -> None:
     receiver = Receiver(statuses=[204, 500])
     text = b"# HELP a A.\n# TYPE a gauge\na 1\na 2\na 3\n# TYPE b gauge\nb 1\n"
 
-    async def three(_: Mapping[str, str]) -> bytes:
-        return text
+    async def three() -> Sequence[Page]:
+        return [Page(text)]
 
-    async with served(receiver) as url, Pusher(config(url, method="POST", batch_size=2), three, NoWait()) as pusher:
+    async with (
+        served(receiver) as url,
+        Pusher(config(url, method="POST", batch_size=2, labels={}), three, NoWait()) as pusher,
+    ):
         sent = await pusher.push()
 
     first = "# HELP a A.\n# TYPE a gauge\na 1\na 2\n"
@@ -327,10 +295,10 @@ async def test_what_fits_is_one_request() -> None:
     for text in (b"# TYPE a gauge\na 1\na 2\n", b""):
         receiver = Receiver()
 
-        async def rendered(_: Mapping[str, str], text: bytes = text) -> bytes:
-            return text
+        async def rendered(text: bytes = text) -> Sequence[Page]:
+            return [Page(text)]
 
-        changed = {"method": "POST", "batch_size": 2}
+        changed = {"method": "POST", "batch_size": 2, "labels": {}}
         async with served(receiver) as url, Pusher(config(url, **changed), rendered, NoWait()) as pusher:
             await pusher.push()
         assert [text.decode()] * bool(text) == [push.body for push in receiver.received]
