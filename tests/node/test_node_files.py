@@ -11,6 +11,7 @@ from chainlink.rpc.endpoints import Endpoint
 from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes
 from services.oracle.settings import ApiCredentials, read_config, read_secrets
+from tests.dbinit.server import in_thread
 from tests.operator.conftest import _config_in
 
 
@@ -45,10 +46,10 @@ async def test_our_program_reads_them(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.chainlink_node
 @pytest.mark.parametrize("kind", ["plain", "OCR2", "several endpoints", "opBNB", "spread out"])
-async def test_chainlinks_program_finds_them_valid(tmp_path: Path, chainlink: Path, kind: str) -> None:
+def test_chainlinks_program_finds_them_valid(tmp_path: Path, chainlink: Path, kind: str) -> None:
     """Its own `validate` has nothing to say against any node's files."""
     config = configurations(tmp_path)[kind]
-    prepared = await prepare_nodes.prepare(config)
+    prepared = in_thread(prepare_nodes.prepare(config))
     for node in prepared.identities:
         directory = config.data.node(node.index)
         files = ("-c", str(directory / "config.toml"), "-s", str(directory / "secrets.toml"))
