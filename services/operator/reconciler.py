@@ -145,7 +145,7 @@ class Reconciler:
         # Until the chain was looked at, the known contracts may be those of a dev chain that is gone.
         await self._contracts.looked.wait()
         async with self._node_passes[node.name]:
-            return await node.run(self._job_contracts())
+            return await node.run(self._job_contracts(), self._contracts.config_blocks)
 
     def _job_contracts(self) -> dict[FeedTarget, str]:
         """Return the contracts that get jobs: configured ones, since a node seldom looks for a new configuration."""
@@ -153,7 +153,10 @@ class Reconciler:
         return {
             feed: record.address
             for feed in self._config.feeds
-            if (record := records.get(feed.name)) is not None and record.config_digest
+            if (record := records.get(feed.name)) is not None
+            and record.config_digest
+            # A node of OCR2 has to be told where the configuration is.
+            and (feed.ocr_version == 1 or feed.name in self._contracts.config_blocks)
         }
 
     def _is_configured(self) -> bool:

@@ -96,6 +96,11 @@ class ContractSetup:
         """Tell whether a feed's contract has the wanted configuration, as last seen."""
         return feed in self._configured
 
+    @property
+    def config_blocks(self) -> dict[str, int]:
+        """Return the block of each contract's configuration by feed name, as last seen."""
+        return {feed: found.config_block for feed, found in self._found.items() if found.config_block}
+
     def differences(self, feed: str) -> tuple[str, ...]:
         """Return in words in what a feed's contract is not configured as wanted, as last seen."""
         return self._differences.get(feed, ())
