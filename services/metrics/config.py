@@ -7,6 +7,7 @@ from typing import Final
 
 from meshkit import feeds
 from meshkit.configuration.aggregator import ProcessMetricsPush
+from meshkit.configuration.feeds.timings import timings
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.push import config as push
 from services.metrics.verdict.verdict import Limits
@@ -58,6 +59,7 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
                 f"chainlink-node-{index}" for index in range(solution.bootstrap_nodes + 1, solution.total_nodes + 1)
             ),
             longest_age_s=ocr.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
+            longest_ages_s=_own_ages_s(solution),
             start_s=ocr.delta_progress_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
             heartbeat_s=ocr.delta_c_ms / 1000,
             deviation_bps=ocr.alpha_ppb / 100_000,
@@ -76,6 +78,16 @@ def _pages(solution: Solution) -> dict[str, str]:
     if not solution.price_aggregator_config.metrics_push.enabled:
         ports["price-aggregator"] = solution.price_aggregator_config.port
     return {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
+
+
+def _own_ages_s(solution: Solution) -> dict[str, float]:
+    """Return the longest age of each feed's answer, for feeds that may have another heartbeat than all."""
+    mesh = solution.mesh
+    heartbeats_ms = {
+        name: timings(mesh.ocr, mesh.feed_settings.get(name), feeds.load().get(name)).delta_c_ms
+        for name in dict.fromkeys((*mesh.feeds, *mesh.feed_settings))
+    }
+    return {name: ms / 1000 + mesh.supervisor.answer_margin_seconds for name, ms in heartbeats_ms.items()}
 
 
 def _push_section(solution: Solution) -> ProcessMetricsPush | None:

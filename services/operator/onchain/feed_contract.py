@@ -104,6 +104,7 @@ async def state(chain: Chain, address: str, seen: ContractState | None = None) -
         refused=found.config if found.flaws else None,
         shape=shape,
         answers=answers,
+        config_block=block,
     )
 
 
