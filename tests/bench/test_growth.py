@@ -16,7 +16,7 @@ def test_the_exponent_of_a_power_is_found(power: float) -> None:
 @pytest.mark.parametrize(("power", "reached"), [(2, True), (3, False)])
 def test_growth_beyond_the_protocols_is_seen(power: int, reached: bool) -> None:
     """Echoes that grow with the cube of n miss the target, those that grow with its square reach it."""
-    cells = [Cell(260, n, n - 1, n**power, n**2, n, n**2, 50.0) for n in (4, 7, 16, 31)]
+    cells = [Cell(feeds, n, n - 1, n**power, n**2, n, n**2, 50.0) for n in (4, 7, 16, 31) for feeds in (1, 260)]
     (row,) = [row for row in exponent_rows(cells) if row.name.startswith("echoes")]
 
     assert reached is row.is_reached
