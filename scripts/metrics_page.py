@@ -5,8 +5,13 @@ from typing import Protocol
 
 from meshkit.metrics import RPC_METRICS
 from meshkit.process.background_tasks import TASK_METRICS
+from meshkit.push.metrics import PUSH_METRICS
 from services.aggregator.metrics import METRICS as AGGREGATOR
+from services.dbinit.database_metrics import METRICS as DATABASES
+from services.metrics.gathering.gatherer import GATHERING_METRICS
+from services.metrics.host.disk_metrics import DISK_METRICS
 from services.metrics.names import TABLE as PROCESSES
+from services.metrics.verdict.feed_metrics import FEED_METRICS
 from services.operator.metrics import METRICS as OPERATOR
 from services.oracle.metrics import METRICS as ORACLE
 
@@ -49,7 +54,12 @@ def metrics_page() -> str:
             _SHARED,
         ),
         ("Price aggregator", "`GET /metrics` on `priceAggregatorConfig.port`.", AGGREGATOR),
-        ("Process metrics", "`GET /metrics` on `mesh.ports.metrics`; also pushed.", PROCESSES),
+        (
+            "Process metrics",
+            "`GET /metrics` on `mesh.ports.metrics`; also pushed.",
+            (*PROCESSES, *FEED_METRICS, *DISK_METRICS, *PUSH_METRICS, *GATHERING_METRICS),
+        ),
+        ("Databases", "`GetMetricsPage` on `dbinit.sock`.", DATABASES),
         ("Operator", "`GetMetricsPage` on `operator.sock`.", OPERATOR),
         ("Nodes of the embedded runtime", "`GET /metrics` on each node's API port.", ORACLE),
     )

@@ -46,6 +46,8 @@ async def psql(run_dir: Path, node: int, arguments: Sequence[str]) -> NoReturn:
         "PGDATABASE": found.database,
         "PGUSER": found.role,
         "PGPASSFILE": found.password_file,
+        # Where our own nodes have their tables, and Chainlink's theirs.
+        "PGOPTIONS": "-c search_path=feedmesh_node,public",
         "PGSSLMODE": "disable",
         "PGGSSENCMODE": "disable",
     }

@@ -97,8 +97,11 @@ METRICS: Final = _declare(
     *("metricsPush", "mesh.ports.metrics", "mesh.egress"),
     # Where the process metrics go if they have no section of their own.
     "priceAggregatorConfig.metricsPush",
+    # Where the pages of other processes are, and the disk that is watched.
+    *("mesh.ports.nodeApiBase", "priceAggregatorConfig.port", "mesh.dataDir"),
     # What the verdict demands: a young answer of every feed, and enough oracles.
     *("totalNodes", "bootstrapNodes", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
+    *("mesh.feeds", "mesh.feedSettings"),
 )
 
 NODE: Final = _declare(
@@ -118,6 +121,8 @@ OPERATOR: Final = _declare(
         "mesh.network",
         "mesh.keystore",
         "mesh.feeds",
+        "mesh.feedSettings",
+        "chainlinkFeedTemplatesDir",
         "mesh.contracts",
         "mesh.ocr",
         "priceAggregatorConfig.port",
@@ -150,7 +155,7 @@ SUPERVISOR: Final = _declare(
     *("mesh.network", "mesh.postgres.url"),
     *("chainlinkChainId", "faucetPrivateKey"),
     # What the operator will do with a change of these is told before it is applied.
-    *("mesh.feeds", "mesh.contracts"),
+    *("mesh.feeds", "mesh.contracts", "chainlinkFeedTemplatesDir", "mesh.feedSettings", "mesh.ocr"),
 )
 """What the plan follows from; the supervisor itself compares plans, and is never restarted."""
 

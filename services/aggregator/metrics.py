@@ -2,9 +2,8 @@
 
 from meshkit.metrics import RPC_METRICS, Metric, Registry
 from meshkit.process.background_tasks import TASK_METRICS
+from meshkit.push.metrics import PUSH_METRICS
 
-PUSH_TIMESTAMP = "feedmesh_metrics_push_timestamp_seconds"
-PUSH_FAILURES = "feedmesh_metrics_push_failures_total"
 _SOURCE = ("source",)
 SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -79,8 +78,7 @@ METRICS = (
     Metric("feed_age_seconds", "gauge", "The same of the prices behind a configured feed.", ("feed",)),
     Metric("feed_sources", "gauge", "Sources behind the price of a configured feed; 0 if it has none.", ("feed",)),
     Metric("market_data_age_seconds", "gauge", "Age of the value of all coins; absent without one.", _SOURCE),
-    Metric(PUSH_TIMESTAMP, "gauge", "Unix time of the last push that was taken; 0 before the first."),
-    Metric(PUSH_FAILURES, "counter", "Pushes that were given up after all retries."),
+    *PUSH_METRICS,
 )
 
 
