@@ -10,7 +10,7 @@ from meshkit import feeds, log
 from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
-from meshkit.paths import DataDir, SecretsDir
+from meshkit.paths import SP_CERTIFICATES_DIR, DataDir, SecretsDir
 
 # The PriceMax of deployments: a thousand gwei.
 # The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).
@@ -156,6 +156,9 @@ class OperatorConfig:
     egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
     ocr2_code_file: Path | None = None
+    link_token: str | None = None
+    admin_contract: str | None = None
+    admin_certificates: Path = Path(SP_CERTIFICATES_DIR)
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -221,6 +224,9 @@ class OperatorConfig:
             transaction_batch=solution.set_config_batch_size,
             egress=mesh.egress,
             ocr2_code_file=mesh.contracts.ocr2_code_file,
+            link_token=_checksummed(solution.link_ca),
+            admin_contract=_checksummed(solution.admin_contract_address),
+            admin_certificates=mesh.contracts.admin_certificates_dir,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:
@@ -244,3 +250,7 @@ class OperatorConfig:
     def is_bootstrap(self, index: int) -> bool:
         """Tell whether a node only helps others to find each other."""
         return index <= self.bootstrap_nodes
+
+
+def _checksummed(address: str | None) -> str | None:
+    return None if address is None else to_checksum_address(address)

@@ -14,6 +14,7 @@ from services.operator.nodes.identity import bootstrappers, oracles
 from services.operator.nodes.node_setup import NodeCounted, NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.configuration.admin import Admin
 from services.operator.onchain.contract_setup import ContractSetup
 from services.operator.onchain.faucet import Faucet
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
@@ -47,10 +48,11 @@ class Reconciler:
         known: KnownContracts,
         clock: Clock,
         node_counted: NodeCounted = lambda _node, _failure: None,
+        admin: Admin | None = None,
     ) -> None:
         self._config = config
         able = oracles(prepared.identities)
-        self._contracts = ContractSetup(config, able, chain, sender, known)
+        self._contracts = ContractSetup(config, able, chain, sender, known, admin)
         self._faucet = Faucet(config, able, chain, sender, clock)
         locators = bootstrappers(prepared.identities, config.ports)
         self._nodes = tuple(NodeSetup(config, node, locators, clock, node_counted) for node in prepared.nodes)

@@ -140,7 +140,10 @@ async def test_a_nodes_files_are_made_of_what_is_declared_for_it(configuration: 
 
 # Another value of these is refused when it is read, so that there are no files to compare; and what machines
 # elsewhere change, `test_node_config.py` compares.
-_UNFIT = {"solution.mesh.feeds", "solution.mesh.network.nodeHosts", "solution.mesh.postgres.url"}
+_UNFIT = {
+    *("solution.mesh.feeds", "solution.mesh.network.nodeHosts", "solution.mesh.postgres.url"),
+    *("solution.linkCa", "solution.adminContractAddress"),
+}
 
 
 def test_no_service_reads_the_whole_file() -> None:
