@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from cachetools import TLRUCache
+from cachetools import LRUCache, TLRUCache
 
 from meshkit.clock import Clock
 from services.aggregator.prices.pair import Pair
@@ -22,6 +22,7 @@ class QuoteCache:
         expires: Callable[[Key, SourceQuote, float], float] = lambda _key, quote, _now: quote.expires_at  # noqa: E731
         self._clock = clock
         self._quotes: TLRUCache[Key, SourceQuote] = TLRUCache(capacity, expires, timer=clock.monotonic)
+        self._last_ms: LRUCache[Key, int] = LRUCache(capacity)
 
     def put(self, quote: SourceQuote) -> SourceQuote:
         """
@@ -35,7 +36,12 @@ class QuoteCache:
         if present is not None and present.exchange_time_ms is not None and present.observed_ms > time_ms:
             return present
         self._quotes[quote.source, quote.pair] = quote
+        self._last_ms[quote.source, quote.pair] = quote.observed_ms
         return quote
+
+    def last_ms(self, source: str, pair: Pair) -> int | None:
+        """Return when the last quote was observed, fresh or not, Unix milliseconds; None if none is remembered."""
+        return self._last_ms.get((source, pair))
 
     def get(self, source: str, pair: Pair) -> SourceQuote | None:
         """Return the quote if it is still fresh."""

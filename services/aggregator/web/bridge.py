@@ -5,7 +5,7 @@ A node sends `{"data":{…},"meta":{…}}` and takes a body with `statusCode` 20
 bytes, silently, so a longer answer must be an error.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import ROUND_DOWN, Context, Decimal
 from itertools import product
 from typing import Annotated, Any, Final
@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from meshkit import feeds
 from meshkit.errors import InvalidInput, MeshError
 from services.aggregator.engine.answers import MOST_PAIRS
+from services.aggregator.engine.source_verdicts import AbsentSource
 from services.aggregator.prices.pair import ASSET_PATTERN, PAIR_PATTERN, PAIR_RULE, Pair, pair_of, parse_pair
 from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, Result
@@ -141,11 +142,18 @@ def parse_request(text: bytes) -> BridgeRequest:
         raise InvalidInput(field, first["input"] if first["type"] != "missing" else None, first["msg"]) from None
 
 
-def success(request: BridgeRequest, results: list[tuple[Pair, Result]], started_ms: int, now_ms: int) -> bytes:
+def success(
+    request: BridgeRequest,
+    results: list[tuple[Pair, Result]],
+    started_ms: int,
+    now_ms: int,
+    absent: Callable[[Quote], Sequence[AbsentSource]] = lambda _quote: (),
+) -> bytes:
     """
     Return the answer to a request.
 
-    One pair gives its price as `result`, several give `data.quotes` in the order asked. Raises the pair's error, that
+    One pair gives its price as `result`, and why sources of it have none as `absent` tells; several give `data.quotes`
+    in the order asked. Raises the pair's error, that
     of the first pair if all of several failed, and InvalidInput for more than a node reads.
     """
     quotes = [result for _, result in results if isinstance(result, Quote)]
@@ -154,10 +162,10 @@ def success(request: BridgeRequest, results: list[tuple[Pair, Result]], started_
     answer: quote_json.Json = {} if request.id is None else {"jobRunID": request.id}
     if request.data.pairs is None:
         result = _scaled(quotes[0].price, request.data.decimals)
-        answer |= {
-            "data": {"result": result, "pair": str(results[0][0]), **quote_json.quote_fields(quotes[0])},
-            "result": result,
-        }
+        data = {"result": result, "pair": str(results[0][0]), **quote_json.quote_fields(quotes[0])}
+        if missing := absent(quotes[0]):
+            data["absent"] = [quote_json.absent_source(each) for each in missing]
+        answer |= {"data": data, "result": result}
     else:
         answer |= {"data": {"quotes": [_short(pair, found, request.data.decimals) for pair, found in results]}}
     answer |= {"statusCode": 200, "timestamps": _timestamps(quotes, started_ms, now_ms)}
