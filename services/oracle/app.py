@@ -141,7 +141,7 @@ class Node:
 
             health = Health(chains, spawner, database, registry)
             server = MeshServer(self.name, self.socket, tcp=self.tcp, registry=registry, drain_s=_DRAIN_S)
-            shown_rounds = KeptRounds(kept_rounds, spawner, sources.fetcher)
+            shown_rounds = KeptRounds(kept_rounds, spawner.pipeline, sources.fetcher)
             servicer = OracleServicer(host, chains, spawner, rounds, shown_rounds)
             server.add(add_OracleServiceServicer_to_server, servicer, FULL_NAME)
             await server.start()

@@ -16,6 +16,7 @@ from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.oracle_service import OracleDelegate, OracleService
 from services.oracle.jobs.specification import Job, OracleJob, parse
 from services.oracle.keys.sealed_keyring import Keyring
+from services.oracle.pipeline.graph import Pipeline
 from services.oracle.settings import Config
 from services.oracle.store.bridges import BridgeStore
 from services.oracle.store.jobs import JobError, JobStore, StoredJob
@@ -122,6 +123,11 @@ class JobSpawner:
         if found is None:
             raise NotFound("JobSpec", key)
         return found
+
+    def pipeline(self, label: str) -> Pipeline | None:
+        """Return the pipeline of a running oracle's job by its name for people, None if there is none."""
+        jobs = (active.job for active in self._jobs.values() if active.job.label == label)
+        return next((job.pipeline for job in jobs if isinstance(job, OracleJob)), None)
 
     async def create(self, toml: str, job_id: int | None = None) -> ActiveJob:
         """

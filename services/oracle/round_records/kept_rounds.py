@@ -1,12 +1,13 @@
 """The rounds that this node keeps, as they are asked for over gRPC."""
 
+from collections.abc import Callable
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from meshkit.errors import InvalidInput, NotFound
-from services.oracle.jobs.job_spawner import JobSpawner
-from services.oracle.jobs.specification import OracleJob
 from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.pipeline.graph import Pipeline
 from services.oracle.round_records.replay import replay
 from services.oracle.round_records.store import RoundStore
 
@@ -17,11 +18,11 @@ _CONFIGURATIONS = 20
 
 
 class KeptRounds:
-    """Answer from the store, and replay with the pipelines of the running jobs."""
+    """Answer from the store, and replay with the pipelines of the running jobs, which are known by the jobs' names."""
 
-    def __init__(self, store: RoundStore, spawner: JobSpawner, fetcher: Fetcher) -> None:
+    def __init__(self, store: RoundStore, pipeline_of: Callable[[str], Pipeline | None], fetcher: Fetcher) -> None:
         self._store = store
-        self._spawner = spawner
+        self._pipeline_of = pipeline_of
         self._fetcher = fetcher
 
     async def list(self, request: pb.ListRoundsRequest) -> pb.ListRoundsResponse:
@@ -72,8 +73,8 @@ class KeptRounds:
             NotFound: when the job or the round is none of this node.
             FailedPrecondition: when nothing is kept of it that could be replayed.
         """
-        job = next((each.job for each in self._spawner.all() if each.job.label == request.name), None)
-        if not isinstance(job, OracleJob):
+        pipeline = self._pipeline_of(request.name)
+        if pipeline is None:
             raise NotFound("oracle job", request.name)
         name = f"{request.name} {request.epoch}/{request.round}"
         if request.round > 255:
@@ -81,7 +82,7 @@ class KeptRounds:
         records = await self._store.of_epoch(request.name, request.epoch, request.round, _CONFIGURATIONS)
         for record in records:
             if record.config_digest == request.config_digest or not request.config_digest:
-                return await replay(record, job.pipeline, self._fetcher)
+                return await replay(record, pipeline, self._fetcher)
         raise NotFound("kept round", name)
 
 
