@@ -132,7 +132,7 @@ async def _oracle(directory: Path) -> AsyncIterator[Path]:
     spawner: Any = SimpleNamespace(all=list)
     nothing: Any = SimpleNamespace(fetch=_nothing, fetch_one=_nothing, execute_many=_nothing)
     fetcher: Any = None
-    kept = KeptRounds(RoundStore(nothing, SystemClock()), {}.get, fetcher)
+    kept = KeptRounds(RoundStore(nothing, SystemClock()), lambda _name: None, fetcher)
     servicer = oracles.OracleServicer(host, {}, spawner, RoundEvents(), kept)
     server = MeshServer("chainlink-node-2", directory / "s.sock", drain_s=0.1)
     server.add(oracle_grpc.add_OracleServiceServicer_to_server, servicer, oracles.FULL_NAME)

@@ -15,7 +15,7 @@ PIPELINE = Pipeline.parse("""
     ask -> price -> cents
 """)
 NOBODY: Any = None
-FETCHER = Fetcher(NOBODY, {}.get, default_timeout_s=5, max_bytes=4096)
+FETCHER = Fetcher(NOBODY, lambda _name: None, default_timeout_s=5, max_bytes=4096)
 
 
 def record(*moments: pb.RoundMoment) -> pb.RoundRecord:
@@ -50,9 +50,8 @@ async def test_what_makes_no_value_says_why(body: str, error: str, said: str) ->
 
 async def test_an_answer_by_http_is_not_asked_for_again() -> None:
     """A pipeline that asks by itself is not run: its answers of then are not kept, and those of now are others."""
-    pipeline = Pipeline.parse(
-        'ask [type=http method=GET url="http://localhost/"]; price [type=jsonparse path="a"]; ask -> price'
-    )
+    text = 'ask [type=http method=GET url="http://localhost/"]; price [type=jsonparse path="a"]; ask -> price'
+    pipeline = Pipeline.parse(text)
 
     found = await replay(record(observed("1")), pipeline, FETCHER)
 

@@ -93,10 +93,10 @@ async def test_old_rounds_are_deleted(store: RoundStore, clock: ManualClock) -> 
 
 async def test_rounds_have_a_size(database: Database, clock: ManualClock) -> None:
     """Of more than there is room for the oldest are thrown away, until the rest has room."""
-    one = len(part(1, START_MS + 1))
+    one = len(part(1, START_MS))
     store = RoundStore(database, clock, most_bytes=3 * one)
     for number in range(1, 7):
-        store.note(key(number), NAME, START_MS + number, part(number, START_MS + number))
+        store.note(key(number), NAME, START_MS + number * 1000, part(number, START_MS + number * 1000))
     await store.flush()
 
     await store.prune()
@@ -108,14 +108,14 @@ async def test_without_room_moments_are_dropped_and_counted(
     database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes faster than it is written is not waited for: it is dropped, counted, and later there is room again."""
-    monkeypatch.setattr(stores, "_MOST_PENDING_BYTES", 2 * len(part(1, START_MS + 1)))
+    monkeypatch.setattr(stores, "_MOST_PENDING_BYTES", 2 * len(part(1, START_MS)))
     store = RoundStore(database, clock)
     for number in range(1, 6):
-        store.note(key(number), NAME, START_MS + number, part(number, START_MS + number))
+        store.note(key(number), NAME, START_MS + number * 1000, part(number, START_MS + number * 1000))
     assert 3 == store.dropped
 
     await store.flush()
-    store.note(key(9), NAME, START_MS + 9, part(9, START_MS + 9))
+    store.note(key(9), NAME, START_MS + 9000, part(9, START_MS + 9000))
 
     assert [9, 2, 1] == [record.round for record in await store.newest(NAME, 9)]
 
