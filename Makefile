@@ -10,7 +10,7 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test test-image chainlink-node check campaign bench helm gen contracts lock clean
+.PHONY: help setup run test test-node test-image chainlink-node check campaign bench helm monitoring-programs gen contracts lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,7 +28,10 @@ test-image: setup ## build the container image and run it, as root, with buildah
 	@scripts/image/requirements
 	@$(PY) -m pytest -m image --override-ini addopts='--strict-config --strict-markers' --timeout 600 -n 0 tests/image
 
-chainlink-node: ## build a real chainlink node for the image's tests, once (needs Go and gcc; 10 minutes)
+test-node: setup ## run the tests of nodes against Chainlink's own program: CHAINLINK_BIN=path, or what chainlink-node has built
+	@$(PY) -m pytest -m chainlink_node --override-ini addopts='--strict-config --strict-markers' --timeout 900 -n 0 $(if $(T),$(T),tests/node)
+
+chainlink-node: ## build a real chainlink node for test-node and test-image, once (needs Go and gcc; 10 minutes)
 	@scripts/image/chainlink-node "$${FEEDMESH_IMAGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/feedmesh/image}"
 
 campaign: setup ## run the long campaigns (fault injection, soak)
@@ -42,6 +45,9 @@ check: setup ## ruff, mypy, buf, generated code, import rules, lock files
 
 helm: ## build the pinned helm with Go, outside the tree; without it the tests of the chart are skipped
 	@scripts/helm_tool
+
+monitoring-programs: ## unpack Debian's Prometheus, Pushgateway and VictoriaMetrics outside the tree; without them their tests are skipped
+	@scripts/monitoring_programs
 
 gen: setup ## regenerate gen/ from protos/ and the generated documentation
 	@scripts/gen

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,23 +26,28 @@ _MOST_DIGITS = 78
 
 @dataclass(frozen=True, slots=True)
 class _Duration:
-    """Hold a duration's name in the TOML and the range that it must be in."""
+    """Hold a duration's name in the TOML, the range that it must be in, and what a node takes where it is left out."""
 
     name: str
     least_ns: int
     most_ns: int
+    default_ns: int = 0
 
 
 # By the field of JobSpec; libocr checks all but the first.
 _DURATIONS = {
     "max_task_duration_ns": _Duration("maxTaskDuration", 0, _ANY_NS),
-    "observation_timeout_ns": _Duration("observationTimeout", NS_PER_S, 20 * NS_PER_S),
-    "observation_grace_period_ns": _Duration("observationGracePeriod", 10 * NS_PER_MS, 2 * NS_PER_S),
-    "blockchain_timeout_ns": _Duration("blockchainTimeout", NS_PER_S, 20 * NS_PER_S),
-    "database_timeout_ns": _Duration("databaseTimeout", 100 * NS_PER_MS, 10 * NS_PER_S),
-    "transmit_timeout_ns": _Duration("contractTransmitterTransmitTimeout", NS_PER_S, 60 * NS_PER_S),
-    "config_poll_interval_ns": _Duration("contractConfigTrackerPollInterval", 15 * NS_PER_S, 120 * NS_PER_S),
-    "config_subscribe_interval_ns": _Duration("contractConfigTrackerSubscribeInterval", 60 * NS_PER_S, 300 * NS_PER_S),
+    "observation_timeout_ns": _Duration("observationTimeout", NS_PER_S, 20 * NS_PER_S, 5 * NS_PER_S),
+    "observation_grace_period_ns": _Duration("observationGracePeriod", 10 * NS_PER_MS, 2 * NS_PER_S, NS_PER_S),
+    "blockchain_timeout_ns": _Duration("blockchainTimeout", NS_PER_S, 20 * NS_PER_S, 20 * NS_PER_S),
+    "database_timeout_ns": _Duration("databaseTimeout", 100 * NS_PER_MS, 10 * NS_PER_S, 10 * NS_PER_S),
+    "transmit_timeout_ns": _Duration("contractTransmitterTransmitTimeout", NS_PER_S, 60 * NS_PER_S, 10 * NS_PER_S),
+    "config_poll_interval_ns": _Duration(
+        "contractConfigTrackerPollInterval", 15 * NS_PER_S, 120 * NS_PER_S, 60 * NS_PER_S
+    ),
+    "config_subscribe_interval_ns": _Duration(
+        "contractConfigTrackerSubscribeInterval", 60 * NS_PER_S, 300 * NS_PER_S, 120 * NS_PER_S
+    ),
 }
 
 
@@ -167,23 +172,36 @@ class JobSpec:
         """
         Return the names of the fields in which a job that a node answers differs, in a fixed order.
 
-        What this job leaves to the node is no difference, and neither is how the node spells a value.
+        Where this job leaves a value to the node, the node's default is no difference, and neither is how the node
+        spells a value. Of a bootstrap node's job only what it needs is compared.
         """
-        spec = attributes.get(_ATTRIBUTES) or {}
-        pipeline = attributes.get("pipelineSpec") or {}
+        spec, pipeline = _table(attributes.get(_ATTRIBUTES)), _table(attributes.get("pipelineSpec"))
         pairs: dict[str, tuple[object, object]] = {
             "type": (OCR1_TYPE, attributes.get("type")),
             "name": (self.name, attributes.get("name")),
             "contractAddress": (self.contract_address.lower(), _lower(spec.get("contractAddress"))),
             "evmChainID": (str(self.chain_id), str(spec.get("evmChainID"))),
             "isBootstrapPeer": (self.is_bootstrap, spec.get("isBootstrapPeer")),
-            "p2pv2Bootstrappers": (self.bootstrappers, tuple(spec.get("p2pv2Bootstrappers") or ())),
+            "p2pv2Bootstrappers": (self.bootstrappers, _texts(spec.get("p2pv2Bootstrappers"))),
             "keyBundleID": (self.key_bundle_id, spec.get("keyBundleID")),
             "transmitterAddress": (_lower(self.transmitter_address), _lower(spec.get("transmitterAddress"))),
-            "observationTimeout": (self.observation_timeout_ns, _duration_ns(spec.get("observationTimeout"))),
             "observationSource": (_words(self.observation_source), _words(pipeline.get("dotDagSource"))),
         }
-        return tuple(name for name, (wanted, found) in pairs.items() if wanted not in (None, found))
+        names = [name for name, (wanted, found) in pairs.items() if wanted not in (None, found)]
+        if not self.is_bootstrap:
+            names += self._differing_numbers(attributes, spec)
+        return tuple(names)
+
+    def _differing_numbers(self, attributes: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[str]:
+        for field, kind in _DURATIONS.items():
+            found = (attributes if field == "max_task_duration_ns" else spec).get(kind.name)
+            wanted_ns: int | None = getattr(self, field)
+            if (_duration_ns(found) or kind.default_ns) != (wanted_ns or kind.default_ns):
+                yield kind.name
+        if (attributes.get("gasLimit") or None) != self.gas_limit:
+            yield "gasLimit"
+        if attributes.get("forwardingAllowed"):
+            yield "forwardingAllowed"
 
 
 def document_of(toml: str) -> Mapping[str, Any]:
@@ -302,6 +320,14 @@ def _is_number(text: str) -> bool:
 
 def _lower(text: object) -> str | None:
     return text.lower() if isinstance(text, str) else None
+
+
+def _table(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def _texts(found: object) -> tuple[object, ...]:
+    return tuple(found) if isinstance(found, list) else ()
 
 
 def _words(text: object) -> list[str] | None:

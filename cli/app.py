@@ -8,16 +8,19 @@ command that asks no server should cost.
 import os
 import sys
 import time
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cli import options
 from cli.backup.commands import backup_app
 from cli.configuration.app import config_app
+from cli.database.commands import db_app
 from cli.errors import CliError, UsageError
+from cli.feeds.commands import feeds_app
 from cli.keys.commands import keys_app
+from cli.options import ConfigOption, JsonOption, RunDirOption
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
 from meshkit.process import core_dumps
@@ -33,21 +36,10 @@ app = typer.Typer(
 )
 
 DataDirOption = Annotated[Path | None, typer.Option(help="Where everything lasting lies. [default: by user]")]
-RunDirOption = Annotated[
-    Path | None, typer.Option(help="Where the sockets are. [env: FEEDMESH_RUN_DIR]", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 RoundsOption = Annotated[int, typer.Option(min=0, help="Stop after this many new rounds of every feed; 0: never.")]
 TimeoutOption = Annotated[float, typer.Option(min=0, help="Longest time in seconds for --rounds; 0: no bound.")]
 LogsOption = Annotated[bool, typer.Option("--logs", help="Also write every service's log lines, prefixed.")]
-ConfigOption = Annotated[Path, typer.Option(help="The deployment's configuration.json.")]
 ServiceArgument = Annotated[str, typer.Argument(help="A service's name, for example chainlink-node-2.")]
-
-
-def _run(work: Coroutine[Any, Any, int | None]) -> None:
-    from cli import event_loop
-
-    raise typer.Exit(event_loop.run(work))
 
 
 @app.command()
@@ -79,7 +71,7 @@ def run(
     config = profile.write(data, (run_dir or default_run_dir()).absolute(), nodes, names, port_offset)
     from cli.foreground.launch import launch
 
-    _run(launch(config, rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
+    options.run(launch(config, rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 
 
 @app.command()
@@ -96,7 +88,7 @@ def up(
         os.execv(command[0], command)  # noqa: S606  # there is no shell, and nothing of ours is to stay above it
     from cli.foreground.launch import launch
 
-    _run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
+    options.run(launch(config.absolute(), rounds=rounds, as_json=as_json, pass_logs=logs, timeout_s=timeout))
 
 
 @app.command()
@@ -109,7 +101,7 @@ def serve(
     """Run one service alone in the foreground, on a machine of its own; whoever started it restarts it."""
     from cli.serve import foreground
 
-    _run(foreground.serve(service, number, config, run_dir))
+    options.run(foreground.serve(service, number, config, run_dir))
 
 
 @app.command()
@@ -164,7 +156,7 @@ def apply(
     """Change the running mesh to a configuration file; only what differs is restarted."""
     from cli.configuration import apply as command
 
-    _run(command.apply(config, run_dir, dry_run, as_json))
+    options.run(command.apply(config, run_dir, dry_run, as_json))
 
 
 @app.command()
@@ -172,7 +164,7 @@ def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Show every service with state, pid, restarts and uptime."""
     from cli.commands import services
 
-    _run(services.status(run_dir or default_run_dir(), as_json))
+    options.run(services.status(run_dir or default_run_dir(), as_json))
 
 
 @app.command()
@@ -189,7 +181,7 @@ def logs(
     from cli.commands import logs as command
 
     selection = command.LogSelection(services or [], lines, follow, command.since_ms(since, time.time()), grep)
-    _run(command.show(run_dir or default_run_dir(), selection, as_json))
+    options.run(command.show(run_dir or default_run_dir(), selection, as_json))
 
 
 @app.command()
@@ -197,7 +189,7 @@ def start(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonO
     """Start a stopped service."""
     from cli.commands import services
 
-    _run(services.control(run_dir or default_run_dir(), "StartService", service, as_json))
+    options.run(services.control(run_dir or default_run_dir(), "StartService", service, as_json))
 
 
 @app.command()
@@ -205,7 +197,7 @@ def stop(service: ServiceArgument, run_dir: RunDirOption = None, as_json: JsonOp
     """Stop a service; it stays down until it is started."""
     from cli.commands import services
 
-    _run(services.control(run_dir or default_run_dir(), "StopService", service, as_json))
+    options.run(services.control(run_dir or default_run_dir(), "StopService", service, as_json))
 
 
 @app.command()
@@ -213,7 +205,7 @@ def restart(service: ServiceArgument, run_dir: RunDirOption = None, as_json: Jso
     """Stop and start a service."""
     from cli.commands import services
 
-    _run(services.control(run_dir or default_run_dir(), "RestartService", service, as_json))
+    options.run(services.control(run_dir or default_run_dir(), "RestartService", service, as_json))
 
 
 @app.command()
@@ -226,7 +218,7 @@ def quote(
     """Ask the aggregator for a price."""
     from cli.commands import quote as command
 
-    _run(command.quote(run_dir or default_run_dir(), pair, source, as_json))
+    options.run(command.quote(run_dir or default_run_dir(), pair, source, as_json))
 
 
 @app.command()
@@ -239,47 +231,10 @@ def rounds(
     """Show the rounds of the oracles live: when each node observed, signed, had the report and sent it (UTC)."""
     from cli.commands import rounds as command
 
-    _run(command.rounds(run_dir or default_run_dir(), feeds or [], count, as_json))
+    options.run(command.rounds(run_dir or default_run_dir(), feeds or [], count, as_json))
 
 
-feeds_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(feeds_app, name="feeds")
-
-
-@feeds_app.callback(invoke_without_command=True)
-def feeds(
-    context: typer.Context,
-    known: Annotated[
-        bool, typer.Option("--known", help="List the feeds that can be named, not those that run.")
-    ] = False,
-    run_dir: RunDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show every feed with its contract and last answer."""
-    if context.invoked_subcommand is not None:
-        return
-    if known:
-        from cli.commands import known_feeds
-
-        known_feeds.show(as_json)
-    else:
-        from cli.commands import feeds as command
-
-        _run(command.feeds(run_dir or default_run_dir(), as_json))
-
-
-@feeds_app.command()
-def lint(
-    config: Annotated[
-        Path | None, typer.Option(help="A configuration.json whose baseUrls to ask for the sources' listings.")
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no source what it lists.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Look for known feeds that are priced by too little or by something else; fail if one is."""
-    from cli.commands import feeds_lint
-
-    raise typer.Exit(feeds_lint.show(config, offline, as_json))
 
 
 @app.command()
@@ -287,7 +242,7 @@ def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Show what the faucet and the transmitters have, and for how many transmissions that is enough."""
     from cli.commands import balances as command
 
-    _run(command.balances(run_dir or default_run_dir(), as_json))
+    options.run(command.balances(run_dir or default_run_dir(), as_json))
 
 
 app.add_typer(keys_app, name="keys")
@@ -316,30 +271,7 @@ def verify_image(
     raise typer.Exit(command.show(image, report, resource, as_json))
 
 
-db_app = typer.Typer(help="Look into the nodes' databases.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(db_app, name="db")
-
-
-@db_app.command("status")
-def db_status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
-    """Show every node's database, try that none is open to another node, and fail if something is wrong."""
-    from cli.commands import database
-
-    _run(database.status(run_dir or default_run_dir(), as_json))
-
-
-@db_app.command("psql")
-def db_psql(
-    node: Annotated[int, typer.Argument(min=1, help="The node's number.")],
-    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after `--`.")] = None,
-    run_dir: RunDirOption = None,
-) -> None:
-    """Open psql on a node's database."""
-    from cli.commands import database
-
-    _run(database.psql(run_dir or default_run_dir(), node, arguments or []))
-
-
 app.add_typer(config_app, name="config")
 
 

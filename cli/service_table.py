@@ -22,7 +22,7 @@ _COLOURS = {
 
 def service_table(services: Sequence[supervisor_pb.Service], now_s: float) -> Table:
     """Return the services as a table; `now_s` is Unix time, for the uptimes."""
-    table = Table("service", "state", "pid", "restarts", "uptime", "", box=None, pad_edge=False)
+    table = Table("service", "state", "pid", "restarts", "uptime", "runtime", "", box=None, pad_edge=False)
     for service in services:
         state = state_name(service.state)
         uptime = duration(now_s - service.start_time.ToMilliseconds() / 1000) if service.pid else ""
@@ -32,6 +32,7 @@ def service_table(services: Sequence[supervisor_pb.Service], now_s: float) -> Ta
             str(service.pid or ""),
             str(service.restarts),
             uptime,
+            service.runtime,
             Text(service.message, style="dim"),
         )
     return table

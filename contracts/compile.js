@@ -14,6 +14,8 @@ const RUNTIME_LIMIT_BYTES = 24576; // EIP-170
 // source file -> the contract whose artifact is kept, and where
 const TARGETS = {
   "OffchainAggregator.sol": "OffchainAggregator",
+  "split/AdminHelper.sol": "split/AdminHelper",
+  "split/SplitConfigAggregator.sol": "split/SplitConfigAggregator",
   "test/AccessListStub.sol": "test/AccessListStub",
   "test/Actor.sol": "test/Actor",
   "test/LinkStub.sol": "test/LinkStub",

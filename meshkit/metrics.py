@@ -5,7 +5,7 @@ A metric that is not in the table cannot be used, so the table is also the docum
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
@@ -142,11 +142,11 @@ class Registry:
         """Have `measure` called before each rendering, to set what is known only by looking."""
         self._measures.append(measure)
 
-    def render(self, labels: Mapping[str, str] | None = None) -> bytes:
-        """Return all metrics in the Prometheus text format, with `labels` on every sample that lacks them."""
+    def render(self) -> bytes:
+        """Return all metrics in the Prometheus text format."""
         for measure in self._measures:
             measure()
-        return generate_latest(_Labelled(self._registry, labels) if labels else self._registry)
+        return generate_latest(self._registry)
 
 
 class _Derived(Collector):
@@ -170,17 +170,3 @@ class _Derived(Collector):
             else:
                 family.add_metric(labels, value)
         yield family
-
-
-class _Labelled(Collector):
-    """Give another collector's families with further labels; a sample's own label stands."""
-
-    def __init__(self, collector: Collector, labels: Mapping[str, str]) -> None:
-        self._collector = collector
-        self._labels = labels
-
-    def collect(self) -> Iterable[Family]:
-        for family in self._collector.collect():
-            labelled = Family(family.name, family.documentation, family.type, family.unit)
-            labelled.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
-            yield labelled

@@ -5,8 +5,13 @@ from typing import Protocol
 
 from meshkit.metrics import RPC_METRICS
 from meshkit.process.background_tasks import TASK_METRICS
+from meshkit.push.metrics import PUSH_METRICS
 from services.aggregator.metrics import METRICS as AGGREGATOR
+from services.dbinit.database_metrics import METRICS as DATABASES
+from services.metrics.gathering.gatherer import GATHERING_METRICS
+from services.metrics.host.disk_metrics import DISK_METRICS
 from services.metrics.names import TABLE as PROCESSES
+from services.operator.metrics import METRICS as OPERATOR
 from services.oracle.metrics import METRICS as ORACLE
 
 
@@ -41,9 +46,20 @@ def metrics_page() -> str:
     """Return the page in Markdown, without a notice that it is generated."""
     shared = {metric.name for metric in _SHARED}
     sections: tuple[tuple[str, str, Iterable[Row]], ...] = (
-        ("Every service with a gRPC server", "Also the usual `process_*` metrics of Prometheus clients.", _SHARED),
+        (
+            "Every service with a gRPC server",
+            "`feedmesh.metrics.v1.MetricsPageService/GetMetricsPage` on each socket. Also the usual `process_*` "
+            "metrics of Prometheus clients.",
+            _SHARED,
+        ),
         ("Price aggregator", "`GET /metrics` on `priceAggregatorConfig.port`.", AGGREGATOR),
-        ("Process metrics", "`GET /metrics` on `mesh.ports.metrics`; also pushed.", PROCESSES),
+        (
+            "Process metrics",
+            "`GET /metrics` on `mesh.ports.metrics`; also pushed.",
+            (*PROCESSES, *DISK_METRICS, *PUSH_METRICS, *GATHERING_METRICS),
+        ),
+        ("Databases", "`GetMetricsPage` on `dbinit.sock`.", DATABASES),
+        ("Operator", "`GetMetricsPage` on `operator.sock`.", OPERATOR),
         ("Nodes of the embedded runtime", "`GET /metrics` on each node's API port.", ORACLE),
     )
     lines = ["# Metrics"]

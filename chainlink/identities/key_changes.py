@@ -15,19 +15,25 @@ import orjson
 from chainlink.errors import AnotherKey, KeyUnreadable, NoSuchKey, UnreadableKeyFile, UnwritableSecrets
 from chainlink.identities import key_files, raw_keys
 from chainlink.identities.directory_lock import waiting_lock
-from chainlink.identities.key_files import EVM_FILE, OCR_FILE, P2P_FILE, Key
+from chainlink.identities.key_files import EVM_FILE, OCR2_FILE, OCR_FILE, P2P_FILE, Key
 from chainlink.identities.public_keys import RETIRED
 from chainlink.keys import export
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from meshkit import atomic_file, private_directory
 
-KINDS: Mapping[str, type[Key]] = {EVM_FILE: EvmKey, P2P_FILE: P2pKey, OCR_FILE: OcrKeyBundle}
+KINDS: Mapping[str, type[Key]] = {
+    EVM_FILE: EvmKey,
+    P2P_FILE: P2pKey,
+    OCR_FILE: OcrKeyBundle,
+    OCR2_FILE: Ocr2KeyBundle,
+}
 """What each key file holds."""
 
 _REPLACED = "replaced"
-_FILE_OF_KEY_TYPE = {"P2P": P2P_FILE, "OCR": OCR_FILE}
+_FILE_OF_KEY_TYPE = {"P2P": P2P_FILE, "OCR": OCR_FILE, "OCR2": OCR2_FILE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,9 @@ def file_name_of(text: str) -> str:
     key_type = document.get("keyType")
     name = _FILE_OF_KEY_TYPE.get(key_type) if isinstance(key_type, str) else None
     if name is None:
-        raise KeyUnreadable(f"keyType: found {key_type!r}, allowed: 'P2P', 'OCR', or none in an EVM key of version 3")
+        raise KeyUnreadable(
+            f"keyType: found {key_type!r}, allowed: 'P2P', 'OCR', 'OCR2', or none in an EVM key of version 3"
+        )
     return name
 
 

@@ -18,13 +18,16 @@ from chainlink.identities import raw_keys
 from chainlink.identities.directory_lock import waiting_lock
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from meshkit import atomic_file, private_directory
 
 EVM_FILE = "evm_key.json"
 P2P_FILE = "p2p_key.json"
 OCR_FILE = "ocr_key.json"
+OCR2_FILE = "ocr2_key.json"
 KEY_FILES = (EVM_FILE, P2P_FILE, OCR_FILE)
+"""What every oracle has; of OCR2 only those have a bundle that serve a feed of it."""
 
 
 class Source(Enum):
@@ -63,6 +66,7 @@ class NodeKeys:
     """
     Hold a node's keys and their encrypted exports as they are in its files; a bootstrap node has no `ocr`.
 
+    Only an oracle that serves a feed of OCR2 has `ocr2`.
     `sources` says by file name where each key was found, `opened` which files others could read until now.
     """
 
@@ -74,6 +78,8 @@ class NodeKeys:
     ocr_export: str | None
     sources: Mapping[str, Source]
     opened: tuple[Path, ...] = ()
+    ocr2: Ocr2KeyBundle | None = None
+    ocr2_export: str | None = None
 
     @property
     def created(self) -> int:
@@ -81,7 +87,15 @@ class NodeKeys:
         return sum(source is Source.MADE for source in self.sources.values())
 
 
-def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, earlier: Sequence[Path] = ()) -> NodeKeys:
+def ensure(
+    directory: Path,
+    password: str,
+    scrypt_n: int,
+    *,
+    with_ocr: bool,
+    with_ocr2: bool = False,
+    earlier: Sequence[Path] = (),
+) -> NodeKeys:
     """
     Read a node's keys and make those that are nowhere; what exists is never overwritten.
 
@@ -93,6 +107,7 @@ def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, ear
         password: The keystore's password.
         scrypt_n: The scrypt cost of files that are written.
         with_ocr: Whether it is an oracle.
+        with_ocr2: Whether it is one that serves a feed of OCR2.
         earlier: Where earlier versions kept the same files; they are copied from the first place that has them.
 
     Raises:
@@ -106,7 +121,8 @@ def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, ear
         evm = reader.find(EVM_FILE, EvmKey, lambda raw: raw.evm)
         p2p = reader.find(P2P_FILE, P2pKey, lambda raw: raw.p2p)
         ocr = reader.find(OCR_FILE, OcrKeyBundle, lambda raw: raw.ocr) if with_ocr else None
-        found: list[_Found[Any]] = [evm, p2p, *([] if ocr is None else [ocr])]
+        ocr2 = reader.find(OCR2_FILE, Ocr2KeyBundle, None) if with_ocr2 else None
+        found: list[_Found[Any]] = [evm, p2p, *(each for each in (ocr, ocr2) if each is not None)]
         for each in found:
             if each.source is not Source.FILE:
                 _write(directory / each.name, each.text)
@@ -120,6 +136,8 @@ def ensure(directory: Path, password: str, scrypt_n: int, *, with_ocr: bool, ear
         ocr.text if ocr else None,
         {each.name: each.source for each in found},
         opened,
+        ocr2.key if ocr2 else None,
+        ocr2.text if ocr2 else None,
     )
 
 
@@ -159,10 +177,10 @@ class _Reader:
         self._scrypt_n = scrypt_n
         self._earlier = earlier
 
-    def find(self, name: str, kind: type[K], of_raw: Callable[[raw_keys.RawKeys], K]) -> _Found[K]:
+    def find(self, name: str, kind: type[K], of_raw: Callable[[raw_keys.RawKeys], K] | None) -> _Found[K]:
         if (found := read(self._directory / name, kind, self._password)) is not None:
             return _Found(name, *found, Source.FILE)
-        if (raw := raw_keys.read(self._directory / raw_keys.RAW_FILE)) is not None:
+        if of_raw is not None and (raw := raw_keys.read(self._directory / raw_keys.RAW_FILE)) is not None:
             key = of_raw(raw)
             return _Found(name, key, self._export(key), Source.RAW)
         for place in self._earlier:
@@ -176,7 +194,7 @@ class _Reader:
 
 
 def _present(directory: Path) -> list[Path]:
-    return [path for name in (*KEY_FILES, raw_keys.RAW_FILE) if (path := directory / name).exists()]
+    return [path for name in (*KEY_FILES, OCR2_FILE, raw_keys.RAW_FILE) if (path := directory / name).exists()]
 
 
 def _make_directory(directory: Path) -> None:

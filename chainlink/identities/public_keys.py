@@ -9,7 +9,7 @@ import orjson
 
 from chainlink.address import checksummed
 from chainlink.errors import KeyUnreadable, UnreadableKeyFile
-from chainlink.identities.key_files import EVM_FILE, OCR_FILE, P2P_FILE
+from chainlink.identities.key_files import EVM_FILE, OCR2_FILE, OCR_FILE, P2P_FILE
 from chainlink.keys import export
 from chainlink.keys.peer_id import TEXT_PREFIX
 
@@ -32,11 +32,15 @@ class PublicKeys:
     signing_address: str = ""
     offchain_public_key: str = ""
     config_public_key: str = ""
+    ocr2_bundle_id: str = ""
+    ocr2_signing_address: str = ""
+    ocr2_offchain_public_key: str = ""
+    ocr2_config_public_key: str = ""
 
 
 def read(directory: Path, index: int) -> PublicKeys:
     """Return what the files of a node's directory say; raises UnreadableKeyFile for one that is no JSON object."""
-    evm, p2p, ocr = (_document(directory / name) for name in (EVM_FILE, P2P_FILE, OCR_FILE))
+    evm, p2p, ocr, ocr2 = (_document(directory / name) for name in (EVM_FILE, P2P_FILE, OCR_FILE, OCR2_FILE))
     return PublicKeys(
         index,
         transmitter_address=_address(evm.get("address")),
@@ -45,6 +49,10 @@ def read(directory: Path, index: int) -> PublicKeys:
         signing_address=_address(_text(ocr.get("onChainSigningAddress")).removeprefix("ocrsad_")),
         offchain_public_key=_text(ocr.get("offChainPublicKey")).removeprefix("ocroff_"),
         config_public_key=_text(ocr.get("configPublicKey")).removeprefix("ocrcfg_"),
+        ocr2_bundle_id=_text(ocr2.get("id")),
+        ocr2_signing_address=_address(ocr2.get("onchainPublicKey")),
+        ocr2_offchain_public_key=_text(ocr2.get("offchainPublicKey")),
+        ocr2_config_public_key=_text(ocr2.get("configPublicKey")),
     )
 
 
@@ -72,7 +80,8 @@ def _addresses(nodes: Path) -> Iterator[str]:
                 document = _document(path)
             except UnreadableKeyFile:
                 continue
-            for text in (document.get("address"), document.get("onChainSigningAddress")):
+            for name in ("address", "onChainSigningAddress", "onchainPublicKey"):
+                text = document.get(name)
                 if address := _address(_text(text).removeprefix("ocrsad_")):
                     yield address.lower()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from chainlink.errors import UnreadableKeyFile
 from chainlink.identities import key_files, raw_keys
 from chainlink.identities.key_changes import KINDS
-from chainlink.identities.key_files import EVM_FILE, OCR_FILE, P2P_FILE
+from chainlink.identities.key_files import EVM_FILE, OCR2_FILE, OCR_FILE, P2P_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ def _verify_node(index: int, directory: Path, password: str, *, with_ocr: bool) 
     if raw is not None or problem:
         yield Verified(index, directory / raw_keys.RAW_FILE, "", problem or _open_to(directory / raw_keys.RAW_FILE))
     of_raw = {} if raw is None else {EVM_FILE: raw.evm.id, P2P_FILE: raw.p2p.id, OCR_FILE: raw.ocr.id}
-    for name in (EVM_FILE, P2P_FILE, *([OCR_FILE] if with_ocr else [])):
+    # A bundle of OCR2 is there where one was needed.
+    with_ocr2 = (directory / OCR2_FILE).exists()
+    for name in (EVM_FILE, P2P_FILE, *([OCR_FILE] if with_ocr else []), *([OCR2_FILE] if with_ocr2 else [])):
         path = directory / name
         try:
             read = key_files.read(path, KINDS[name], password)

@@ -2,12 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol
 
-from chainlink.ocr.contract_config import OcrConfig
+_ORACLE_LISTS = ("signers", "transmitters", "offchain_public_keys", "peer_ids")
 
 
-def config_differences(found: OcrConfig, ours: OcrConfig, *, other: str = "ours") -> tuple[str, ...]:
+class Configuration(Protocol):
+    """A configuration of OCR1 or OCR2: a dataclass, as are its parts."""
+
+    @property
+    def n(self) -> int:
+        """Return the number of oracles."""
+
+
+def config_differences(found: Configuration, ours: Configuration, *, other: str = "ours") -> tuple[str, ...]:
     """
     Return in what a configuration differs from another one, which is called `other`; nothing if it does not.
 
@@ -16,17 +25,27 @@ def config_differences(found: OcrConfig, ours: OcrConfig, *, other: str = "ours"
     return tuple(_differences(found, ours, other))
 
 
-def _differences(found: OcrConfig, ours: OcrConfig, other: str) -> Iterator[str]:
+def _differences(found: Configuration, ours: Configuration, other: str) -> Iterator[str]:
     if found.n != ours.n:
         yield f"n is {found.n}, {other} {ours.n}"
-    for name in ("f", "version"):
-        yield from _of_value(name, getattr(found, name), getattr(ours, name), other)
-    for name in ("signers", "transmitters"):
-        yield from _of_list(name, getattr(found, name), getattr(ours, name), other)
-    for field in fields(found.offchain):
-        there, here = getattr(found.offchain, field.name), getattr(ours.offchain, field.name)
-        is_list = field.name in ("offchain_public_keys", "peer_ids")
-        yield from (_of_list if is_list else _of_value)(field.name, there, here, other)
+    names = _names(found)
+    # What is said of single values comes before what is said of lists.
+    for name in sorted(names, key=lambda name: (is_dataclass(getattr(found, name)), name in _ORACLE_LISTS)):
+        yield from _of_field(name, getattr(found, name), getattr(ours, name), other)
+
+
+def _of_field(name: str, found: Any, ours: Any, other: str) -> Iterator[str]:
+    if name in _ORACLE_LISTS:
+        yield from _of_list(name, found, ours, other)
+    elif is_dataclass(found):
+        for inner in _names(found):
+            yield from _of_field(inner, getattr(found, inner), getattr(ours, inner), other)
+    else:
+        yield from _of_value(name, found, ours, other)
+
+
+def _names(configuration: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(configuration))
 
 
 def _of_value(name: str, found: object, ours: object, other: str) -> Iterator[str]:

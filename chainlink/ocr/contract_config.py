@@ -68,11 +68,12 @@ class ContractConfig:
             InvalidOcrConfig: when an address is none, or the bytes are no off-chain configuration.
         """
         offchain, sealed = OffchainConfig.decode(self.encoded)
-        signers, transmitters = _addresses("signers", self.signers), _addresses("transmitters", self.transmitters)
+        signers, transmitters = addresses("signers", self.signers), addresses("transmitters", self.transmitters)
         return OcrConfig(signers, transmitters, self.f, self.encoded_version, offchain), sealed
 
 
-def _addresses(name: str, values: Sequence[str]) -> tuple[str, ...]:
+def addresses(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Return addresses checksummed; InvalidOcrConfig naming the place of one that is none."""
     addresses = []
     for index, value in enumerate(values):
         try:

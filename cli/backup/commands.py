@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from cli.options import JsonOption
+
 backup_app = typer.Typer(rich_markup_mode=None)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 PasswordOption = Annotated[
     Path | None, typer.Option("--password-file", help="A file whose first line is the backup's password.")
 ]

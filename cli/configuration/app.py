@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from cli.options import JsonOption
+
 config_app = typer.Typer(
     help="Sign, verify, join and explain configuration files.", no_args_is_help=True, rich_markup_mode=None
 )
 
 FileArgument = Annotated[Path, typer.Argument(help="The configuration.json.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
 
 @config_app.command()

@@ -25,6 +25,10 @@ from meshkit.configuration.checks.chain import TRANSMISSION_GAS
 from meshkit.configuration.solution import Solution
 from meshkit.egress.connector import EgressConnector
 from meshkit.egress.hosts import hosts_of
+from meshkit.errors import Internal
+from meshkit.push import config as push
+from meshkit.push.errors import PushRefused
+from meshkit.push.requests import Requests
 
 _TIMEOUT_S: Final = 10.0
 # The selector of owner(), the first four bytes of its Keccak-256.
@@ -201,18 +205,29 @@ async def _receivers(solution: Solution, session: aiohttp.ClientSession) -> list
         ("solution.metricsPush", solution.metrics_push),
         ("solution.priceAggregatorConfig.metricsPush", solution.price_aggregator_config.metrics_push),
     ]
-    return [await _receiver(place, push, session) for place, push in pushes if push is not None and push.enabled]
+    return [await _receiver(place, each, session) for place, each in pushes if each is not None and each.enabled]
 
 
-async def _receiver(place: str, push: MetricsPush, session: aiohttp.ClientSession) -> Finding:
-    what, headers = f"receiver of {place}", {name: value.get_secret_value() for name, value in push.headers.items()}
-    if push.basic_auth is not None:
-        password = push.basic_auth.password.get_secret_value()
-        headers["Authorization"] = aiohttp.encode_basic_auth(push.basic_auth.username, password, encoding="utf-8")
+async def _receiver(place: str, section: MetricsPush, session: aiohttp.ClientSession) -> Finding:
+    what, config = f"receiver of {place}", push.read(section, place, "POST")
+    if config is None:
+        raise Internal(f"{place} is enabled, and gives no push")
+    probe, headers = Requests(config).probe(), dict(config.headers)
+    if config.username is not None:
+        headers["Authorization"] = aiohttp.encode_basic_auth(config.username, config.password or "", encoding="utf-8")
     try:
-        async with session.post(str(push.url), data=b"", headers=headers, allow_redirects=False) as response:
+        async with session.request(
+            probe.method,
+            probe.address,
+            data=probe.body,
+            headers={**headers, **probe.headers},
+            ssl=push.trusting(config.ca_file),
+            allow_redirects=False,
+        ) as response:
             status = response.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         # Metrics that are lost cost no rounds.
         return Finding(what, f"not reached: {type(error).__name__}", "warning")
+    except PushRefused as error:
+        return Finding(what, error.detail, "warning")
     return Finding(what, f"HTTP {status}", "ok" if 200 <= status < 300 else "warning")

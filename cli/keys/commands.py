@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from cli.options import ConfigOption, JsonOption
+
 keys_app = typer.Typer(
     help="Look at the nodes' keys and change them; private parts go into files only.", no_args_is_help=True
 )
 
-ConfigOption = Annotated[Path, typer.Option(help="The deployment's configuration.json.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 NodeArgument = Annotated[int, typer.Argument(help="The node's number.")]
 ExportPasswordOption = Annotated[
     Path | None, typer.Option("--password-file", help="A file whose first line is the password of the exported keys.")

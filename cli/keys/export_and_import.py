@@ -7,7 +7,7 @@ import orjson
 
 from chainlink.errors import KeyUnreadable, NoSuchKey
 from chainlink.identities import key_changes, key_files
-from chainlink.identities.key_files import KEY_FILES
+from chainlink.identities.key_files import KEY_FILES, OCR2_FILE
 from cli.errors import CliError
 from cli.json_output import print_json
 from cli.keys import deployment, passwords
@@ -22,7 +22,7 @@ def export(config: Path, node: int, out: Path, password_file: Path | None, as_js
     directory = ours.directory(node)
     password = passwords.read(password_file, "the exported keys", twice=True, least_length=_LEAST_PASSWORD)
     keys = {}
-    for name in KEY_FILES:
+    for name in (*KEY_FILES, OCR2_FILE):
         found = key_files.read(directory / name, key_changes.KINDS[name], ours.keystore_password)
         if found is not None:
             keys[name] = found[0]

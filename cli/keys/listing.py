@@ -54,6 +54,18 @@ def _lines(node: PublicKeys, directory: Path, role: str) -> list[tuple[str, str]
         ("signer", node.signing_address),
         ("off-chain key", node.offchain_public_key),
         ("configuration key", node.config_public_key),
+        *_ocr2_lines(node),
+    ]
+
+
+def _ocr2_lines(node: PublicKeys) -> list[tuple[str, str]]:
+    if not node.ocr2_bundle_id:
+        return []
+    return [
+        ("OCR2 key bundle", node.ocr2_bundle_id),
+        ("OCR2 signer", node.ocr2_signing_address),
+        ("OCR2 off-chain key", node.ocr2_offchain_public_key),
+        ("OCR2 config key", node.ocr2_config_public_key),
     ]
 
 

@@ -4,16 +4,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chainlink.identities import key_changes
-from chainlink.identities.key_files import EVM_FILE, OCR_FILE, P2P_FILE
+from chainlink.identities.key_files import EVM_FILE, OCR2_FILE, OCR_FILE, P2P_FILE
 from cli.errors import UsageError
 from cli.json_output import print_json
 from cli.keys import deployment
 
-_NAMES = {"evm": EVM_FILE, "p2p": P2P_FILE, "ocr": OCR_FILE}
+_NAMES = {"evm": EVM_FILE, "p2p": P2P_FILE, "ocr": OCR_FILE, "ocr2": OCR2_FILE}
 _FOLLOWS = {
     EVM_FILE: "its contracts' transmitter changes; what money is left stays on the old address, whose key is kept",
     P2P_FILE: "its peer id changes in every contract's configuration, and in the files of the other nodes",
     OCR_FILE: "its contracts' signer and keys change",
+    OCR2_FILE: "its OCR2 contracts' signer and keys change",
 }
 _WHO = (
     "At the next start the operator writes the new configuration (setConfig) into every feed's contract that belongs "
@@ -26,8 +27,9 @@ def rotate(config: Path, node: int, kinds: list[str], as_json: bool) -> None:
     """Make new keys of the given kinds for a node and say what follows. Raises UsageError for a kind it has not."""
     ours = deployment.of(config)
     directory = ours.directory(node)
+    is_oracle, has_ocr2 = node > ours.bootstrap_nodes, (directory / OCR2_FILE).exists()
     for kind in kinds:
-        allowed = [name for name in _NAMES if name != "ocr" or node > ours.bootstrap_nodes]
+        allowed = [name for name in _NAMES if {"ocr": is_oracle, "ocr2": is_oracle and has_ocr2}.get(name, True)]
         if kind not in allowed:
             raise UsageError(f"--kind: found {kind!r}, allowed: {', '.join(allowed)}")
     names = tuple(dict.fromkeys(_NAMES[kind] for kind in kinds))

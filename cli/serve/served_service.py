@@ -9,7 +9,6 @@ Double lines are tunnels of mutual TLS. Each service finds the others on loopbac
 the nodes' peer-to-peer connections are TLS by themselves.
 """
 
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import CliError, UsageError
+from meshkit.configuration import node_program
 from meshkit.configuration.solution import Solution
+from meshkit.errors import InvalidInput
 from meshkit.mutual_tls import peer_role
 from meshkit.mutual_tls.tunnel import Address, Incoming, Outgoing
 from meshkit.paths import DataDir, RunDir
@@ -134,10 +135,10 @@ def _node(index: int, solution: Solution, run_dir: RunDir, environment: Mapping[
     config = str(run_dir.own(name) / "config.toml")
     secrets, api = (str(data.node(index) / file) for file in ("secrets.toml", "apicredentials"))
     api_port = solution.mesh.ports.node_api_base + index
-    chainlink = _runs_chainlink(solution, environment)
+    chainlink = _chainlink(index, solution, environment)
     command: tuple[str, ...]
-    if chainlink:
-        command = ("chainlink", "node", "-config", config, "-secrets", secrets, "start", "-a", api)
+    if chainlink is not None:
+        command = (chainlink, "node", "-config", config, "-secrets", secrets, "start", "-a", api)
         passed = _pass(environment, _PASSED_TO_CHAINLINK) | {"HOME": str(data.node_home(index))}
     else:
         command = (
@@ -156,7 +157,7 @@ def _node(index: int, solution: Solution, run_dir: RunDir, environment: Mapping[
         environment=passed,
         question=HttpQuestion(api_port, "/readyz"),
         tunnels=_node_tunnels(index, solution, api_port) if network.is_spread_out else (),
-        grace_s=_CHAINLINK_GRACE_S if chainlink else _GRACE_S,
+        grace_s=_CHAINLINK_GRACE_S if chainlink is not None else _GRACE_S,
         peers_at=Address(host, solution.mesh.ports.node_p2p_base + index) if host else None,
     )
 
@@ -179,12 +180,14 @@ def _node_tunnels(index: int, solution: Solution, api_port: int) -> tuple[Incomi
     return (requests, quotes)
 
 
-def _runs_chainlink(solution: Solution, environment: Mapping[str, str]) -> bool:
-    wanted = solution.mesh.runtime
-    found = wanted != "embedded" and shutil.which("chainlink", path=environment.get("PATH")) is not None
-    if wanted == "chainlink" and not found:
-        raise CliError("solution.mesh.runtime: found 'chainlink', allowed: embedded or auto, as it is not on the PATH")
-    return found
+def _chainlink(index: int, solution: Solution, environment: Mapping[str, str]) -> str | None:
+    """Return the path of Chainlink's program if the node is to run it."""
+    setting = solution.mesh.runtime
+    try:
+        program = node_program.chainlink_program(setting, environment)
+        return program if node_program.node_runtime(setting, index, program) == "chainlink" else None
+    except InvalidInput as error:
+        raise CliError(str(error)) from None
 
 
 def _pass(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

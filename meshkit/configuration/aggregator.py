@@ -1,5 +1,6 @@
 """`solution.priceAggregatorConfig`: the price aggregator's settings, with the keys deployments already have."""
 
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 from pydantic import Field, SecretStr
@@ -39,11 +40,33 @@ class BasicAuth(Section):
     password: SecretStr = Field(description="Password.")
 
 
+ReceiverKind = Literal["pushgateway", "victoriaMetrics", "remoteWrite", "text"]
+
+
 class MetricsPush(Section):
     """Where metrics are pushed to."""
 
     enabled: bool = Field(False, description="Push at all.")
-    url: HttpUrl | None = Field(None, description="Receiver of the Prometheus text format; required when enabled.")
+    url: HttpUrl | None = Field(
+        None,
+        description="Address of the receiver; required when enabled. A Pushgateway's own, or that of a group with the "
+        "labels in the path; an import endpoint; one for remote write.",
+    )
+    receiver: ReceiverKind | None = Field(
+        None,
+        description="What it is: a Pushgateway, whose group each push replaces; an import endpoint of VictoriaMetrics; "
+        "one for Prometheus' remote write; or any that takes the text format, with all labels in each line. Absent to "
+        "tell by the address: `/metrics/job/…`, `…/api/v1/import/prometheus`, `…/api/v1/write`, `/push` or `/receive` "
+        "there, text elsewhere.",
+    )
+    gzip: bool | None = Field(
+        None, description="Compress what is sent; absent for where the receiver is known to read it: VictoriaMetrics."
+    )
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that the receiver's certificate may be signed by; absent for the "
+        "system's.",
+    )
     interval_ms: int = Field(15_000, ge=1000, description="Time between pushes.")
     job_name: str = Field("price-aggregator", description="Value of the job label.")
     grouping_labels: dict[str, str] = Field({}, description="Labels added to every sample.")
@@ -51,7 +74,10 @@ class MetricsPush(Section):
     headers: dict[str, SecretStr] = Field({}, description="Further request headers.")
     timeout_ms: int = Field(5000, ge=100, description="Longest time for one push.")
     batch_size: int = Field(
-        100, ge=1, description="Samples in one request; the requests of one push are sent one after another."
+        100,
+        ge=1,
+        description="Samples in one request; the requests of one push are sent one after another. A Pushgateway gets "
+        "all at once, and remote write has requests of a size of its own.",
     )
 
 
@@ -59,6 +85,12 @@ class ProcessMetricsPush(MetricsPush):
     """Where the process metrics are pushed to."""
 
     interval_ms: int = Field(5000, ge=1000, description="Time between pushes.")
+    gather_interval_ms: int = Field(
+        15_000,
+        ge=1000,
+        description="Time between two readings of the other processes' metrics, which are pushed with the next push: "
+        "of nodes, operator, database, supervisor, and of an aggregator that does not push its own.",
+    )
     job_name: str = Field("process-metrics", description="Value of the job label.")
     ttl_seconds: int = Field(3_600, ge=1, description="How long a receiver that knows the `ttl` label keeps series.")
     batch_size: int = without_effect(

@@ -97,6 +97,8 @@ METRICS: Final = _declare(
     *("metricsPush", "mesh.ports.metrics", "mesh.egress"),
     # Where the process metrics go if they have no section of their own.
     "priceAggregatorConfig.metricsPush",
+    # Where the pages of other processes are, and the disk that is watched.
+    *("mesh.ports.nodeApiBase", "priceAggregatorConfig.port", "mesh.dataDir"),
     # What the verdict demands: a young answer of every feed, and enough oracles.
     *("totalNodes", "bootstrapNodes", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
 )

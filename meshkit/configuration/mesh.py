@@ -1,7 +1,6 @@
 """`solution.mesh`: the settings of our own, each with a default."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -9,6 +8,7 @@ from meshkit.configuration.addresses import Address, Host, HttpUrl, WebSocketUrl
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
+from meshkit.configuration.node_program import RuntimeSetting
 from meshkit.configuration.postgres_url import PostgresUrl
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
@@ -94,6 +94,11 @@ class Contracts(Section):
     addresses: dict[str, Address] = Field(
         {}, description="Contract address by feed name, with the checksum of its letters (EIP-55)."
     )
+    ocr2_code_file: Path | None = Field(
+        None,
+        description="File with the creation code of `AccessControlledOCR2Aggregator`, in hexadecimal or in the "
+        "JSON of a compiler: what is deployed for feeds of OCR2. Without it their contracts need addresses.",
+    )
     replace_oracles: bool = Field(
         False,
         description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "
@@ -151,8 +156,11 @@ class Supervisor(Section):
 class Mesh(Section):
     """Our own settings."""
 
-    runtime: Literal["auto", "chainlink", "embedded"] = Field(
-        "auto", description="Node program: the chainlink binary, our own, or chainlink where it is on the PATH."
+    runtime: RuntimeSetting = Field(
+        "auto",
+        description="Program of the nodes: Chainlink's (`chainlink`), our own (`embedded`), or Chainlink's where there "
+        "is one (`auto`): the file that the variable CHAINLINK_BIN names, or the `chainlink` of the PATH. Or an object "
+        'with one of them by node number, for example `{"2": "embedded", "3": "chainlink"}`; all others are `auto`.',
     )
     data_dir: Path = Field(
         Path("/sp"),

@@ -27,6 +27,7 @@ IDEMPOTENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("feedmesh.supervisor.v1.SupervisorService", ("ListServices", "GetService", "GetPlan")),
     ("feedmesh.metrics.v1.ProcessMetricsService", ("GetSnapshot",)),
+    ("feedmesh.metrics.v1.MetricsPageService", ("GetMetricsPage",)),
     ("feedmesh.dbinit.v1.DatabaseService", ("ListDatabases", "Check")),
     ("feedmesh.operator.v1.OperatorService", ("ListNodes", "ListFeeds", "ListBalances")),
     ("feedmesh.oracle.v1.OracleService", ("GetStatus", "ListJobs", "ListRounds", "ReplayRound")),

@@ -38,8 +38,8 @@ _LONGEST_REQUEST_ID = 64
 # Clients take 8 KB of headers unless they are told otherwise.
 _LONGEST_STATUS_BYTES = 7_000
 _LONGEST_FIELD = 300
-# Probes call this several times a second; their calls would drown the log.
-_QUIET = "/grpc.health.v1.Health/"
+# Probes and whoever gathers metrics call these for ever; their calls would drown the log.
+_QUIET = ("/grpc.health.v1.Health/", "/feedmesh.metrics.v1.MetricsPageService/")
 # The bounds of a Timestamp: the years 1 and 9999.
 _FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
 

@@ -14,10 +14,12 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from feedmesh.metrics.v1 import metrics_page_service_pb2_grpc
 from meshkit.errors import FailedPrecondition, InvalidInput
 from meshkit.log import get_logger
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import LONGEST_SOCKET_PATH
+from meshkit.rpc import metrics_page
 from meshkit.rpc.interceptors import CallInterceptor
 
 if TYPE_CHECKING:
@@ -56,10 +58,10 @@ class MeshServer:
     """
     One process's gRPC server.
 
-    Health and reflection come by themselves. A service that is not ready yet starts with `serving=False` and calls
-    `set_serving` later. With `tcp` it also listens there: on loopback, or anywhere for peers with certificates of the
-    same authority, who may call what `meshkit/rpc/permissions.py` says. `channelz` exposes the traffic of all channels,
-    so it is off unless asked for.
+    Health, reflection and the page of metrics come by themselves. A service that is not ready yet starts with
+    `serving=False` and calls `set_serving` later. With `tcp` it also listens there: on loopback, or anywhere for
+    peers with certificates of the same authority, who may call what `meshkit/rpc/permissions.py` says. `channelz`
+    exposes the traffic of all channels, so it is off unless asked for.
     """
 
     def __init__(
@@ -88,9 +90,12 @@ class MeshServer:
         self._drain_s = drain_s
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
-        self._interceptor = CallInterceptor(registry or Registry(RPC_METRICS))
+        registry = registry or Registry(RPC_METRICS)
+        self._interceptor = CallInterceptor(registry)
         self._server = grpc.aio.server(interceptors=[self._interceptor], options=list(OPTIONS))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        page = metrics_page.MetricsPageService(registry)
+        metrics_page_service_pb2_grpc.add_MetricsPageServiceServicer_to_server(page, self._server)
         if channelz:
             from grpc_channelz.v1 import channelz as channelz_service
 
@@ -117,7 +122,8 @@ class MeshServer:
 
         Raises FailedPrecondition if the address cannot be bound.
         """
-        reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
+        described = [*self._names, metrics_page.NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(described, self._server)
         self._socket.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         # A killed predecessor leaves its socket behind. The supervisor starts one process of a name at a time.
         self._socket.unlink(missing_ok=True)

@@ -29,7 +29,10 @@ REASONS: Final = {
         "`check`, `up`, `apply` and `config` say the same of a file and of its signature, before anything starts",
     ),
     "meshkit.credentials": "dbinit sets the passwords that the operator writes into the nodes' files: one derivation",
-    "meshkit.push": "the two services that have metrics of other processes push them by one protocol",
+    **dict.fromkeys(
+        (f"meshkit.push.{name}" for name in ("arrival", "metrics", "pusher")),
+        "aggregator and metrics service push by one protocol",
+    ),
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
     "meshkit.retry_after": "the push obeys its receiver's wait by the rules by which the aggregator obeys its sources'",
 }

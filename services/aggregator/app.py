@@ -1,10 +1,9 @@
 """Join the parts: one engine feeds HTTP, gRPC and the push of its metrics."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from feedmesh.aggregator.v1.quote_service_pb2_grpc import add_QuoteServiceServicer_to_server
-from meshkit import push
 from meshkit.clock import Clock, SystemClock
 from meshkit.configuration.solution import Configuration
 from meshkit.log import get_logger
@@ -12,6 +11,10 @@ from meshkit.metrics import Registry
 from meshkit.mutual_tls.peer_role import AGGREGATOR
 from meshkit.paths import RunDir
 from meshkit.process.background_tasks import BackgroundTasks
+from meshkit.push import config as push
+from meshkit.push import metrics as push_metrics
+from meshkit.push.page import Page
+from meshkit.push.pusher import Pusher
 from meshkit.rpc.remote_endpoints import listener, remote
 from meshkit.rpc.server import MeshServer
 from services.aggregator import service
@@ -22,7 +25,7 @@ from services.aggregator.engine.market_data import FEED as MARKET_CAP_FEED
 from services.aggregator.engine.market_data import PAIR as MARKET_CAP_PAIR
 from services.aggregator.engine.market_data import MarketData
 from services.aggregator.engine.status_metrics import StatusMetrics
-from services.aggregator.metrics import PUSH_FAILURES, PUSH_TIMESTAMP, open_registry
+from services.aggregator.metrics import open_registry
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.sources import client, factory
 from services.aggregator.sources.markets import markets_of
@@ -86,20 +89,12 @@ async def serve(configuration: Configuration, settings: AggregatorConfig, run_di
 async def pushing(receiver: push.PushConfig, metrics: Registry, clock: Clock) -> AsyncIterator[None]:
     """Push the metrics, those of the push among them, while the context lasts."""
 
-    async def render(labels: Mapping[str, str]) -> bytes:
-        return metrics.render(labels)
+    async def render() -> Sequence[Page]:
+        return [Page(metrics.render())]
 
-    async with push.Pusher(receiver, render, clock) as pusher:
-        failures = metrics.counter(PUSH_FAILURES)
-        counted = 0
-
-        def look() -> None:
-            nonlocal counted
-            failures.inc(pusher.failures - counted)
-            counted = pusher.failures
-            metrics.gauge(PUSH_TIMESTAMP).set(pusher.last_success_ms / 1000)
-
-        metrics.before_render(look)
+    async with Pusher(receiver, render, clock) as pusher:
+        push_metrics.show(metrics, pusher, clock.time_ms)
         async with BackgroundTasks(clock, metrics) as tasks:
             tasks.start("push", pusher.run)
             yield
+        await pusher.finish()

@@ -2,20 +2,20 @@
 
 from meshkit.metrics import RPC_METRICS, Metric, Registry
 from meshkit.process.background_tasks import TASK_METRICS
+from meshkit.push.metrics import PUSH_METRICS
 
-PUSH_TIMESTAMP = "feedmesh_metrics_push_timestamp_seconds"
-PUSH_FAILURES = "feedmesh_metrics_push_failures_total"
 _SOURCE = ("source",)
-_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 METRICS = (
-    Metric("http_requests_total", "counter", "Answered HTTP requests.", ("route", "method", "status")),
+    Metric("http_requests_total", "counter", "Answered HTTP requests.", ("route", "method", "status"), derived=True),
     Metric(
         "http_request_duration_seconds",
         "histogram",
         "Time to an HTTP answer, in seconds.",
         ("route", "method", "status"),
-        _SECONDS,
+        SECONDS,
+        derived=True,
     ),
     Metric("http_requests_in_flight", "gauge", "HTTP requests being answered, the one that reads this among them."),
     Metric("cache_hits_total", "counter", "Source prices found fresh in the cache.", _SOURCE, derived=True),
@@ -30,7 +30,7 @@ METRICS = (
         "histogram",
         "Time of a fetch of a source, in seconds.",
         _SOURCE,
-        _SECONDS,
+        SECONDS,
     ),
     Metric("source_errors_total", "counter", "Pairs a fetch brought no price for, by reason.", ("source", "reason")),
     Metric("source_availability", "gauge", "1 if the last fetch of the source succeeded, else 0.", _SOURCE),
@@ -67,7 +67,7 @@ METRICS = (
         "Fetches of a pair that nobody asked for, to renew its price before it expires, by outcome.",
         ("source", "status"),
     ),
-    Metric("refetch_duration_seconds", "histogram", "Time of such a fetch, in seconds.", _SOURCE, _SECONDS),
+    Metric("refetch_duration_seconds", "histogram", "Time of such a fetch, in seconds.", _SOURCE, SECONDS),
     Metric("prefetch_success_rate", "gauge", "Share of such fetches that brought a price; absent before one.", _SOURCE),
     Metric(
         "quote_age_seconds",
@@ -78,8 +78,7 @@ METRICS = (
     Metric("feed_age_seconds", "gauge", "The same of the prices behind a configured feed.", ("feed",)),
     Metric("feed_sources", "gauge", "Sources behind the price of a configured feed; 0 if it has none.", ("feed",)),
     Metric("market_data_age_seconds", "gauge", "Age of the value of all coins; absent without one.", _SOURCE),
-    Metric(PUSH_TIMESTAMP, "gauge", "Unix time of the last push that was taken; 0 before the first."),
-    Metric(PUSH_FAILURES, "counter", "Pushes that were given up after all retries."),
+    *PUSH_METRICS,
 )
 
 

@@ -1,11 +1,13 @@
 """What the metrics service takes from the mesh's configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-from meshkit import push
 from meshkit.configuration.aggregator import ProcessMetricsPush
 from meshkit.configuration.solution import Configuration, Solution
+from meshkit.push import config as push
 from services.metrics.verdict.verdict import Limits
 
 # Labels that say which program the aggregator's metrics are of.
@@ -14,11 +16,24 @@ _OF_ONE_PROGRAM: Final = frozenset({"service", "job"})
 
 @dataclass(frozen=True, slots=True)
 class MetricsConfig:
-    """Hold the port of the metrics page, the push if there is one, and what the verdict demands."""
+    """
+    Hold what the service needs to know.
+
+    Attributes:
+        port: That of the page of process metrics.
+        push: The push, if there is one.
+        limits: What the verdict demands.
+        data_dir: Where all is kept that outlives a run; its disk is watched.
+        pages: Address of the page of each process that has one of HTTP, by the service's name.
+        gather_ms: Time between two readings of other processes' pages.
+    """
 
     port: int
     push: push.PushConfig | None
     limits: Limits
+    data_dir: Path
+    pages: Mapping[str, str] = field(default_factory=dict)
+    gather_ms: int = 15_000
 
 
 def from_configuration(configuration: Configuration) -> MetricsConfig:
@@ -42,7 +57,19 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
             longest_age_s=ocr.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
             start_s=ocr.delta_progress_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
         ),
+        data_dir=solution.mesh.data_dir,
+        pages=_pages(solution),
+        gather_ms=ProcessMetricsPush().gather_interval_ms if section is None else section.gather_interval_ms,
     )
+
+
+def _pages(solution: Solution) -> dict[str, str]:
+    """Return where nodes and aggregator have their pages; an aggregator that pushes its own is not asked for it."""
+    base = solution.mesh.ports.node_api_base
+    ports = {f"chainlink-node-{index}": base + index for index in range(1, solution.total_nodes + 1)}
+    if not solution.price_aggregator_config.metrics_push.enabled:
+        ports["price-aggregator"] = solution.price_aggregator_config.port
+    return {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
 
 
 def _push_section(solution: Solution) -> ProcessMetricsPush | None:
@@ -58,4 +85,7 @@ def _push_section(solution: Solution) -> ProcessMetricsPush | None:
         basicAuth=shared.basic_auth,
         headers=shared.headers,
         timeoutMs=shared.timeout_ms,
+        receiver=shared.receiver,
+        gzip=shared.gzip,
+        caFile=shared.ca_file,
     )

@@ -5,7 +5,7 @@ prometheus_client cannot write a counter whose name does not end in `_total`, an
 the format is written here. Source: the Prometheus project's exposition format documentation.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -31,16 +31,15 @@ class Sample:
     value: int | float
 
 
-def render(samples: Iterable[Sample], extra: Mapping[str, str] | None = None) -> str:
+def render(samples: Iterable[Sample]) -> str:
     """
     Write samples as text, each metric once with its help and type, in order of first appearance.
 
-    `extra` labels are added to every sample; where a sample has a label of that name, its own value stands. Raises
-    ValueError if a sample's labels do not fit its metric.
+    Raises ValueError if a sample's labels do not fit its metric.
     """
     families: dict[Metric, list[str]] = {}
     for sample in samples:
-        families.setdefault(sample.metric, []).append(_line(sample, extra or {}))
+        families.setdefault(sample.metric, []).append(_line(sample))
     lines: list[str] = []
     for metric, rows in families.items():
         lines.append(f"# HELP {metric.name} {_escape_help(metric.help)}")
@@ -49,15 +48,10 @@ def render(samples: Iterable[Sample], extra: Mapping[str, str] | None = None) ->
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(sample: Sample, extra: Mapping[str, str]) -> str:
-    own = dict(zip(sample.metric.labels, sample.values, strict=True))
-    labels = own | {name: value for name, value in extra.items() if name not in own}
-    inner = ",".join(f'{name}="{_escape_label(value)}"' for name, value in labels.items())
-    return f"{sample.metric.name}{{{inner}}} {_number(sample.value)}" if inner else _bare(sample)
-
-
-def _bare(sample: Sample) -> str:
-    return f"{sample.metric.name} {_number(sample.value)}"
+def _line(sample: Sample) -> str:
+    labels = zip(sample.metric.labels, sample.values, strict=True)
+    inner = ",".join(f'{name}="{_escape_label(value)}"' for name, value in labels)
+    return f"{sample.metric.name}{'{' + inner + '}' if inner else ''} {_number(sample.value)}"
 
 
 def _number(value: float) -> str:

@@ -60,12 +60,6 @@ MEMORY_LIMIT: Final = Metric(
     "gauge",
     "Memory that the mesh may use: the machine's, or the least limit of the control groups around it.",
 )
-PUSH_TIMESTAMP: Final = Metric(
-    "feedmesh_metrics_push_timestamp_seconds", "gauge", "Unix time of the last push that was taken; 0 before the first."
-)
-PUSH_FAILURES: Final = Metric(
-    "feedmesh_metrics_push_failures_total", "counter", "Pushes that were given up after all retries."
-)
 
 FIXED: Final = (
     PROCESS_LIST,
@@ -84,6 +78,4 @@ TABLE: Final = (
     SERVICE_LAST_RESTART,
     SUPERVISOR_UP,
     MEMORY_LIMIT,
-    PUSH_TIMESTAMP,
-    PUSH_FAILURES,
 )

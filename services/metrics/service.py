@@ -13,7 +13,7 @@ from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import (
 )
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput
-from meshkit.push import Pusher
+from meshkit.push.pusher import Pusher
 from services.metrics.collector import Collector
 from services.metrics.errors import PushNotConfigured
 from services.metrics.snapshot import ProcessSample, ServiceSample, Snapshot

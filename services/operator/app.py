@@ -164,7 +164,7 @@ class Operator:
     def _followed(self) -> dict[str, FollowedFeed]:
         records = self.reconciler.records
         return {
-            records[feed.name].address.lower(): FollowedFeed(feed.name, feed.decimals)
+            records[feed.name].address.lower(): FollowedFeed(feed.name, feed.decimals, feed.ocr_version)
             for feed in self._config.feeds
             if feed.name in records
         }

@@ -20,11 +20,20 @@ _MOST_GAS_PRICE_WEI = 1000 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class FeedTarget:
-    """Hold one configured feed; `address` is set if its contract was deployed by somebody else."""
+    """
+    Hold one configured feed.
+
+    Attributes:
+        address: Set if its contract was deployed by somebody else.
+        ocr: What the protocol goes by for it; None for what all feeds have.
+        ocr_version: Of the protocol, 1 or 2.
+    """
 
     name: str
     decimals: int
     address: str | None = None
+    ocr: "OcrSettings | None" = None
+    ocr_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,7 @@ class OperatorConfig:
     transaction_batch: int
     egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
+    ocr2_code_file: Path | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -210,6 +220,7 @@ class OperatorConfig:
             replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
             egress=mesh.egress,
+            ocr2_code_file=mesh.contracts.ocr2_code_file,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:
@@ -224,6 +235,11 @@ class OperatorConfig:
     def node_name(self, index: int) -> str:
         """Return a node's service name."""
         return f"chainlink-node-{index}"
+
+    @property
+    def has_ocr2(self) -> bool:
+        """Tell whether a feed is served by OCR2."""
+        return any(feed.ocr_version == 2 for feed in self.feeds)
 
     def is_bootstrap(self, index: int) -> bool:
         """Tell whether a node only helps others to find each other."""

@@ -4,6 +4,7 @@ The operator's errors.
     MeshError
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
+    │   ├── UnreadableCode         the file of a contract's code has none
     │   ├── SharedKey              two nodes have one key
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
@@ -18,6 +19,7 @@ The operator's errors.
         └── ChainUnavailable       the chain's RPC does not answer as it should
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +32,12 @@ _WAY_OUT = (
 )
 
 
+def _beside(failed: int, left: int) -> str:
+    more = [f"{failed - 1} more failed"] if failed > 1 else []
+    more += [f"{left} were not tried"] if left else []
+    return f" (of the node's changes, {' and '.join(more)})" if more else ""
+
+
 class UnreadableState(FailedPrecondition):
     """The file of contract addresses exists and is damaged; it is left as it is."""
 
@@ -37,6 +45,17 @@ class UnreadableState(FailedPrecondition):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(f"{path}: {cause}; restore it, or delete it to have all contracts deployed anew")
+        self.path = path
+        self.cause = cause
+
+
+class UnreadableCode(FailedPrecondition):
+    """The file of a contract's creation code has none."""
+
+    reason = "UNREADABLE_CODE"
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"solution.mesh.contracts.ocr2CodeFile: {path}: {cause}")
         self.path = path
         self.cause = cause
 
@@ -78,17 +97,49 @@ class NodeRefused(FailedPrecondition):
         self.http_code = status
         self.detail = detail
 
+    def among(self, failed: int, left: int) -> "NodeRefused":
+        """Return it as the first of so many failures, after which so many other changes were not tried."""
+        return NodeRefused(self.node, self.request, self.http_code, self.detail + _beside(failed, left))
+
+
+class NodeFailure(StrEnum):
+    """Why a request to a node's API failed."""
+
+    NOT_READY = "not_ready"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    ANSWER = "answer"
+    """It is no JSON, of another form, or sends us elsewhere."""
+    LIMIT = "limit"
+    """429: the node has not taken it at all."""
+    SERVER = "server"
+    """5xx, which may have been done all the same."""
+    REFUSED = "refused"
+    LOGIN = "login"
+
 
 class NodeUnavailable(Unavailable):
-    """A node does not answer, or answers with a server error; `detail` says how."""
+    """
+    A node does not answer, or answers with a server error; `detail` says how.
+
+    `retry_after_s` is how long it wants to be left alone, 0 if it does not say.
+    """
 
     reason = "NODE_UNAVAILABLE"
 
-    def __init__(self, node: str, request: str, detail: str) -> None:
+    def __init__(
+        self, node: str, request: str, detail: str, failure: NodeFailure, *, retry_after_s: float = 0.0
+    ) -> None:
         super().__init__(f"{node}: {request}: {detail}")
         self.node = node
         self.request = request
         self.detail = detail
+        self.failure = failure
+        self.retry_after_s = retry_after_s
+
+    def among(self, failed: int, left: int) -> "NodeUnavailable":
+        """Return it as the first of so many failures, after which so many other changes were not tried."""
+        return NodeUnavailable(self.node, self.request, self.detail + _beside(failed, left), self.failure)
 
 
 class ChainUnavailable(Unavailable):

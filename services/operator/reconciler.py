@@ -11,7 +11,7 @@ from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.feed_phase import FeedPhase, phase
 from services.operator.nodes.identity import bootstrappers, oracles
-from services.operator.nodes.node_setup import NodeSetup
+from services.operator.nodes.node_setup import NodeCounted, NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.contract_setup import ContractSetup
@@ -46,13 +46,14 @@ class Reconciler:
         sender: Sender,
         known: KnownContracts,
         clock: Clock,
+        node_counted: NodeCounted = lambda _node, _failure: None,
     ) -> None:
         self._config = config
         able = oracles(prepared.identities)
         self._contracts = ContractSetup(config, able, chain, sender, known)
         self._faucet = Faucet(config, able, chain, sender, clock)
         locators = bootstrappers(prepared.identities, config.ports)
-        self._nodes = tuple(NodeSetup(config, node, locators) for node in prepared.nodes)
+        self._nodes = tuple(NodeSetup(config, node, locators, clock, node_counted) for node in prepared.nodes)
         self._chain_pass = asyncio.Lock()
         self._node_passes = {node.name: asyncio.Lock() for node in self._nodes}
 

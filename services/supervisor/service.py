@@ -188,6 +188,7 @@ def _service(status: ServiceStatus) -> pb.Service:
         last_exit=status.last_exit,
         message=status.message,
         hangs=status.hangs,
+        runtime=status.runtime,
     )
 
 

@@ -16,7 +16,7 @@ class ServiceStatus:
     """
     What is shown of a service; times are milliseconds since the Unix epoch, None where there is none.
 
-    `removed`: it is no longer in the plan, and its process is gone.
+    `removed`: it is no longer in the plan, and its process is gone. `runtime` names a node's program.
     """
 
     name: str
@@ -30,6 +30,7 @@ class ServiceStatus:
     last_exit: str
     message: str
     removed: bool = False
+    runtime: str = ""
 
 
 class StateChanges:

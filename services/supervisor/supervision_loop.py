@@ -114,6 +114,7 @@ class SupervisionLoop:
             last_exit=service.last_exit,
             message=service.message,
             removed=service.retiring and not service.alive,
+            runtime=service.spec.runtime,
         )
 
     def signal(self, name: str, number: signal.Signals) -> bool:

@@ -12,10 +12,10 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
-from meshkit import push
 from meshkit.configuration.aggregation import Aggregation
 from meshkit.configuration.aggregator import PriceAggregatorConfig, ProcessMetricsPush
 from meshkit.configuration.solution import Solution
+from meshkit.push import config as push
 from services.aggregator import config
 from services.aggregator.sources.settings import SourceConfig
 from services.aggregator.streams.settings import StreamConfig
@@ -37,6 +37,8 @@ BASE: dict[str, Any] = {
 }
 # What no rule makes of the type alone.
 OTHERS: dict[Place, object] = {
+    ("metricsPush", "receiver"): "pushgateway",
+    ("metricsPush", "caFile"): "/etc/ssl/private-ca.pem",
     ("pairsTtl",): [{"pair": ["ETH", "USD"], "ttl": 4000}],
     ("sources",): {"kraken": {}},
     ("sources", "coingecko", "useProxy"): "http://own.example:3128",

@@ -11,3 +11,10 @@ def test_service_entry() -> None:
     )
 
     assert service_json(service) == {"name": "postgres-init", "state": "completed", "pid": None, "restarts": 1}
+
+
+def test_a_node_says_which_program_it_runs() -> None:
+    """Of a node there is one word more: whose program runs."""
+    node = supervisor_pb.Service(name="chainlink-node-2", pid=7, runtime="chainlink")
+    expected = {"name": "chainlink-node-2", "state": "unspecified", "pid": 7, "restarts": 0, "runtime": "chainlink"}
+    assert expected == service_json(node)

@@ -37,7 +37,7 @@ def postgres(settings: Settings) -> ServiceSpec:
         run_dir=settings.run_dir,
         data_dir=DataDir(data_dir),
         secrets_dir=SecretsDir(data_dir / "secrets"),
-        runtime="embedded",
+        runtimes=dict.fromkeys(range(1, 6), "embedded"),
         python=sys.executable,
         environment=os.environ,
     )

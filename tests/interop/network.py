@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 
 from chainlink.contract.aggregator import LATEST_CONFIG_DETAILS, NEW_TRANSMISSION, decode_config_details
 from chainlink.ocr.offchain_config import OffchainConfig
@@ -21,7 +20,7 @@ from services.oracle.ocr.schedule import leader, leader_key
 from tests.dbinit.server import Server
 from tests.interop.participant import Participant
 from tests.oracle.anvil import OWNER, Aggregator, Anvil
-from tests.oracle.conftest import node_url
+from tests.oracle.conftest import empty, node_url
 from tests.oracle.network import NodeProcess, set_up_bootstrap, set_up_oracle
 from tests.oracle.ocr.committee import MS, S
 from tests.oracle.quotes import QuoteServer
@@ -167,7 +166,7 @@ async def running(
                 made.append(theirs)
                 continue
             url = node_url(postgres, number)
-            await _empty(url)
+            await empty(url)
             ours = NodeProcess.make(f"chainlink-node-{number}", directory / str(number), run_dir, url)
             stack.push_async_callback(ours.stop, signal.SIGKILL)
             ours.write_files(anvil.url, made[0].locator if made else None)
@@ -203,9 +202,3 @@ def _secret_with(leaders: Sequence[int], n: int) -> bytes:
         key = leader_key(secret)
         if all(leader(epoch, key, n) == index for epoch, index in enumerate(leaders, start=1)):
             return secret
-
-
-async def _empty(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    await connection.close()

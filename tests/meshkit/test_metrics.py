@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
 
 from meshkit.metrics import Distribution, Metric, Registry
 
@@ -12,26 +11,6 @@ TABLE = (
     Metric("led_total", "counter", "Rounds.", ("feed",), derived=True),
     Metric("took_seconds", "histogram", "Time.", (), (1.0,)),
 )
-
-
-def test_labels_are_added_to_every_sample_and_replace_none() -> None:
-    """Also the samples of a histogram get them, and values with odd characters are read back as they were."""
-    registry = Registry(TABLE)
-    registry.counter("asked_total").labels("own").inc()
-    registry.histogram("took_seconds").observe(0.5)
-    text = registry.render({"job": "extra", "instance": 'a"b\\c\nd'}).decode()
-    labels = {
-        sample.name: sample.labels
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if family.name in {"asked", "took_seconds"}
-    }
-
-    assert {"job": "own", "instance": 'a"b\\c\nd'} == labels["asked_total"]
-    assert {"job": "extra", "instance": 'a"b\\c\nd'} == labels["took_seconds_count"]
-    assert "# TYPE asked_total counter\n" in text
-    assert "# TYPE took_seconds histogram\n" in text
-    assert 'process_resident_memory_bytes{instance="' in text
 
 
 def test_what_is_known_by_looking_is_looked_at_for_each_rendering() -> None:
@@ -45,7 +24,7 @@ def test_what_is_known_by_looking_is_looked_at_for_each_rendering() -> None:
 
 
 def test_derived_metrics_are_told_at_each_rendering() -> None:
-    """Their samples are those of that moment, with the added labels; before anybody tells there are none."""
+    """Their samples are those of that moment; before anybody tells there are none."""
     registry = Registry(TABLE)
     led = {"BTC / USD": 1}
     assert b"led_total{" not in registry.render()
@@ -53,7 +32,7 @@ def test_derived_metrics_are_told_at_each_rendering() -> None:
 
     assert b'led_total{feed="BTC / USD"} 1.0\n' in registry.render()
     led["BTC / USD"] = 2
-    assert b'led_total{feed="BTC / USD",node="1"} 2.0\n' in registry.render({"node": "1"})
+    assert b'led_total{feed="BTC / USD"} 2.0\n' in registry.render()
     assert b"# TYPE led_total counter\n" in registry.render()
 
 

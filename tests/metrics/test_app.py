@@ -131,6 +131,8 @@ async def test_configured_push_arrives(run_dir: Path, tmp_path: Path, supervisor
             assert await asyncio.wait_for(process.wait(), 10) == 0
 
     push = receiver.received[0]
+    last = receiver.received[-1]
+    assert "feedmesh_metrics_push_successes_total" in last.body
     assert (push.method, push.authorization) == ("PUT", ("user", "a-password"))
     assert 'job="process-metrics"' in push.body
     assert "feedmesh_metrics_push_failures_total{" in push.body

@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from meshkit.clock import ManualClock, SystemClock
-from services.metrics import processes
 from services.metrics.collector import Collector
+from services.metrics.host import processes
 from services.metrics.snapshot import Plan, ProcessReading, ServiceSample, Snapshot
 from services.metrics.supervisor import SupervisorLink
 from tests.metrics.fakes import FakeSupervisor, child

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from meshkit.configuration.solution import Configuration
-from meshkit.push import PushConfig
+from meshkit.push.config import PushConfig
 from services.metrics.config import MetricsConfig, from_configuration
 from services.metrics.verdict.verdict import Limits
 
@@ -36,7 +36,10 @@ def test_push_is_off_unless_configured() -> None:
     """Without a section, and with a section that is not enabled, nothing is pushed."""
     oracles = frozenset({"chainlink-node-2", "chainlink-node-3", "chainlink-node-4", "chainlink-node-5"})
     # The heartbeat of a day, or the 35 s in which a leader must make progress, and the margin.
-    assert config() == MetricsConfig(3003, None, Limits(oracles, 86_400 + 90, 35 + 90))
+    pages = {f"chainlink-node-{index}": f"http://127.0.0.1:{6600 + index}/metrics" for index in range(1, 6)}
+    pages["price-aggregator"] = "http://127.0.0.1:3000/metrics"
+    limits = Limits(oracles, 86_400 + 90, 35 + 90)
+    assert config() == MetricsConfig(3003, None, limits, Path("/sp"), pages, 15_000)
     assert config({"url": "https://metrics.example/push"}).push is None
 
 
@@ -84,3 +87,12 @@ def test_grouping_labels_win_over_our_own() -> None:
 
     assert labels.labels == {"job": "process-metrics", "instance": "host-7", "ttl": "60", "environment": "dev"}
     assert (labels.ttl, labels.method) == ("60", "PUT")
+
+
+def test_pages_of_all_processes_are_gathered() -> None:
+    """An aggregator that pushes its own page is not asked for it; the interval is the section's."""
+    shared = {"enabled": True, "url": "https://metrics.example/push"}
+    found = config({"enabled": True, "url": "https://metrics.example/push", "gatherIntervalMs": 60_000}, shared)
+
+    assert (5, 60_000) == (len(found.pages), found.gather_ms)
+    assert "price-aggregator" not in found.pages

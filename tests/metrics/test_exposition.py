@@ -51,14 +51,6 @@ def test_any_number_is_read_back(value: float) -> None:
     assert value == actual or (value != value and actual != actual)
 
 
-def test_extra_labels_are_added_and_never_replace() -> None:
-    """An extra label is added to each sample; a sample's own label of that name stands."""
-    text = render([Sample(COUNTER, ("own",), 1), Sample(GAUGE, (), 2)], {"job": "j", "name": "extra"})
-
-    assert 'jobs_count{name="own",job="j"} 1' in text
-    assert 'load{job="j",name="extra"} 2' in text
-
-
 def test_wrong_number_of_labels_is_a_defect() -> None:
     """A sample whose labels do not fit its metric is refused."""
     with pytest.raises(ValueError, match="zip"):

@@ -1,7 +1,7 @@
 """ProcessMetricsService over a real socket."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from sys import executable
@@ -16,13 +16,16 @@ from feedmesh.metrics.v1 import process_metrics_service_pb2 as pb
 from feedmesh.metrics.v1.process_metrics_service_pb2_grpc import ProcessMetricsServiceStub
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from meshkit.clock import SystemClock
-from meshkit.push import PushConfig, Pusher
+from meshkit.push.config import PushConfig
+from meshkit.push.page import Page
+from meshkit.push.pusher import Pusher
 from meshkit.rpc.client import channel, error_info
 from meshkit.rpc.server import MeshServer
-from services.metrics import processes, service
+from services.metrics import service
 from services.metrics.collector import Collector
 from services.metrics.exposition import render
 from services.metrics.families import samples
+from services.metrics.host import processes
 from services.metrics.supervisor import SupervisorLink
 from tests.metrics.fakes import FakeSupervisor, child
 from tests.receiver import Receiver
@@ -38,8 +41,8 @@ async def serving(run_dir: Path, push_url: str | None = None) -> AsyncIterator["
     async with SupervisorLink(run_dir / "supervisor.sock") as link:
         collector = Collector(link.plan, processes.read, clock)
 
-        async def measured(labels: Mapping[str, str]) -> bytes:
-            return render(samples(await collector.collect()), labels).encode()
+        async def measured() -> Sequence[Page]:
+            return [Page(render(samples(await collector.collect())).encode())]
 
         pusher = None
         if push_url is not None:

@@ -15,6 +15,7 @@ from aiohttp import web
 from chainlink.errors import KeyUnreadable
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.units import NS_PER_S, parse_duration_ns
+from tests.operator.node_faults import NodeFaults
 
 EMAIL = "operator@example.com"
 PASSWORD = "an-api-password-of-24-ch"
@@ -45,9 +46,14 @@ class FakeNode:
     requests: list[tuple[str, str]] = field(default_factory=list)
     # What the next request is answered instead: status and body.
     failures: list[tuple[int, str]] = field(default_factory=list)
+    faults: NodeFaults = field(default_factory=NodeFaults)
+    # How many more logins are taken; the rest is one too many.
+    logins_left: int = 1_000_000
+    # As many as a page has at most, whatever is asked for.
+    longest_page: int = 1000
     # Jobs are stored, but their services do not start.
     services_fail: bool = False
-    _job_count: int = 0
+    job_count: int = 0
 
     @property
     def url(self) -> str:
@@ -63,8 +69,11 @@ class FakeNode:
 
     # handlers
 
-    async def dispatch(self, request: web.Request) -> web.Response:
-        """Answer one request."""
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, well or as it is planned."""
+        return await self.faults.answer(request, self.expire_sessions, lambda: self._answer(request))
+
+    async def _answer(self, request: web.Request) -> web.Response:
         if request.path == "/readyz":
             return web.Response(status=200 if self.ready else 503)
         self.requests.append((request.method, request.path))
@@ -82,6 +91,9 @@ class FakeNode:
             return _error(refusal.status, refusal.detail)
 
     def _log_in(self, credentials: Any) -> web.Response:
+        if not self.logins_left:
+            return web.Response(status=429, text="Limit exceeded")
+        self.logins_left -= 1
         if credentials != {"email": EMAIL, "password": PASSWORD}:
             return _error(401, "Invalid password")
         session = uuid.uuid4().hex
@@ -110,7 +122,7 @@ class FakeNode:
                 self.bridges[name] = orjson.loads(body)["url"]
                 return self._bridge(name)
             case ("GET", ["v2", "jobs"]):
-                return _list([self._job(number) for number in self.jobs], query)
+                return _list([self._job(number) for number in self.jobs], query, self.longest_page)
             case ("GET", ["v2", "jobs", job_id]):
                 return _document(self._job(self._number(job_id)))
             case ("POST", ["v2", "jobs"]):
@@ -170,11 +182,11 @@ class FakeNode:
                 raise Refusal(500, "ERROR: duplicate key value violates unique constraint (SQLSTATE 23505)")
             if _contract(job) == _contract(attributes):
                 raise Refusal(500, "CreateJobFailed: a job with contract address already exists")
-        self._job_count += 1
-        self.jobs[self._job_count] = attributes
+        self.job_count += 1
+        self.jobs[self.job_count] = attributes
         if self.services_fail:
             raise Refusal(500, "failed to start services of the job")
-        return _document(self._job(self._job_count))
+        return _document(self._job(self.job_count))
 
     def _delete_job(self, job_id: str) -> web.Response:
         if not job_id.isdigit():
@@ -230,6 +242,7 @@ async def serving(node: FakeNode, port: int = 0) -> AsyncIterator[FakeNode]:
         node.port = runner.addresses[0][1]
         yield node
     finally:
+        node.faults.released.set()
         await runner.cleanup()
 
 
@@ -245,8 +258,8 @@ def _document(data: Any, **more: Any) -> web.Response:
     return web.Response(body=orjson.dumps({"data": data, **more}), content_type="application/vnd.api+json")
 
 
-def _list(items: list[dict[str, Any]], query: Any) -> web.Response:
-    size, page = int(query.get("size", _PAGE)), int(query.get("page", 1))
+def _list(items: list[dict[str, Any]], query: Any, longest: int = 1000) -> web.Response:
+    size, page = min(int(query.get("size", _PAGE)), longest), int(query.get("page", 1))
     shown = items[(page - 1) * size : page * size]
     more: dict[str, Any] = {"meta": {"count": len(items)}}
     if page * size < len(items):

@@ -17,9 +17,12 @@ def made_oracles(n: int) -> list[OracleIdentity]:
     def oracle(index: int) -> OracleIdentity:
         signer, transmitter = (to_checksum_address(digest(kind, index)[:20]) for kind in ("signer", "transmitter"))
         ocr = OcrIdentity(digest("id", index).hex(), signer, digest("off", index), _public(digest("config", index)))
-        return OracleIdentity(
-            index, NodeIdentity(index + 2, f"node-{index}", f"12D3KooW{index}", transmitter, ocr), ocr
+        signer2 = to_checksum_address(digest("signer2", index)[:20])
+        ocr2 = OcrIdentity(
+            digest("id2", index).hex(), signer2, digest("off2", index), _public(digest("config2", index))
         )
+        node = NodeIdentity(index + 2, f"node-{index}", f"12D3KooW{index}", transmitter, ocr, ocr2)
+        return OracleIdentity(index, node, ocr)
 
     return [oracle(index) for index in range(n)]
 

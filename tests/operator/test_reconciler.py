@@ -17,6 +17,7 @@ from services.operator.onchain.transactions import Sender
 from services.operator.reconciler import Reconciler
 from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
 from tests.operator.fake_node import FakeNode
+from tests.operator.node_faults import Fault
 from tests.operator.running_nodes import fake_nodes, free_base
 
 _FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
@@ -113,6 +114,21 @@ async def test_nodes_are_done_as_they_become_ready(
         outcome = await reconciler.run()
         assert reconciler.all_running
     assert {"chainlink-node-5"} == {change.split(":")[0] for change in outcome.changes}
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.HTML, Fault.HALF_BODY, Fault.SERVER_ERROR, Fault.REDIRECT])
+async def test_a_broken_node_stops_no_other(
+    fault: Fault, meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """Whatever a node answers to everything, the others get their jobs."""
+    for method in ("GET", "POST"):
+        nodes[2].faults.plan(fault, method, "/v2", times=1000)
+    async with _reconciling(meshed, prepared) as reconciler:
+        outcome = await reconciler.run()
+
+    assert ["chainlink-node-3"] == list(outcome.errors)
+    assert isinstance(outcome.errors["chainlink-node-3"], NodeUnavailable)
+    assert [3, 3, 0, 3, 3] == [len(node.jobs) for node in nodes]
 
 
 async def test_a_node_that_lost_its_database_gets_it_all_back(

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.dbinit.databases.provision import provision
-from services.oracle.store.database import Database
+from services.oracle.store.database import SCHEMA, Database
 from services.oracle.store.migrations import migrate
 from tests.dbinit.server import Server, in_thread, open_directory, settings_in
 from tests.oracle.anvil import Aggregator, Anvil
@@ -20,6 +20,15 @@ def node_url(postgres: Server, node: int) -> str:
     role = f"chainlink_node_{node}"
     settings = postgres.settings
     return f"postgresql://{role}:{settings.password(node)}@127.0.0.1:{settings.port}/{role}?sslmode=disable"
+
+
+async def empty(url: str) -> None:
+    """Leave nothing in a database."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+    )
+    await connection.close()
 
 
 @pytest.fixture(name="postgres", scope="package")
@@ -38,9 +47,7 @@ def _postgres() -> Iterator[Server]:
 async def _database_url(postgres: Server) -> str:
     """Give the URL of an empty database."""
     url = node_url(postgres, SPARE)
-    connection = await asyncpg.connect(url)
-    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    await connection.close()
+    await empty(url)
     return url
 
 

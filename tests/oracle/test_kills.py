@@ -106,7 +106,7 @@ async def test_kills_at_random_moments(
 async def _knows_peers(node: NodeProcess) -> bool:
     connection = await asyncpg.connect(node.database_url)
     try:
-        count: int = await connection.fetchval("SELECT count(*) FROM announcements")
+        count: int = await connection.fetchval("SELECT count(*) FROM feedmesh_node.announcements")
         return count >= 3
     finally:
         await connection.close()

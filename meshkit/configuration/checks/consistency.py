@@ -36,6 +36,10 @@ def _nodes(solution: Solution) -> Iterator[Problem]:
         found = " ".join(map(str, solution.nodes_list))
         allowed = f"the nodes 1 to totalNodes ({solution.total_nodes}), each once"
         yield Problem(("solution", "nodesList"), found, allowed, because=(place,))
+    if not isinstance(runtime := solution.mesh.runtime, str):
+        for number in sorted(set(runtime) - {str(node) for node in expected}, key=int):
+            allowed = f"the numbers of nodes, 1 to {solution.total_nodes} (totalNodes)"
+            yield Problem((*_MESH, "runtime", number), f"the key {number!r}", allowed, because=(place,))
     hosts = solution.mesh.network.node_hosts
     if hosts and len(hosts) != solution.total_nodes:
         found = f"{len(hosts)} hosts"

@@ -6,6 +6,7 @@ bytes, silently, so a longer answer must be an error.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 from itertools import product
 from typing import Annotated, Any, Final
@@ -142,38 +143,83 @@ def parse_request(text: bytes) -> BridgeRequest:
         raise InvalidInput(field, first["input"] if first["type"] != "missing" else None, first["msg"]) from None
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """
+    Hold the JSON of an answer without what each request has of its own: its run id and its times.
+
+    Attributes:
+        pairs: How many pairs it answers.
+        begin: The text up to when the prices were asked for.
+        middle: The text from there to when the answer is given.
+        end: The rest.
+    """
+
+    pairs: int
+    begin: bytes
+    middle: bytes
+    end: bytes
+
+    def filled(self, run_id: str | None, started_ms: int, now_ms: int) -> bytes:
+        """Return the JSON for one request; raise InvalidInput for more than a node reads."""
+        head = b"" if run_id is None else b'"jobRunID":%b,' % orjson.dumps(run_id)
+        text = b"{%b%b%d%b%d%b" % (head, self.begin, started_ms, self.middle, now_ms, self.end)
+        if len(text) >= LONGEST_ANSWER_BYTES:
+            allowed = f"fewer pairs: a node reads {LONGEST_ANSWER_BYTES} bytes, the answer has {len(text)}"
+            raise InvalidInput("data.pairs", self.pairs, allowed)
+        return text
+
+
+Absent = Callable[[Quote], Sequence[AbsentSource]]
+"""Returns why sources of a quote have no price, none for a quote that has all of them."""
+
+
+def none_absent(_quote: Quote) -> Sequence[AbsentSource]:
+    """Tell of no source."""
+    return ()
+
+
 def success(
     request: BridgeRequest,
-    results: list[tuple[Pair, Result]],
+    results: Sequence[tuple[Pair, Result]],
     started_ms: int,
     now_ms: int,
-    absent: Callable[[Quote], Sequence[AbsentSource]] = lambda _quote: (),
+    absent: Absent = none_absent,
 ) -> bytes:
     """
     Return the answer to a request.
 
-    One pair gives its price as `result`, and why sources of it have none as `absent` tells; several give `data.quotes`
-    in the order asked. Raises the pair's error, that
-    of the first pair if all of several failed, and InvalidInput for more than a node reads.
+    One pair gives its price as `result`, and as `absent` why sources of it have none; several give `data.quotes` in the
+    order asked. Raises the pair's error, that of the first pair if all of several failed, and InvalidInput for more
+    than a node reads.
+    """
+    return answer_text(request.data, results, absent).filled(request.id, started_ms, now_ms)
+
+
+def answer_text(asked: BridgeData, results: Sequence[tuple[Pair, Result]], absent: Absent = none_absent) -> AnswerText:
+    """
+    Return the text of the answer to all requests for the same data; raise an error as `success` does.
+
+    What it says of absent sources is of now, and stays as long as the text does.
     """
     quotes = [result for _, result in results if isinstance(result, Quote)]
     if not quotes:
         raise next(result for _, result in results if isinstance(result, MeshError))
-    answer: quote_json.Json = {} if request.id is None else {"jobRunID": request.id}
-    if request.data.pairs is None:
-        result = _scaled(quotes[0].price, request.data.decimals)
+    answer: quote_json.Json
+    if asked.pairs is None:
+        result = _scaled(quotes[0].price, asked.decimals)
         data = {"result": result, "pair": str(results[0][0]), **quote_json.quote_fields(quotes[0])}
         if missing := absent(quotes[0]):
             data["absent"] = [quote_json.absent_source(each) for each in missing]
-        answer |= {"data": data, "result": result}
+        answer = {"data": data, "result": result, "statusCode": 200}
     else:
-        answer |= {"data": {"quotes": [_short(pair, found, request.data.decimals) for pair, found in results]}}
-    answer |= {"statusCode": 200, "timestamps": _timestamps(quotes, started_ms, now_ms)}
-    text = orjson.dumps(answer)
-    if len(text) >= LONGEST_ANSWER_BYTES:
-        allowed = f"fewer pairs: a node reads {LONGEST_ANSWER_BYTES} bytes, the answer has {len(text)}"
-        raise InvalidInput("data.pairs", len(results), allowed)
-    return text
+        answer = {"data": {"quotes": [_short(pair, found, asked.decimals) for pair, found in results]}}
+        answer["statusCode"] = 200
+    begin = orjson.dumps(answer)[1:-1] + b',"timestamps":{"providerDataRequestedUnixMs":'
+    middle = b',"providerDataReceivedUnixMs":%d,"answeredUnixMs":' % min(quote.received_ms for quote in quotes)
+    exchange_times = [used.exchange_time_ms for quote in quotes for used in quote.sources if used.exchange_time_ms]
+    indicated = b',"providerIndicatedTimeUnixMs":%d' % min(exchange_times) if exchange_times else b""
+    return AnswerText(len(results), begin, middle, indicated + b"}}")
 
 
 def _short(pair: Pair, result: Result, decimals: int | None) -> quote_json.Json:
@@ -187,15 +233,3 @@ def _scaled(price: Decimal, decimals: int | None) -> str:
     if decimals is None:
         return plain_text(price)
     return plain_text(price.scaleb(decimals, _SCALE).to_integral_value(ROUND_DOWN))
-
-
-def _timestamps(quotes: list[Quote], started_ms: int, now_ms: int) -> dict[str, int]:
-    times = {
-        "providerDataRequestedUnixMs": started_ms,
-        "providerDataReceivedUnixMs": min(quote.received_ms for quote in quotes),
-        "answeredUnixMs": now_ms,
-    }
-    exchange_times = [used.exchange_time_ms for quote in quotes for used in quote.sources if used.exchange_time_ms]
-    if exchange_times:
-        times["providerIndicatedTimeUnixMs"] = min(exchange_times)
-    return times

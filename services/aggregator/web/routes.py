@@ -17,9 +17,10 @@ from services.aggregator.prices.pair import Pair, pair_of
 from services.aggregator.prices.quote import Quote, QuoteStatus, Result
 from services.aggregator.web import bridge, legacy_routes, market_data_routes, openapi, quote_json, source_routes
 from services.aggregator.web.batch import BatchRoute, present
-from services.aggregator.web.fast_path import FastAnswer, FastAnswers
 from services.aggregator.web.middleware import Middleware, RequestMetrics, retry_after_text
 from services.aggregator.web.parameters import BATCH_ROUTE, QUOTE_ROUTE
+from services.aggregator.web.quick.bridge_answers import BridgeAnswers
+from services.aggregator.web.quick.fast_path import BodyAnswer, FastAnswer, FastAnswers
 from services.aggregator.web.rendered_quotes import RenderedQuotes
 
 LONGEST_BODY_BYTES = 256 * 1024
@@ -44,6 +45,9 @@ class HttpApi:
             engine.ready, clock, cached=engine.cached, sources=engine.sources, requests=engine.requests
         )
         self._batches = BatchRoute(engine.answers, self._rendered, engine.sources, clock)
+        self._bridges = BridgeAnswers(
+            engine.ready, engine.answers.resolve, clock, () if market is None else [MARKET_CAP], self._absent
+        )
 
     def build(self) -> web.Application:
         """Return the aiohttp application."""
@@ -68,7 +72,7 @@ class HttpApi:
 
     def fast_answers(self) -> FastAnswers:
         """Return the answers that need no application."""
-        return FastAnswers(self._find, self._clock)
+        return FastAnswers(self._find, self._clock, self._find_body)
 
     def _find(self, target: str) -> FastAnswer | None:
         """Return what answers a target with ready prices; None if it is another route, or spelled in an unusual way."""
@@ -83,12 +87,30 @@ class HttpApi:
             return self._counted(BATCH_ROUTE, lambda: self._batches.rendered(batch))
         return None
 
+    def _find_body(self, target: str) -> BodyAnswer | None:
+        """Return what answers the bodies of a target with ready prices; None if none are posted there."""
+        if target != BATCH_ROUTE:
+            return None
+        monotonic, answer = self._clock.monotonic, self._bridges.to
+        observe = self._metrics.series(BATCH_ROUTE, "POST", 200).observe
+
+        def counted(body: bytes) -> bytes | None:
+            started_at = monotonic()
+            text = answer(body)
+            if text is not None:
+                observe(monotonic() - started_at)
+            return text
+
+        return counted
+
     def _counted(self, route: str, answer: FastAnswer) -> FastAnswer:
+        monotonic, observe = self._clock.monotonic, self._metrics.series(route, "GET", 200).observe
+
         def counted() -> bytes | None:
-            started_at = self._clock.monotonic()
+            started_at = monotonic()
             text = answer()
             if text is not None:
-                self._metrics.count(route, "GET", 200, self._clock.monotonic() - started_at)
+                observe(monotonic() - started_at)
             return text
 
         return counted

@@ -5,7 +5,7 @@ from aiohttp import web
 from meshkit.http import server
 from meshkit.http.limits import HttpLimits
 from meshkit.process import ports
-from services.aggregator.web.fast_path import FastAnswers
+from services.aggregator.web.quick.fast_path import FastAnswers
 
 
 async def listen(

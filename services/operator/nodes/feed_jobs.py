@@ -23,10 +23,16 @@ def external_job_id(chain_id: int, contract_address: str, node_name: str) -> str
     return str(uuid.uuid5(_NAMESPACE, f"{chain_id}/{contract_address.lower()}/{node_name}"))
 
 
+def job_name(feed: str, *, is_bootstrap: bool) -> str:
+    """Return the name of a feed's job."""
+    return f"bootstrap {feed}" if is_bootstrap else feed
+
+
 def is_ours(attributes: Mapping[str, Any], node_name: str) -> bool:
     """Tell whether a job was made by an operator: its id is the one derived from its own contract and node."""
     contract = jobs.contract_of(attributes)
-    return contract is not None and external_job_id(*contract, node_name) == attributes.get("externalJobID")
+    given = str(attributes.get("externalJobID")).lower()
+    return contract is not None and external_job_id(*contract, node_name) == given
 
 
 def oracle_job(
@@ -42,7 +48,7 @@ def oracle_job(
     if node.ocr is None:
         raise ValueError(f"{node.name} is a bootstrap node and cannot observe")
     return JobSpec(
-        name=feed,
+        name=job_name(feed, is_bootstrap=False),
         external_job_id=external_job_id(chain_id, contract_address, node.name),
         chain_id=chain_id,
         contract_address=contract_address,
@@ -58,7 +64,7 @@ def oracle_job(
 def bootstrap_job(feed: str, chain_id: int, contract_address: str, node: NodeIdentity) -> JobSpec:
     """Return a bootstrap node's job for a feed: oracles of a contract meet only through one."""
     return JobSpec(
-        name=f"bootstrap {feed}",
+        name=job_name(feed, is_bootstrap=True),
         external_job_id=external_job_id(chain_id, contract_address, node.name),
         chain_id=chain_id,
         contract_address=contract_address,

@@ -4,38 +4,56 @@ from dataclasses import dataclass
 
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from services.operator.config import Ports
 
 
 @dataclass(frozen=True, slots=True)
 class OcrIdentity:
-    """Hold the public half of an OCR1 bundle: EIP-55 signing address, two 32-byte public keys, the bundle's id."""
+    """Hold the public half of a bundle, of OCR1 or OCR2: EIP-55 signing address, two 32-byte public keys, its id."""
 
     bundle_id: str
     signing_address: str
     offchain_public_key: bytes
     config_public_key: bytes
 
+    @classmethod
+    def of(cls, bundle: OcrKeyBundle | Ocr2KeyBundle) -> "OcrIdentity":
+        """Take the public half of a bundle."""
+        keys = bundle.keys
+        return cls(bundle.id, keys.signing_address, keys.offchain_public_key, keys.config_public_key)
+
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """Hold a node's number and public keys; a bootstrap node has no `ocr`. Its peer id is base58 without prefix."""
+    """
+    Hold a node's number and public keys; its peer id is base58 without prefix.
+
+    A bootstrap node has no `ocr`; who serves no feed of OCR2 has no `ocr2`.
+    """
 
     index: int
     name: str
     peer_id: str
     transmitter_address: str
     ocr: OcrIdentity | None
+    ocr2: OcrIdentity | None = None
 
     @classmethod
-    def of(cls, index: int, name: str, evm: EvmKey, p2p: P2pKey, ocr: OcrKeyBundle | None) -> "NodeIdentity":
+    def of(
+        cls,
+        index: int,
+        name: str,
+        evm: EvmKey,
+        p2p: P2pKey,
+        ocr: OcrKeyBundle | None,
+        ocr2: Ocr2KeyBundle | None = None,
+    ) -> "NodeIdentity":
         """Take the public halves of a node's keys."""
-        if ocr is None:
-            return cls(index, name, p2p.peer_id, evm.address, None)
-        keys = ocr.keys
-        public = OcrIdentity(ocr.id, keys.signing_address, keys.offchain_public_key, keys.config_public_key)
-        return cls(index, name, p2p.peer_id, evm.address, public)
+        public = None if ocr is None else OcrIdentity.of(ocr)
+        public2 = None if ocr2 is None else OcrIdentity.of(ocr2)
+        return cls(index, name, p2p.peer_id, evm.address, public, public2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """What a node needs to be as configured: its changes in the order they must be made, values in, values out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from chainlink import jobs
 from chainlink.jobs import JobSpec
 from services.operator.nodes.feed_jobs import BRIDGE_NAME, is_ours
+from services.operator.nodes.rest_client import Bridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +15,7 @@ class NodeState:
     """Hold what a node answers about itself; `jobs` as its API gives them."""
 
     bundle_ids: frozenset[str]
-    bridge_url: str | None
+    bridge: Bridge | None
     jobs: tuple[Mapping[str, Any], ...]
 
 
@@ -63,51 +65,76 @@ class CreateJob:
 NodeChange = ImportBundle | SetBridge | DeleteJob | CreateJob
 
 
+@dataclass(frozen=True, slots=True)
+class WantedJobs:
+    """
+    Hold the jobs that a node shall have, and what else is known of them.
+
+    Attributes:
+        specs: The jobs of those feeds whose contract is known.
+        names: The names of the jobs of all configured feeds.
+        all_feeds: Whether `specs` has a job of every configured feed.
+        answered_otherwise: By external job id, the fields that this node answers otherwise than it was given.
+    """
+
+    specs: Sequence[JobSpec]
+    names: Collection[str] = ()
+    all_feeds: bool = False
+    answered_otherwise: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
 def decide_node(
-    node_name: str,
-    bundle_id: str | None,
-    bridge_url: str,
-    wanted: Sequence[JobSpec],
-    found: NodeState,
-    *,
-    all_feeds: bool,
+    node_name: str, bundle_id: str | None, bridge_url: str, wanted: WantedJobs, found: NodeState
 ) -> tuple[NodeChange, ...]:
     """
     Return a node's changes in the order they must be made; `bundle_id` is None for a bootstrap node.
 
-    Only if `wanted` has the jobs of `all_feeds`, a job of ours that is not among them is known to be out of use.
+    A job of ours that is not wanted goes if it has not the name of a configured feed's job, or if all of these are
+    known: else its feed may only wait for its contract.
     """
     changes: list[NodeChange] = []
     if bundle_id is not None and bundle_id not in found.bundle_ids:
         changes.append(ImportBundle(bundle_id))
-    if bundle_id is not None and found.bridge_url != bridge_url:
-        changes.append(SetBridge(bridge_url, found.bridge_url is not None))
-    by_id = {spec.external_job_id: spec for spec in wanted}
+    if bundle_id is not None and found.bridge != Bridge(bridge_url):
+        changes.append(SetBridge(bridge_url, found.bridge is not None))
+    by_id = {spec.external_job_id: spec for spec in wanted.specs}
+    names = {spec.name for spec in wanted.specs}
+    contracts = {spec.contract_address.lower() for spec in wanted.specs}
     kept: set[str] = set()
     for job in found.jobs:
         attributes = job["attributes"]
-        external_id = str(attributes.get("externalJobID"))
-        spec = by_id.get(external_id)
+        name, external_id = str(attributes.get("name")), str(attributes.get("externalJobID")).lower()
+        spec, reason = by_id.get(external_id), ""
         if spec is None:
-            reason = _obstacle(attributes, wanted)
-            if not reason and all_feeds and is_ours(attributes, node_name):
+            contract = jobs.contract_of(attributes)
+            if name in names:
+                reason = "it has the name of another job"
+            elif contract is not None and contract[1].lower() in contracts:
+                reason = "it has the contract of another job"
+            elif (wanted.all_feeds or name not in wanted.names) and is_ours(attributes, node_name):
                 reason = "its feed is not configured"
+        elif external_id in kept:
+            reason = "it is there twice"
+        elif differences := [
+            name_of_field
+            for name_of_field in spec.differences(attributes)
+            if name_of_field not in wanted.answered_otherwise.get(external_id, ())
+        ]:
+            reason = f"it differs in {', '.join(differences)}"
         else:
-            differences = spec.differences(attributes)
-            reason = f"it differs in {', '.join(differences)}" if differences else ""
-            if not differences:
-                kept.add(external_id)
+            kept.add(external_id)
         if reason:
-            changes.append(DeleteJob(str(job["id"]), str(attributes.get("name")), reason))
-    changes += [CreateJob(spec) for spec in wanted if spec.external_job_id not in kept]
+            changes.append(DeleteJob(str(job["id"]), name, reason))
+    changes += [CreateJob(spec) for spec in wanted.specs if spec.external_job_id not in kept]
     return tuple(changes)
 
 
-def _obstacle(attributes: Mapping[str, Any], wanted: Sequence[JobSpec]) -> str:
-    """Return why a node could not take the wanted jobs beside this one; empty if it could."""
-    if attributes.get("name") in {spec.name for spec in wanted}:
-        return "it has the name of another job"
-    spec = attributes.get("offChainReportingOracleSpec") or {}
-    if str(spec.get("contractAddress")).lower() in {wanted_spec.contract_address.lower() for wanted_spec in wanted}:
-        return "it has the contract of another job"
-    return ""
+def answered_otherwise(made: Collection[JobSpec], found: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return by external job id in which fields a node answers jobs otherwise that it was given a moment ago."""
+    by_id = {str(job["attributes"].get("externalJobID")).lower(): job["attributes"] for job in found}
+    differing = {
+        spec.external_job_id: spec.differences(by_id[spec.external_job_id])
+        for spec in made
+        if spec.external_job_id is not None and spec.external_job_id in by_id
+    }
+    return {external_id: fields for external_id, fields in differing.items() if fields}

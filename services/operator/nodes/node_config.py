@@ -22,7 +22,8 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
         # Keys of the root must stand before any table.
         "RootDir": str(config.data.node_home(node.index)),
         "ShutdownGracePeriod": "10s",
-        "Feature": {"FeedsManager": False, "LogPoller": False, "CCIP": False},
+        # OCR2 jobs learn of their contracts' configuration from the log poller.
+        "Feature": {"FeedsManager": False, "LogPoller": True, "CCIP": False},
         "Database": {
             "MaxOpenConns": 20,
             "MaxIdleConns": 5,
@@ -51,6 +52,7 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
             "HTTPRequest": {"DefaultTimeout": "10s", "MaxSize": "256kb"},
         },
         "OCR": {"Enabled": True},
+        "OCR2": {"Enabled": True, "ContractConfirmations": 1, "ContractPollInterval": "15s"},
         "P2P": {
             "PeerID": node.peer_id,
             "V2": {
@@ -69,7 +71,8 @@ def config_toml(config: OperatorConfig, node: NodeIdentity, nodes: tuple[NodeIde
                 "FinalityDepth": 10,
                 "MinIncomingConfirmations": 1,
                 "NoNewHeadsThreshold": "0s",
-                "LogPollInterval": "1s",
+                # A contract of OCR2 tells its configuration by this poll; without one, each costs the endpoint in vain.
+                "LogPollInterval": "1s" if config.has_ocr2 else "15s",
                 "GasEstimator": {
                     "Mode": "FixedPrice",
                     "PriceDefault": price,

@@ -1,14 +1,15 @@
 """Bring each node's keys, bridge and jobs to the configured state."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from chainlink.jobs import JobSpec
+from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import NodeRefused, NodeUnavailable
-from services.operator.nodes import feed_jobs
+from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
+from services.operator.nodes import apply_changes, feed_jobs
 from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
     DeleteJob,
@@ -16,34 +17,53 @@ from services.operator.nodes.job_and_bridge_changes import (
     NodeChange,
     NodeState,
     SetBridge,
+    WantedJobs,
+    answered_otherwise,
     decide_node,
 )
 from services.operator.nodes.prepare_nodes import PreparedNode
 from services.operator.nodes.rest_client import NodeClient
+from services.operator.nodes.session_file import SessionFile
 from services.operator.outcome import Outcome
 
 _BRIDGE_PATH = "/quotes/batch"
+NodeCounted = Callable[[str, NodeFailure | None], None]
+"""Is told of each failed request to a node why it failed, and of each login with None."""
 
 
 class NodeSetup:
-    """Own the way of one node to its wanted state."""
+    """
+    Own the way of one node to its wanted state.
 
-    def __init__(self, config: OperatorConfig, node: PreparedNode, bootstrappers: tuple[str, ...]) -> None:
+    Attributes:
+        differing: How many things of each kind, bundle, bridge or job, were not as wanted when last looked at.
+    """
+
+    def __init__(
+        self,
+        config: OperatorConfig,
+        node: PreparedNode,
+        bootstrappers: tuple[str, ...],
+        clock: Clock,
+        counted: NodeCounted = lambda _node, _failure: None,
+    ) -> None:
         self._config = config
         self._node = node
         self._bootstrappers = bootstrappers
+        self.name = node.identity.name
         self._client = NodeClient(
-            node.identity.name,
+            self.name,
             f"http://127.0.0.1:{config.ports.node_api(node.identity.index)}",
             config.credentials.api_email,
             config.credentials.api_password,
+            clock=clock,
+            kept=SessionFile(config.data.operator / "sessions" / f"{self.name}.json"),
+            counted=lambda failure: counted(self.name, failure),
         )
         self._jobs: dict[str, str] = {}
-
-    @property
-    def name(self) -> str:
-        """Return the node's name."""
-        return self._node.identity.name
+        self._specs: dict[tuple[FeedTarget, str], JobSpec] = {}
+        self._answered_otherwise: dict[str, tuple[str, ...]] = {}
+        self.differing: Mapping[str, int] = MappingProxyType({})
 
     @property
     def job_contracts(self) -> Mapping[str, str]:
@@ -56,37 +76,59 @@ class NodeSetup:
 
     async def run(self, contracts: Mapping[FeedTarget, str]) -> Outcome:
         """Bring the node to have a job for each contract, given by feed; an error stands under the node's name."""
-        identity = self._node.identity
         changes: list[str] = []
         try:
             if not await self._client.is_ready():
-                raise NodeUnavailable(self.name, "GET /readyz", "not ready")
-            wanted = {feed.name: self._job(feed, address) for feed, address in contracts.items()}
-            decided = decide_node(
-                self.name,
-                identity.ocr.bundle_id if identity.ocr else None,
-                f"http://127.0.0.1:{self._config.ports.aggregator}{_BRIDGE_PATH}",
-                tuple(wanted.values()),
-                await self._observe(),
-                all_feeds=len(wanted) == len(self._config.feeds),
+                raise NodeUnavailable(self.name, "GET /readyz", "not ready", NodeFailure.NOT_READY)
+            wanted = self._wanted(contracts)
+            found = await self._observe()
+            decided = self._decide(wanted, found)
+            made = {change.spec for change in decided if isinstance(change, CreateJob)}
+            self._jobs = {feed.name: address for feed, address in contracts.items() if wanted[feed] not in made}
+            self._count(decided)
+            export, password = self._node.ocr_export, self._config.credentials.keystore_password
+            await apply_changes.apply(
+                self._client, decided, export, password, lambda change: self._done(change, changes)
             )
-            missing = {change.spec for change in decided if isinstance(change, CreateJob)}
-            self._jobs = {feed: spec.contract_address for feed, spec in wanted.items() if spec not in missing}
-            for change in decided:
-                await self._apply(change)
-                changes.append(f"{self.name}: {change}")
-            self._jobs = {feed: spec.contract_address for feed, spec in wanted.items()}
+            self._jobs = {feed.name: address for feed, address in contracts.items()}
+            if made:
+                await self._look_again(made)
+            self._count(())
         except MeshError as error:
             return Outcome(tuple(changes), {self.name: error})
         return Outcome(tuple(changes))
 
+    def _done(self, change: NodeChange, changes: list[str]) -> None:
+        changes.append(f"{self.name}: {change}")
+
+    def _wanted(self, contracts: Mapping[FeedTarget, str]) -> dict[FeedTarget, JobSpec]:
+        """Return the feeds' jobs; each is made up once."""
+        self._specs = {key: self._specs[key] if key in self._specs else self._job(*key) for key in contracts.items()}
+        return {feed: spec for (feed, _), spec in self._specs.items()}
+
+    def _decide(self, wanted: Mapping[FeedTarget, JobSpec], found: NodeState) -> tuple[NodeChange, ...]:
+        ocr = self._node.identity.ocr
+        feeds = self._config.feeds
+        return decide_node(
+            self.name,
+            ocr.bundle_id if ocr else None,
+            f"http://127.0.0.1:{self._config.ports.aggregator}{_BRIDGE_PATH}",
+            WantedJobs(
+                tuple(wanted.values()),
+                names={feed_jobs.job_name(feed.name, is_bootstrap=ocr is None) for feed in feeds},
+                all_feeds=len(wanted) == len(feeds),
+                answered_otherwise=self._answered_otherwise,
+            ),
+            found,
+        )
+
     async def _observe(self) -> NodeState:
         identity, client = self._node.identity, self._client
-        addresses, peer_ids, bundles, bridge_url, found = await asyncio.gather(
+        addresses, peer_ids, bundles, bridge, found = await asyncio.gather(
             client.evm_addresses(),
             client.peer_ids(),
             client.ocr_bundle_ids(),
-            client.bridge_url(feed_jobs.BRIDGE_NAME),
+            client.bridge(feed_jobs.BRIDGE_NAME),
             client.jobs(),
         )
         if identity.transmitter_address.lower() not in addresses:
@@ -95,26 +137,31 @@ class NodeSetup:
             )
         if identity.peer_id not in peer_ids:
             raise NodeRefused(identity.name, "GET /v2/keys/p2p", 200, f"{identity.peer_id} of secrets.toml is missing")
-        return NodeState(bundles, bridge_url, found)
+        return NodeState(bundles, bridge, found)
 
-    async def _apply(self, change: NodeChange) -> None:
-        client = self._client
-        match change:
-            case ImportBundle(bundle_id):
-                if self._node.ocr_export is None:
-                    raise AssertionError("a bootstrap node has no bundle to import")
-                password = self._config.credentials.keystore_password
-                imported = await client.import_ocr_bundle(self._node.ocr_export, password)
-                if imported != bundle_id:
-                    raise NodeRefused(client.name, "POST /v2/keys/ocr/import", 200, f"the bundle became {imported}")
-            case SetBridge(url, exists=True):
-                await client.update_bridge(feed_jobs.BRIDGE_NAME, url)
-            case SetBridge(url):
-                await client.create_bridge(feed_jobs.BRIDGE_NAME, url)
-            case DeleteJob(job_id):
-                await client.delete_job(job_id)
-            case CreateJob(spec):
-                await client.create_job(spec)
+    def _count(self, decided: Sequence[NodeChange]) -> None:
+        jobs = {change.name for change in decided if isinstance(change, DeleteJob)}
+        jobs |= {str(change.spec.name) for change in decided if isinstance(change, CreateJob)}
+        self.differing = MappingProxyType(
+            {
+                "bundle": sum(isinstance(change, ImportBundle) for change in decided),
+                "bridge": sum(isinstance(change, SetBridge) for change in decided),
+                "job": len(jobs),
+            }
+        )
+
+    async def _look_again(self, made: Collection[JobSpec]) -> None:
+        """Remember what the node makes of the jobs that it has just been given: giving them again would be in vain."""
+        answered = answered_otherwise(made, await self._client.jobs())
+        given = {str(spec.external_job_id) for spec in made}
+        self._answered_otherwise = {
+            **{key: fields for key, fields in self._answered_otherwise.items() if key not in given},
+            **answered,
+        }
+        if answered:
+            fields = sorted({field for fields in answered.values() for field in fields})
+            what = f"{len(answered)} jobs are answered otherwise than they were given: {', '.join(fields)}"
+            raise NodeRefused(self.name, "GET /v2/jobs", 200, what)
 
     def _job(self, feed: FeedTarget, address: str) -> JobSpec:
         identity, chain_id = self._node.identity, self._config.chain.chain_id

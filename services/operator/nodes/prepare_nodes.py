@@ -29,10 +29,11 @@ _MOST_THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class PreparedNode:
-    """Hold a node whose files are in place, and the encrypted OCR bundle that it has to import."""
+    """Hold a node whose files are in place, and the encrypted OCR bundles that it has to import."""
 
     identity: NodeIdentity
     ocr_export: str | None
+    ocr2_export: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ async def prepare(config: OperatorConfig) -> Preparation:
                 password,
                 config.scrypt_n,
                 with_ocr=not config.is_bootstrap(index),
+                with_ocr2=config.has_ocr2 and not config.is_bootstrap(index),
                 earlier=[place.node(index) for place in config.data.earlier],
             )
 
@@ -91,12 +93,16 @@ async def prepare(config: OperatorConfig) -> Preparation:
         keys[index] = result
     _report(config, keys)
     identities = tuple(
-        NodeIdentity.of(index, config.node_name(index), node.evm, node.p2p, node.ocr) for index, node in keys.items()
+        NodeIdentity.of(index, config.node_name(index), node.evm, node.p2p, node.ocr, node.ocr2)
+        for index, node in keys.items()
     )
     _check_different(config, keys)
     for identity in identities:
         _write(config, identity, keys[identity.index], identities)
-    nodes = tuple(PreparedNode(identity, keys[identity.index].ocr_export) for identity in identities)
+    nodes = tuple(
+        PreparedNode(identity, keys[identity.index].ocr_export, keys[identity.index].ocr2_export)
+        for identity in identities
+    )
     return Preparation(nodes, sum(node.created for node in keys.values()))
 
 
@@ -146,6 +152,8 @@ def _check_different(config: OperatorConfig, keys: Mapping[int, NodeKeys]) -> No
         named = {key_files.EVM_FILE: node.evm.id, key_files.P2P_FILE: node.p2p.id}
         if node.ocr is not None:
             named[key_files.OCR_FILE] = node.ocr.id
+        if node.ocr2 is not None:
+            named[key_files.OCR2_FILE] = node.ocr2.id
         for name, key_id in named.items():
             path = config.secrets.node(index) / name
             if (other := owners.setdefault(key_id, path)) != path:

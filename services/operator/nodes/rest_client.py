@@ -1,18 +1,34 @@
-"""A client of one node's REST API, as Chainlink 2.27 speaks it."""
+"""What the operator asks of one node's REST API, as Chainlink 2.27 speaks it."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
-import aiohttp
 import orjson
 
 from chainlink.jobs import JobSpec
 from chainlink.keys.peer_id import TEXT_PREFIX
-from services.operator.errors import NodeRefused, NodeUnavailable
+from meshkit.clock import Clock, SystemClock
+from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
+from services.operator.nodes.rest_session import Counted, RestSession
+from services.operator.nodes.session_file import SessionFile
 
-_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=3)
-_LONGEST_DETAIL = 300
 _PAGE_SIZE = 1000
+# What a node was given twice it refuses: by its database's rule, or by its own words.
+_GIVEN_TWICE = ("23505", "already exists")
+_POSTS = 3
+# A server error is the node's considered word more often than an accident.
+_POSTS_AFTER_SERVER_ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """Hold a bridge as a node has it; what matters of it beside the URL, as text."""
+
+    url: str
+    confirmations: str = "0"
+    minimum_payment: str = "0"
 
 
 class NodeClient:
@@ -20,15 +36,24 @@ class NodeClient:
     Talk to one node: log in when asked to, read lists, bring bridges and jobs to a wanted state.
 
     Every method raises NodeUnavailable if the node does not answer or fails, and NodeRefused if it answers with a
-    4xx; the text is the node's own. Use as an async context manager.
+    4xx; the text is the node's own. After a POST that failed it looks at what was stored before it posts again. Use as
+    an async context manager.
     """
 
-    def __init__(self, name: str, url: str, email: str, password: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        email: str,
+        password: str,
+        *,
+        clock: Clock | None = None,
+        kept: SessionFile | None = None,
+        counted: Counted = lambda _failure: None,
+    ) -> None:
         self.name = name
-        self._url = url
-        self._credentials = {"email": email, "password": password}
-        # `unsafe` lets the jar keep cookies of an IP address.
-        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=_TIMEOUT)
+        credentials = {"email": email, "password": password}
+        self._session = RestSession(name, url, credentials, clock or SystemClock(), kept=kept, counted=counted)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -42,15 +67,11 @@ class NodeClient:
 
     async def is_ready(self) -> bool:
         """Tell whether all services of the node have started."""
-        try:
-            async with self._session.get(f"{self._url}/readyz", timeout=aiohttp.ClientTimeout(total=3)) as response:
-                return response.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        return await self._session.is_ready()
 
     async def evm_addresses(self) -> frozenset[str]:
         """Return the addresses of the node's EVM keys, in lower case."""
-        return frozenset(str(key["attributes"]["address"]).lower() for key in await self._list("/v2/keys/evm"))
+        return frozenset(str(key["attributes"].get("address")).lower() for key in await self._list("/v2/keys/evm"))
 
     async def peer_ids(self) -> frozenset[str]:
         """Return the bare peer ids of the node's P2P keys."""
@@ -66,14 +87,37 @@ class NodeClient:
         # The answer's attributes are the bundle's private keys in clear: nothing but the id may leave this line.
         return str(answer["id"])
 
-    async def bridge_url(self, name: str) -> str | None:
-        """Return the URL of a bridge, or None if there is none of that name."""
+    async def ensure_ocr_bundle(self, export: str, password: str, bundle_id: str) -> None:
+        """Import an encrypted OCR1 bundle unless the node has it; raises NodeRefused if it becomes another one."""
+
+        async def post() -> None:
+            if (imported := await self.import_ocr_bundle(export, password)) != bundle_id:
+                raise NodeRefused(self.name, "POST /v2/keys/ocr/import", 200, f"the bundle became {imported}")
+
+        async def stored(error: NodeRefused | NodeUnavailable) -> bool:
+            return isinstance(error, NodeUnavailable) and bundle_id in await self.ocr_bundle_ids()
+
+        await self._post(post, stored)
+
+    async def bridge(self, name: str) -> Bridge | None:
+        """Return a bridge, or None if there is none of that name."""
         answer = await self._find(f"/v2/bridge_types/{name}")
-        return None if answer is None else str(answer["attributes"]["url"])
+        if answer is None:
+            return None
+        found = answer["attributes"]
+        confirmations, payment = found.get("confirmations"), found.get("minimumContractPayment")
+        return Bridge(str(found.get("url")), str(confirmations or 0), str(payment or 0))
 
     async def create_bridge(self, name: str, url: str) -> None:
         """Create a bridge."""
-        await self._call("POST", "/v2/bridge_types", body=_bridge(name, url))
+
+        async def post() -> None:
+            await self._call("POST", "/v2/bridge_types", body=_bridge(name, url))
+
+        async def stored(_error: NodeRefused | NodeUnavailable) -> bool:
+            return await self.bridge(name) == Bridge(url)
+
+        await self._post(post, stored)
 
     async def update_bridge(self, name: str, url: str) -> None:
         """Change a bridge's URL; running jobs use it from their next request on."""
@@ -90,21 +134,47 @@ class NodeClient:
         A node may keep a job whose services it could not start and try it again only at its own next start. Such a
         remnant is deleted, so that the next attempt begins anew.
         """
-        try:
-            await self._call("POST", "/v2/jobs", body=orjson.dumps({"toml": spec.toml()}))
-        except (NodeUnavailable, NodeRefused):
-            remnant = await self._find(f"/v2/jobs/{spec.external_job_id}")
-            if remnant is not None:
-                await self.delete_job(str(remnant["id"]))
-            raise
+        body = orjson.dumps({"toml": spec.toml()})
+
+        async def post() -> None:
+            await self._call("POST", "/v2/jobs", body=body)
+
+        async def stored(error: NodeRefused | NodeUnavailable) -> bool:
+            answered = isinstance(error, NodeRefused) or error.failure is NodeFailure.SERVER
+            found = await self._find(f"/v2/jobs/{spec.external_job_id}")
+            if found is None:
+                return False
+            given_twice = any(words in error.detail for words in _GIVEN_TWICE)
+            if not spec.differences(found["attributes"]) and (not answered or given_twice):
+                return True
+            await self.delete_job(str(found["id"]))
+            return False
+
+        await self._post(post, stored)
 
     async def delete_job(self, job_id: str) -> None:
         """Delete a job by its number; one that is gone already is fine."""
         try:
-            await self._call("DELETE", f"/v2/jobs/{job_id}")
+            await self._session.send("DELETE", f"/v2/jobs/{job_id}")
         except NodeRefused as error:
             if error.http_code != 404:
                 raise
+
+    async def _post(
+        self, post: Callable[[], Awaitable[None]], stored: Callable[[NodeRefused | NodeUnavailable], Awaitable[bool]]
+    ) -> None:
+        """Post until it is done or stored; whether it may be tried again is for what went wrong to say."""
+        for posts in count(1):
+            try:
+                await post()
+            except (NodeRefused, NodeUnavailable) as error:
+                if await stored(error):
+                    return
+                if isinstance(error, NodeRefused) or posts >= _most_posts(error.failure):
+                    raise
+            else:
+                return
+            await self._session.pause(posts)
 
     async def _find(self, path: str) -> Mapping[str, Any] | None:
         try:
@@ -115,18 +185,24 @@ class NodeClient:
             raise
 
     async def _list(self, path: str) -> list[Mapping[str, Any]]:
-        items: list[Mapping[str, Any]] = []
-        page = 1
-        while True:
-            document = await self._send("GET", path, query={"size": str(_PAGE_SIZE), "page": str(page)})
+        """Read a list to its last page; the nodes number pages from 1 and may give less a page than asked for."""
+        request, items = f"GET {path}", dict[str, Mapping[str, Any]]()
+        for page in count(1):
+            document = await self._session.send("GET", path, query={"size": str(_PAGE_SIZE), "page": str(page)})
             data = document.get("data")
             if not isinstance(data, list):
-                raise NodeUnavailable(self.name, f"GET {path}", "the answer has no list in `data`")
-            items += data
+                what = "the answer has no list in `data`"
+                raise NodeUnavailable(self.name, request, what, NodeFailure.ANSWER)
+            before = len(items)
+            # By id, since what is deleted or made meanwhile moves the pages' bounds.
+            items |= {str(item["id"]): item for item in (self._resource(request, found) for found in data)}
             links = document.get("links")
             if not data or not isinstance(links, Mapping) or not links.get("next"):
-                return items
-            page += 1
+                break
+            if len(items) == before:
+                what = f"page {page} has nothing that pages before it had not, and yet there is a next one"
+                raise NodeUnavailable(self.name, request, what, NodeFailure.ANSWER)
+        return list(items.values())
 
     async def _call(
         self,
@@ -136,78 +212,24 @@ class NodeClient:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Mapping[str, Any]:
-        document = await self._send(method, path, query=query, body=body)
-        if method == "DELETE":
-            return {}
-        data = document.get("data")
-        if not isinstance(data, Mapping) or "id" not in data:
-            raise NodeUnavailable(self.name, f"{method} {path}", "the answer has no object in `data`")
-        return data
+        document = await self._session.send(method, path, query=query, body=body)
+        return self._resource(f"{method} {path}", document.get("data"))
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Mapping[str, Any]:
-        """Send a request, log in and repeat it on 401, and return the answer's JSON object."""
-        request = f"{method} {path}"
-        status, content = await self._exchange(request, method, path, query, body)
-        if status == 401:
-            await self._log_in()
-            status, content = await self._exchange(request, method, path, query, body)
-        if status >= 400:
-            detail = _detail(content)
-            if status >= 500 or status == 429:
-                raise NodeUnavailable(self.name, request, f"answered {status}: {detail}")
-            raise NodeRefused(self.name, request, status, detail)
-        if not content:
-            return {}
-        try:
-            document = orjson.loads(content)
-        except orjson.JSONDecodeError as error:
-            raise NodeUnavailable(self.name, request, "the answer is not JSON") from error
-        if not isinstance(document, dict):
-            raise NodeUnavailable(self.name, request, "the answer is not a JSON object")
-        return document
+    def _resource(self, request: str, found: object) -> Mapping[str, Any]:
+        """Return an object of an answer; raises NodeUnavailable if it has no id, or no attributes."""
+        if isinstance(found, Mapping) and found.get("id") and isinstance(found.get("attributes"), Mapping):
+            return found
+        what = "the answer has no object with `id` and `attributes` in `data`"
+        raise NodeUnavailable(self.name, request, what, NodeFailure.ANSWER)
 
-    async def _log_in(self) -> None:
-        status, content = await self._exchange(
-            "POST /sessions", "POST", "/sessions", None, orjson.dumps(self._credentials)
-        )
-        if status == 200:
-            return
-        if status >= 500 or status == 429:
-            raise NodeUnavailable(self.name, "POST /sessions", f"answered {status}: {_detail(content)}")
-        raise NodeRefused(self.name, "POST /sessions", status, _detail(content))
 
-    async def _exchange(
-        self, request: str, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
-    ) -> tuple[int, bytes]:
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        try:
-            async with self._session.request(
-                method, self._url + path, params=query, data=body, headers=headers
-            ) as response:
-                return response.status, await response.read()
-        except TimeoutError as error:
-            raise NodeUnavailable(self.name, request, "no answer in time") from error
-        except aiohttp.ClientError as error:
-            # The text of a client error may hold the whole URL, and the URL a password.
-            raise NodeUnavailable(self.name, request, f"no connection ({type(error).__name__})") from None
+def _most_posts(failure: NodeFailure) -> int:
+    """Return how often something may be posted in a row that is not stored, by what came of it the last time."""
+    if failure in (NodeFailure.TIMEOUT, NodeFailure.LIMIT, NodeFailure.LOGIN):
+        # It may be stored yet, or was tried often enough: the next pass looks again.
+        return 1
+    return _POSTS_AFTER_SERVER_ERROR if failure is NodeFailure.SERVER else _POSTS
 
 
 def _bridge(name: str, url: str) -> bytes:
     return orjson.dumps({"name": name, "url": url, "confirmations": 0, "minimumContractPayment": "0"})
-
-
-def _detail(content: bytes) -> str:
-    """Return the text of an error body: `{"errors":[{"detail":…}]}`, or plain text."""
-    try:
-        errors = cast(Any, orjson.loads(content))["errors"]
-        text = "; ".join(str(error["detail"]) for error in errors)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        text = content.decode(errors="replace")
-    return text.strip()[:_LONGEST_DETAIL] or "no text"

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 from eth_utils.address import to_checksum_address
 
-from chainlink.contract import artifact
-from chainlink.contract.abi_codec import AbiCodec
+from chainlink.contract import abi_codec, artifact
+from chainlink.contract.abi_codec import AbiCodec, Function
 from chainlink.contract.l1_fees import GAS_PRICE_ORACLE, GET_L1_FEE
 from chainlink.rpc.answers import blob, quantity
 from chainlink.rpc.client import RpcClient, Submission
@@ -95,10 +95,14 @@ class Chain:
             found = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
             return None if found is None else _block(found)
 
+    async def code(self, address: str) -> bytes:
+        """Return the code of the contract at an address, empty if there is none."""
+        with _guard("eth_getCode"):
+            return blob(await self._rpc.call("eth_getCode", address, "latest"))
+
     async def has_code(self, address: str) -> bool:
         """Tell whether there is a contract at an address."""
-        with _guard("eth_getCode"):
-            return bool(blob(await self._rpc.call("eth_getCode", address, "latest")))
+        return bool(await self.code(address))
 
     async def balance_wei(self, address: str) -> int:
         """Return the balance of an account."""
@@ -158,21 +162,31 @@ class Chain:
 
     async def read(self, address: str, function: str, *arguments: object) -> Any:
         """Return what a function of a feed's contract answers; raises CallReverted if it refuses."""
-        with _guard(f"{function}()"):
-            return self.abi.result(function, await self._rpc.eth_call(address, self.abi.call(function, *arguments)))
+        return await self.ask(address, self.abi.functions[function], *arguments)
 
-    async def logs(self, addresses: Sequence[str], event: str, first: int, last: int) -> list[Event]:
-        """Return the decoded events of one kind that contracts emitted in a range of blocks, in chain order."""
+    async def ask(self, address: str, function: Function, *arguments: object) -> Any:
+        """Return what a contract's function answers: a value, or a tuple of them; CallReverted if it refuses."""
+        with _guard(f"{function.name}()"):
+            values = function.decode(await self._rpc.eth_call(address, function.call_data(*arguments)))
+        return values[0] if len(values) == 1 else values
+
+    async def logs(self, addresses: Sequence[str], event: str | abi_codec.Event, first: int, last: int) -> list[Event]:
+        """
+        Return the decoded events of one kind that contracts emitted in a range of blocks, in chain order.
+
+        `event` is one of the contract of OCR1 by its name, or any by its form.
+        """
         if not addresses or last < first:
             return []
+        form = self.abi.events[event] if isinstance(event, str) else event
         with _guard("eth_getLogs"):
-            found = await self._rpc.logs(addresses, self.abi.topic(event), first, last)
+            found = await self._rpc.logs(addresses, form.topic, first, last)
             return [
                 Event(
                     to_checksum_address(log["address"]),
                     quantity(log["blockNumber"]),
                     quantity(log["logIndex"]),
-                    self.abi.event(event, log),
+                    form.decode(log),
                 )
                 for log in found
             ]

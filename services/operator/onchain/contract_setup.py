@@ -13,11 +13,23 @@ from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import ChainUnavailable, ForeignOracles, IdentitiesRefused
 from services.operator.nodes.identity import OracleIdentity
-from services.operator.onchain import feed_contract, ocr_config
+from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.contract_changes import ContractState, FeedAction, Rights, decide_feed, differences
+from services.operator.onchain.configuration import creation_code
+from services.operator.onchain.configuration.calls import ConfigCall, calls
+from services.operator.onchain.configuration.wanted_configs import WantedConfigs
+from services.operator.onchain.contract_changes import (
+    BOTH_PARTS,
+    Config,
+    ContractState,
+    FeedAction,
+    FeedDecision,
+    Rights,
+    decide_feed,
+    differences,
+)
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
-from services.operator.onchain.transactions import Sender, Transaction
+from services.operator.onchain.transactions import Sender
 from services.operator.outcome import Outcome, joined
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
@@ -48,14 +60,22 @@ class ContractSetup:
         self._chain = chain
         self._sender = sender
         self._known = known
-        self._wanted = ocr_config.desired(oracles, config.ocr, config.chain.chain_id)
-        own = {address.lower() for address in (*self._wanted.signers, *self._wanted.transmitters)}
+        self._configs = WantedConfigs(oracles, config.ocr, config.chain.chain_id)
+        # A configuration that no node would take is told at once.
+        wanted = [self._wanted(feed, None) for feed in config.feeds]
+        own = {address.lower() for each in wanted for address in (*each.signers, *each.transmitters)}
+        self._ocr2_code = b"" if config.ocr2_code_file is None else creation_code.read(config.ocr2_code_file)
         self._rights = Rights(
             sender.address,
             public_keys.addresses(config.secrets.nodes) | own,
             may_deploy=config.deploy_contracts,
             may_replace=config.replace_oracles,
+            may_deploy_ocr2=bool(self._ocr2_code),
         )
+        # What was last seen of a contract, and what it was found to need.
+        self._seen: dict[str, ContractState] = {}
+        self._found: dict[str, ContractState] = {}
+        self._decided: dict[str, FeedDecision] = {}
         self._deployed: set[str] = set()
         self._configured: set[str] = set()
         self._differences: dict[str, tuple[str, ...]] = {}
@@ -79,6 +99,10 @@ class ContractSetup:
     def differences(self, feed: str) -> tuple[str, ...]:
         """Return in words in what a feed's contract is not configured as wanted, as last seen."""
         return self._differences.get(feed, ())
+
+    def _wanted(self, feed: FeedTarget, found: ContractState | None) -> Config:
+        answers = None if found is None else found.answers
+        return self._configs.of(feed, answers or feed_contract.answer_range(feed.decimals))
 
     def record(self, feed: FeedTarget) -> KnownContract | None:
         """Return a feed's contract as far as it is known: the configured one, or the one we deployed."""
@@ -139,9 +163,12 @@ class ContractSetup:
                 what = f"configuration {found.config_count} of {feed.name} was told after a later one; looking again"
                 return ChainUnavailable("latestConfigDetails()", what)
             self._counts[feed.name] = found.config_count
-        self._differences[feed.name] = () if found is None else differences(found, self._wanted)
+        wanted = self._wanted(feed, found)
+        is_comparable = found is not None and found.shape.ocr_version == feed.ocr_version
+        self._differences[feed.name] = differences(found, wanted) if found is not None and is_comparable else ()
+        self._seen.pop(feed.name, None)
         try:
-            decision = decide_feed(feed, found, self._wanted, self._rights)
+            decision = decide_feed(feed, found, wanted, self._rights)
         except MeshError as error:
             self._deployed.discard(feed.name)
             self._configured.discard(feed.name)
@@ -167,12 +194,18 @@ class ContractSetup:
             self._log.info("feed_needs_configuration", feed=feed.name, reason=decision.reason, found=found_text)
         else:
             self._configured.add(feed.name)
+            if found.config is not None:
+                self._seen[feed.name] = found
+        self._found[feed.name], self._decided[feed.name] = found, decision
         self._remember(feed, KnownContract(found.address, found.config_digest, found.config_count))
         return decision.action
 
     async def _state(self, feed: FeedTarget, record: KnownContract) -> ContractState | None:
         """Return what a known contract says; what would be less than is known of it is asked again."""
-        found = await feed_contract.state(self._chain, record.address)
+        seen = self._seen.get(feed.name)
+        if seen is not None and seen.address != record.address:
+            seen = None
+        found = await feed_contract.state(self._chain, record.address, seen)
         for _ in range(_DOUBTS):
             if found is not None and found.config_count >= self._count(feed, record):
                 break
@@ -205,7 +238,9 @@ class ContractSetup:
             except UnwritableSecrets as error:
                 return Outcome(errors=MappingProxyType({feed.name: error for feed in feeds}))
         for batch in _batches(feeds, self._config.transaction_batch):
-            receipts = await self._sender.send_all([feed_contract.deployment(self._chain, feed) for feed in batch])
+            receipts = await self._sender.send_all(
+                [feed_contract.deployment(self._chain, feed, self._ocr2_code) for feed in batch]
+            )
             for feed, receipt in zip(batch, receipts, strict=True):
                 if isinstance(receipt, MeshError):
                     errors[feed.name] = receipt
@@ -213,27 +248,47 @@ class ContractSetup:
                 address = str(receipt.contract)
                 self._known.put(feed.name, KnownContract(address))
                 self._deployed.add(feed.name)
+                self._found[feed.name] = feed_contract.new_state(feed, address, self._sender.address)
+                self._decided[feed.name] = FeedDecision(FeedAction.CONFIGURE, "no configuration", parts=BOTH_PARTS)
                 changes.append(f"contract of {feed.name} deployed at {address}")
         return Outcome(tuple(changes), errors)
 
     async def _configure(self, feeds: list[FeedTarget]) -> Outcome:
         outcomes: list[Outcome] = []
         for batch in _batches(feeds, self._config.transaction_batch):
-            transactions: list[Transaction] = []
+            planned: dict[FeedTarget, tuple[ConfigCall, ...]] = {}
             for feed in batch:
-                if (record := self.record(feed)) is None:
-                    raise AssertionError("a contract that is not there cannot be configured")
-                transactions += feed_contract.configuration(
-                    self._chain, feed, record.address, self._wanted, self._oracles, self._sender.address
-                )
-            receipts = await self._sender.send_all(transactions)
-            for position, feed in enumerate(batch):
-                sent = receipts[2 * position : 2 * position + 2]
-                failed = next((receipt for receipt in sent if isinstance(receipt, MeshError)), None)
-                if failed is None:
-                    self._counts[feed.name] = self._counts.get(feed.name, 0) + 1
-                outcomes.append(Outcome(errors={feed.name: failed}) if failed else await self._confirm(feed))
+                try:
+                    planned[feed] = self._calls(feed)
+                except MeshError as error:
+                    outcomes.append(Outcome(errors={feed.name: error}))
+            failed = await self._send(planned)
+            sent = [feed for feed in planned if feed.name not in failed]
+            for feed in sent:
+                self._counts[feed.name] = self._counts.get(feed.name, 0) + 1
+            confirmed = dict(zip(sent, await together(map(self._confirm, sent)), strict=True))
+            outcomes += [
+                confirmed[feed] if feed in confirmed else Outcome(errors={feed.name: failed[feed.name]})
+                for feed in planned
+            ]
         return joined(outcomes)
+
+    def _calls(self, feed: FeedTarget) -> tuple[ConfigCall, ...]:
+        """Return what configures a feed's contract as it was last seen; InvalidOcrConfig if an oracle has no keys."""
+        found, decision = self._found[feed.name], self._decided[feed.name]
+        wanted = self._wanted(feed, found)
+        payee = self._sender.address
+        return calls(feed, found.shape, found.address, wanted, self._oracles, payee, decision.parts)
+
+    async def _send(self, planned: Mapping[FeedTarget, tuple[ConfigCall, ...]]) -> dict[str, MeshError]:
+        """Send what configures a batch of contracts, the owner's calls first; return the first error of each feed."""
+        failed: dict[str, MeshError] = {}
+        owned = [(feed, call.transaction) for feed, each in planned.items() for call in each if not call.by_admin]
+        receipts = await self._sender.send_all([transaction for _, transaction in owned])
+        for (feed, _), receipt in zip(owned, receipts, strict=True):
+            if isinstance(receipt, MeshError):
+                failed.setdefault(feed.name, receipt)
+        return failed
 
     async def _confirm(self, feed: FeedTarget) -> Outcome:
         """Read a configuration back: what counts is what the nodes will read."""

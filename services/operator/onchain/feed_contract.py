@@ -1,17 +1,17 @@
-"""The feeds' contracts: how to make one, how to configure one, and what one says of itself."""
+"""The feeds' contracts: how to make one, and what one says of itself."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chainlink.contract import aggregator
-from chainlink.errors import InvalidOcrConfig
-from chainlink.ocr import config_rules
-from chainlink.ocr.contract_config import ContractConfig, OcrConfig
+from eth_abi.abi import encode
+
+from chainlink.contract import aggregator, aggregator_ocr2
+from chainlink.contract.shape import TYPE_AND_VERSION, ContractShape, shape_of
+from chainlink.ocr2.median_config import AnswerRange
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable
-from services.operator.nodes.identity import OracleIdentity
-from services.operator.onchain import ocr_config
 from services.operator.onchain.chain import CallReverted, Chain
+from services.operator.onchain.configuration import read_config
 from services.operator.onchain.contract_changes import ContractState
 from services.operator.onchain.transactions import Transaction
 
@@ -19,9 +19,6 @@ _NO_ADDRESS = "0x" + "00" * 20
 _MIN_ANSWER = 1
 # Room for every price the aggregator accepts, and for the value of all coins, which is in trillions.
 _MOST_WHOLE_DIGITS = 15
-# About twice what n oracles take; gas that is not used is not paid for.
-_PAYEES_GAS = (100_000, 60_000)
-_CONFIG_GAS = (700_000, 200_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,92 +35,102 @@ def price(answer: int, decimals: int) -> Decimal:
     return Decimal(answer).scaleb(-decimals)
 
 
-def deployment(chain: Chain, feed: FeedTarget) -> Transaction:
-    """Return the transaction that makes a feed's contract: no billing, no LINK token, no access controllers."""
-    billing = (0, 0, 0, 0, 0)
-    highest = 10 ** (feed.decimals + _MOST_WHOLE_DIGITS)
-    data = chain.deployment(
-        *billing, _NO_ADDRESS, _MIN_ANSWER, highest, _NO_ADDRESS, _NO_ADDRESS, feed.decimals, feed.name
-    )
+def deployment(chain: Chain, feed: FeedTarget, ocr2_code: bytes = b"") -> Transaction:
+    """
+    Return the transaction that makes a feed's contract: no billing, no LINK token, no access controllers.
+
+    The contract of OCR1 is ours; that of OCR2 is whose creation code is given.
+    """
+    answers = answer_range(feed.decimals)
+    end = (_NO_ADDRESS, _NO_ADDRESS, feed.decimals, feed.name)
+    if feed.ocr_version == 2:
+        values = (_NO_ADDRESS, answers.least, answers.highest, *end)
+        data = ocr2_code + encode(aggregator_ocr2.CONSTRUCTOR, values)
+    else:
+        billing = (0, 0, 0, 0, 0)
+        data = chain.deployment(*billing, _NO_ADDRESS, answers.least, answers.highest, *end)
     return Transaction(f"deployment of {feed.name}", None, data)
 
 
-def configuration(
-    chain: Chain, feed: FeedTarget, address: str, config: OcrConfig, oracles: tuple[OracleIdentity, ...], payee: str
-) -> tuple[Transaction, Transaction]:
-    """Return the transactions that configure a contract, in the order it demands: payees first, then oracles."""
-    encoded = ocr_config.encode(config.offchain, [oracle.ocr.config_public_key for oracle in oracles])
-    payees = chain.call_data("setPayees", config.transmitters, [payee] * config.n)
-    oracle_set = chain.call_data("setConfig", config.signers, config.transmitters, config.f, config.version, encoded)
-    # The gas of the second cannot be estimated while the first waits.
-    return (
-        Transaction(f"setPayees of {feed.name}", address, payees, gas=_gas(_PAYEES_GAS, config.n)),
-        Transaction(f"setConfig of {feed.name}", address, oracle_set, gas=_gas(_CONFIG_GAS, config.n)),
+def answer_range(decimals: int) -> AnswerRange:
+    """Return the answers that a contract takes which we make."""
+    return AnswerRange(_MIN_ANSWER, 10 ** (decimals + _MOST_WHOLE_DIGITS))
+
+
+def new_state(feed: FeedTarget, address: str, owner: str) -> ContractState:
+    """Return what a contract says that was made for a feed just now: it has no configuration yet."""
+    ocr2 = feed.ocr_version == 2
+    return ContractState(
+        *(address, feed.name, feed.decimals, owner, 0, "", None),
+        shape=ContractShape.OCR2 if ocr2 else ContractShape.OCR1,
+        answers=answer_range(feed.decimals) if ocr2 else None,
     )
 
 
-async def state(chain: Chain, address: str) -> ContractState | None:
+async def state(chain: Chain, address: str, seen: ContractState | None = None) -> ContractState | None:
     """
-    Return what the contract at an address says, or None if there is no contract of ours.
+    Return what the contract at an address says, or None if there is no contract of a feed.
+
+    What was `seen` before is not read again while the contract has the same configuration: its digest is of that
+    contract and of a secret that nobody else has chosen.
 
     Raises:
         ChainUnavailable: when the chain does not answer, or not all of it.
     """
-    if not await chain.has_code(address):
+    if seen is not None and await _is_unchanged(chain, seen):
+        return seen
+    shape = await _shape(chain, address)
+    if shape is None:
         return None
     try:
-        description = await chain.read(address, "description")
-        decimals = await chain.read(address, "decimals")
-        owner = await chain.read(address, "owner")
-        count, block, digest = await chain.read(address, "latestConfigDetails")
+        description = await chain.ask(address, aggregator.DESCRIPTION)
+        decimals = await chain.ask(address, aggregator.DECIMALS)
+        owner = await chain.ask(address, aggregator.OWNER)
+        answers = None
+        if shape is ContractShape.OCR2:
+            least = await chain.ask(address, aggregator.MIN_ANSWER)
+            answers = AnswerRange(least, await chain.ask(address, aggregator.MAX_ANSWER))
+        count, block, digest = await chain.ask(address, read_config.details_call(shape))
     except CallReverted:
         return None
     if not count:
-        return ContractState(address, description, decimals, owner, 0, "", None)
-    found = await _config_set(chain, address, block, digest)
-    config, flaws = _usable(found)
+        return ContractState(*(address, description, decimals, owner, 0, "", None), shape=shape, answers=answers)
+    found = await read_config.read(chain, shape, address, block, digest)
     return ContractState(
         *(address, description, decimals, owner, count, bytes(digest).hex()),
-        config=config,
-        oracles=(*found.signers, *found.transmitters),
-        flaws=flaws,
+        config=None if found.flaws else found.config,
+        oracles=found.oracles,
+        flaws=found.flaws,
+        refused=found.config if found.flaws else None,
+        shape=shape,
+        answers=answers,
     )
+
+
+async def _is_unchanged(chain: Chain, seen: ContractState) -> bool:
+    try:
+        count, _, digest = await chain.ask(seen.address, read_config.details_call(seen.shape))
+    except (CallReverted, ChainUnavailable):
+        # Whether it is there at all is told by all that is read then.
+        return False
+    return (count, bytes(digest).hex()) == (seen.config_count, seen.config_digest)
+
+
+async def _shape(chain: Chain, address: str) -> ContractShape | None:
+    code = await chain.code(address)
+    if not code:
+        return None
+    try:
+        calls_itself = await chain.ask(address, TYPE_AND_VERSION)
+    except CallReverted:
+        calls_itself = ""
+    return shape_of(code, calls_itself)
 
 
 async def latest_answer(chain: Chain, address: str, decimals: int) -> Answer | None:
     """Return a contract's last answer, or None before the first."""
     try:
-        round_id, answer, _, updated_s, _ = await chain.read(address, "latestRoundData")
+        round_id, answer, _, updated_s, _ = await chain.ask(address, aggregator.LATEST_ROUND_DATA)
     except CallReverted as error:
         raise ChainUnavailable("latestRoundData()", str(error)) from error
     return Answer(round_id, price(answer, decimals), updated_s) if round_id else None
-
-
-async def _config_set(chain: Chain, address: str, block: int, digest: bytes) -> ContractConfig:
-    """
-    Return the last configuration set in a block.
-
-    Nodes go by that event, since there is no getter, and believe it only if its digest is the contract's.
-    """
-    events = await chain.logs([address], "ConfigSet", block, block)
-    if not events:
-        raise ChainUnavailable("eth_getLogs", f"block {block} has no ConfigSet of {address}, but the contract says so")
-    found = aggregator.config_of(address, events[-1].fields)
-    if found.digest() != digest:
-        raise ChainUnavailable("eth_getLogs", f"the ConfigSet of {address} in block {block} has another digest")
-    return found
-
-
-def _usable(found: ContractConfig) -> tuple[OcrConfig | None, tuple[str, ...]]:
-    """Return what a configuration says, or None and all reasons if no oracle would run with it."""
-    try:
-        config, sealed = found.decode()
-    except InvalidOcrConfig as error:
-        return None, (str(error),)
-    flaws = tuple(str(flaw) for flaw in config_rules.flaws(config, sealed))
-    return (None, flaws) if flaws else (config, ())
-
-
-def _gas(rule: tuple[int, int], oracles: int) -> int:
-    fixed, each = rule
-    return fixed + each * oracles

@@ -78,8 +78,12 @@ def encode(config: OffchainConfig, config_public_keys: Sequence[bytes]) -> bytes
     if len(config_public_keys) != len(config.peer_ids):
         allowed = f"{len(config.peer_ids)}, one an oracle"
         raise InvalidOcrConfig("configPublicKeys", f"{len(config_public_keys)} entries", allowed)
-    secret, ephemeral = secrets.token_bytes(16), secrets.token_bytes(32)
-    return config.encode(SharedSecretEncryptions.seal(secret, ephemeral, config_public_keys))
+    return config.encode(seal(config_public_keys))
+
+
+def seal(config_public_keys: Sequence[bytes]) -> SharedSecretEncryptions:
+    """Return a new secret, encrypted for the owners of X25519 keys; InvalidOcrConfig when a key is none."""
+    return SharedSecretEncryptions.seal(secrets.token_bytes(16), secrets.token_bytes(32), config_public_keys)
 
 
 def _check_settings(offchain: OffchainConfig, chain_id: int) -> None:

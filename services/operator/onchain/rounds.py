@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from chainlink.contract import aggregator, aggregator_ocr2
 from chainlink.ocr.report_context import read_context_tag
 from meshkit import log
 from meshkit.clock import Clock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from services.operator.onchain.chain import Block, Chain, Event
     from services.operator.pass_watch import PassWatch
 
+_NEW_TRANSMISSION = {1: aggregator.NEW_TRANSMISSION, 2: aggregator_ocr2.NEW_TRANSMISSION}
 _POLL_S = 0.5
 _LONGEST_RANGE = 1000
 # How far back a rewind is followed when no block seen before is left.
@@ -55,6 +57,7 @@ class FollowedFeed:
 
     name: str
     decimals: int
+    ocr_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +77,36 @@ class NodeNames:
 
 
 def decode(event: "Event", feed: FollowedFeed, names: NodeNames, block_time_s: int) -> Round:
-    """Return the round of a NewTransmission event."""
+    """Return the round of a NewTransmission event, of either protocol."""
     said = event.fields
-    context = read_context_tag(said["rawReportContext"])
+    epoch, round_number = _epoch_and_round(said)
     return Round(
         feed=feed.name,
         round_id=said["aggregatorRoundId"],
         answer=price(said["answer"], feed.decimals),
-        epoch=context.epoch,
-        round=context.round,
+        epoch=epoch,
+        round=round_number,
         transmitter=names.transmitter(said["transmitter"]),
         observers=tuple(names.observer(index) for index in bytes(said["observers"])),
         observations=tuple(price(value, feed.decimals) for value in said["observations"]),
         block_number=event.block,
         block_time_s=block_time_s,
     )
+
+
+def _epoch_and_round(said: Mapping[str, Any]) -> tuple[int, int]:
+    if "epochAndRound" in said:
+        epoch, round_number = divmod(said["epochAndRound"], 256)
+        return epoch, round_number
+    context = read_context_tag(said["rawReportContext"])
+    return context.epoch, context.round
+
+
+def _report_key(event: "Event") -> tuple[str, bytes]:
+    """Return what no other report has: contract, configuration, epoch and round."""
+    said = event.fields
+    context = said.get("rawReportContext") or bytes(said["configDigest"]) + said["epochAndRound"].to_bytes(5, "big")
+    return event.contract.lower(), bytes(context)
 
 
 class RoundFollower:
@@ -165,7 +183,7 @@ class RoundFollower:
         return max(0, head.number - _LONGEST_REWIND)
 
     async def _publish_range(self, addresses: Mapping[str, FollowedFeed], first: int, last: int) -> list[Round]:
-        events = await self._chain.logs(list(addresses), "NewTransmission", first, last)
+        events = await self._events(addresses, first, last)
         times: dict[int, int] = {}
         published: list[Round] = []
         for event in events:
@@ -176,7 +194,7 @@ class RoundFollower:
                     raise Unavailable(f"block {number} went away while it was read")
                 times[number] = block.time_s
             address = event.contract.lower()
-            key = (address, bytes(event.fields["rawReportContext"]))
+            key = _report_key(event)
             if key in self._sent:
                 continue
             accepted = decode(event, addresses[address], self._names, times[number])
@@ -186,6 +204,13 @@ class RoundFollower:
             if len(self._sent) > _REMEMBERED_ROUNDS:
                 self._sent.popitem(last=False)
         return published
+
+    async def _events(self, addresses: Mapping[str, FollowedFeed], first: int, last: int) -> "list[Event]":
+        found: list[Event] = []
+        for version, form in _NEW_TRANSMISSION.items():
+            contracts = [address for address, feed in addresses.items() if feed.ocr_version == version]
+            found += await self._chain.logs(contracts, form, first, last)
+        return sorted(found, key=lambda event: (event.block, event.index))
 
     def _publish(self, accepted: Round) -> None:
         for queue in tuple(self._subscribers):

@@ -195,6 +195,7 @@ class Host:
             peer_key,
             context=self._context,
             addresses=lambda: self._book.addresses(peer_key),
+            dials_first=lambda: self._book.dials_first(peer_key),
             delta_dial_s=self._delta_dial_s,
             clock=self._clock,
             jitter=self._jitter,
@@ -244,12 +245,7 @@ class Host:
             raise KnockRefused("a peer of no group")
         if not peer.may_accept():
             raise KnockRefused("a peer that connects too often")
-        tls = TlsStream(self._context, reader, writer, server=True)
-        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-            await tls.handshake(dialer)
-        if self._peers.get(dialer) is not peer:
-            raise KnockRefused("a peer that left all groups meanwhile")
-        await peer.attach(tls)
+        await peer.accept(TlsStream(self._context, reader, writer, server=True))
         return True
 
 

@@ -11,7 +11,7 @@ from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.process.background_tasks import keep_running
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.errors import HandshakeFailed
+from services.oracle.p2p.errors import HandshakeFailed, KnockRefused
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.p2p.transport.connection import Connection
 from services.oracle.p2p.transport.knock import make_knock
@@ -21,14 +21,14 @@ from services.oracle.p2p.transport.tls import TlsStream, close_socket
 
 HANDSHAKE_TIMEOUT_S = 5.0
 _ACCEPT_BURST = 4
-_LONGEST_FIRST_WAIT_S = 1.0
 
 
 class Peer:
     """
     Keep one remote peer connected while it has streams.
 
-    `addresses` returns the places to dial, best first. `jitter` returns a random number in [0, 1).
+    `addresses` returns the places to dial, best first. `dials_first` tells whether this end dials at once; else it
+    waits a turn, in which the other one should have dialed. `jitter` returns a random number in [0, 1).
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Peer:
         *,
         context: SSL.Context,
         addresses: Callable[[], Sequence[Address]],
+        dials_first: Callable[[], bool],
         delta_dial_s: float,
         clock: Clock,
         jitter: Callable[[], float],
@@ -47,6 +48,7 @@ class Peer:
         self._key = key
         self._context = context
         self._addresses = addresses
+        self._dials_first = dials_first
         self._delta_dial_s = delta_dial_s
         self._clock = clock
         self._jitter = jitter
@@ -59,7 +61,11 @@ class Peer:
         self._raw_bytes = TokenBucket(*connection_limits(()), now_s)
         self._accepts = TokenBucket(max(0.5, 2 / delta_dial_s), _ACCEPT_BURST, now_s)
         self._attaching = asyncio.Lock()
+        self._connecting = asyncio.Lock()
         self._redial = asyncio.Event()
+        self._accepting = 0
+        self._crossed_until_s = float("-inf")
+        self._is_closed = False
         self._dialer = asyncio.get_running_loop().create_task(
             keep_running("dialing", self._dial_forever, clock, on_death=self._note_death)
         )
@@ -102,6 +108,31 @@ class Peer:
         """Tell whether the peer may connect once more now."""
         return self._accepts.take(1, self._clock.monotonic())
 
+    async def accept(self, tls: TlsStream) -> None:
+        """
+        Shake hands with the peer that knocked, and carry the streams over its connection.
+
+        Of two dials that cross each other, the one of the end that dials first is kept: that end waits for its own
+        dial's outcome, and refuses the other's when it got through. Else each end might keep another one, and close
+        the other's.
+
+        Raises:
+            KnockRefused: when a dial from here got through meanwhile, or within the time of a handshake before.
+            HandshakeFailed: when TLS fails or the other end has another key.
+            TimeoutError: when the other end takes too long.
+        """
+        self._accepting += 1
+        try:
+            if not self._dials_first():
+                await self._shake_and_attach(tls)
+                return
+            async with self._connecting:
+                if self._connection is not None and self._clock.monotonic() < self._crossed_until_s:
+                    raise KnockRefused("a peer that a dial from here has just reached")
+                await self._shake_and_attach(tls)
+        finally:
+            self._accepting -= 1
+
     def dial_now(self) -> None:
         """Dial without waiting for the next turn, because there is something new to dial."""
         self._redial.set()
@@ -126,6 +157,7 @@ class Peer:
 
     async def close(self) -> None:
         """Stop dialing, and close the connection."""
+        self._is_closed = True
         self._dialer.cancel()
         await asyncio.gather(self._dialer, return_exceptions=True)
         await self._detach()
@@ -163,30 +195,38 @@ class Peer:
     async def _dial_forever(self) -> None:
         turn = 0
         while True:
-            # Both ends dial, and of two connections at the same moment each end keeps another one: both would be
-            # lost. So nobody dials at once on what all learn at once.
-            await asyncio.sleep(self._jitter() * min(self._delta_dial_s, _LONGEST_FIRST_WAIT_S))
+            if not self._dials_first():
+                await asyncio.sleep(self._turn_s())
             addresses = self._addresses()
-            if addresses and self._streams and self._connection is None:
-                await self._dial(addresses[turn % len(addresses)])
-                turn += 1
+            async with self._connecting:
+                if addresses and self._streams and self._connection is None and not self._accepting:
+                    await self._dial(addresses[turn % len(addresses)])
+                    turn += 1
             self._redial.clear()
             try:
-                async with asyncio.timeout(self._delta_dial_s * (1 + self._jitter())):
+                async with asyncio.timeout(self._turn_s()):
                     await self._redial.wait()
             except TimeoutError:
                 continue
+
+    def _turn_s(self) -> float:
+        return self._delta_dial_s * (1 + self._jitter())
+
+    async def _shake_and_attach(self, tls: TlsStream) -> None:
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+            await tls.handshake(self.peer_key)
+        if self._is_closed:
+            raise HandshakeFailed("the peer left all groups meanwhile")
+        await self.attach(tls)
 
     async def _dial(self, address: Address) -> None:
         writer = None
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(address.host, address.port)
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                writer.write(make_knock(self._key, self.peer_key))
-                tls = TlsStream(self._context, reader, writer, server=False)
-                await tls.handshake(self.peer_key)
-            await self.attach(tls)
+            writer.write(make_knock(self._key, self.peer_key))
+            await self._shake_and_attach(TlsStream(self._context, reader, writer, server=False))
+            self._crossed_until_s = self._clock.monotonic() + HANDSHAKE_TIMEOUT_S
             # From here on the connection's own task closes the socket.
             writer = None
         except (OSError, TimeoutError, UnicodeError, HandshakeFailed) as error:

@@ -29,6 +29,8 @@ _AWAY = (
 # An escaped NUL in JSON, with as many escaped backslashes before it as there may be.
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+# Chainlink's own node has its tables in `public` of the same database: either program finds what it left there.
+SCHEMA = "feedmesh_node"
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 10.0
 
@@ -131,7 +133,7 @@ def _pool(url: str, size: int, settings: dict[str, str]) -> asyncpg.Pool:
         max_size=size,
         timeout=_CONNECT_TIMEOUT_S,
         command_timeout=_COMMAND_TIMEOUT_S,
-        server_settings={"application_name": "feedmesh-oracle", **settings},
+        server_settings={"application_name": "feedmesh-oracle", "search_path": SCHEMA, **settings},
         reset=_as_it_is,
     )
 

@@ -98,6 +98,7 @@ def _service(spec: ServiceSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "kind": spec.kind.name.lower(),
+        **({"runtime": spec.runtime} if spec.runtime else {}),
         "needs": {edge.name: edge.condition.name.lower() for edge in spec.needs},
         "command": spec.command,
         "user": user(spec),
@@ -122,6 +123,8 @@ def _lines(plan: MeshPlan) -> list[str]:
             spec = graph.specs[name]
             shown = _service(spec)
             lines.append(f"  {name} ({shown['kind']})")
+            if spec.runtime:
+                lines.append(f"    runtime  {spec.runtime}")
             lines.append(f"    command  {' '.join(spec.command)}")
             if spec.needs:
                 lines.append(f"    needs    {', '.join(f'{other} {end}' for other, end in shown['needs'].items())}")

@@ -76,7 +76,7 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         signature=given.signature,
         group=host.accounts.group,
         masked={} if host.accounts.group is None else _masked(given, whole),
-        memory_shortage=shortage(host.memory_bytes, configuration.solution.total_nodes, host.runtime),
+        memory_shortage=shortage(host.memory_bytes, tuple(host.runtimes.values())),
     )
 
 

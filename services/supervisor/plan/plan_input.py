@@ -3,22 +3,22 @@
 import grp
 import os
 import pwd
-import shutil
 import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from meshkit.configuration import node_program
+from meshkit.configuration.node_program import NodeRuntime
 from meshkit.configuration.solution import Configuration, Solution
+from meshkit.errors import InvalidInput
 from meshkit.paths import DataDir, RunDir, SecretsDir
 from meshkit.process import memory_limit
 from services.supervisor.config import Settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.service_users import GROUP, NO_ACCOUNTS, Accounts, account_names, node_name
-
-NodeRuntime = Literal["chainlink", "embedded"]
 
 # What giving each service a user of its own takes, with the numbers of capabilities(7).
 CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
@@ -31,14 +31,15 @@ class PlanInput:
 
     `closed_directory` is one that other users cannot enter on the way to our Python or our code. `missing_capabilities`
     are those that root needs for users of their own and does not have, as in a container. `memory_bytes` is the
-    machine's memory, or the limit around us.
+    machine's memory, or the limit around us. `runtimes` has the program of each node by its number, `chainlink` the
+    path of Chainlink's.
     """
 
     configuration: Configuration
     run_dir: RunDir
     data_dir: DataDir
     secrets_dir: SecretsDir
-    runtime: NodeRuntime
+    runtimes: Mapping[int, NodeRuntime]
     python: str
     environment: Mapping[str, str]
     faucet_address: str = ""
@@ -47,18 +48,20 @@ class PlanInput:
     closed_directory: str = ""
     missing_capabilities: tuple[str, ...] = ()
     memory_bytes: int = 0
+    chainlink: str = ""
 
 
 def gather(configuration: Configuration, settings: Settings, environment: Mapping[str, str]) -> PlanInput:
     """Look at the host and return the plan's input; raises InvalidPlan for a node program that is not there."""
     solution = configuration.solution
     devchain = solution.mesh.devchain.enabled
+    runtimes, chainlink = choose_programs(solution, environment)
     return PlanInput(
         configuration=configuration,
         run_dir=settings.run_dir,
         data_dir=DataDir(solution.mesh.data_dir.absolute()),
         secrets_dir=SecretsDir(Path(solution.sp_secrets_dir).absolute()),
-        runtime=choose_runtime(solution.mesh.runtime, environment.get("PATH")),
+        runtimes=runtimes,
         python=sys.executable,
         environment=environment,
         faucet_address=address_of(solution.faucet_private_key.get_secret_value()) if devchain else "",
@@ -67,6 +70,7 @@ def gather(configuration: Configuration, settings: Settings, environment: Mappin
         closed_directory=_closed_directory(Path(sys.executable), Path(__file__)),
         missing_capabilities=missing_capabilities(Path("/proc/self/status").read_text()),
         memory_bytes=memory_limit.available_bytes(),
+        chainlink=chainlink,
     )
 
 
@@ -101,14 +105,14 @@ def missing_capabilities(status: str) -> tuple[str, ...]:
     return tuple(name for name, number in CAPABILITIES.items() if not effective >> number & 1)
 
 
-def choose_runtime(wanted: Literal["auto", "chainlink", "embedded"], search_path: str | None) -> NodeRuntime:
-    """Return the node program to run; raises InvalidPlan if chainlink is wanted and is not on the search path."""
-    if wanted == "embedded":
-        return "embedded"
-    found = shutil.which("chainlink", path=search_path) is not None
-    if wanted == "chainlink" and not found:
-        raise InvalidPlan("solution.mesh.runtime", wanted, "embedded or auto, as there is no chainlink on the PATH")
-    return "chainlink" if found else "embedded"
+def choose_programs(solution: Solution, environment: Mapping[str, str]) -> tuple[dict[int, NodeRuntime], str]:
+    """Return the program of each node, and the path of Chainlink's or nothing; raises InvalidPlan if it is missing."""
+    setting = solution.mesh.runtime
+    try:
+        chainlink = node_program.chainlink_program(setting, environment)
+        return node_program.runtimes(setting, solution.total_nodes, chainlink), chainlink or ""
+    except InvalidInput as error:
+        raise InvalidPlan(error.field, error.found, error.allowed) from None
 
 
 def address_of(private_key: str) -> str:

@@ -192,14 +192,15 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         needs=needs,
         reads=NODE.places,
         probe=HttpProbe(api_port, "/readyz"),
+        runtime=given.runtimes[index],
         stop=_NODE_STOP,
         ports=(api_port, p2p_port),
     )
-    if given.runtime == "chainlink":
-        heap_mb = heap_limit_mb(given.memory_bytes, given.configuration.solution.total_nodes)
+    if given.runtimes[index] == "chainlink":
+        heap_mb = heap_limit_mb(given.memory_bytes, tuple(given.runtimes.values()))
         return replace(
             shared,
-            command=("chainlink", "node", "-config", config, "-secrets", secrets, "start", "-a", api),
+            command=(given.chainlink, "node", "-config", config, "-secrets", secrets, "start", "-a", api),
             environment=_pass(given, _PASSED_TO_CHAINLINK)
             | {"HOME": str(given.data_dir.node_home(index)), "GOMEMLIMIT": f"{heap_mb}MiB"},
             stop=_CHAINLINK_STOP,

@@ -131,7 +131,7 @@ class ServiceSpec:
     tried first on one that hangs. `limits` are soft limits by their names without RLIMIT_, `nofile` for example.
     `reads` are the keys of the configuration that the process reads by itself, see `ServiceKeys`.
     `sockets` are removed before each start, they and `leftovers` at the end of the mesh. When a service is given up,
-    the whole mesh stops.
+    the whole mesh stops. `runtime` names a node's program.
     """
 
     name: str
@@ -153,6 +153,7 @@ class ServiceSpec:
     ports: tuple[int, ...] = ()
     sockets: tuple[Path, ...] = ()
     leftovers: tuple[Path, ...] = ()
+    runtime: str = ""
 
     def reads_any_of(self, key: str) -> bool:
         """Tell whether the process reads a key, something below it, or what it is below."""

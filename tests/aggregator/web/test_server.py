@@ -6,7 +6,7 @@ from aiohttp import web
 
 from meshkit.clock import SystemClock
 from meshkit.errors import FailedPrecondition
-from services.aggregator.web.fast_path import FastAnswers
+from services.aggregator.web.quick.fast_path import FastAnswers
 from services.aggregator.web.server import listen
 
 

@@ -102,7 +102,7 @@ def test_a_damaged_file_is_put_aside_only_by_force(directory: Path) -> None:
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
         ("{}", "keyType: found None"),
-        ('{"keyType": "OCR2"}', "keyType: found 'OCR2', allowed: 'P2P', 'OCR'"),
+        ('{"keyType": "CSA"}', "keyType: found 'CSA', allowed: 'P2P', 'OCR', 'OCR2'"),
         ('{"keyType": ["P2P"]}', "keyType: found"),
         ('{"version": 3}', "crypto"),
     ],

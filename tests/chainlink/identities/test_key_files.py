@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from chainlink.errors import UnreadableKeyFile
-from chainlink.identities import key_files, raw_keys
+from chainlink.identities import key_files, public_keys, raw_keys
 from chainlink.identities.key_files import KEY_FILES, Key, NodeKeys, Source
+from chainlink.identities.public_keys import PublicKeys
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "keys"
 VECTOR_IDS = (
@@ -56,6 +57,24 @@ def test_a_missing_key_is_made_and_the_others_kept(directory: Path, made: NodeKe
     assert {"evm_key.json": Source.FILE, "p2p_key.json": Source.FILE, "ocr_key.json": Source.MADE} == again.sources
     assert ids(made)[:2] == ids(again)[:2]
     assert ids(made)[2] != ids(again)[2]
+
+
+def test_a_bundle_of_ocr2_is_made_where_one_is_needed(directory: Path, made: NodeKeys) -> None:
+    """Who serves a feed of OCR2 gets a bundle of it beside its keys, which stays; all else is as it was."""
+    first, again = (key_files.ensure(directory, PASSWORD, 2, with_ocr=True, with_ocr2=True) for _ in range(2))
+
+    assert made.ocr2 is None
+    assert (Source.MADE, Source.FILE) == (first.sources["ocr2_key.json"], again.sources["ocr2_key.json"])
+    assert first.ocr2 is not None
+    assert (first.ocr2, ids(made)) == (again.ocr2, ids(again))
+    assert {*KEY_FILES, "ocr2_key.json"} == set(contents(directory))
+    signer = first.ocr2.keys.signing_address
+    assert signer.lower() in public_keys.addresses(directory.parent)
+    assert (first.ocr2.id, signer) == _ocr2_of(public_keys.read(directory, 2))
+
+
+def _ocr2_of(found: PublicKeys) -> tuple[str, str]:
+    return found.ocr2_bundle_id, found.ocr2_signing_address
 
 
 def test_a_wrong_password_names_the_file_and_overwrites_nothing(directory: Path, made: NodeKeys) -> None:

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cli.commands.feeds_lint import lint
 from cli.commands.source_listings import BOOKS, Listing, fetch
+from cli.feeds.lint import lint
 from devkit.market.app import build_app
 from devkit.market.process import PriceProcess
 from meshkit import feeds

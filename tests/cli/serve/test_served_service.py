@@ -1,5 +1,6 @@
 """What is run for each service, and which tunnels it opens, decided from a configuration."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,26 @@ def test_chainlinks_node_gets_no_variable_of_ours(tmp_path: Path) -> None:
     environment = ENVIRONMENT | {"PATH": str(tmp_path)}
     service = service_of("node", 2, given, tmp_path / "c.json", RunDir(tmp_path / "run"), environment)
     assert {"PATH", "HOME"} == set(service.environment)
-    assert ("chainlink", "node", "-config") == service.command[:3]
+    assert (str(tmp_path / "chainlink"), "node", "-config") == service.command[:3]
     assert len(service.tunnels) == 2
-    with pytest.raises(CliError, match="not on the PATH"):
+    with pytest.raises(CliError, match=r"solution\.mesh\.runtime: found 'chainlink'.* no chainlink on the PATH"):
         found(tmp_path, "node", 2, runtime="chainlink")
+
+
+def test_each_node_runs_its_own_program(tmp_path: Path) -> None:
+    """Of two nodes with a program each by number, one runs Chainlink's, the other ours, and who is not named, auto."""
+    program = tmp_path / "chainlink"
+    program.touch(0o755)
+    environment = {"PATH": "/nowhere", "CHAINLINK_BIN": str(program)}
+    given = solution(tmp_path, runtime={"2": "embedded", "3": "chainlink"})
+    directory = RunDir(tmp_path / "run")
+    first = [
+        service_of("node", node, given, tmp_path / "c.json", directory, environment).command[0] for node in (2, 3, 4)
+    ]
+    assert [sys.executable, str(program), str(program)] == first
+    without = {"PATH": "/nowhere"}
+    with pytest.raises(CliError, match=r"solution\.mesh\.runtime\.3: found 'chainlink'"):
+        service_of("node", 3, given, tmp_path / "c.json", directory, without)
 
 
 @pytest.mark.parametrize(("kind", "node"), [("aggregator", None), ("operator", None), ("node", 2)])

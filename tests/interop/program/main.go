@@ -1,6 +1,9 @@
 // Command interop runs one participant of an OCR1 network by libocr: what a Chainlink node contains, without the node.
 //
 //	interop bytecode     print the creation code of the aggregator contract, in hexadecimal
+//	interop bytecode2    the same of the aggregator contract of OCR2
+//	interop encode2      print what an OCR2 configuration (JSON on standard input) is on chain
+//	interop decode2      print what an OCR2 configuration on chain (JSON on standard input) is to a node
 //	interop oracle       take part as an oracle
 //	interop bootstrap    let the oracles of the contract find each other
 //
@@ -23,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/smartcontractkit/libocr/commontypes"
 	aggregator "github.com/smartcontractkit/libocr/gethwrappers/accesscontrolledoffchainaggregator"
+	aggregator2 "github.com/smartcontractkit/libocr/gethwrappers2/accesscontrolledocr2aggregator"
 	"github.com/smartcontractkit/libocr/networking"
 	"github.com/smartcontractkit/libocr/offchainreporting"
 	"github.com/smartcontractkit/libocr/offchainreporting/types"
@@ -30,6 +34,8 @@ import (
 
 // secret is 32 bytes, in hexadecimal in the settings.
 type secret [32]byte
+
+func (s secret) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s[:])), nil }
 
 func (s *secret) UnmarshalText(text []byte) error {
 	if n, err := hex.Decode(s[:], text); err != nil || n != len(s) {
@@ -67,12 +73,20 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("give one command: bytecode, oracle or bootstrap")
+		return fmt.Errorf("give one command: bytecode, bytecode2, encode2, decode2, oracle or bootstrap")
 	}
 	command := arguments[0]
-	if command == "bytecode" {
+	switch command {
+	case "bytecode":
 		fmt.Println(aggregator.AccessControlledOffchainAggregatorMetaData.Bin)
 		return nil
+	case "bytecode2":
+		fmt.Println(aggregator2.AccessControlledOCR2AggregatorMetaData.Bin)
+		return nil
+	case "encode2":
+		return ocr2Encode(os.Stdin, os.Stdout)
+	case "decode2":
+		return ocr2Decode(os.Stdin, os.Stdout)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -150,5 +164,5 @@ func join(ctx context.Context, command string, given settings, log *journal) (pa
 			PrivateKeys:                  own,
 		})
 	}
-	return nil, fmt.Errorf("%q is no command: give bytecode, oracle or bootstrap", command)
+	return nil, fmt.Errorf("%q is no command: give bytecode, bytecode2, encode2, decode2, oracle or bootstrap", command)
 }

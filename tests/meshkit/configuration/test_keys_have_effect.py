@@ -43,7 +43,7 @@ def views(found: Configuration) -> dict[str, Any]:
         run_dir=RunDir(solution.mesh.run_dir),
         data_dir=DataDir(solution.mesh.data_dir),
         secrets_dir=SecretsDir(Path(solution.sp_secrets_dir)),
-        runtime="embedded",
+        runtimes=dict.fromkeys(range(1, solution.total_nodes + 1), "embedded"),
         python="python",
         environment={},
         faucet_address=solution.faucet_private_key.get_secret_value(),

@@ -14,6 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as pb_grpc
+from feedmesh.metrics.v1 import metrics_page_service_pb2 as page_pb
+from feedmesh.metrics.v1 import metrics_page_service_pb2_grpc as page_grpc
 from feedmesh.oracle.v1 import oracle_service_pb2 as oracle_pb
 from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from meshkit.errors import FailedPrecondition, InvalidInput, MeshError, NotFound
@@ -252,3 +254,13 @@ async def test_unbindable_address_is_named(run_dir: Path) -> None:
     with pytest.raises(FailedPrecondition, match=str(port)):
         await server.start()
     holder.close()
+
+
+async def test_every_server_has_a_page_of_its_metrics(socket: Path) -> None:
+    """A process without an HTTP port gives its metrics all the same, calls of a moment ago among them."""
+    async with channel(socket) as connection:
+        await pb_grpc.DatabaseServiceStub(connection).ListDatabases(pb.ListDatabasesRequest())
+        answer = await page_grpc.MetricsPageServiceStub(connection).GetMetricsPage(page_pb.GetMetricsPageRequest())
+
+    labels = f'code="OK",method="ListDatabases",service="{NAME}"'
+    assert f"grpc_server_handled_total{{{labels}}} 1.0" in answer.page.decode().splitlines()

@@ -1,5 +1,6 @@
 """What a node needs."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from services.operator.nodes.job_and_bridge_changes import (
     ImportBundle,
     NodeState,
     SetBridge,
+    WantedJobs,
+    answered_otherwise,
     decide_node,
 )
+from services.operator.nodes.rest_client import Bridge
 from tests.operator.fake_node import job_attributes
 from tests.operator.made import made_oracles
 
@@ -27,6 +31,20 @@ def _spec(feed: str, contract: str) -> JobSpec:
 
 _BTC, _ETH = _spec("BTC / USD", "0x" + "1" * 40), _spec("ETH / USD", "0x" + "2" * 40)
 _BUNDLE = _BTC.key_bundle_id or ""
+_FIELDS = (
+    "name",
+    "type",
+    "externalJobID",
+    "offChainReportingOracleSpec",
+    "pipelineSpec",
+    "contractAddress",
+    "evmChainID",
+    "p2pv2Bootstrappers",
+    "observationTimeout",
+    "gasLimit",
+)
+# Of all configured feeds: the contract of the last is not known yet.
+_NAMES = ("BTC / USD", "ETH / USD", "EUR / USD")
 
 
 def _job(number: int, spec: JobSpec, **changes: Any) -> dict[str, Any]:
@@ -34,11 +52,11 @@ def _job(number: int, spec: JobSpec, **changes: Any) -> dict[str, Any]:
 
 
 def _state(*found: dict[str, Any]) -> NodeState:
-    return NodeState(frozenset({_BUNDLE, "an automatic one"}), _BRIDGE, found)
+    return NodeState(frozenset({_BUNDLE, "an automatic one"}), Bridge(_BRIDGE), found)
 
 
 def _decide(state: NodeState, *, all_feeds: bool = True) -> list[object]:
-    return list(decide_node(_NODE, _BUNDLE, _BRIDGE, [_BTC, _ETH], state, all_feeds=all_feeds))
+    return list(decide_node(_NODE, _BUNDLE, _BRIDGE, WantedJobs([_BTC, _ETH], _NAMES, all_feeds=all_feeds), state))
 
 
 def test_a_bare_node_gets_everything_in_order() -> None:
@@ -99,7 +117,7 @@ def test_other_peoples_jobs_stay() -> None:
 
 def test_a_moved_aggregator_changes_the_bridge() -> None:
     """A bridge with another URL is changed, not created."""
-    state = NodeState(frozenset({_BUNDLE}), "http://127.0.0.1:1/", (_job(1, _BTC), _job(2, _ETH)))
+    state = NodeState(frozenset({_BUNDLE}), Bridge("http://127.0.0.1:1/"), (_job(1, _BTC), _job(2, _ETH)))
 
     assert [SetBridge(_BRIDGE, exists=True)] == _decide(state)
 
@@ -107,14 +125,14 @@ def test_a_moved_aggregator_changes_the_bridge() -> None:
 def test_a_bootstrap_node_needs_neither_bundle_nor_bridge() -> None:
     """A bootstrap node gets its jobs and nothing else."""
     spec = feed_jobs.bootstrap_job("BTC / USD", 1337, "0x" + "1" * 40, made_oracles(4)[0].node)
-    changes = decide_node(_NODE, None, _BRIDGE, [spec], NodeState(frozenset(), None, ()), all_feeds=True)
+    changes = decide_node(_NODE, None, _BRIDGE, WantedJobs([spec], all_feeds=True), NodeState(frozenset(), None, ()))
 
     assert (CreateJob(spec),) == changes
 
 
 def test_changes_read_as_words() -> None:
     """Every change says in words what it is, and none shows a key."""
-    changes = _decide(NodeState(frozenset(), "http://old", (_job(7, _BTC, name="old"),)))
+    changes = _decide(NodeState(frozenset(), Bridge("http://old"), (_job(7, _BTC, name="old"),)))
 
     assert [
         f"OCR key bundle {_BUNDLE[:8]} imported",
@@ -123,3 +141,19 @@ def test_changes_read_as_words() -> None:
         "job 'BTC / USD' created",
         "job 'ETH / USD' created",
     ] == [str(change) for change in changes]
+
+
+@pytest.mark.parametrize("field", _FIELDS)
+@pytest.mark.parametrize(
+    "value", [None, True, 5, "", "x", [], ["x"], [["x"]], {}, {"contractAddress": 5, "evmChainID": []}]
+)
+def test_whatever_a_node_answers_its_jobs_are_decided(field: str, value: object) -> None:
+    """An attribute of any form is that of another job: those that are wanted are made, and nothing is raised."""
+    answers: dict[str, Any] = {**job_attributes(_BTC.toml()), field: value}
+    inner = deepcopy(job_attributes(_BTC.toml()))
+    inner["offChainReportingOracleSpec"][field] = value
+    for attributes in ({field: value}, answers, inner):
+        found = [{"id": "1", "attributes": attributes}]
+        made = {change.spec for change in _decide(_state(*found)) if isinstance(change, CreateJob)}
+        assert made in ({_BTC, _ETH}, {_ETH})
+        assert {_BTC.external_job_id} >= set(answered_otherwise([_BTC], found))

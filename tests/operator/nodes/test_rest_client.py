@@ -8,7 +8,7 @@ from services.operator.errors import NodeRefused, NodeUnavailable
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import bootstrappers
 from services.operator.nodes.prepare_nodes import Preparation
-from services.operator.nodes.rest_client import NodeClient
+from services.operator.nodes.rest_client import Bridge, NodeClient
 from tests.operator.anvil import free_port
 from tests.operator.fake_node import EMAIL, PASSWORD, FakeNode, serving
 
@@ -94,11 +94,11 @@ async def test_errors_of_an_import_show_neither_password_nor_keys(
 
 async def test_bridges_are_created_and_changed(node: FakeNode, client: NodeClient) -> None:
     """A bridge is none at first, then has the URL it was given last."""
-    assert await client.bridge_url("feedmesh-quotes") is None
+    assert await client.bridge("feedmesh-quotes") is None
     await client.create_bridge("feedmesh-quotes", "http://127.0.0.1:3000/a")
     await client.update_bridge("feedmesh-quotes", "http://127.0.0.1:3000/b")
 
-    assert "http://127.0.0.1:3000/b" == await client.bridge_url("feedmesh-quotes")
+    assert Bridge("http://127.0.0.1:3000/b") == await client.bridge("feedmesh-quotes")
     with pytest.raises(NodeRefused, match="400: Bridge Type feedmesh-quotes already exists"):
         await client.create_bridge("feedmesh-quotes", "http://127.0.0.1:3000/a")
 
@@ -169,8 +169,8 @@ async def test_lists_are_read_to_their_last_page(
 async def test_odd_answers_are_temporary_errors(
     node: FakeNode, client: NodeClient, status: int, body: str, message: str
 ) -> None:
-    """Rate limits, server errors and answers of another form are errors that a retry may mend."""
-    node.failures.append((status, body))
+    """Rate limits, server errors and answers of another form are errors that a retry may mend: some are made."""
+    node.failures += [(status, body)] * 3
 
     with pytest.raises(NodeUnavailable, match=message):
         await client.jobs()

@@ -12,6 +12,7 @@ from services.operator.nodes.identity import OracleIdentity, oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import feed_contract, ocr_config
 from services.operator.onchain.chain import Chain, Event
+from services.operator.onchain.configuration.calls import of_ocr1
 from services.operator.onchain.transactions import Sender, Transaction
 from tests.operator.anvil import Anvil
 from tests.operator.made import made_oracles
@@ -52,9 +53,7 @@ async def test_a_configured_contract_reads_as_configured(
     address = await _deploy(chain, sender)
     wanted = ocr_config.desired(made, config.ocr, 1337)
     for count in (1, 2):
-        outcomes = await sender.send_all(
-            feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address)
-        )
+        outcomes = await sender.send_all(of_ocr1(_FEED, address, wanted, made, sender.address))
         state = await feed_contract.state(chain, address)
 
         assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
@@ -68,7 +67,7 @@ async def test_a_configuration_that_no_oracle_runs_with_is_none(
     """What the contract takes but oracles refuse, here a secret for three of four, reads as no configuration."""
     address = await _deploy(chain, sender)
     wanted = ocr_config.desired(made, config.ocr, 1337)
-    payees, _ = feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address)
+    payees, _ = of_ocr1(_FEED, address, wanted, made, sender.address)
     keys = [oracle.ocr.config_public_key for oracle in made[:3]]
     encoded = wanted.offchain.encode(SharedSecretEncryptions.seal(bytes(16), b"\1" * 32, keys))
     data = chain.call_data("setConfig", wanted.signers, wanted.transmitters, wanted.f, wanted.version, encoded)
@@ -90,7 +89,7 @@ async def test_an_event_of_another_digest_is_not_believed(
     """An endpoint that tells a configuration with another digest than the contract's is not believed."""
     address = await _deploy(chain, sender)
     wanted = ocr_config.desired(made, config.ocr, 1337)
-    await sender.send_all(feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address))
+    await sender.send_all(of_ocr1(_FEED, address, wanted, made, sender.address))
     logs = chain.logs
 
     async def other_logs(addresses: Sequence[str], event: str, first: int, last: int) -> list[Event]:
@@ -106,7 +105,7 @@ async def test_the_largest_set_fits_its_gas(config: OperatorConfig, chain: Chain
     many = tuple(made_oracles(31))
     address = await _deploy(chain, sender)
     wanted = ocr_config.desired(many, config.ocr, 1337)
-    outcomes = await sender.send_all(feed_contract.configuration(chain, _FEED, address, wanted, many, sender.address))
+    outcomes = await sender.send_all(of_ocr1(_FEED, address, wanted, many, sender.address))
 
     assert not [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
 
@@ -122,7 +121,7 @@ async def test_the_last_answer_is_a_price(
     """A report that the contract accepts is read as an exact decimal with its round and time."""
     address = await _deploy(chain, sender)
     wanted = ocr_config.desired(made, config.ocr, 1337)
-    await sender.send_all(feed_contract.configuration(chain, _FEED, address, wanted, made, sender.address))
+    await sender.send_all(of_ocr1(_FEED, address, wanted, made, sender.address))
     await transmit(anvil, chain, prepared, config, address, epoch=1, round_=1, observations=[1, 312345678901, 10**13])
     answer = await feed_contract.latest_answer(chain, address, 8)
     assert answer is not None

@@ -14,6 +14,7 @@ from services.operator.nodes.identity import oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import feed_contract, ocr_config, rounds
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.configuration.calls import of_ocr1
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
 from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
@@ -39,7 +40,7 @@ async def _stage(anvil: Anvil, chain: Chain, sender: Sender, config: OperatorCon
     receipts = await sender.send_all([feed_contract.deployment(chain, feed) for feed in feeds])
     addresses = [str(receipt.contract) for receipt in receipts if not isinstance(receipt, MeshError)]
     for feed, address in zip(feeds, addresses, strict=True):
-        await sender.send_all(feed_contract.configuration(chain, feed, address, wanted, made, sender.address))
+        await sender.send_all(of_ocr1(feed, address, wanted, made, sender.address))
     followed = {
         address.lower(): FollowedFeed(feed.name, feed.decimals) for feed, address in zip(feeds, addresses, strict=True)
     }

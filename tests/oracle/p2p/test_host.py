@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from services.oracle.p2p.endpoint import OcrEndpoint
 from services.oracle.p2p.errors import MalformedInput
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
@@ -28,45 +27,18 @@ async def test_four_oracles_meet_through_a_bootstrapper() -> None:
         endpoints = [join(host, KEYS, bootstrap) for host in hosts]
         await until(lambda: all(len(endpoint.connected) == 3 for endpoint in endpoints))
 
-        expected = {i: {(j, b"hello from %d" % j) for j in range(4) if j != i} for i in range(4)}
-        expected[2].add((0, b"only for you"))
+        for index, endpoint in enumerate(endpoints):
+            endpoint.broadcast(b"hello from %d" % index)
+        endpoints[0].send(2, b"only for you")
         got: dict[int, set[tuple[int, bytes]]] = {index: set() for index in range(4)}
+        async with asyncio.timeout(10):
+            for index, endpoint in enumerate(endpoints):
+                for _ in range(4 if index == 2 else 3):
+                    got[index].add(await endpoint.receive())
 
-        async def speak() -> None:
-            # Two that dial each other at once keep one connection, and what was sent on the other may be lost.
-            while True:
-                for index, endpoint in enumerate(endpoints):
-                    endpoint.broadcast(b"hello from %d" % index)
-                endpoints[0].send(2, b"only for you")
-                await asyncio.sleep(0.2)
-
-        async def listen(index: int) -> None:
-            while got[index] != expected[index]:
-                got[index].add(await endpoints[index].receive())
-
-        speaking = asyncio.create_task(speak())
-        try:
-            async with asyncio.timeout(20):
-                await asyncio.gather(*map(listen, range(4)))
-        finally:
-            speaking.cancel()
-            assert expected == got
-
-
-async def heard(first: OcrEndpoint, second: OcrEndpoint, text: bytes) -> tuple[int, bytes]:
-    """Return what the second oracle hears of what the first says to it again and again, as in the test above."""
-
-    async def speak() -> None:
-        while True:
-            first.send(1, text)
-            await asyncio.sleep(0.2)
-
-    speaking = asyncio.create_task(speak())
-    try:
-        async with asyncio.timeout(20):
-            return await second.receive()
-    finally:
-        speaking.cancel()
+    expected = {i: {(j, b"hello from %d" % j) for j in range(4) if j != i} for i in range(4)}
+    expected[2].add((0, b"only for you"))
+    assert expected == got
 
 
 async def test_reconnect_after_restart() -> None:
@@ -87,7 +59,9 @@ async def test_reconnect_after_restart() -> None:
         async with running(again):
             other = join(again, pair, bootstrap)
             await until(lambda: endpoint.connected == (1,))
-            assert (0, b"back") == await heard(endpoint, other, b"back")
+            endpoint.send(1, b"back")
+            async with asyncio.timeout(10):
+                assert (0, b"back") == await other.receive()
 
 
 async def test_next_configuration() -> None:
@@ -107,7 +81,9 @@ async def test_next_configuration() -> None:
         await until(lambda: [e.connected for e in again if e] == [(1,), (0,)])
         assert again[0] is not None
         assert again[1] is not None
-        assert (0, b"next") == await heard(again[0], again[1], b"next")
+        again[0].send(1, b"next")
+        async with asyncio.timeout(10):
+            assert (0, b"next") == await again[1].receive()
 
 
 async def test_unregistered_group_disconnects() -> None:
@@ -233,3 +209,19 @@ async def _connect(host: Host, key: PeerKey) -> TlsStream:
     tls = TlsStream(make_context(key), reader, writer, server=False)
     await tls.handshake(KEYS[0].public_key)
     return tls
+
+
+async def test_each_pair_has_one_connection() -> None:
+    """However many meet at once, each pair makes one connection, which none of its ends replaces."""
+    keys = [PeerKey.from_bytes(secret_of("peer", i)) for i in range(9)]
+    bootstrap = make_host(BOOTSTRAP_KEY)
+    hosts = [make_host(key) for key in keys]
+    async with running(bootstrap, *hosts):
+        located = {bootstrap.peer_id: bootstrap.addresses}
+        bootstrap.register_group(DIGEST, [key.peer_id for key in keys], located, LIMITS)
+        for host in hosts:
+            join(host, keys, bootstrap)
+        everybody = [bootstrap, *hosts]
+        await until(lambda: all(len(host.connected_peers) == len(keys) for host in everybody))
+
+        assert [len(keys)] * len(everybody) == [host.counters["connections"] for host in everybody]

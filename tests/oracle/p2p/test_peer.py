@@ -9,14 +9,14 @@ import pytest
 
 from meshkit.clock import ManualClock
 from services.oracle.p2p.address import Address
-from services.oracle.p2p.errors import ConnectionEnded, HandshakeFailed
+from services.oracle.p2p.errors import ConnectionEnded, HandshakeFailed, KnockRefused
 from services.oracle.p2p.identity import PeerKey
 from services.oracle.p2p.peer import Peer
 from services.oracle.p2p.transport.frames import Frame, FrameParser, FrameType
 from services.oracle.p2p.transport.knock import KNOCK_LENGTH, read_knock
 from services.oracle.p2p.transport.limits import StreamLimits
 from services.oracle.p2p.transport.tls import TlsStream, close_socket, make_context
-from tests.oracle.p2p.transport.loopback import DIALER, LISTENER, STRANGER, shaken
+from tests.oracle.p2p.transport.loopback import DIALER, LISTENER, STRANGER, shaken, unshaken
 from tests.waiting import until
 
 LIMITS = StreamLimits(1_000, 1_000.0, 1_000, 1_000_000.0, 1_000_000)
@@ -62,7 +62,9 @@ async def listening(door: Door) -> AsyncIterator[Address]:
 
 
 @asynccontextmanager
-async def dialing(*places: Address, key: PeerKey = LISTENER) -> AsyncIterator[tuple[Peer, "Counter[str]"]]:
+async def dialing(
+    *places: Address, key: PeerKey = LISTENER, dials_first: bool = True
+) -> AsyncIterator[tuple[Peer, "Counter[str]"]]:
     """Give a peer that is dialed at these places, and its counters."""
     counters: Counter[str] = Counter()
     peer = Peer(
@@ -70,6 +72,7 @@ async def dialing(*places: Address, key: PeerKey = LISTENER) -> AsyncIterator[tu
         key.public_key,
         context=make_context(DIALER),
         addresses=lambda: places,
+        dials_first=lambda: dials_first,
         delta_dial_s=_DELTA_DIAL_S,
         clock=ManualClock(),
         jitter=lambda: 0.0,
@@ -207,6 +210,7 @@ async def test_a_peer_may_not_connect_without_end() -> None:
         LISTENER.public_key,
         context=make_context(DIALER),
         addresses=list,
+        dials_first=lambda: True,
         delta_dial_s=2.0,
         clock=clock,
         jitter=lambda: 0.0,
@@ -228,3 +232,67 @@ async def test_closing_ends_everything() -> None:
         assert not peer.is_connected
         with pytest.raises(ConnectionEnded, match="closed the socket"):
             await _frame(far, FrameType.DATA)
+
+
+async def test_the_other_end_dials_first() -> None:
+    """A peer that should dial from its end is still dialed after a turn in which it did not."""
+    door = Door()
+    async with listening(door) as address, dialing(address, dials_first=False) as (peer, counters):
+        peer.open("a", LIMITS, asyncio.Event())
+        await door.connections.get()
+        await until(lambda: peer.is_connected, "the peer is connected")
+
+        assert 1 == counters["connections"]
+
+
+class SlowDoor(Door):
+    """Listen, and shake hands only when told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.knocked = asyncio.Event()
+        self.may_shake = asyncio.Event()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Let the dialer wait at the door."""
+        self._writers.append(writer)
+        self.knocked.set()
+        await self.may_shake.wait()
+        await super().accept(reader, writer)
+
+
+async def test_dials_that_cross() -> None:
+    """A connection that comes in while the own dial is on its way is refused when that gets through."""
+    door = SlowDoor()
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(listening(door))
+        peer, counters = await stack.enter_async_context(dialing(address))
+        _, incoming = await stack.enter_async_context(unshaken(make_context(LISTENER), make_context(DIALER)))
+        peer.open("a", LIMITS, asyncio.Event())
+        peer.dial_now()
+        await door.knocked.wait()
+        accepting = asyncio.create_task(peer.accept(incoming))
+        door.may_shake.set()
+
+        with pytest.raises(KnockRefused, match="just reached"):
+            await accepting
+        assert peer.is_connected
+        assert 1 == counters["connections"]
+
+
+async def test_a_dial_that_fails_lets_the_other_through() -> None:
+    """A connection that comes in while the own dial is on its way is taken when that fails."""
+    door = SlowDoor()
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(listening(door))
+        peer, counters = await stack.enter_async_context(dialing(address))
+        far, incoming = await stack.enter_async_context(unshaken(make_context(LISTENER), make_context(DIALER)))
+        peer.open("a", LIMITS, asyncio.Event())
+        peer.dial_now()
+        await door.knocked.wait()
+        accepting = asyncio.create_task(peer.accept(incoming))
+        await door.close()
+        await asyncio.gather(accepting, far.handshake(DIALER.public_key))
+
+        assert peer.is_connected
+        assert (1, 1) == (counters["connections"], counters["dials_failed"])

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest_asyncio
 
 from tests.dbinit.server import Server
-from tests.oracle.conftest import SPARE_OF_REST, node_url
+from tests.oracle.conftest import SPARE_OF_REST, empty, node_url
 from tests.oracle.network import PASSWORD, NodeProcess
 
 
@@ -49,9 +48,7 @@ async def _api(postgres: Server) -> AsyncIterator[Api]:
     """Give a node without a chain, and a client that has logged in."""
     directory = Path(tempfile.mkdtemp(prefix="fm", dir="/tmp"))
     url = node_url(postgres, SPARE_OF_REST)
-    connection = await asyncpg.connect(url)
-    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    await connection.close()
+    await empty(url)
     node = NodeProcess.make("chainlink-node-6", directory / "6", directory, url)
     node.write_files("http://127.0.0.1:1")
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:

@@ -25,7 +25,7 @@ from services.oracle.pipeline.record import PipelineRun, TaskRun
 from services.oracle.store.announcements import AnnouncementStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.contracts import ContractConfigStore, ContractStateStore
-from services.oracle.store.database import Database, storable
+from services.oracle.store.database import SCHEMA, Database, storable
 from services.oracle.store.jobs import JobStore
 from services.oracle.store.last_observations import LastObservation, LastObservationStore
 from services.oracle.store.migrations import migrate
@@ -52,6 +52,26 @@ async def test_migrations_happen_once(database: Database) -> None:
 
     with pytest.raises(SettingInvalid, match="version 9999"):
         await migrate(database)
+
+
+async def test_tables_of_earlier_versions_are_taken_over(database: Database) -> None:
+    """Tables that were in `public` are moved with all that is in them, past what Chainlink's node has left there."""
+    users = UserStore(database)
+    await users.ensure_admin("a@example.org", "a-password-of-some-length")
+    before = await _tables(database, SCHEMA)
+    for name in await _tables(database, SCHEMA):
+        await database.execute(f'ALTER TABLE "{name}" SET SCHEMA public')
+    await database.execute("CREATE TABLE public.goose_migrations (id integer)")
+    await migrate(database)
+
+    assert await users.any()
+    assert before == await _tables(database, SCHEMA)
+    assert ["goose_migrations"] == await _tables(database, "public")
+
+
+async def _tables(database: Database, schema: str) -> list[str]:
+    found = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY 1", schema)
+    return [row["tablename"] for row in found]
 
 
 async def test_pacemaker_state(protocol: PostgresProtocolStore) -> None:

@@ -36,7 +36,7 @@ def _given(tmp_path: Path) -> PlanInput:
         run_dir=RunDir(tmp_path / "run"),
         data_dir=DataDir(tmp_path / "data"),
         secrets_dir=SecretsDir(tmp_path / "secrets"),
-        runtime="embedded",
+        runtimes=dict.fromkeys(range(1, 41), "embedded"),
         python="python",
         environment=HOST,
         faucet_address="0xfaucet",

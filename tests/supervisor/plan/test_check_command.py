@@ -57,6 +57,7 @@ def test_a_file_of_an_existing_system_says_what_is_missing(capsys: pytest.Captur
     assert f"{SIGNED} has 2 faults: 5 nodes (4 oracles), 0 feeds" == told.out.splitlines()[0]
     assert "signature: unchecked: CONFIGURATION_PUBLIC_KEY is not set" == told.out.splitlines()[1]
     assert "  chainlink-node-5 (longrun)" in told.out.splitlines()
+    assert 5 == told.out.splitlines().count("    runtime  embedded")
     assert [
         f"error: {SIGNED} has 2 faults:",
         "  line 2: solution.mesh.feeds: found none, allowed: at least one feed; `feedmesh feeds --known` lists them",

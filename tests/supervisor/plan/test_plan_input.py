@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from eth_keys.datatypes import PrivateKey
 
+from meshkit.configuration.solution import Configuration
 from services.supervisor.errors import InvalidPlan
-from services.supervisor.plan.plan_input import NodeRuntime, address_of, choose_runtime, missing_capabilities
+from services.supervisor.plan.plan_input import address_of, choose_programs, missing_capabilities
+from tests.deployment import deployment
+from tests.supervisor.plan.plans import all_run
 
 
 @pytest.mark.parametrize("prefix", ["", "0x"])
@@ -25,27 +28,24 @@ def test_addresses_are_those_of_eth_keys() -> None:
         assert PrivateKey(key).public_key.to_checksum_address() == address_of(key.hex())
 
 
-@pytest.mark.parametrize(
-    ("wanted", "present", "chosen"),
-    [
-        ("auto", True, "chainlink"),
-        ("auto", False, "embedded"),
-        ("embedded", True, "embedded"),
-        ("chainlink", True, "chainlink"),
-    ],
-)
-def test_runtime(tmp_path: Path, wanted: NodeRuntime, present: bool, chosen: str) -> None:
-    """`auto` takes the chainlink binary where it is on the PATH."""
-    if present:
-        (tmp_path / "chainlink").touch(mode=0o755)
-
-    assert chosen == choose_runtime(wanted, str(tmp_path))
+def test_chainlink_without_its_program(tmp_path: Path) -> None:
+    """Wanted for one node but missing, the error names that node's setting and the way out; auto makes do without."""
+    environment = {"PATH": str(tmp_path)}
+    wanted = Configuration.model_validate(deployment(runtime={"3": "chainlink"})).solution
+    with pytest.raises(InvalidPlan, match=r"solution\.mesh\.runtime\.3: found 'chainlink', allowed: embedded or auto"):
+        choose_programs(wanted, environment)
+    auto = Configuration.model_validate(deployment()).solution
+    assert (all_run("embedded"), "") == choose_programs(auto, environment)
 
 
-def test_chainlink_without_its_binary(tmp_path: Path) -> None:
-    """Wanted but missing, the error names the setting and the way out."""
-    with pytest.raises(InvalidPlan, match=r"solution\.mesh\.runtime: found 'chainlink', allowed: embedded or auto"):
-        choose_runtime("chainlink", str(tmp_path))
+def test_programs(tmp_path: Path) -> None:
+    """With the program on the PATH every node runs it that is not told otherwise."""
+    program = tmp_path / "chainlink"
+    program.touch(mode=0o755)
+    solution = Configuration.model_validate(deployment(runtime={"2": "embedded", "3": "chainlink"})).solution
+
+    expected = ({**all_run("chainlink"), 2: "embedded"}, str(program))
+    assert expected == choose_programs(solution, {"PATH": str(tmp_path)})
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from meshkit.configuration.node_program import NodeRuntime
 from services.supervisor.config import settings
 from services.supervisor.errors import InvalidPlan
 from services.supervisor.plan.dependency_graph import DependencyGraph
-from services.supervisor.plan.plan_input import NodeRuntime, PlanInput
+from services.supervisor.plan.plan_input import PlanInput
 from services.supervisor.plan.probe_spec import GrpcProbe, HttpProbe, PostgresProbe, TcpProbe
 from services.supervisor.plan.service_definitions import services_of
 from services.supervisor.plan.service_spec import Condition, Kind, ServiceSpec
 from services.supervisor.plan.service_users import Accounts
+from tests.supervisor.plan.plans import RUNTIMES, all_run
 
 
 def specs(given: PlanInput) -> dict[str, ServiceSpec]:
@@ -123,11 +125,12 @@ def test_environment_is_listed(given: PlanInput) -> None:
 
 def test_chainlink_nodes(given: PlanInput) -> None:
     """The real binary gets its own flags, a home, a share of the memory, nothing of ours, and time for its shutdown."""
-    node = specs(replace(given, runtime="chainlink", memory_bytes=4 * 2**30))["chainlink-node-3"]
+    program, runtimes = "/usr/local/bin/chainlink", all_run("chainlink")
+    node = specs(replace(given, runtimes=runtimes, chainlink=program, memory_bytes=4 * 2**30))["chainlink-node-3"]
     directory = given.data_dir.node(3)
 
     assert (
-        *("chainlink", "node", "-config", f"{directory}/config.toml", "-secrets", f"{directory}/secrets.toml"),
+        *(program, "node", "-config", f"{directory}/config.toml", "-secrets", f"{directory}/secrets.toml"),
         *("start", "-a", f"{directory}/apicredentials"),
     ) == node.command
     expected = {"PATH": "/usr/bin", "HOME": str(given.data_dir.node_home(3)), "GOMEMLIMIT": "611MiB"}
@@ -135,6 +138,23 @@ def test_chainlink_nodes(given: PlanInput) -> None:
     assert [(signal.SIGTERM, 20.0)] == [(step.signal, step.timeout_s) for step in node.stop.steps]
     assert HttpProbe(6603, "/readyz") == node.probe
     assert () == node.sockets
+    assert "chainlink" == node.runtime
+
+
+def test_a_node_of_each_program_in_one_mesh(given: PlanInput) -> None:
+    """Each node is run as its own program wants it, with the same files, ports and conditions."""
+    mixed: dict[int, NodeRuntime] = {**all_run("embedded"), 2: "chainlink", 4: "chainlink"}
+    found = specs(replace(given, runtimes=mixed, chainlink="/opt/chainlink"))
+    nodes = [found[f"chainlink-node-{index}"] for index in range(1, 6)]
+
+    assert ["embedded", "chainlink", "embedded", "chainlink", "embedded"] == [node.runtime for node in nodes]
+    assert [1, 3, 5] == [index for index, node in enumerate(nodes, 1) if "services.oracle" in node.command]
+    assert [2, 4] == [index for index, node in enumerate(nodes, 1) if "/opt/chainlink" == node.command[0]]
+    for index, node in enumerate(nodes, 1):
+        files = [str(given.data_dir.node(index) / name) for name in ("config.toml", "secrets.toml", "apicredentials")]
+        assert set(files) <= set(node.command)
+        assert (6600 + index, 9900 + index) == node.ports
+        assert nodes[-1].needs == node.needs or index == 1
 
 
 def test_production_has_no_simulators(given: PlanInput) -> None:
@@ -174,9 +194,8 @@ def test_the_budget_is_the_configured_one(given: PlanInput) -> None:
 
 def test_conditions_of_the_plan_can_be_met(given: PlanInput) -> None:
     """No edge waits for a state that its target cannot reach; the graph has checked it for both runtimes."""
-    runtimes: tuple[NodeRuntime, ...] = ("embedded", "chainlink")
-    for runtime in runtimes:
-        graph = DependencyGraph(services_of(replace(given, runtime=runtime)))
+    for runtime in RUNTIMES:
+        graph = DependencyGraph(services_of(replace(given, runtimes=all_run(runtime))))
 
         assert 14 == len(graph.order)
     assert Condition.COMPLETED in {edge.condition for spec in graph.specs.values() for edge in spec.needs}

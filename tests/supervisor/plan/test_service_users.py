@@ -9,6 +9,7 @@ from services.supervisor.plan.plan_input import PlanInput
 from services.supervisor.plan.service_definitions import services_of
 from services.supervisor.plan.service_spec import Copy, Directory, Link, ServiceSpec
 from services.supervisor.plan.service_users import Accounts, account_names
+from tests.supervisor.plan.plans import RUNTIMES, all_run
 
 NAMES = tuple(account_names(5))
 ACCOUNTS = Accounts({name: (6000 + number, 7000 + number) for number, name in enumerate(NAMES)}, 9000)
@@ -72,6 +73,6 @@ def test_without_accounts_all_are_one_user(given: PlanInput) -> None:
 def test_numbers_for_nodes_alone(given: PlanInput) -> None:
     """With numbers for the nodes only these have users of their own, whatever their runtime."""
     numbers = {name: (70_000, 70_000) for name in NAMES if name.startswith("chainlink-node")}
-    for runtime in ("embedded", "chainlink"):
-        found = services_of(replace(given, is_root=True, runtime=runtime, accounts=Accounts(numbers, None)))
+    for runtime in RUNTIMES:
+        found = services_of(replace(given, is_root=True, runtimes=all_run(runtime), accounts=Accounts(numbers, None)))
         assert set(numbers) == {spec.name for spec in found if spec.identity is not None}

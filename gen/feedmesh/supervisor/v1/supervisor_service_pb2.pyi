@@ -176,6 +176,7 @@ class Service(_message.Message):
     LAST_EXIT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     HANGS_FIELD_NUMBER: _builtins.int
+    RUNTIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the fixed service name, for example `price-aggregator`."""
     kind: Global___ServiceKind.ValueType
@@ -192,6 +193,8 @@ class Service(_message.Message):
     """message says in words what it waits for or why it failed; empty when there is nothing to say."""
     hangs: _builtins.int
     """hangs counts the processes that were killed because they did not answer their liveness probe any more."""
+    runtime: _builtins.str
+    """runtime is the program of a node, `chainlink` or `embedded`; empty for all other services."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """start_time is when the present process was started; absent when it has none."""
@@ -213,10 +216,11 @@ class Service(_message.Message):
         last_exit: _builtins.str = ...,
         message: _builtins.str = ...,
         hangs: _builtins.int = ...,
+        runtime: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_restart_time", b"last_restart_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hangs", b"hangs", "kind", b"kind", "last_exit", b"last_exit", "last_restart_time", b"last_restart_time", "message", b"message", "name", b"name", "pid", b"pid", "restarts", b"restarts", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hangs", b"hangs", "kind", b"kind", "last_exit", b"last_exit", "last_restart_time", b"last_restart_time", "message", b"message", "name", b"name", "pid", b"pid", "restarts", b"restarts", "runtime", b"runtime", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,6 +79,17 @@ class AddressBook:
         announcement = self._announcements.get(peer)
         return list(dict.fromkeys([*found, *(announcement.addresses if announcement else ())]))
 
+    def dials_first(self, peer: bytes) -> bool:
+        """
+        Tell whether it is this end that dials a peer; the other waits a while for it.
+
+        Of an oracle and a bootstrapper it is the oracle, since a bootstrapper's address is configured; else the end
+        with the smaller key. Two that dial each other at once would each keep another connection.
+        """
+        own_serves = any(self._key.public_key in group.bootstrappers for group in self._groups.values())
+        theirs_serves = any(peer in group.bootstrappers for group in self._groups.values())
+        return theirs_serves if own_serves != theirs_serves else self._key.public_key < peer
+
     def message_for(self, peer: bytes) -> bytes | None:
         """
         Return the discovery message with everything a peer may see; None when there is nothing.

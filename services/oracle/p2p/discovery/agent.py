@@ -16,7 +16,12 @@ from services.oracle.p2p.transport.streams import Stream
 
 STREAM_NAME = "ragedisco/v1"
 _MAX_LENGTH = 110_000
-_BUFFERED = 2
+# Each message has the whole book: an older one that still waits says nothing more.
+_BUFFERED = 1
+# Many come at once when a group forms: what they bring is told together, and the next of it a while later.
+_NEWS_GATHERS_S = 0.25
+_NEWS_APART_S = 1.0
+_NEWS_AT_ONCE = 2
 
 
 def discovery_limits(delta_reconcile_s: float) -> StreamLimits:
@@ -29,8 +34,8 @@ class DiscoveryAgent:
     """
     Keep the discovery streams of all peers.
 
-    Each peer gets the whole book every `delta_reconcile_s`, and once more when something in it is new, within what
-    the peer takes. `on_change` is called after the book changed, with what was learned.
+    Each peer gets the whole book every `delta_reconcile_s`, and once more soon after something in it is new, within
+    what the peer takes. `on_change` is called after the book changed, with what was learned.
     """
 
     def __init__(
@@ -49,35 +54,38 @@ class DiscoveryAgent:
         self._on_change = on_change
         self._log = get_logger(__name__)
         self._arrived = asyncio.Event()
+        self._news = asyncio.Event()
+        self._peers: dict[bytes, Peer] = {}
         self._streams: dict[bytes, Stream] = {}
         self._extra: dict[bytes, TokenBucket] = {}
 
     def add(self, peer: Peer) -> None:
         """Open the stream to a peer."""
         limits = discovery_limits(self._delta_reconcile_s)
+        self._peers[peer.peer_key] = peer
         self._streams[peer.peer_key] = peer.open(STREAM_NAME, limits, self._arrived)
-        # A new connection brings the waiting messages, one that is new and a regular one at the same moment: the four
+        # A new connection brings the waiting message, two with news and a regular one at the same moment: the four
         # that a peer takes at once. The regular ones need half of what it takes later.
-        self._extra[peer.peer_key] = TokenBucket(0.5 / self._delta_reconcile_s, 1, self._clock.monotonic())
+        now_s = self._clock.monotonic()
+        self._extra[peer.peer_key] = TokenBucket(0.5 / self._delta_reconcile_s, _NEWS_AT_ONCE, now_s)
 
     def remove(self, peer: Peer) -> None:
         """Close the stream to a peer."""
         stream = self._streams.pop(peer.peer_key, None)
+        self._peers.pop(peer.peer_key, None)
         self._extra.pop(peer.peer_key, None)
         if stream is not None:
             peer.close_stream(stream)
 
     def tell_news(self) -> None:
-        """Send the book to every peer that takes one more message now."""
-        now_s = self._clock.monotonic()
-        for peer_key in self._streams:
-            if self._extra[peer_key].take(1, now_s):
-                self._send(peer_key)
+        """Have the book sent soon to every connected peer that takes one more message then."""
+        self._news.set()
 
     async def run(self) -> None:
-        """Reconcile and learn until cancelled."""
+        """Reconcile, learn and tell until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reconcile())
+            tasks.create_task(self._tell())
             tasks.create_task(self._learn())
 
     async def _reconcile(self) -> None:
@@ -85,6 +93,17 @@ class DiscoveryAgent:
             for peer_key in list(self._streams):
                 self._send(peer_key)
             await self._clock.sleep(self._delta_reconcile_s)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._news.wait()
+            await self._clock.sleep(_NEWS_GATHERS_S)
+            self._news.clear()
+            now_s = self._clock.monotonic()
+            for peer_key, peer in list(self._peers.items()):
+                if peer.is_connected and self._extra[peer_key].take(1, now_s):
+                    self._send(peer_key)
+            await self._clock.sleep(_NEWS_APART_S)
 
     async def _learn(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """The address book and its announcements."""
 
 from contextlib import suppress
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -178,3 +179,18 @@ def test_malformed_addresses(text: str) -> None:
     """What is no host and port is refused."""
     with pytest.raises(MalformedInput, match="address"):
         Address.parse(text)
+
+
+@given(st.sets(st.integers(0, 3)), st.booleans())
+def test_one_end_of_two_dials_first(serving: set[int], listed: bool) -> None:
+    """Of any two members one end dials first, and of an oracle and a bootstrapper it is the oracle."""
+    keys = [key.public_key for key in KEYS[:4]]
+    members = Group(frozenset(keys if listed else keys[:2]), {keys[i]: [] for i in serving})
+    books = []
+    for key in KEYS[:4]:
+        books.append(AddressBook(key, []))
+        books[-1].add_group(ONE, members)
+    for i, j in combinations(range(4), 2):
+        assert books[i].dials_first(keys[j]) is not books[j].dials_first(keys[i])
+        if (i in serving) is not (j in serving):
+            assert (j in serving) is books[i].dials_first(keys[j])

@@ -29,7 +29,7 @@ class Line:
         limits = discovery_limits(DELTA_RECONCILE_S)
         self._takes = TokenBucket(limits.messages_rate, limits.messages_capacity, 0)
         self.waiting: list[bytes] = []
-        self.connected = False
+        self.is_connected = False
         self.taken = self.refused = 0
 
     def open(self, name: str, limits: object, arrived: asyncio.Event) -> Stream:
@@ -49,7 +49,7 @@ class Line:
 
     def deliver(self, *_: Stream) -> None:
         """Let what waits reach the peer, if it is connected."""
-        while self.connected and self.waiting:
+        while self.is_connected and self.waiting:
             self.waiting.pop(0)
             if self._takes.take(1, self._clock.monotonic()):
                 self.taken += 1
@@ -72,7 +72,7 @@ async def _converse(connects_at: int, news: list[int]) -> Line:
         for _ in range(5):  # until the task has gone to sleep
             await asyncio.sleep(0)
         if moment == connects_at:
-            line.connected = True
+            line.is_connected = True
             line.deliver()
         for _ in range(news.count(moment)):
             agent.tell_news()
