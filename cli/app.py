@@ -18,6 +18,7 @@ from cli.backup.commands import backup_app
 from cli.configuration.app import config_app
 from cli.database.commands import db_app
 from cli.errors import CliError, UsageError
+from cli.explain.commands import explain_app
 from cli.feeds.commands import feeds_app
 from cli.keys.commands import keys_app
 from cli.options import ConfigOption, JsonOption, RunDirOption
@@ -248,6 +249,7 @@ def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
 app.add_typer(keys_app, name="keys")
 # Without a name its commands are our own.
 app.add_typer(backup_app)
+app.add_typer(explain_app)
 
 
 @app.command()

@@ -1,0 +1,41 @@
+"""The commands that say why: `explain`, `replay`, `doctor`, `audit`; each imports its module when it is called."""
+
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.options import JsonOption, RunDirOption
+from meshkit.paths import default_run_dir
+
+explain_app = typer.Typer(rich_markup_mode=None)
+
+FeedArgument = Annotated[str, typer.Argument(help="A feed's name, for example `BTC / USD`.")]
+RoundArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ROUND|TIME",
+        help="The contract's number, EPOCH/ROUND, or a time: 90s, 5m, 2h, 1d ago, an ISO time. [default: the last]",
+        show_default=False,
+    ),
+]
+
+
+@explain_app.command()
+def explain(
+    feed: FeedArgument, round_text: RoundArgument = "", run_dir: RunDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Say why a round's answer is what it is, or why there is none: its way from the exchanges into a block."""
+    from cli.explain import explaining
+
+    options.run(explaining.explain_round(run_dir or default_run_dir(), feed, round_text, as_json))
+
+
+@explain_app.command()
+def replay(
+    feed: FeedArgument, round_text: RoundArgument = "", run_dir: RunDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Put what a kept round was made of through the code that runs now; fail if it does not give the same."""
+    from cli.explain import replaying
+
+    options.run(replaying.replay_round(run_dir or default_run_dir(), feed, round_text, as_json))
