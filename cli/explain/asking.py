@@ -28,17 +28,23 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"(\d{1,9})/(\d{1,3})")
 _NUMBER = re.compile(r"\d{1,18}")
 _FOLLOWING = 20
+_UNDER_WAY_S = 5.0
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Say which round is meant: by the contract's number, by epoch and round, or the last one until a time."""
+    """
+    Say which round is meant: by the contract's number, by epoch and round, or the last one that began until a time.
+
+    `or_newer`: where there is none until then, the last one of all.
+    """
 
     contract_round: int = 0
     epoch: int = 0
     round: int = 0
     until_ms: int | None = None
+    or_newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,14 @@ class KeptRound:
 
 def read_selection(text: str, now_s: float) -> Selection:
     """
-    Return what `812`, `7/3`, `5m`, an ISO time or nothing (the last round) select.
+    Return what `812`, `7/3`, `5m`, an ISO time or nothing (the last round that had some seconds) select.
 
     Raises:
         UsageError: for any other text.
     """
     if not text:
-        return Selection()
+        # Of a round that has just begun nothing can be said yet.
+        return Selection(until_ms=round((now_s - _UNDER_WAY_S) * 1000), or_newer=True)
     if place := _PLACE.fullmatch(text):
         return Selection(epoch=int(place[1]), round=int(place[2]))
     if _NUMBER.fullmatch(text):
@@ -122,13 +129,19 @@ async def _which(sockets: Mapping[str, Path], feed: str, selection: Selection) -
     heard = [answer for answer in answers.values() if not isinstance(answer, str)]
     found = [record for answer in heard for record in answer.rounds if record.moments]
     if found:
-        return max(found, key=lambda record: (record.moments[0].time.ToNanoseconds(), bool(record.config_digest)))
+        return max(found, key=_newness)
+    if selection.or_newer:
+        return await _which(sockets, feed, Selection())
     kept = max((answer.kept for answer in heard), default=0)
     silent = [f"{short(name)}: {answer}" for name, answer in answers.items() if isinstance(answer, str)]
     raise CliError(
         f"no node keeps that round of {feed}; {kept} rounds are kept" + "".join(f"; {each}" for each in silent),
         "`feedmesh explain FEED` tells of the last one",
     )
+
+
+def _newness(record: pb.RoundRecord) -> tuple[int, int, int, bool]:
+    return (record.moments[0].time.ToNanoseconds(), record.epoch, record.round, bool(record.config_digest))
 
 
 def _of(feed: str, epoch: int, round_number: int) -> pb.ListRoundsRequest:

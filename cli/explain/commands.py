@@ -39,3 +39,11 @@ def replay(
     from cli.explain import replaying
 
     options.run(replaying.replay_round(run_dir or default_run_dir(), feed, round_text, as_json))
+
+
+@explain_app.command()
+def doctor(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show each link from the prices to the age on chain, and the first broken one; fail if one is."""
+    from cli.explain import doctor as command
+
+    raise typer.Exit(command.doctor(run_dir or default_run_dir(), as_json))

@@ -140,7 +140,9 @@ def _reporting(story: RoundStory) -> Iterator[Fault]:
         elif "could not be saved" in words:
             names = ", ".join(n.name for n in declined if n.moments[pb.ROUND_STAGE_COMPLETED].detail == words)
             yield Fault(FaultKind.DATABASE_AWAY, f"{names} did not sign: {words}")
-    if not signed and not declined and len(_observers(story)) >= story.quorum:
+    # What a leader asks of itself reaches it always.
+    asked = [node for node in (*signed, *declined) if node.name != story.leader]
+    if story.round and not asked and len(_observers(story)) >= story.quorum:
         yield Fault(FaultKind.LEADER_FAULT, _silent_leader(story, "asked for no report"))
     elif not story.round:
         yield Fault(FaultKind.LEADER_FAULT, _silent_leader(story, "began no round"))

@@ -118,12 +118,15 @@ class RoundStore:
 
     async def newest(self, name: str, most: int, until_ms: int | None = None) -> Sequence[pb.RoundRecord]:
         """Return the last rounds of a job that began until a moment, or until now, newest first."""
-        sql = "SELECT record FROM rounds WHERE name = $1 AND began_ms <= $2 ORDER BY began_ms DESC LIMIT $3"
+        sql = (
+            "SELECT record FROM rounds WHERE name = $1 AND began_ms <= $2"
+            " ORDER BY began_ms DESC, epoch DESC, round DESC LIMIT $3"
+        )
         return await self._records(sql, name, 2**62 if until_ms is None else until_ms, most)
 
     async def after(self, name: str, most: int, after_ms: int) -> Sequence[pb.RoundRecord]:
         """Return the first rounds of a job that began after a moment, newest first."""
-        sql = "SELECT record FROM rounds WHERE name = $1 AND began_ms > $2 ORDER BY began_ms LIMIT $3"
+        sql = "SELECT record FROM rounds WHERE name = $1 AND began_ms > $2 ORDER BY began_ms, epoch, round LIMIT $3"
         return (await self._records(sql, name, after_ms, most))[::-1]
 
     async def of_contract_round(self, name: str, number: int, most: int) -> Sequence[pb.RoundRecord]:
