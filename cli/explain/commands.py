@@ -47,3 +47,18 @@ def doctor(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     from cli.explain import doctor as command
 
     raise typer.Exit(command.doctor(run_dir or default_run_dir(), as_json))
+
+
+@explain_app.command()
+def audit(
+    address: Annotated[str, typer.Argument(help="The contract that a consumer reads: a proxy or an aggregator.")],
+    rpc: Annotated[str, typer.Option(help="URL of a JSON-RPC endpoint of its chain.")],
+    heartbeat: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that an answer may be old. [default: the contract's own]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at any feed as its consumer: stale, pinned, carried over, proxy, decimals, owner; fail on a fault."""
+    from cli.explain import auditing
+
+    options.run(auditing.audit_feed(address, rpc, heartbeat, as_json))
