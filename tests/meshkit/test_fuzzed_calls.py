@@ -148,6 +148,8 @@ SERVERS: dict[str, Serve] = {
     "feedmesh.aggregator.v1.QuoteService": _aggregator,
     "feedmesh.supervisor.v1.SupervisorService": _supervisor,
     "feedmesh.metrics.v1.ProcessMetricsService": _metrics,
+    # Every process has it.
+    "feedmesh.metrics.v1.MetricsPageService": _aggregator,
     "feedmesh.dbinit.v1.DatabaseService": _dbinit,
     "feedmesh.operator.v1.OperatorService": _operator,
     "feedmesh.oracle.v1.OracleService": _oracle,
