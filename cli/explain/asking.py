@@ -37,7 +37,8 @@ class Selection:
     """
     Say which round is meant: by the contract's number, by epoch and round, or the last one that began until a time.
 
-    `or_newer`: where there is none until then, the last one of all.
+    `or_newer`: where there is none until then, the last one of all. `asked_ms`: until when nothing else was to happen,
+    where the last round until a time is asked for.
     """
 
     contract_round: int = 0
@@ -45,6 +46,7 @@ class Selection:
     round: int = 0
     until_ms: int | None = None
     or_newer: bool = False
+    asked_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,15 @@ def read_selection(text: str, now_s: float) -> Selection:
     """
     if not text:
         # Of a round that has just begun nothing can be said yet.
-        return Selection(until_ms=round((now_s - _UNDER_WAY_S) * 1000), or_newer=True)
+        until_s = now_s - _UNDER_WAY_S
+        return Selection(until_ms=round(until_s * 1000), or_newer=True, asked_ms=round(now_s * 1000))
     if place := _PLACE.fullmatch(text):
         return Selection(epoch=int(place[1]), round=int(place[2]))
     if _NUMBER.fullmatch(text):
         return Selection(contract_round=int(text))
     try:
-        return Selection(until_ms=since_ms(text, now_s))
+        until_ms = since_ms(text, now_s)
+        return Selection(until_ms=until_ms, asked_ms=until_ms)
     except UsageError:
         allowed = "the contract's number, EPOCH/ROUND, 90s, 5m, 2h, 1d ago or an ISO time"
         raise UsageError(f"ROUND: found {text!r}, allowed: {allowed}") from None
@@ -87,11 +91,13 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
     sockets = _sockets(run_dir)
     places = await _each(sockets, lambda stub: stub.ListJobs(pb.ListJobsRequest()))
     listed = {name: answer for name, answer in places.items() if not isinstance(answer, str)}
-    names, known = _names(listed, feed), _feeds(listed)
+    known = _feeds(listed)
     if feed not in known and listed:
         raise UsageError(f"FEED: found {feed!r}, allowed: the feeds that run here: {', '.join(known) or 'none yet'}")
     if not listed:
         raise CliError("no node gives an answer: " + "; ".join(f"{short(n)}: {why}" for n, why in places.items()))
+    oracles = await _oracles(run_dir)
+    names = oracles | _names(listed, feed)
     wanted = await _which(sockets, feed, selection)
     answers = await _each(
         sockets,
@@ -105,7 +111,9 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
         if record.config_digest in (wanted.config_digest, "")
     }
     # Bootstrap nodes keep no rounds, and give no answer that says otherwise.
-    unheard = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
+    unheard = {short(name): answer for name, answer in answers.items() if isinstance(answer, str)}
+    running = {short(name) for name in sockets}
+    unheard |= {name: "it does not run" for name in oracles.values() if name not in running}
     decimals = await _decimals(run_dir, feed)
     return KeptRound(
         records,
@@ -115,6 +123,7 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
             names=names,
             unheard=unheard,
             later=await _later(sockets, feed, records),
+            asked_ms=selection.asked_ms,
         ),
     )
 
@@ -172,6 +181,16 @@ def _names(listed: Mapping[str, pb.ListJobsResponse], feed: str) -> dict[int, st
 
 def _feeds(listed: Mapping[str, pb.ListJobsResponse]) -> list[str]:
     return sorted({job.name for answer in listed.values() for job in answer.jobs if not job.bootstrap})
+
+
+async def _oracles(run_dir: Path) -> dict[int, str]:
+    """Return the names of all oracles by index, also of those that do not run; none without an operator."""
+    try:
+        async with channel(socket_of(run_dir, "operator")) as connection:
+            listed = await OperatorServiceStub(connection).ListNodes(operator_pb.ListNodesRequest(), timeout=3)
+    except (CliError, grpc.aio.AioRpcError):
+        return {}
+    return {node.oracle_index: short(node.name) for node in listed.nodes if node.HasField("oracle_index")}
 
 
 async def _decimals(run_dir: Path, feed: str) -> int:

@@ -15,6 +15,8 @@ from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 
 # A transaction that takes longer than this into a block is late, on any chain that feeds are for.
 LATE_MS = 30_000
+# Between two rounds of a feed nothing happens for as long as a round of its configuration may take.
+IDLE_MS, _IDLE_WITHOUT_QUORUM_MS = 60_000, 5_000
 _UNREAD = ("the contract could not be read", "the contract cannot be read")
 _UNFUNDED = ("cannot pay", "insufficient funds")
 _UNREACHED = ("no endpoint", "could not be reached", "unavailable")
@@ -44,6 +46,7 @@ class FaultKind(StrEnum):
     TRANSACTION_LOST = "transaction_lost"
     REORGANIZATION = "reorganization"
     LATE_INCLUSION = "late_inclusion"
+    STANDS_STILL = "stands_still"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,22 @@ _OF_SOURCE = {
 
 def faults_of(story: RoundStory) -> list[Fault]:
     """Return what went wrong, in the order of a price's way."""
-    return [*_sources(story), *_observing(story), *_reporting(story), *_transmitting(story), *_inclusion(story)]
+    of_round = (*_sources(story), *_observing(story), *_reporting(story), *_transmitting(story), *_inclusion(story))
+    return [*of_round, *_since(story)]
+
+
+def _since(story: RoundStory) -> Iterator[Fault]:
+    """Yield why nothing followed on the last round."""
+    if story.idle_ms is None:
+        return
+    away = [name for name in story.names.values() if name in story.unheard]
+    since = f"since then, {story.idle_ms / 1000:.0f} s, no round has begun"
+    if story.n - len(away) < story.quorum and story.idle_ms >= _IDLE_WITHOUT_QUORUM_MS:
+        silent = ", ".join(f"{name} ({story.unheard[name]})" for name in sorted(away))
+        needed = f"{story.n - len(away)} of {story.n} oracles are there, a report needs {story.quorum}"
+        yield Fault(FaultKind.QUORUM_LOST, f"{since}: quorum lost: {needed}: {silent}")
+    elif story.idle_ms >= IDLE_MS:
+        yield Fault(FaultKind.STANDS_STILL, since)
 
 
 def quotes(story: RoundStory) -> list[QuoteSeen]:
@@ -159,7 +177,9 @@ def _silent_leader(story: RoundStory, what: str) -> str:
         following = (
             f"; epoch {story.next_epoch.epoch} began {after_s:.1f} s later with leader {story.next_epoch.leader}"
         )
-    return f"the leader {story.leader or 'of the epoch'} {what}{following}"
+    leader = story.leader or "of the epoch"
+    away = f" ({story.unheard[leader]})" if leader in story.unheard else ""
+    return f"the leader {leader}{away} {what}{following}"
 
 
 def _transmitting(story: RoundStory) -> Iterator[Fault]:

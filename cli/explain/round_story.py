@@ -61,6 +61,7 @@ class RoundStory:
         names: The nodes' names by oracle index, as far as they are known.
         unheard: Why nodes that were asked gave no answer, by name.
         next_epoch: The epoch that began after it, if one did before another round of this epoch.
+        idle_ms: For how long nothing had happened after it when it was asked about; None if something had.
     """
 
     feed: str
@@ -74,6 +75,7 @@ class RoundStory:
     names: Mapping[int, str]
     unheard: Mapping[str, str] = field(default_factory=dict)
     next_epoch: NextEpoch | None = None
+    idle_ms: int | None = None
 
     @property
     def quorum(self) -> int:
@@ -127,6 +129,7 @@ def put_together(
     names: Mapping[int, str] | None = None,
     unheard: Mapping[str, str] | None = None,
     later: Iterable[pb.RoundRecord] = (),
+    asked_ms: int | None = None,
 ) -> RoundStory:
     """
     Return the story of one round.
@@ -137,6 +140,7 @@ def put_together(
         names: The nodes' names by oracle index, where more are known than the records tell.
         unheard: Why nodes gave no answer, by name.
         later: Records of one node that began after it.
+        asked_ms: Until when the feed was to have another round; None where this very round was asked for.
     """
     heads = [record for record in records.values() if record.n] or list(records.values())
     head = heads[0]
@@ -154,7 +158,17 @@ def put_together(
         known,
         {short(name): why for name, why in (unheard or {}).items()},
     )
-    return _with_next(story, later)
+    following = list(later)
+    return replace(_with_next(story, following), idle_ms=_idle_ms(story, following, asked_ms))
+
+
+def _idle_ms(story: RoundStory, later: Sequence[pb.RoundRecord], asked_ms: int | None) -> int | None:
+    if asked_ms is None:
+        return None
+    if any(record.moments and record.moments[0].time.ToMilliseconds() <= asked_ms for record in later):
+        return None
+    last_ms = max((moment.time.ToMilliseconds() for node in story.nodes for moment in _all(node)), default=asked_ms)
+    return max(0, asked_ms - last_ms)
 
 
 def moments_ms(story: RoundStory) -> dict[Moment, int]:

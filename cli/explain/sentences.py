@@ -16,6 +16,7 @@ _REASONS = {
     "requested": "somebody asked for a round",
 }
 _NO_REPORT = "nothing to report"
+_SINCE = "since then"
 _OF_SOURCES = frozenset(
     {FaultKind.SOURCE_STALE, FaultKind.SOURCE_OUTLIER, FaultKind.SOURCE_REFUSED, FaultKind.SOURCE_FAILED}
 )
@@ -59,13 +60,15 @@ def time_text(at_ms: int) -> str:
 
 def _sentence(story: RoundStory, faults: Sequence[Fault]) -> str:
     clauses = [*_source_clauses(story, faults)]
-    clauses += [fault.words for fault in faults if fault.kind not in _OF_SOURCES | {FaultKind.SOURCES_LOST}]
+    behind = [fault for fault in faults if fault.words.startswith(_SINCE)]
+    beside = _OF_SOURCES | {FaultKind.SOURCES_LOST}
+    clauses += [fault.words for fault in faults if fault.kind not in beside and fault not in behind]
     report = story.report
     if report is not None:
         clauses.append(f"quorum {len(report.observers)} of {story.n} observed")
     elif (declined := _declined(story)) is not None:
         clauses.append(declined)
-    clauses += _way_to_the_block(story)
+    clauses += [*_way_to_the_block(story), *(fault.words for fault in behind)]
     return "; ".join(clauses) or "nothing is kept of this round but that it began"
 
 
@@ -135,7 +138,8 @@ def _sources(story: RoundStory) -> Hop:
     used = [s for s in seen.values() if s.verdict in (USED, "")]
     lost = [s for s in seen.values() if s not in used]
     told = ", ".join(f"{s.name} {s.price}{_age(s.age_ms)}" for s in used)
-    parts = [f"{len(used)} of {len(seen)} used" + (f": {told}" if told else "")]
+    priced = "used" if any(quote.price is not None for quote in quotes(story)) else "fresh, but no price was made"
+    parts = [f"{len(used)} of {len(seen)} {priced}" + (f": {told}" if told else "")]
     parts += [s.words for s in lost]
     times = [quote.received_ms for quote in quotes(story) if quote.received_ms is not None]
     return Hop("sources", min(times, default=None), "; ".join(parts))
@@ -160,6 +164,8 @@ def _served(story: RoundStory) -> Hop:
 
 
 def _observed(story: RoundStory) -> Hop:
+    if not story.round:
+        return Hop("observed", None, "no round of this epoch is kept")
     said = []
     report = story.report
     of_report = {} if report is None else dict(zip(report.observers, report.observations, strict=False))

@@ -226,7 +226,8 @@ def _rounds(seen: Observation, limits: Limits) -> tuple[dict[str, str], list[str
     lost, borne = {}, []
     for feed, jobs in failing.items():
         heard = sum(job.feed == feed for job in seen.jobs)
-        reasons = "; ".join(f"{job.node}: {job.error}" for job in jobs)
+        more = f" (and {len(jobs) - 1} more)" if len(jobs) > 1 else ""
+        reasons = f"{jobs[0].node}: {jobs[0].error}{more}"
         if len(limits.oracles) - len(jobs) < limits.quorum:
             lost[feed] = (
                 f"{feed} has {heard - len(jobs)} oracles that observe, a report needs {limits.quorum}: {reasons}"

@@ -350,3 +350,23 @@ def test_our_own_clock_is_named() -> None:
 
 
 _TRANSMITTED, _FAILED = pb.ROUND_STAGE_TRANSMITTED, pb.ROUND_STAGE_FAILED
+
+
+def test_a_feed_that_stands_still_says_since_when_and_why() -> None:
+    """After the last round nothing follows: too few oracles are the cause, and without a cause it is said."""
+    scene = healthy()
+    epoch, round_number = scene.place()
+    records = {NAMES[record.oracle_index]: record for record in scene.run.records(epoch, round_number)}
+    names = {index: name.removeprefix("chainlink-") for index, name in enumerate(NAMES)}
+    end_ms = max(m.time.ToMilliseconds() for record in records.values() for m in record.moments)
+
+    def told(idle_ms: int, *away: str) -> Explanation:
+        unheard = dict.fromkeys(away, "it does not run")
+        story = put_together(records, decimals=8, names=names, unheard=unheard, asked_ms=end_ms + idle_ms)
+        return explain(story)
+
+    lost = told(22_000, "node-4", "node-5")
+    assert {FaultKind.QUORUM_LOST} == kinds(lost)
+    assert "since then, 22 s, no round has begun: quorum lost: 2 of 4 oracles are there, a report needs 3" in lost.words
+    assert {FaultKind.STANDS_STILL} == kinds(told(90_000, "node-5"))
+    assert set() == kinds(told(20_000, "node-5"))
