@@ -1,4 +1,4 @@
-"""Rounds that a mesh kept once, put through the code of now: sources to median, bridge to observation, report to answer."""
+"""Rounds that a mesh kept once, through the code of now: sources to median, bridge to observation, report to answer."""
 
 import json
 from decimal import Decimal
