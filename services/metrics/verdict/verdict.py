@@ -8,8 +8,8 @@ The links are looked at in the order of a price's way, so that the first broken 
 One verdict is for all who ask: `feedmesh doctor` and `status`, the container's health check, the page.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -42,11 +42,19 @@ class ClockSeen:
 
 @dataclass(frozen=True, slots=True)
 class FeedSeen:
-    """Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one."""
+    """
+    Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one.
+
+    `answer` and `market` are decimal text, None where there is none; `updated_s` is the answer's block time.
+    """
 
     name: str
     running: bool
     age_s: float | None
+    answer: str | None = None
+    updated_s: float | None = None
+    round_id: int = 0
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,8 @@ class Observation:
     Hold what was seen of the mesh at one moment.
 
     A part that gave no answer is None, and `trouble` has its words by part: supervisor, sources, chain, money. `jobs`
-    are those of the oracles that gave an answer: Chainlink's own nodes give none.
+    are those of the oracles that gave an answer: Chainlink's own nodes give none. `priced` tells whether the aggregator
+    was asked for prices and answered, so that a feed without one has none.
     """
 
     services: Sequence[ServiceSeen] | None
@@ -83,6 +92,7 @@ class Observation:
     clock: ClockSeen | None = None
     jobs: Sequence[OracleSeen] = ()
     money: Sequence[MoneySeen] | None = None
+    priced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +100,17 @@ class Limits:
     """
     Hold what is demanded.
 
-    `oracles`: the names of all oracle nodes. `longest_age_s`: a feed's heartbeat plus a margin. `start_s`: how long a
-    feed may take to its first answer, counted from the start of whoever judges.
+    `oracles`: the names of all oracle nodes. `longest_age_s`: a feed's heartbeat plus a margin; `longest_ages_s`: that
+    of feeds which have one of their own. `start_s`: how long a feed may take to its first answer, counted from the
+    start of whoever judges. `heartbeat_s` and `deviation_bps` are the feeds' own, without a margin.
     """
 
     oracles: frozenset[str]
     longest_age_s: float
     start_s: float
+    longest_ages_s: Mapping[str, float] = field(default_factory=dict)
+    heartbeat_s: float = 0.0
+    deviation_bps: float = 0.0
 
     @property
     def quorum(self) -> int:
@@ -282,12 +296,10 @@ def _ages(seen: Observation, limits: Limits, watched_s: float) -> Link:
             if watched_s > limits.start_s:
                 what = "has had no answer yet" if feed.running else "is not set up"
                 broken.append(f"{feed.name} {what}, {watched_s:.0f} s after the start")
-        elif feed.age_s > limits.longest_age_s:
-            broken.append(
-                f"{feed.name} has had no answer for {feed.age_s:.0f} s, allowed are {limits.longest_age_s:.0f} s"
-            )
+        elif feed.age_s > (longest_s := limits.longest_ages_s.get(feed.name, limits.longest_age_s)):
+            broken.append(f"{feed.name} has had no answer for {feed.age_s:.0f} s, allowed are {longest_s:.0f} s")
     if broken:
         return Link(LinkName.AGE, LinkState.BROKEN, tuple(broken))
     ages = [feed.age_s for feed in seen.feeds if feed.age_s is not None]
-    oldest = f", the oldest is {max(ages):.0f} s old, allowed are {limits.longest_age_s:.0f} s" if ages else ""
+    oldest = f", the oldest is {max(ages):.0f} s old" if ages else ""
     return Link(LinkName.AGE, LinkState.WELL, (f"{len(ages)} of {len(seen.feeds)} feeds have an answer{oldest}",))
