@@ -132,7 +132,7 @@ async def test_a_round_is_told_however_it_is_chosen(mesh: Path, which: str, caps
     """The last round, the contract's number, epoch with round, and a time all lead to the round that is kept."""
     await explain_round(mesh, FEED, which, as_json=True)
 
-    said = json.loads(capsys.readouterr().out)
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (4, 7, "ab" * 16) == (said["epoch"], said["round"], said["config_digest"])
     assert "all 3 sources used; oracle-3 took no part; quorum 3 of 4 observed" in said["words"]
     assert {"node-4": "no answer"} == said["unheard"]
@@ -142,7 +142,8 @@ async def test_a_person_reads_a_line_a_hop(mesh: Path, capsys: pytest.CaptureFix
     """Each hop is one line that begins with its name."""
     await explain_round(mesh, FEED, "", as_json=False)
 
-    shown = capsys.readouterr().out.splitlines()
+    # The servers of the test log to the same place.
+    shown = capsys.readouterr().out.splitlines()[-9:]
     assert ["sources", "quote", "observed", "report", "transmitted", "included"] == [
         line.split()[0] for line in shown[3:9]
     ]
@@ -169,7 +170,7 @@ async def test_a_round_gives_the_same_again(mesh: Path, capsys: pytest.CaptureFi
     """The sources' median, each node's observation and the report's median come again, and the exit code is 0."""
     assert 0 == await replay_round(mesh, FEED, "99", as_json=True)
 
-    said = json.loads(capsys.readouterr().out)
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
     compared = {row["what"]: (row["kept"], row["now"]) for row in said["comparisons"]}
     assert ("100.1", "100.1") == compared["median of BTC/USD"]
     assert ("10010000000",) * 2 == compared["node-2 observation"] == compared["node-3 median of the report"]
