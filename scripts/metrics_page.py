@@ -11,6 +11,7 @@ from services.dbinit.database_metrics import METRICS as DATABASES
 from services.metrics.gathering.gatherer import GATHERING_METRICS
 from services.metrics.host.disk_metrics import DISK_METRICS
 from services.metrics.names import TABLE as PROCESSES
+from services.metrics.verdict.feed_metrics import FEED_METRICS
 from services.operator.metrics import METRICS as OPERATOR
 from services.oracle.metrics import METRICS as ORACLE
 
@@ -56,7 +57,7 @@ def metrics_page() -> str:
         (
             "Process metrics",
             "`GET /metrics` on `mesh.ports.metrics`; also pushed.",
-            (*PROCESSES, *DISK_METRICS, *PUSH_METRICS, *GATHERING_METRICS),
+            (*PROCESSES, *FEED_METRICS, *DISK_METRICS, *PUSH_METRICS, *GATHERING_METRICS),
         ),
         ("Databases", "`GetMetricsPage` on `dbinit.sock`.", DATABASES),
         ("Operator", "`GetMetricsPage` on `operator.sock`.", OPERATOR),

@@ -28,6 +28,7 @@ class MetricsConfig:
         data_dir: Where all is kept that outlives a run; its disk is watched.
         pages: Address of the page of each process that has one of HTTP, by the service's name.
         gather_ms: Time between two readings of other processes' pages.
+        feeds: Base and quote of each configured feed, by its name.
     """
 
     port: int
@@ -36,6 +37,7 @@ class MetricsConfig:
     data_dir: Path
     pages: Mapping[str, str] = field(default_factory=dict)
     gather_ms: int = 15_000
+    feeds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def from_configuration(configuration: Configuration) -> MetricsConfig:
@@ -59,11 +61,23 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
             longest_age_s=ocr.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
             longest_ages_s=_own_ages_s(solution),
             start_s=ocr.delta_progress_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
+            heartbeat_s=ocr.delta_c_ms / 1000,
+            deviation_bps=ocr.alpha_ppb / 100_000,
         ),
         data_dir=solution.mesh.data_dir,
+        feeds={name: (feeds.get(name).base, feeds.get(name).quote) for name in solution.mesh.feeds},
         pages=_pages(solution),
         gather_ms=ProcessMetricsPush().gather_interval_ms if section is None else section.gather_interval_ms,
     )
+
+
+def _pages(solution: Solution) -> dict[str, str]:
+    """Return where nodes and aggregator have their pages; an aggregator that pushes its own is not asked for it."""
+    base = solution.mesh.ports.node_api_base
+    ports = {f"chainlink-node-{index}": base + index for index in range(1, solution.total_nodes + 1)}
+    if not solution.price_aggregator_config.metrics_push.enabled:
+        ports["price-aggregator"] = solution.price_aggregator_config.port
+    return {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
 
 
 def _own_ages_s(solution: Solution) -> dict[str, float]:
@@ -74,15 +88,6 @@ def _own_ages_s(solution: Solution) -> dict[str, float]:
         for name in dict.fromkeys((*mesh.feeds, *mesh.feed_settings))
     }
     return {name: ms / 1000 + mesh.supervisor.answer_margin_seconds for name, ms in heartbeats_ms.items()}
-
-
-def _pages(solution: Solution) -> dict[str, str]:
-    """Return where nodes and aggregator have their pages; an aggregator that pushes its own is not asked for it."""
-    base = solution.mesh.ports.node_api_base
-    ports = {f"chainlink-node-{index}": base + index for index in range(1, solution.total_nodes + 1)}
-    if not solution.price_aggregator_config.metrics_push.enabled:
-        ports["price-aggregator"] = solution.price_aggregator_config.port
-    return {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
 
 
 def _push_section(solution: Solution) -> ProcessMetricsPush | None:

@@ -127,12 +127,14 @@ class FundingSettings:
     Hold when and by how much transmitters are topped up, in wei and milliseconds.
 
     With `required` a top-up that the faucet cannot pay ends the operator, and with it, after its restarts, the mesh.
+    `usual_gas_price_wei` is the price of gas that minimum and amount were made for, None if nobody knows.
     """
 
     minimum_wei: int
     topup_wei: int
     interval_ms: int
     required: bool = False
+    usual_gas_price_wei: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class OperatorConfig:
                 topup_wei=solution.faucet_topup_wei,
                 interval_ms=solution.balance_topup_check_interval_ms,
                 required=solution.balance_topup_required,
+                usual_gas_price_wei=solution.chainlink_gas_price,
             ),
             ocr=OcrSettings(
                 delta_progress_ms=mesh.ocr.delta_progress_ms,

@@ -10,12 +10,12 @@ from meshkit.clock import Clock
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.feed_phase import FeedPhase, phase
-from services.operator.nodes.identity import bootstrappers, oracles
+from services.operator.funding.faucet import Faucet
+from services.operator.nodes.identity import NodeIdentity, bootstrappers, oracles
 from services.operator.nodes.node_setup import NodeCounted, NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.contract_setup import ContractSetup
-from services.operator.onchain.faucet import Faucet
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.outcome import Outcome, joined
@@ -47,11 +47,13 @@ class Reconciler:
         known: KnownContracts,
         clock: Clock,
         node_counted: NodeCounted = lambda _node, _failure: None,
+        paid: Callable[[NodeIdentity, int], None] = lambda _node, _wei: None,
     ) -> None:
         self._config = config
+        self._feeds = {feed.name: feed for feed in config.feeds}
         able = oracles(prepared.identities)
         self._contracts = ContractSetup(config, able, chain, sender, known)
-        self._faucet = Faucet(config, able, chain, sender, clock)
+        self.faucet = Faucet(config, able, chain, sender, clock, paid)
         locators = bootstrappers(prepared.identities, config.ports)
         self._nodes = tuple(NodeSetup(config, node, locators, clock, node_counted) for node in prepared.nodes)
         self._chain_pass = asyncio.Lock()
@@ -75,9 +77,13 @@ class Reconciler:
         known = {feed.name: self._contracts.record(feed) for feed in self._config.feeds}
         return MappingProxyType({name: record for name, record in known.items() if record is not None})
 
+    def record(self, feed: str) -> KnownContract | None:
+        """Return a feed's contract as far as it is known."""
+        return self._contracts.record(self._feeds[feed])
+
     def phase(self, feed: str) -> FeedPhase:
         """Return how far a feed's set-up is, as last seen."""
-        record = self.records.get(feed)
+        record = self.record(feed)
         address = None if record is None else record.address
         return phase(
             deployed=self._contracts.is_deployed(feed),
@@ -88,6 +94,11 @@ class Reconciler:
     def differences(self, feed: str) -> tuple[str, ...]:
         """Return in words in what a feed's contract is not configured as wanted, as last seen."""
         return self._contracts.differences(feed)
+
+    @property
+    def node_differences(self) -> Mapping[str, Mapping[str, int]]:
+        """Return by node how many things of each kind were not as wanted when it was last looked at."""
+        return {node.name: node.differing for node in self._nodes}
 
     @property
     def all_running(self) -> bool:
@@ -104,7 +115,7 @@ class Reconciler:
         async with self._chain_pass:
             # Nobody is paid before it is known that these nodes are those that the contracts list.
             look = await self._contracts.look()
-            return joined(await together((self._contracts.act(look), self._faucet.run())))
+            return joined(await together((self._contracts.act(look), self.faucet.run())))
 
     async def _run_node(self, node: NodeSetup) -> Outcome:
         # Until the chain was looked at, the known contracts may be those of a dev chain that is gone.

@@ -72,8 +72,14 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         balances = await self._attached().balances()
         return pb.ListBalancesResponse(
             balances=[
-                pb.Balance(name=balance.name, address=balance.address, balance_wei=str(balance.wei))
-                for balance in balances.accounts
+                pb.Balance(
+                    name=seen.account.name,
+                    address=seen.account.address,
+                    balance_wei=str(seen.balance_wei),
+                    spent_a_day_wei="" if seen.a_day_wei is None else str(seen.a_day_wei),
+                    days_left=seen.days_left,
+                )
+                for seen in balances.accounts
             ],
             transmission_cost_wei=str(balances.cost.wei),
             l1_fee_wei=str(balances.cost.l1_fee_wei),

@@ -39,11 +39,19 @@ class ClockSeen:
 
 @dataclass(frozen=True, slots=True)
 class FeedSeen:
-    """Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one."""
+    """
+    Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one.
+
+    `answer` and `market` are decimal text, None where there is none; `updated_s` is the answer's block time.
+    """
 
     name: str
     running: bool
     age_s: float | None
+    answer: str | None = None
+    updated_s: float | None = None
+    round_id: int = 0
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,8 @@ class Observation:
     """
     Hold what was seen of the mesh at one moment.
 
-    A part that gave no answer is None, and `trouble` has its words by part: supervisor, sources, chain.
+    A part that gave no answer is None, and `trouble` has its words by part: supervisor, sources, chain. `priced` tells
+    whether the aggregator was asked for prices and answered, so that a feed without one has none.
     """
 
     services: Sequence[ServiceSeen] | None
@@ -59,6 +68,7 @@ class Observation:
     feeds: Sequence[FeedSeen] | None
     trouble: dict[str, str]
     clock: ClockSeen | None = None
+    priced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +78,15 @@ class Limits:
 
     `oracles`: the names of all oracle nodes. `longest_age_s`: a feed's heartbeat plus a margin; `longest_ages_s`: that
     of feeds which have one of their own. `start_s`: how long a feed may take to its first answer, counted from the
-    start of whoever judges.
+    start of whoever judges. `heartbeat_s` and `deviation_bps` are the feeds' own, without a margin.
     """
 
     oracles: frozenset[str]
     longest_age_s: float
     start_s: float
     longest_ages_s: Mapping[str, float] = field(default_factory=dict)
+    heartbeat_s: float = 0.0
+    deviation_bps: float = 0.0
 
     @property
     def quorum(self) -> int:

@@ -246,12 +246,17 @@ class ContractSetup:
             receipts = await self._sender.send_all(
                 [feed_contract.deployment(self._chain, feed, self._ocr2_code) for feed in batch]
             )
+            made = {
+                feed.name: KnownContract(str(receipt.contract))
+                for feed, receipt in zip(batch, receipts, strict=True)
+                if not isinstance(receipt, MeshError)
+            }
+            self._known.put_all(made)
             for feed, receipt in zip(batch, receipts, strict=True):
                 if isinstance(receipt, MeshError):
                     errors[feed.name] = receipt
                     continue
-                address = str(receipt.contract)
-                self._known.put(feed.name, KnownContract(address))
+                address = made[feed.name].address
                 self._deployed.add(feed.name)
                 self._found[feed.name] = feed_contract.new_state(feed, address, self._sender.address)
                 self._decided[feed.name] = FeedDecision(FeedAction.CONFIGURE, "no configuration", parts=BOTH_PARTS)

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+feedmesh/operator/v1/operator_service.proto\x12\x14\x66\x65\x65\x64mesh.operator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n\x04Node\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x1e.feedmesh.operator.v1.NodeRole\x12\x0f\n\x07peer_id\x18\x04 \x01(\t\x12\x1b\n\x13transmitter_address\x18\x05 \x01(\t\x12\x17\n\x0fsigning_address\x18\x06 \x01(\t\x12\x15\n\rkey_bundle_id\x18\x07 \x01(\t\x12\x19\n\x0coracle_index\x18\x08 \x01(\rH\x00\x88\x01\x01\x42\x0f\n\r_oracle_index\"\xed\x01\n\x04\x46\x65\x65\x64\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63imals\x18\x03 \x01(\r\x12.\n\x05phase\x18\x04 \x01(\x0e\x32\x1f.feedmesh.operator.v1.FeedPhase\x12\x15\n\rconfig_digest\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\x07 \x01(\t\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63onfig_differences\x18\t \x03(\t\"\xd9\x01\n\x05Round\x12\x0c\n\x04\x66\x65\x65\x64\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\r\x12\r\n\x05round\x18\x05 \x01(\r\x12\x13\n\x0btransmitter\x18\x06 \x01(\t\x12\x11\n\tobservers\x18\x07 \x03(\t\x12\x14\n\x0cobservations\x18\x08 \x03(\t\x12\x14\n\x0c\x62lock_number\x18\t \x01(\x04\x12.\n\nblock_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x07\x42\x61lance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61lance_wei\x18\x03 \x01(\t\"\x15\n\x13PrepareNodesRequest\"W\n\x14PrepareNodesResponse\x12)\n\x05nodes\x18\x01 \x03(\x0b\x32\x1a.feedmesh.operator.v1.Node\x12\x14\n\x0c\x63reated_keys\x18\x02 \x01(\r\"\x12\n\x10ListNodesRequest\">\n\x11ListNodesResponse\x12)\n\x05nodes\x18\x01 \x03(\x0b\x32\x1a.feedmesh.operator.v1.Node\"\x12\n\x10ReconcileRequest\"$\n\x11ReconcileResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x12\n\x10ListFeedsRequest\">\n\x11ListFeedsResponse\x12)\n\x05\x66\x65\x65\x64s\x18\x01 \x03(\x0b\x32\x1a.feedmesh.operator.v1.Feed\"#\n\x12WatchRoundsRequest\x12\r\n\x05\x66\x65\x65\x64s\x18\x01 \x03(\t\"A\n\x13WatchRoundsResponse\x12*\n\x05round\x18\x01 \x01(\x0b\x32\x1b.feedmesh.operator.v1.Round\"\x15\n\x13ListBalancesRequest\"\x8f\x01\n\x14ListBalancesResponse\x12/\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1d.feedmesh.operator.v1.Balance\x12\x1d\n\x15transmission_cost_wei\x18\x02 \x01(\t\x12\x12\n\nl1_fee_wei\x18\x03 \x01(\t\x12\x13\n\x0bminimum_wei\x18\x04 \x01(\t*T\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x17\n\x13NODE_ROLE_BOOTSTRAP\x10\x01\x12\x14\n\x10NODE_ROLE_ORACLE\x10\x02*\x8b\x01\n\tFeedPhase\x12\x1a\n\x16\x46\x45\x45\x44_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x45\x45\x44_PHASE_PENDING\x10\x01\x12\x17\n\x13\x46\x45\x45\x44_PHASE_DEPLOYED\x10\x02\x12\x19\n\x15\x46\x45\x45\x44_PHASE_CONFIGURED\x10\x03\x12\x16\n\x12\x46\x45\x45\x44_PHASE_RUNNING\x10\x04\x32\xdf\x04\n\x0fOperatorService\x12\x65\n\x0cPrepareNodes\x12).feedmesh.operator.v1.PrepareNodesRequest\x1a*.feedmesh.operator.v1.PrepareNodesResponse\x12\\\n\tListNodes\x12&.feedmesh.operator.v1.ListNodesRequest\x1a\'.feedmesh.operator.v1.ListNodesResponse\x12\\\n\tReconcile\x12&.feedmesh.operator.v1.ReconcileRequest\x1a\'.feedmesh.operator.v1.ReconcileResponse\x12\\\n\tListFeeds\x12&.feedmesh.operator.v1.ListFeedsRequest\x1a\'.feedmesh.operator.v1.ListFeedsResponse\x12\x64\n\x0bWatchRounds\x12(.feedmesh.operator.v1.WatchRoundsRequest\x1a).feedmesh.operator.v1.WatchRoundsResponse0\x01\x12\x65\n\x0cListBalances\x12).feedmesh.operator.v1.ListBalancesRequest\x1a*.feedmesh.operator.v1.ListBalancesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+feedmesh/operator/v1/operator_service.proto\x12\x14\x66\x65\x65\x64mesh.operator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n\x04Node\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x1e.feedmesh.operator.v1.NodeRole\x12\x0f\n\x07peer_id\x18\x04 \x01(\t\x12\x1b\n\x13transmitter_address\x18\x05 \x01(\t\x12\x17\n\x0fsigning_address\x18\x06 \x01(\t\x12\x15\n\rkey_bundle_id\x18\x07 \x01(\t\x12\x19\n\x0coracle_index\x18\x08 \x01(\rH\x00\x88\x01\x01\x42\x0f\n\r_oracle_index\"\xed\x01\n\x04\x46\x65\x65\x64\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63imals\x18\x03 \x01(\r\x12.\n\x05phase\x18\x04 \x01(\x0e\x32\x1f.feedmesh.operator.v1.FeedPhase\x12\x15\n\rconfig_digest\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\x07 \x01(\t\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63onfig_differences\x18\t \x03(\t\"\xd9\x01\n\x05Round\x12\x0c\n\x04\x66\x65\x65\x64\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\r\x12\r\n\x05round\x18\x05 \x01(\r\x12\x13\n\x0btransmitter\x18\x06 \x01(\t\x12\x11\n\tobservers\x18\x07 \x03(\t\x12\x14\n\x0cobservations\x18\x08 \x03(\t\x12\x14\n\x0c\x62lock_number\x18\t \x01(\x04\x12.\n\nblock_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x07\x42\x61lance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61lance_wei\x18\x03 \x01(\t\x12\x17\n\x0fspent_a_day_wei\x18\x04 \x01(\t\x12\x16\n\tdays_left\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_days_left\"\x15\n\x13PrepareNodesRequest\"W\n\x14PrepareNodesResponse\x12)\n\x05nodes\x18\x01 \x03(\x0b\x32\x1a.feedmesh.operator.v1.Node\x12\x14\n\x0c\x63reated_keys\x18\x02 \x01(\r\"\x12\n\x10ListNodesRequest\">\n\x11ListNodesResponse\x12)\n\x05nodes\x18\x01 \x03(\x0b\x32\x1a.feedmesh.operator.v1.Node\"\x12\n\x10ReconcileRequest\"$\n\x11ReconcileResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x12\n\x10ListFeedsRequest\">\n\x11ListFeedsResponse\x12)\n\x05\x66\x65\x65\x64s\x18\x01 \x03(\x0b\x32\x1a.feedmesh.operator.v1.Feed\"#\n\x12WatchRoundsRequest\x12\r\n\x05\x66\x65\x65\x64s\x18\x01 \x03(\t\"A\n\x13WatchRoundsResponse\x12*\n\x05round\x18\x01 \x01(\x0b\x32\x1b.feedmesh.operator.v1.Round\"\x15\n\x13ListBalancesRequest\"\x8f\x01\n\x14ListBalancesResponse\x12/\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1d.feedmesh.operator.v1.Balance\x12\x1d\n\x15transmission_cost_wei\x18\x02 \x01(\t\x12\x12\n\nl1_fee_wei\x18\x03 \x01(\t\x12\x13\n\x0bminimum_wei\x18\x04 \x01(\t*T\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x17\n\x13NODE_ROLE_BOOTSTRAP\x10\x01\x12\x14\n\x10NODE_ROLE_ORACLE\x10\x02*\x8b\x01\n\tFeedPhase\x12\x1a\n\x16\x46\x45\x45\x44_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x45\x45\x44_PHASE_PENDING\x10\x01\x12\x17\n\x13\x46\x45\x45\x44_PHASE_DEPLOYED\x10\x02\x12\x19\n\x15\x46\x45\x45\x44_PHASE_CONFIGURED\x10\x03\x12\x16\n\x12\x46\x45\x45\x44_PHASE_RUNNING\x10\x04\x32\xdf\x04\n\x0fOperatorService\x12\x65\n\x0cPrepareNodes\x12).feedmesh.operator.v1.PrepareNodesRequest\x1a*.feedmesh.operator.v1.PrepareNodesResponse\x12\\\n\tListNodes\x12&.feedmesh.operator.v1.ListNodesRequest\x1a\'.feedmesh.operator.v1.ListNodesResponse\x12\\\n\tReconcile\x12&.feedmesh.operator.v1.ReconcileRequest\x1a\'.feedmesh.operator.v1.ReconcileResponse\x12\\\n\tListFeeds\x12&.feedmesh.operator.v1.ListFeedsRequest\x1a\'.feedmesh.operator.v1.ListFeedsResponse\x12\x64\n\x0bWatchRounds\x12(.feedmesh.operator.v1.WatchRoundsRequest\x1a).feedmesh.operator.v1.WatchRoundsResponse0\x01\x12\x65\n\x0cListBalances\x12).feedmesh.operator.v1.ListBalancesRequest\x1a*.feedmesh.operator.v1.ListBalancesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'feedmesh.operator.v1.operator_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NODEROLE']._serialized_start=1458
-  _globals['_NODEROLE']._serialized_end=1542
-  _globals['_FEEDPHASE']._serialized_start=1545
-  _globals['_FEEDPHASE']._serialized_end=1684
+  _globals['_NODEROLE']._serialized_start=1521
+  _globals['_NODEROLE']._serialized_end=1605
+  _globals['_FEEDPHASE']._serialized_start=1608
+  _globals['_FEEDPHASE']._serialized_end=1747
   _globals['_NODE']._serialized_start=103
   _globals['_NODE']._serialized_end=322
   _globals['_FEED']._serialized_start=325
@@ -43,31 +43,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUND']._serialized_start=565
   _globals['_ROUND']._serialized_end=782
   _globals['_BALANCE']._serialized_start=784
-  _globals['_BALANCE']._serialized_end=845
-  _globals['_PREPARENODESREQUEST']._serialized_start=847
-  _globals['_PREPARENODESREQUEST']._serialized_end=868
-  _globals['_PREPARENODESRESPONSE']._serialized_start=870
-  _globals['_PREPARENODESRESPONSE']._serialized_end=957
-  _globals['_LISTNODESREQUEST']._serialized_start=959
-  _globals['_LISTNODESREQUEST']._serialized_end=977
-  _globals['_LISTNODESRESPONSE']._serialized_start=979
-  _globals['_LISTNODESRESPONSE']._serialized_end=1041
-  _globals['_RECONCILEREQUEST']._serialized_start=1043
-  _globals['_RECONCILEREQUEST']._serialized_end=1061
-  _globals['_RECONCILERESPONSE']._serialized_start=1063
-  _globals['_RECONCILERESPONSE']._serialized_end=1099
-  _globals['_LISTFEEDSREQUEST']._serialized_start=1101
-  _globals['_LISTFEEDSREQUEST']._serialized_end=1119
-  _globals['_LISTFEEDSRESPONSE']._serialized_start=1121
-  _globals['_LISTFEEDSRESPONSE']._serialized_end=1183
-  _globals['_WATCHROUNDSREQUEST']._serialized_start=1185
-  _globals['_WATCHROUNDSREQUEST']._serialized_end=1220
-  _globals['_WATCHROUNDSRESPONSE']._serialized_start=1222
-  _globals['_WATCHROUNDSRESPONSE']._serialized_end=1287
-  _globals['_LISTBALANCESREQUEST']._serialized_start=1289
-  _globals['_LISTBALANCESREQUEST']._serialized_end=1310
-  _globals['_LISTBALANCESRESPONSE']._serialized_start=1313
-  _globals['_LISTBALANCESRESPONSE']._serialized_end=1456
-  _globals['_OPERATORSERVICE']._serialized_start=1687
-  _globals['_OPERATORSERVICE']._serialized_end=2294
+  _globals['_BALANCE']._serialized_end=908
+  _globals['_PREPARENODESREQUEST']._serialized_start=910
+  _globals['_PREPARENODESREQUEST']._serialized_end=931
+  _globals['_PREPARENODESRESPONSE']._serialized_start=933
+  _globals['_PREPARENODESRESPONSE']._serialized_end=1020
+  _globals['_LISTNODESREQUEST']._serialized_start=1022
+  _globals['_LISTNODESREQUEST']._serialized_end=1040
+  _globals['_LISTNODESRESPONSE']._serialized_start=1042
+  _globals['_LISTNODESRESPONSE']._serialized_end=1104
+  _globals['_RECONCILEREQUEST']._serialized_start=1106
+  _globals['_RECONCILEREQUEST']._serialized_end=1124
+  _globals['_RECONCILERESPONSE']._serialized_start=1126
+  _globals['_RECONCILERESPONSE']._serialized_end=1162
+  _globals['_LISTFEEDSREQUEST']._serialized_start=1164
+  _globals['_LISTFEEDSREQUEST']._serialized_end=1182
+  _globals['_LISTFEEDSRESPONSE']._serialized_start=1184
+  _globals['_LISTFEEDSRESPONSE']._serialized_end=1246
+  _globals['_WATCHROUNDSREQUEST']._serialized_start=1248
+  _globals['_WATCHROUNDSREQUEST']._serialized_end=1283
+  _globals['_WATCHROUNDSRESPONSE']._serialized_start=1285
+  _globals['_WATCHROUNDSRESPONSE']._serialized_end=1350
+  _globals['_LISTBALANCESREQUEST']._serialized_start=1352
+  _globals['_LISTBALANCESREQUEST']._serialized_end=1373
+  _globals['_LISTBALANCESRESPONSE']._serialized_start=1376
+  _globals['_LISTBALANCESRESPONSE']._serialized_end=1519
+  _globals['_OPERATORSERVICE']._serialized_start=1750
+  _globals['_OPERATORSERVICE']._serialized_end=2357
 # @@protoc_insertion_point(module_scope)

@@ -259,24 +259,36 @@ class Balance(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     BALANCE_WEI_FIELD_NUMBER: _builtins.int
+    SPENT_A_DAY_WEI_FIELD_NUMBER: _builtins.int
+    DAYS_LEFT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the node's name, or `faucet`."""
     address: _builtins.str
     """address is the EIP-55 address."""
     balance_wei: _builtins.str
     """balance_wei is the balance as decimal text, in wei."""
+    spent_a_day_wei: _builtins.str
+    """spent_a_day_wei is what it spends a day as measured on chain; empty until that is known. The faucet's is what all
+    transmitters spend together.
+    """
+    days_left: _builtins.float
+    """days_left are the days until it is empty if it goes on so; absent if it spends nothing, or until that is known."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         address: _builtins.str = ...,
         balance_wei: _builtins.str = ...,
+        spent_a_day_wei: _builtins.str = ...,
+        days_left: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_left", b"_days_left", "days_left", b"days_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "balance_wei", b"balance_wei", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_left", b"_days_left", "address", b"address", "balance_wei", b"balance_wei", "days_left", b"days_left", "name", b"name", "spent_a_day_wei", b"spent_a_day_wei"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__days_left: _TypeAlias = _typing.Literal["days_left"]  # noqa: Y015
+    _WhichOneofArgType__days_left: _TypeAlias = _typing.Literal["_days_left", b"_days_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__days_left) -> _WhichOneofReturnType__days_left | None: ...
 
 Global___Balance: _TypeAlias = Balance  # noqa: Y015
 
