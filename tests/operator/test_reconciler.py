@@ -9,9 +9,11 @@ from meshkit.clock import SystemClock
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable, TopupRequired
 from services.operator.feed_phase import FeedPhase
+from services.operator.feed_verification import Verification
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.contract_changes import FeedAction
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.reconciler import Reconciler
@@ -320,3 +322,45 @@ async def test_a_node_without_its_own_keys_is_told_apart(
     )
     assert f"{prepared.identities[3].peer_id} of secrets.toml is missing" in str(outcome.errors["chainlink-node-4"])
     assert ({}, {}) == (nodes[1].jobs, nodes[3].jobs)
+
+
+async def test_what_differs_is_verified_and_planned(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode], sender: Sender, chain: Chain
+) -> None:
+    """Before, between and after: a look changes nothing, says what differs, and what would be sent to mend it."""
+    async with _reconciling(meshed, prepared) as reconciler:
+        planned = await reconciler.change(FeedAction.DEPLOY, _FEEDS[:2], dry_run=True)
+        assert [f"deployment of {feed}" for feed in _FEEDS[:2]] == [
+            call.transaction.purpose for call in planned.planned
+        ]
+        before = await reconciler.verify()
+        assert {("contract: there is none",)} == set(before.differences.values())
+
+        await reconciler.run()
+        assert (dict.fromkeys(_FEEDS, ()), ()) == _told(await reconciler.verify())
+        nodes[2].jobs = {number: job for number, job in nodes[2].jobs.items() if job["name"] != _FEEDS[1]}
+        nodes[3].ready = False
+        nodes[4].bridges.clear()
+        found = await reconciler.verify()
+        assert ("chainlink-node-3: no job 'ETH / USD'",) == found.differences["ETH / USD"]
+        assert any(each.startswith("chainlink-node-5: otherwise than wanted: bridge") for each in found.problems)
+        assert any(each.startswith("chainlink-node-4: ") and "not ready" in each for each in found.problems)
+
+    other = replace(meshed, ocr=replace(meshed.ocr, r_max=meshed.ocr.r_max + 1))
+    async with _reconciling(other, prepared) as changed:
+        nonce = await chain.next_nonce(sender.address)
+        found = await changed.verify()
+        assert all("r_max is 4, ours 5" in texts[0] for texts in found.differences.values()), found.differences
+        planned = await changed.change(FeedAction.CONFIGURE, _FEEDS[2:], dry_run=True)
+        assert ["setPayees of EUR / USD", "setConfig of EUR / USD"] == [
+            call.transaction.purpose for call in planned.planned
+        ]
+        assert nonce == await chain.next_nonce(sender.address)
+        done = await changed.change(FeedAction.CONFIGURE, _FEEDS[2:], dry_run=False)
+        assert [True] == [change.startswith("contract of EUR / USD configured") for change in done.outcome.changes]
+        left = (await changed.verify()).differences
+        assert [False, False, True] == [not any("contract" in text for text in left[feed]) for feed in _FEEDS]
+
+
+def _told(found: Verification) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    return dict(found.differences), found.problems
