@@ -197,6 +197,11 @@ class Mesh(Section):
         "is one (`auto`): the file that the variable CHAINLINK_BIN names, or the `chainlink` of the PATH. Or an object "
         'with one of them by node number, for example `{"2": "embedded", "3": "chainlink"}`; all others are `auto`.',
     )
+    manual_job_runs: bool = Field(
+        False,
+        description="Whether a job of our own nodes may be run by request, `POST /v2/jobs/ID/runs`, as in a Chainlink "
+        "node that is built for development; webhook jobs always may, by their UUIDs.",
+    )
     data_dir: Path = Field(
         Path("/sp"),
         description="Directory of everything that outlives a run; the database's is `postgresql/data` in it.",

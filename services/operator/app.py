@@ -140,6 +140,14 @@ class Operator:
         """Return all feeds in the order of the configuration; raises ChainUnavailable if one cannot be read."""
         return tuple(await together(map(self._status, self._config.feeds)))
 
+    async def answers(self, feed: str, count: int) -> tuple[Answer, ...]:
+        """Return a feed's last answers, oldest first, none without a contract; raises ChainUnavailable."""
+        record = self.reconciler.record(feed)
+        target = next(each for each in self._config.feeds if each.name == feed)
+        if record is None or self.reconciler.phase(feed) is FeedPhase.PENDING:
+            return ()
+        return await feed_contract.last_answers(self._chain, record.address, target.decimals, count)
+
     async def balances(self) -> Balances:
         """Return the faucet, then each transmitter, with balance and spending; raises ChainUnavailable."""
         seen = await self._accounts.look()

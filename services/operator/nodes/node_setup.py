@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
@@ -105,6 +106,29 @@ class NodeSetup:
         except MeshError as error:
             return Outcome(tuple(changes), {**refused, self.name: error})
         return Outcome(tuple(changes), refused)
+
+    async def look(
+        self, contracts: Mapping[FeedTarget, str], config_blocks: Mapping[str, int]
+    ) -> tuple[NodeChange, ...]:
+        """
+        Return what the node is not as wanted, without changing it.
+
+        Raises:
+            NodeUnavailable: when it does not answer, or is not ready.
+            NodeRefused: when it lacks a key that its files give it.
+            TemplateRefused: for a template that becomes no job.
+        """
+        if not await self._client.is_ready():
+            raise NodeUnavailable(self.name, "GET /readyz", "not ready", NodeFailure.NOT_READY)
+        refused: dict[str, MeshError] = {}
+        wanted = self._wanted(contracts, config_blocks, refused)
+        for error in refused.values():
+            raise error
+        return self._decide(wanted, await self._observe())
+
+    async def jobs(self) -> tuple[Mapping[str, Any], ...]:
+        """Return all jobs as the node answers them. Raises NodeUnavailable, NodeRefused."""
+        return await self._client.jobs()
 
     def _exports(self) -> dict[str, str]:
         identity, node = self._node.identity, self._node

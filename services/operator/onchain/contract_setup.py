@@ -1,7 +1,7 @@
 """Deploy and configure the feeds' contracts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -158,6 +158,11 @@ class ContractSetup:
         made = [feed for feed in look.deploy if feed.name not in deployment.errors]
         configuration = await self._configure([*made, *look.configure])
         return joined((Outcome(errors=MappingProxyType(dict(look.errors))), deployment, configuration))
+
+    def planned(self, look: "Look") -> tuple[ConfigCall, ...]:
+        """Return what `act` would send for what a look has found; a secret in it would be another one."""
+        made = [ConfigCall(feed_contract.deployment(self._chain, feed, self._ocr2_code)) for feed in look.deploy]
+        return (*made, *(call for feed in look.configure for call in self._calls(feed)))
 
     async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
         """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
@@ -321,6 +326,14 @@ class Look:
     errors: Mapping[str, MeshError]
     deploy: tuple[FeedTarget, ...] = ()
     configure: tuple[FeedTarget, ...] = ()
+
+    def only(self, names: Collection[str], action: FeedAction) -> "Look":
+        """Return what is to be done to some feeds, of one kind; what is wrong with the whole chain stays."""
+        return Look(
+            {name: error for name, error in self.errors.items() if name in names or name == "chain"},
+            tuple(feed for feed in self.deploy if feed.name in names and action is FeedAction.DEPLOY),
+            tuple(feed for feed in self.configure if feed.name in names and action is FeedAction.CONFIGURE),
+        )
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:
