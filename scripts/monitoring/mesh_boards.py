@@ -77,7 +77,10 @@ MESH_BOARDS: Final = (
             Panel(
                 "Gap in basis points",
                 "none",
-                ((at("feedmesh_feed_gap_bps", _FEED), "gap"), (at("feedmesh_feed_deviation_bps"), "causes an answer")),
+                (
+                    (at("feedmesh_feed_gap_bps", _FEED), "gap"),
+                    (at("feedmesh_feed_deviation_bps", _FEED), "causes an answer"),
+                ),
             ),
             Panel("State", "short", ((at("feedmesh_feed_state", _FEED), "{{state}}"),), True),
             Panel(
@@ -85,7 +88,7 @@ MESH_BOARDS: Final = (
                 "s",
                 (
                     (f"time() - {at('feedmesh_feed_answer_timestamp_seconds', _FEED)}", "age"),
-                    (at("feedmesh_feed_heartbeat_seconds"), "heartbeat"),
+                    (at("feedmesh_feed_heartbeat_seconds", _FEED), "heartbeat"),
                 ),
             ),
             Panel("Round on chain", "short", ((at("feedmesh_feed_round", _FEED), "round"),)),

@@ -1,5 +1,6 @@
 """The metrics of a running mesh in a VictoriaMetrics, pushed as they always are, and what panels show of them."""
 
+import asyncio
 import json
 import re
 import urllib.parse
@@ -18,8 +19,12 @@ from services.metrics.config import from_configuration
 from services.metrics.gathering.pushing import PUSHING_METRICS, Pushing
 
 
-async def push_twice(mesh_configuration: Path, run_dir: RunDir, url: str, apart_s: float) -> None:
-    """Gather the pages of all processes of a mesh twice, and push them to an import endpoint."""
+async def push_until_filled(mesh_configuration: Path, run_dir: RunDir, url: str, within_s: float) -> list[str]:
+    """
+    Gather the pages of all processes of a mesh and push them to an import endpoint, until all panels have data.
+
+    Returns those that have none in that time. Nothing of what was pushed may be lost.
+    """
     config = from_configuration(load(mesh_configuration))
     receiver = PushConfig(
         url=f"{url}/api/v1/import/prometheus",
@@ -37,12 +42,14 @@ async def push_twice(mesh_configuration: Path, run_dir: RunDir, url: str, apart_
             return await response.read() + registry.render()
 
     async with Pushing(config, receiver, run_dir, own_page, clock, registry) as pushing:
-        for wait_s in (apart_s, 0):
+        end_s, empty = clock.monotonic() + within_s, ["not pushed"]
+        while empty and clock.monotonic() < end_s:
             await pushing.gatherer.gather()
             await pushing.pusher.push()
-            await clock.sleep(wait_s)
-        lost = await pushing.pusher.check()
-        assert 0 == lost
+            # That also gives the receiver the time to show what it took.
+            assert 0 == await pushing.pusher.check()
+            empty = await asyncio.to_thread(empty_panels, url)
+    return empty
 
 
 def empty_panels(url: str) -> list[str]:

@@ -20,7 +20,7 @@ import pytest
 from meshkit.configuration.load import load
 from meshkit.credentials import database_password
 from meshkit.paths import RunDir
-from tests.mesh.monitored import empty_panels, push_twice
+from tests.mesh.monitored import push_until_filled
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
 from tests.monitoring_programs import victoria_metrics
@@ -118,8 +118,8 @@ async def test_every_panel_of_the_dashboards_has_data(mesh: Mesh, tmp_path: Path
     server = victoria_metrics(tmp_path)
     server.start()
     try:
-        await push_twice(mesh.data_dir / "configuration.json", RunDir(mesh.run_dir), server.url, apart_s=2)
-        assert [] == empty_panels(server.url)
+        path, run_dir = mesh.data_dir / "configuration.json", RunDir(mesh.run_dir)
+        assert [] == await push_until_filled(path, run_dir, server.url, within_s=45)
     finally:
         server.stop()
 
