@@ -60,6 +60,11 @@ METRICS = (
         _LATENCY_BUCKETS,
         derived=True,
     ),
+    _derived(
+        "feedmesh_oracle_dropped_round_moments_total",
+        "counter",
+        "Moments of rounds that are not kept for `feedmesh explain`, for want of room or of a database.",
+    ),
     _derived("feedmesh_oracle_events", "gauge", "Counts of the protocol and the network by name.", "part", "event"),
 )
 
