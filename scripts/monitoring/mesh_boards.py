@@ -113,6 +113,11 @@ MESH_BOARDS: Final = (
                 ),
             ),
             Panel(
+                "Time from hop to hop, from the exchange into a block, 50 %",
+                "s",
+                ((quantile(0.5, "feedmesh_round_hop_seconds", "hop", _JOB), "{{hop}}"),),
+            ),
+            Panel(
                 "Time to a report, 95 %",
                 "s",
                 ((quantile(0.95, "feedmesh_oracle_report_seconds", "mesh_service", _JOB), "{{mesh_service}}"),),

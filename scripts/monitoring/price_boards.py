@@ -136,6 +136,11 @@ PRICE_BOARDS: Final = (
                 ((quantile(0.99, "http_request_duration_seconds", "route"), "{{route}}"),),
             ),
             Panel(
+                "Time from hop to hop, from the exchange into a block, 95 %",
+                "s",
+                ((quantile(0.95, "feedmesh_round_hop_seconds", "hop"), "{{hop}}"),),
+            ),
+            Panel(
                 "Time from a round's start to its report, 95 %",
                 "s",
                 ((quantile(0.95, "feedmesh_oracle_report_seconds", "job_name"), "{{job_name}}"),),
