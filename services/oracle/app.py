@@ -121,7 +121,8 @@ class Node:
             asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
             states = ContractStateStore(database)
             kept_rounds = RoundStore(database, clock)
-            recorder = RoundRecorder(kept_rounds, clock)
+            oracle_metrics = OracleMetrics(registry)
+            recorder = RoundRecorder(kept_rounds, clock, oracle_metrics.hops)
             chains = await self._chains(stack, beside, keyring, database, states, asking, recorder)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
@@ -130,9 +131,7 @@ class Node:
             protocol = PostgresProtocolStore(database)
             groups = PeerGroups(host, config.p2p)
             watches = ContractConfigWatches(chains, ContractConfigStore(database), clock)
-            oracles = OracleDelegate(
-                keyring, chains, groups, sources, watches, protocol, OracleMetrics(registry), rounds
-            )
+            oracles = OracleDelegate(keyring, chains, groups, sources, watches, protocol, oracle_metrics, rounds)
             rules, runner = JobRules(config, keyring, bridges), PipelineRunner(sources)
             delegates = Delegates(oracles, BootstrapDelegate(groups, watches), runner)
             spawner = JobSpawner(rules, JobStore(database), delegates, clock)

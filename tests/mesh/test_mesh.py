@@ -19,8 +19,11 @@ import pytest
 
 from meshkit.configuration.load import load
 from meshkit.credentials import database_password
+from meshkit.paths import RunDir
+from tests.mesh.monitored import push_until_filled
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
+from tests.monitoring_programs import victoria_metrics
 
 pytestmark = [pytest.mark.long(120), pytest.mark.timeout(300)]
 
@@ -108,6 +111,17 @@ def test_feeds_and_quote_agree(mesh: Mesh) -> None:
     for name, feed in mesh.feeds().items():
         quote = json.loads(mesh.command("quote", name.replace(" / ", "/"), "--json").stdout)
         assert abs(float(feed["answer"]) / float(quote["price"]) - 1) < 0.01
+
+
+async def test_every_panel_of_the_dashboards_has_data(mesh: Mesh, tmp_path: Path) -> None:
+    """Pushed to a VictoriaMetrics, what the mesh says of itself answers every query of every panel."""
+    server = victoria_metrics(tmp_path)
+    server.start()
+    try:
+        path, run_dir = mesh.data_dir / "configuration.json", RunDir(mesh.run_dir)
+        assert [] == await push_until_filled(path, run_dir, server.url, within_s=45)
+    finally:
+        server.stop()
 
 
 def test_unknown_pair_is_refused(mesh: Mesh) -> None:

@@ -102,15 +102,15 @@ class Limits:
 
     `oracles`: the names of all oracle nodes. `longest_age_s`: a feed's heartbeat plus a margin; `longest_ages_s`: that
     of feeds which have one of their own. `start_s`: how long a feed may take to its first answer, counted from the
-    start of whoever judges. `heartbeat_s` and `deviation_bps` are the feeds' own, without a margin.
+    start of whoever judges. `heartbeats_s` and `deviations_bps` are those of each feed, without a margin.
     """
 
     oracles: frozenset[str]
     longest_age_s: float
     start_s: float
     longest_ages_s: Mapping[str, float] = field(default_factory=dict)
-    heartbeat_s: float = 0.0
-    deviation_bps: float = 0.0
+    heartbeats_s: Mapping[str, float] = field(default_factory=dict)
+    deviations_bps: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def quorum(self) -> int:

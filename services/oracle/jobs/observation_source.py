@@ -99,6 +99,8 @@ class ObservationSource:
         self.clock_is_off = False
         self._last = LastObservation(value, now[0] // 1000)
         self._status.observed(value)
+        answers_read = [result for result in finished.results.values() if isinstance(result, str)]
+        self._status.priced(epoch, round_number, answers_read)
         sources.last_observations.note(self._job_id, self._last)
         return value
 

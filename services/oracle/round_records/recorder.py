@@ -17,8 +17,10 @@ from chainlink.rpc.errors import Malformed
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from meshkit.clock import Clock
 from meshkit.log import get_logger
+from meshkit.ocr.hops import Moment
 from services.oracle.chain.transactions.in_flight import Receipt
 from services.oracle.chain.transactions.transaction_news import TransactionMoment, TransactionNews
+from services.oracle.hop_metrics import HopMetrics
 from services.oracle.ocr.config import SharedConfig
 from services.oracle.ocr.errors import ProtocolError
 from services.oracle.ocr.report import decode_report
@@ -46,6 +48,7 @@ _TRANSACTIONS = {
     TransactionMoment.LOST: pb.ROUND_STAGE_LOST,
     TransactionMoment.REORGANIZED: pb.ROUND_STAGE_REORGANIZED,
 }
+_TRANSACTION_HOPS = {TransactionMoment.HANDED_OVER: Moment.TRANSMITTED, TransactionMoment.CONFIRMED: Moment.INCLUDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +85,15 @@ class _Session:
 
 class RoundRecorder:
     """
-    Record the rounds of all feeds of a node.
+    Record the rounds of all feeds of a node; `hops` is told when their transactions are handed over and in a block.
 
     Attributes:
         failed: How many moments could not be recorded, by a defect.
     """
 
-    def __init__(self, store: RoundStore, clock: Clock) -> None:
+    def __init__(self, store: RoundStore, clock: Clock, hops: HopMetrics | None = None) -> None:
         self._store = store
+        self._hops = hops
         self._clock = clock
         self._sessions: dict[str, _Session] = {}
         self.failed = 0
@@ -165,7 +169,10 @@ class RoundRecorder:
                 sight.gas_price_wei = str(receipt.gas_price_wei) if receipt.gas_price_wei else ""
                 sight.contract_round = number or 0
             moment = pb.RoundMoment(stage=_TRANSACTIONS[news.moment], transaction=sight)
-            self._note(session, read_context_tag(tag), self._clock.time_ms(), moment, number)
+            context, now_ms = read_context_tag(tag), self._clock.time_ms()
+            self._note(session, context, now_ms, moment, number)
+            if self._hops is not None and (hop := _TRANSACTION_HOPS.get(news.moment)) is not None:
+                self._hops.note(session.name, context.epoch, context.round, {hop: now_ms})
         except (Malformed, ProtocolError, ValueError) as error:
             # A transaction is on its way whatever is recorded of it.
             self.failed += 1

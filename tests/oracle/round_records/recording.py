@@ -6,6 +6,7 @@ from typing import Any
 
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from meshkit.clock import ManualClock
+from services.oracle.hop_metrics import HopMetrics
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.round_records.recorder import BridgeAnswer, Observation, RoundRecorder
 from services.oracle.round_records.store import RoundKey, RoundStore
@@ -28,11 +29,11 @@ class Notebook:
         self.records.setdefault(key, pb.RoundRecord(name=name)).MergeFromString(part)
 
 
-def recorder_of(notebook: Notebook) -> RoundRecorder:
+def recorder_of(notebook: Notebook, hops: HopMetrics | None = None) -> RoundRecorder:
     """Return a recorder that notes there."""
     store: Any = notebook
     assert callable(RoundStore.note)
-    return RoundRecorder(store, notebook.clock)
+    return RoundRecorder(store, notebook.clock, hops)
 
 
 class RecordedCommittee:

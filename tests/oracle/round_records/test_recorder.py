@@ -6,8 +6,11 @@ from chainlink.contract.aggregator import NEW_TRANSMISSION, transmit_calldata
 from chainlink.ocr.report_context import context_tag
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from meshkit.clock import ManualClock
+from meshkit.metrics import RPC_METRICS, Registry
+from meshkit.ocr.hops import Moment
 from services.oracle.chain.transactions.in_flight import Receipt
 from services.oracle.chain.transactions.transaction_news import TransactionMoment, TransactionNews
+from services.oracle.hop_metrics import HOP_METRICS, HopMetrics
 from services.oracle.ocr.report import AttributedObservation, encode_report
 from services.oracle.round_records.recorder import LONGEST_BODY, BridgeAnswer, Observation
 from tests.oracle.ocr.committee import CONTRACT, make_committee
@@ -90,6 +93,23 @@ def test_a_transaction_is_found_to_its_round() -> None:
     assert [pb.ROUND_STAGE_HANDED_OVER, pb.ROUND_STAGE_INCLUDED] == [moment.stage for moment in record.moments]
     seen = record.moments[1].transaction
     assert (812, 150_000, "9", 42) == (seen.block_number, seen.gas_used, seen.gas_price_wei, seen.contract_round)
+
+
+def test_the_hops_into_a_block_are_measured() -> None:
+    """From the signed report to the hand-over, and from there to the block; a transaction that is lost has no block."""
+    notebook, registry = Notebook(ManualClock(1_000_000)), Registry((*RPC_METRICS, *HOP_METRICS))
+    hops = HopMetrics(registry)
+    recorder = recorder_of(notebook, hops)
+    recorder.begin(FEED, CONTRACT, COMMITTEE.shared[0])
+    hops.note(FEED, 2, 3, {Moment.SIGNED: 999_750})
+    recorder.transaction(news(TransactionMoment.HANDED_OVER, data()))
+    notebook.clock.advance(2)
+    recorder.transaction(news(TransactionMoment.LOST, data()))
+    recorder.transaction(news(TransactionMoment.CONFIRMED, data()))
+    page = registry.render().decode()
+
+    for hop, seconds in (("transmitted", 0.25), ("included", 2.0)):
+        assert f'feedmesh_round_hop_seconds_sum{{hop="{hop}",job_name="{FEED}"}} {seconds}\n' in page
 
 
 def test_what_is_no_transmission_of_a_feed_is_left_out() -> None:
