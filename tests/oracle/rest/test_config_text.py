@@ -16,10 +16,11 @@ def test_all_and_what_was_said(tmp_path: Path) -> None:
     for text in (everything, said):
         assert config == Config.model_validate(tomllib.loads(text))
     assert len(said) < len(everything)
-    assert {"DeltaReconcile = '1m0s'", "HTTPMaxSize = '32.77kb'", "TipCapDefault = '1 wei'"} <= set(
+    assert {"DeltaReconcile = '1m0s'", "HTTPMaxSize = '1.00mb'", "TipCapDefault = '1 wei'"} <= set(
         everything.split("\n")
     )
-    assert "JobPipeline" not in said
+    assert "Transactions" in everything
+    assert "Transactions" not in said
 
 
 def test_texts_with_quotes(tmp_path: Path) -> None:
