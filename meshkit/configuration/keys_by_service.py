@@ -101,6 +101,7 @@ METRICS: Final = _declare(
     *("mesh.ports.nodeApiBase", "priceAggregatorConfig.port", "mesh.dataDir"),
     # What the verdict demands: a young answer of every feed, and enough oracles.
     *("totalNodes", "bootstrapNodes", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
+    *("mesh.feeds", "mesh.feedSettings"),
 )
 
 NODE: Final = _declare(
@@ -120,12 +121,14 @@ OPERATOR: Final = _declare(
         "mesh.network",
         "mesh.keystore",
         "mesh.feeds",
+        "mesh.feedSettings",
+        "chainlinkFeedTemplatesDir",
         "mesh.contracts",
         "mesh.ocr",
         "priceAggregatorConfig.port",
     ),
     *("faucetPrivateKey", "faucetMinWei", "faucetTopupWei", "balanceTopupCheckIntervalMs", "balanceTopupRequired"),
-    *("setConfigBatchSize", "mesh.egress"),
+    *("setConfigBatchSize", "mesh.egress", "linkCa", "adminContractAddress"),
 )
 
 SERVED_NODE: Final = _declare(
@@ -153,7 +156,7 @@ SUPERVISOR: Final = _declare(
     *("mesh.network", "mesh.postgres.url"),
     *("chainlinkChainId", "faucetPrivateKey"),
     # What the operator will do with a change of these is told before it is applied.
-    *("mesh.feeds", "mesh.contracts"),
+    *("mesh.feeds", "mesh.contracts", "chainlinkFeedTemplatesDir", "mesh.feedSettings", "mesh.ocr"),
 )
 """What the plan follows from; the supervisor itself compares plans, and is never restarted."""
 

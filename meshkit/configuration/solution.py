@@ -49,8 +49,10 @@ class Solution(Section):
     chainlink_node_sc_address: Address | None = without_effect(
         None, "nodes are not registered in a contract; each feed's contract knows its oracles."
     )
-    chainlink_feed_templates_dir: str | None = without_effect(
-        None, "jobs are made from the list of known feeds (`feedmesh feeds --known`), not from templates."
+    chainlink_feed_templates_dir: str | None = Field(
+        None,
+        description="Directory of job templates, `*.toml`: each is a feed beside those of `mesh.feeds`, and its jobs "
+        "are made of it. Contract addresses may lie there in `feed-cas.json`.",
     )
     max_restarts: int = Field(3, ge=0, description="Crashes of one service after which the mesh stops.")
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")
@@ -63,9 +65,15 @@ class Solution(Section):
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")
     nodes_list: NodeList = Field((), description="Numbers of the nodes; absent for 1 to totalNodes.")
     primary_nodes: NodeList = without_effect((), "no oracle is before the others: the protocol chooses among them.")
-    link_ca: Address | None = without_effect(None, "oracles are not paid, so a feed's contract has no LINK token.")
-    admin_contract_address: Address | None = without_effect(
-        None, "the operator's account owns the feeds' contracts itself, without a helper contract."
+    link_ca: Address | None = Field(
+        None,
+        description="LINK token named by contracts that are deployed here. Oracles are not paid, so it may be absent.",
+    )
+    admin_contract_address: Address | None = Field(
+        None,
+        description="Contract that knows the admin of feeds whose configuration is set in two parts: timings by their "
+        "owner, oracles by the admin. Node 1's account is registered there, by the certificates in "
+        "`mesh.contracts.adminCertificatesDir`, as soon as such a feed needs new oracles.",
     )
     diamond_contract_address: Address | None = without_effect(
         None, "each feed has a contract of its own; nothing is routed through a common one."

@@ -5,9 +5,11 @@ The operator's errors.
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
     │   ├── UnreadableCode         the file of a contract's code has none
+    │   ├── UnusableCertificate    a file of the order's certificates is missing or cannot be shown to a contract
     │   ├── SharedKey              two nodes have one key
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
+    │   ├── TemplateRefused        a template of jobs becomes nothing that a node takes
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
     │   │   └── TopupRequired      the same, where the configuration says that this ends everything
@@ -56,6 +58,17 @@ class UnreadableCode(FailedPrecondition):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(f"solution.mesh.contracts.ocr2CodeFile: {path}: {cause}")
+        self.path = path
+        self.cause = cause
+
+
+class UnusableCertificate(FailedPrecondition):
+    """A file of the order's certificates is missing, damaged, or cannot be shown to a contract."""
+
+    reason = "UNUSABLE_CERTIFICATE"
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"{path} {cause}; without it no admin can be registered at solution.adminContractAddress")
         self.path = path
         self.cause = cause
 
@@ -116,6 +129,16 @@ class NodeFailure(StrEnum):
     """5xx, which may have been done all the same."""
     REFUSED = "refused"
     LOGIN = "login"
+
+
+class TemplateRefused(FailedPrecondition):
+    """A template of jobs becomes nothing that a node takes; the other feeds' jobs are made."""
+
+    reason = "TEMPLATE_REFUSED"
+
+    def __init__(self, file: str, cause: Exception) -> None:
+        super().__init__(f"the job template {file}: {cause}")
+        self.file = file
 
 
 class NodeUnavailable(Unavailable):
