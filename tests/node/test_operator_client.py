@@ -48,7 +48,7 @@ async def _client(node: NodeUnderTest, api: Rest) -> AsyncIterator[Client]:
 async def test_a_second_pass_and_a_second_process_change_nothing(node: NodeUnderTest, client: Client) -> None:
     """Bundle, bridge and jobs are made in one pass; then each is known for what it is, in one session."""
     made = await client.changes()
-    assert [f"job {feed.name!r} created" for feed in node.config.feeds] == made[-2:]
+    assert {f"job {feed.name!r} created" for feed in node.config.feeds} == set(made[-2:])
     assert [] == await client.changes()
 
     fresh = Client(node)
