@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from chainlink.errors import UnwritableSecrets
@@ -30,7 +31,7 @@ from services.operator.onchain.contract_changes import (
     differences,
 )
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
-from services.operator.onchain.transactions import Sender
+from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome, joined
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
@@ -129,6 +130,7 @@ class ContractSetup:
         feeds = self._config.feeds
         try:
             await self._chain.check()
+            await self._sender.await_earlier()
             # In pieces, so that hundreds of feeds hold nobody else up.
             decisions = [
                 decision
@@ -242,12 +244,11 @@ class ContractSetup:
             except UnwritableSecrets as error:
                 return Outcome(errors=MappingProxyType({feed.name: error for feed in feeds}))
         for batch in _batches(feeds, self._config.transaction_batch):
-            receipts = await self._sender.send_all(
-                [
-                    feed_contract.deployment(self._chain, feed, self._ocr2_code, self._config.link_token)
-                    for feed in batch
-                ]
-            )
+            deployments = [
+                feed_contract.deployment(self._chain, feed, self._ocr2_code, self._config.link_token) for feed in batch
+            ]
+            names = {each.purpose: feed.name for each, feed in zip(deployments, batch, strict=True)}
+            receipts = await self._sender.send_all(deployments, partial(self._plan, names))
             for feed, receipt in zip(batch, receipts, strict=True):
                 if isinstance(receipt, MeshError):
                     errors[feed.name] = receipt
@@ -259,6 +260,10 @@ class ContractSetup:
                 self._decided[feed.name] = FeedDecision(FeedAction.CONFIGURE, "no configuration", parts=BOTH_PARTS)
                 changes.append(f"contract of {feed.name} deployed at {address}")
         return Outcome(tuple(changes), errors)
+
+    def _plan(self, names: Mapping[str, str], transaction: Transaction, nonce: int) -> None:
+        """Keep where a contract will stand before it is paid for: who comes after a kill finds it there."""
+        self._known.put(names[transaction.purpose], KnownContract(self._sender.contract_address(nonce)))
 
     async def _configure(self, feeds: list[FeedTarget]) -> Outcome:
         outcomes: list[Outcome] = []

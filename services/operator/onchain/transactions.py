@@ -7,9 +7,12 @@ The one sender of the operator's transactions: consecutive nonces, receipts wait
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import rlp  # type: ignore[import-untyped]  # it has no annotations
+
+from chainlink.address import checksummed
 from chainlink.keccak import keccak
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import Submission
@@ -50,6 +53,9 @@ class Transaction:
     data: bytes = b""
     value_wei: int = 0
     gas: int | None = None
+
+
+AboutToSend = Callable[[Transaction, int], None]
 
 
 @dataclass(slots=True)
@@ -97,6 +103,7 @@ class Sender:
         self._clock = clock
         self._deadline_s = deadline_s
         self._submission = asyncio.Lock()
+        self._is_first = True
         self._log = log.get_logger("services.operator.onchain.transactions")
 
     @property
@@ -104,14 +111,39 @@ class Sender:
         """Return the account's EIP-55 address."""
         return self._key.address
 
+    def contract_address(self, nonce: int) -> str:
+        """Return where the contract stands that the account's transaction with a nonce deploys."""
+        encoded = rlp.encode([bytes.fromhex(self.address[2:]), nonce])
+        return checksummed("0x" + keccak(encoded)[12:].hex())
+
     @property
     def gas_price_wei(self) -> int:
         """Return what a transaction offers for each unit of gas."""
         return self._price.wei
 
-    async def send_all(self, transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
+    async def await_earlier(self) -> None:
+        """
+        Wait, once, for what an earlier process of this account has sent and no block has yet.
+
+        Whoever looks at the chain before that would send the same again. What is still not in a block when the
+        deadline of a transaction has passed is waited for no more.
+        """
+        if self._is_first:
+            give_up_s = self._clock.monotonic() + self._deadline_s
+            while (waiting := await self._chain.next_nonce(self.address)) > await self._chain.mined_nonce(self.address):
+                if self._clock.monotonic() >= give_up_s:
+                    self._log.warning("earlier_transactions_wait", next_nonce=waiting)
+                    break
+                await self._clock.sleep(_POLL_S)
+        self._is_first = False
+
+    async def send_all(
+        self, transactions: Sequence[Transaction], about_to_send: AboutToSend | None = None
+    ) -> list[Receipt | MeshError]:
         """
         Submit transactions in their order, so that one block can take them all, and wait for every receipt.
+
+        `about_to_send` is told of each and its nonce before any endpoint is; what it raises keeps it from being sent.
 
         Returns one outcome for each, in order: the receipt, or TransactionReverted, ChainUnavailable or
         DeadlineExceeded. After one that cannot be submitted, the rest is not submitted and shares its error.
@@ -122,7 +154,7 @@ class Sender:
             try:
                 nonce = await self._next_nonce()
                 for transaction in transactions:
-                    waiting.append(await self._submit(transaction, nonce))
+                    waiting.append(await self._submit(transaction, nonce, about_to_send))
                     self._waiting[waiting[-1].nonce] = waiting[-1]
                     nonce = waiting[-1].nonce + 1
             except MeshError as error:
@@ -148,7 +180,7 @@ class Sender:
             self._mined.clear()
         return max(found, max(self._waiting, default=-1) + 1)
 
-    async def _submit(self, transaction: Transaction, nonce: int) -> _Waiting:
+    async def _submit(self, transaction: Transaction, nonce: int, about_to_send: AboutToSend | None = None) -> _Waiting:
         """Hand a transaction over, under a later nonce where that one is taken, for more where the pool wants more."""
         gas = transaction.gas
         if gas is None:
@@ -159,6 +191,8 @@ class Sender:
             if price_wei is None:
                 break
             raw = self._signed(transaction, nonce, gas, price_wei)
+            if about_to_send is not None:
+                about_to_send(transaction, nonce)
             submission = await self._chain.submit(raw)
             if submission.accepted or submission.uncertain:
                 self._price.accepted()
