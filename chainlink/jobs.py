@@ -202,6 +202,9 @@ class JobSpec:
             yield "gasLimit"
         if attributes.get("forwardingAllowed"):
             yield "forwardingAllowed"
+        confirmations = spec.get("contractConfigConfirmations")
+        if None not in (confirmations, self.config_confirmations) and confirmations != self.config_confirmations:
+            yield "contractConfigConfirmations"
 
 
 def document_of(toml: str) -> Mapping[str, Any]:

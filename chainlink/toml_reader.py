@@ -14,6 +14,7 @@ from chainlink.errors import SpecMalformed
 
 # The longest jobs known, with a task for each of many sources, have some tens of thousands of characters.
 LONGEST = 256 * 1024
+OPEN_STRING = "a text without an end"
 _DEEPEST = 10
 _MOST_KEY_PARTS = 10
 _MOST_VALUES = 2_000
@@ -72,7 +73,7 @@ def _end_of_string(text: str, at: int) -> int:
     else:
         found = (_BASIC if text[at] == '"' else _LITERAL).match(text, at)
     if found is None:
-        raise SpecMalformed("toml", f"a text without an end in line {text.count(chr(10), 0, at) + 1}", "TOML")
+        raise SpecMalformed("toml", f"{OPEN_STRING} in line {text.count(chr(10), 0, at) + 1}", "TOML")
     return found.end()
 
 

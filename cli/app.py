@@ -245,6 +245,34 @@ def balances(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     options.run(command.balances(run_dir or default_run_dir(), as_json))
 
 
+@app.command()
+def nodes(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show every node with its public keys."""
+    from cli.commands import nodes as command
+
+    options.run(command.nodes(run_dir or default_run_dir(), as_json))
+
+
+@app.command()
+def jobs(
+    node: Annotated[str, typer.Argument(help="A node's name or number; none: all.")] = "",
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the nodes' jobs as they answer them, with what goes wrong in them."""
+    from cli.commands import nodes as command
+
+    options.run(command.jobs(run_dir or default_run_dir(), node, as_json))
+
+
+@app.command()
+def sources(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
+    """Show every price source with its state."""
+    from cli.commands import sources as command
+
+    options.run(command.sources(run_dir or default_run_dir(), as_json))
+
+
 app.add_typer(keys_app, name="keys")
 # Without a name its commands are our own.
 app.add_typer(backup_app)

@@ -26,6 +26,8 @@ class Ocr2JobSpec:
         is_bootstrap: Whether it only lets the oracles of the contract find each other: then it has neither bundle,
             transmitter nor source.
         bootstrappers: Locators `peerid@host:port`; empty: those of the node's configuration.
+        from_block: Where a node begins to look for the contract's configuration; without it, at its own start. Once it
+            runs, a node follows the contract, so it is no difference.
     """
 
     contract_address: str
@@ -37,6 +39,7 @@ class Ocr2JobSpec:
     key_bundle_id: str | None = None
     transmitter_address: str | None = None
     observation_source: str | None = None
+    from_block: int = 0
 
     @property
     def type(self) -> str:
@@ -68,7 +71,8 @@ class Ocr2JobSpec:
             source = self.observation_source or ""
             document["observationSource"] = tomlkit.string(source, literal=True, multiline=True)
         # Tables come last: what follows one would be taken for a part of it.
-        document["relayConfig"] = {"chainID": self.chain_id}
+        begins = {"fromBlock": self.from_block} if self.from_block else {}
+        document["relayConfig"] = {"chainID": self.chain_id, **begins}
         if not self.is_bootstrap:
             juels = tomlkit.string(_JUELS_PER_COIN, literal=True, multiline=True)
             document["pluginConfig"] = tomlkit.table().add("juelsPerFeeCoinSource", juels)

@@ -22,6 +22,7 @@ from meshkit.configuration import start_check
 from meshkit.configuration.aggregator import MetricsPush
 from meshkit.configuration.checks import hosts_and_https, rounds
 from meshkit.configuration.checks.chain import TRANSMISSION_GAS
+from meshkit.configuration.feeds.served_feeds import served_feeds
 from meshkit.configuration.solution import Solution
 from meshkit.egress.connector import EgressConnector
 from meshkit.egress.hosts import hosts_of
@@ -106,7 +107,8 @@ class _Chain:
 
     async def contracts(self) -> list[Finding]:
         """Ask for the code and the owner at each address of the file."""
-        addresses = self._solution.mesh.contracts.addresses
+        given = {feed.name: feed.address for feed in served_feeds(self._solution) if feed.address is not None}
+        addresses = self._solution.mesh.contracts.addresses | given
         found = await asyncio.gather(*(self._contract(feed, address) for feed, address in addresses.items()))
         return [finding for group in found for finding in group]
 
@@ -196,7 +198,10 @@ def _pairs(solution: Solution, source: str) -> list[tuple[str, str]]:
     """Return the pairs that a source is asked for, in its own spelling."""
     served = [feeds.get(name) for name in solution.mesh.feeds]
     mapped = [sources for feed in served for _, sources in rounds.priced_by(feed)]
-    return list(dict.fromkeys(sources[source] for sources in mapped if source in sources))
+    inputs = [each for feed in served_feeds(solution) if feed.template for each in feed.template.pipeline.inputs]
+    asked = [one for each in inputs for one in (each.numerator, each.denominator) if one is not None]
+    of_templates = ((one.base, one.quote) for one in asked if one.source == source)
+    return list(dict.fromkeys((*(sources[source] for sources in mapped if source in sources), *of_templates)))
 
 
 async def _receivers(solution: Solution, session: aiohttp.ClientSession) -> list[Finding]:

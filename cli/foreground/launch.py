@@ -31,6 +31,7 @@ from cli.foreground.run_report import FeedRecord, final_line
 from cli.foreground.supervisor_process import Supervised
 from cli.foreground.tolerant_output import Display, say, write_line
 from meshkit.configuration import start_check
+from meshkit.configuration.feeds.served_feeds import served_feeds
 
 
 async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, timeout_s: float) -> int:
@@ -43,7 +44,7 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
     started_s = time.monotonic()
     # Before anything starts, and with the same words as `feedmesh check`.
     solution = start_check.valid(config, os.environ).solution
-    view = View(feeds={name: FeedRecord(name) for name in solution.mesh.feeds})
+    view = View(feeds={feed.name: FeedRecord(feed.name) for feed in served_feeds(solution)})
     supervised = Supervised(config, pass_output=pass_logs)
     watcher = Watcher(solution, view, started_s, rounds)
     hint = f"logs: {solution.mesh.data_dir}/logs"

@@ -101,6 +101,7 @@ METRICS: Final = _declare(
     *("mesh.ports.nodeApiBase", "priceAggregatorConfig.port", "mesh.dataDir"),
     # What the verdict demands: a young answer of every feed, and enough oracles.
     *("totalNodes", "bootstrapNodes", "mesh.ocr", "mesh.supervisor.answerMarginSeconds"),
+    *("mesh.feeds", "mesh.feedSettings"),
 )
 
 NODE: Final = _declare(
@@ -120,6 +121,8 @@ OPERATOR: Final = _declare(
         "mesh.network",
         "mesh.keystore",
         "mesh.feeds",
+        "mesh.feedSettings",
+        "chainlinkFeedTemplatesDir",
         "mesh.contracts",
         "mesh.ocr",
         "priceAggregatorConfig.port",
@@ -131,7 +134,7 @@ OPERATOR: Final = _declare(
 SERVED_NODE: Final = _declare(
     "served-node",
     *("totalNodes", "bootstrapNodes", "priceAggregatorConfig.port"),
-    *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime"),
+    *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime", "mesh.manualJobRuns"),
 )
 """What `feedmesh serve node` reads where the node's files were made elsewhere."""
 
@@ -143,6 +146,7 @@ SUPERVISOR: Final = _declare(
         "mesh.runDir",
         "mesh.dataDir",
         "mesh.runtime",
+        "mesh.manualJobRuns",
         "mesh.ports",
         "mesh.devchain",
         "mesh.market",
@@ -152,7 +156,7 @@ SUPERVISOR: Final = _declare(
     *("mesh.network", "mesh.postgres.url"),
     *("chainlinkChainId", "faucetPrivateKey"),
     # What the operator will do with a change of these is told before it is applied.
-    *("mesh.feeds", "mesh.contracts"),
+    *("mesh.feeds", "mesh.contracts", "chainlinkFeedTemplatesDir", "mesh.feedSettings", "mesh.ocr"),
 )
 """What the plan follows from; the supervisor itself compares plans, and is never restarted."""
 

@@ -1,6 +1,7 @@
 """`solution.mesh`: the settings of our own, each with a default."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -95,6 +96,11 @@ class Contracts(Section):
     addresses: dict[str, Address] = Field(
         {}, description="Contract address by feed name, with the checksum of its letters (EIP-55)."
     )
+    addresses_file: Path | None = Field(
+        None,
+        description="JSON of further addresses, feed name → address by chain id; absent for `feed-cas.json` in "
+        "`chainlinkFeedTemplatesDir`, if there is one. What `addresses` has goes before.",
+    )
     ocr2_code_file: Path | None = Field(
         None,
         description="File with the creation code of `AccessControlledOCR2Aggregator`, in hexadecimal or in the "
@@ -123,6 +129,35 @@ class Ocr(Section):
     alpha_ppb: int = Field(5_000_000, ge=0, description="Deviation that causes an answer, in parts per billion.")
     delta_stage_ms: int = Field(60_000, gt=0, description="Time between stages of the transmission schedule.")
     r_max: int = Field(6, ge=1, le=254, description="Rounds in an epoch.")
+
+
+class FeedSettings(Section):
+    """One feed's own values, wherever the feed comes from; what is absent is that of `ocr` and of the feed itself."""
+
+    ocr_version: Literal[1, 2] = Field(
+        1, description="Version of the protocol: 2 for contracts of OCR2, with nodes of the chainlink program."
+    )
+    decimals: int | None = Field(
+        None, ge=0, le=77, description="Decimals of the contract's answers; absent for the feed's usual ones."
+    )
+    heartbeat_ms: int | None = Field(
+        None,
+        ge=0,
+        description="Longest time between two answers (deltaC); absent for the feed's usual one, or `ocr.deltaCMs` if "
+        "that is given.",
+    )
+    deviation_ppb: int | None = Field(
+        None,
+        ge=0,
+        description="Deviation that causes an answer (alphaPPB), in parts per billion; absent for the feed's usual "
+        "one, or `ocr.alphaPpb` if that is given.",
+    )
+    delta_progress_ms: int | None = Field(None, gt=0, description="Absent for `ocr.deltaProgressMs`.")
+    delta_resend_ms: int | None = Field(None, gt=0, description="Absent for `ocr.deltaResendMs`.")
+    delta_round_ms: int | None = Field(None, gt=0, description="Absent for `ocr.deltaRoundMs`.")
+    delta_grace_ms: int | None = Field(None, gt=0, description="Absent for `ocr.deltaGraceMs`.")
+    delta_stage_ms: int | None = Field(None, gt=0, description="Absent for `ocr.deltaStageMs`.")
+    r_max: int | None = Field(None, ge=1, le=254, description="Absent for `ocr.rMax`.")
 
 
 class Supervisor(Section):
@@ -168,12 +203,20 @@ class Mesh(Section):
         "is one (`auto`): the file that the variable CHAINLINK_BIN names, or the `chainlink` of the PATH. Or an object "
         'with one of them by node number, for example `{"2": "embedded", "3": "chainlink"}`; all others are `auto`.',
     )
+    manual_job_runs: bool = Field(
+        False,
+        description="Whether a job of our own nodes may be run by request, `POST /v2/jobs/ID/runs`, as in a Chainlink "
+        "node that is built for development; webhook jobs always may, by their UUIDs.",
+    )
     data_dir: Path = Field(
         Path("/sp"),
         description="Directory of everything that outlives a run; the database's is `postgresql/data` in it.",
     )
     run_dir: Path = Field(Path("/run/feedmesh"), description="Directory of sockets; its path must be short.")
     feeds: tuple[str, ...] = Field((), description="Names of the feeds to serve, for example `BTC / USD`.")
+    feed_settings: dict[str, FeedSettings] = Field(
+        {}, description="What is another one for a feed than for all, by feed name, also of feeds of templates."
+    )
     ports: Ports = Field(Ports(), description="TCP ports.")
     network: Network = Field(
         Network(), description="Where the services are when each has a machine of its own (`feedmesh serve`)."

@@ -49,8 +49,10 @@ class Solution(Section):
     chainlink_node_sc_address: Address | None = without_effect(
         None, "nodes are not registered in a contract; each feed's contract knows its oracles."
     )
-    chainlink_feed_templates_dir: str | None = without_effect(
-        None, "jobs are made from the list of known feeds (`feedmesh feeds --known`), not from templates."
+    chainlink_feed_templates_dir: str | None = Field(
+        None,
+        description="Directory of job templates, `*.toml`: each is a feed beside those of `mesh.feeds`, and its jobs "
+        "are made of it. Contract addresses may lie there in `feed-cas.json`.",
     )
     max_restarts: int = Field(3, ge=0, description="Crashes of one service after which the mesh stops.")
     set_config_batch_size: int = Field(10, ge=1, description="Feeds configured on chain in one batch.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from meshkit.configuration.checks import chain, consistency, defaults, hosts_and_https, ports, rounds
+from meshkit.configuration.checks import chain, consistency, defaults, feeds, hosts_and_https, ports, rounds
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem, Remark
 from meshkit.configuration.load import founded, register_secrets, validated, with_lines
 from meshkit.configuration.reading import document, environment
@@ -57,9 +57,10 @@ def check(path: Path, variables: Mapping[str, str]) -> Checked:
     if configuration is not None:
         solution = configuration.solution
         register_secrets(configuration)
-        for found in (consistency, hosts_and_https, ports, chain, rounds):
+        for found in (consistency, hosts_and_https, ports, chain, rounds, feeds):
             problems += founded(found.problems(solution), faulty)
         remarks += [*defaults.remarks(solution), *rounds.remarks(solution), *chain.remarks(solution)]
+        remarks += feeds.remarks(solution)
     ordered = tuple(with_lines(problems, read))
     return Checked(path, configuration, content, with_secrets, ordered, tuple(remarks), signed)
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class BadTemplate:
     allowed: str
 
 
+@lru_cache(maxsize=1024)
 def read(file: str, text: str) -> JobTemplate | BadTemplate:
     """Read a template, or say what is wrong with it."""
     if unknown := unknown_in(text):

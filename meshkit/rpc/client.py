@@ -29,7 +29,10 @@ IDEMPOTENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("feedmesh.metrics.v1.ProcessMetricsService", ("GetSnapshot",)),
     ("feedmesh.metrics.v1.MetricsPageService", ("GetMetricsPage",)),
     ("feedmesh.dbinit.v1.DatabaseService", ("ListDatabases", "Check")),
-    ("feedmesh.operator.v1.OperatorService", ("ListNodes", "ListFeeds", "ListBalances")),
+    (
+        "feedmesh.operator.v1.OperatorService",
+        ("ListNodes", "ListFeeds", "ListBalances", "VerifyFeeds", "ListAnswers", "ListJobs"),
+    ),
     ("feedmesh.oracle.v1.OracleService", ("GetStatus", "ListJobs")),
 )
 

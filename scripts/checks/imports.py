@@ -34,7 +34,6 @@ REASONS: Final = {
         "aggregator and metrics service push by one protocol",
     ),
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
-    "meshkit.retry_after": "the push obeys its receiver's wait by the rules by which the aggregator obeys its sources'",
 }
 
 Graph = Mapping[str, Set[str]]

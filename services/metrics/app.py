@@ -17,6 +17,7 @@ from services.metrics.gathering.pushing import PUSHING_METRICS, Pushing
 from services.metrics.host import disk_metrics, processes
 from services.metrics.host.disk_metrics import DISK_METRICS
 from services.metrics.supervisor import SupervisorLink
+from services.metrics.verdict.feed_metrics import FEED_METRICS, FeedMetrics
 from services.metrics.verdict.observer import MeshObserver
 from services.metrics.verdict.publisher import VerdictPublisher
 
@@ -34,9 +35,16 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
 
     The tasks run for ever; they are cancelled once the servers have stopped.
     """
-    table = (*RPC_METRICS, *TASK_METRICS, *DISK_METRICS, *(() if config.push is None else PUSHING_METRICS))
+    table = (
+        *RPC_METRICS,
+        *TASK_METRICS,
+        *DISK_METRICS,
+        *FEED_METRICS,
+        *(() if config.push is None else PUSHING_METRICS),
+    )
     registry = Registry(table)
     disk_metrics.show(registry, config.data_dir)
+    feed_metrics = FeedMetrics(config.limits, registry)
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(SupervisorLink(run_dir.socket("supervisor")))
         collector = Collector(link.plan, processes.read, clock)
@@ -53,10 +61,10 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
         pusher = None if pushing is None else pushing.pusher
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)
         await server.start()
-        observer = await stack.enter_async_context(MeshObserver(run_dir, clock))
+        observer = await stack.enter_async_context(MeshObserver(run_dir, clock, config.feeds))
         tasks = await stack.enter_async_context(BackgroundTasks(clock, registry))
         tasks.start("sampling", collector.run)
-        tasks.start("verdict", VerdictPublisher(observer, run_dir, config.limits, clock).run)
+        tasks.start("verdict", VerdictPublisher(observer, run_dir, config.limits, clock, feed_metrics.note).run)
         if pushing is not None:
             tasks.start("gathering", pushing.gatherer.run)
             tasks.start("push", pushing.pusher.run)

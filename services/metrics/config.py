@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from meshkit import feeds
 from meshkit.configuration.aggregator import ProcessMetricsPush
+from meshkit.configuration.feeds.timings import timings
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.push import config as push
 from services.metrics.verdict.verdict import Limits
@@ -26,6 +28,7 @@ class MetricsConfig:
         data_dir: Where all is kept that outlives a run; its disk is watched.
         pages: Address of the page of each process that has one of HTTP, by the service's name.
         gather_ms: Time between two readings of other processes' pages.
+        feeds: Base and quote of each configured feed, by its name.
     """
 
     port: int
@@ -34,6 +37,7 @@ class MetricsConfig:
     data_dir: Path
     pages: Mapping[str, str] = field(default_factory=dict)
     gather_ms: int = 15_000
+    feeds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def from_configuration(configuration: Configuration) -> MetricsConfig:
@@ -55,9 +59,13 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
                 f"chainlink-node-{index}" for index in range(solution.bootstrap_nodes + 1, solution.total_nodes + 1)
             ),
             longest_age_s=ocr.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
+            longest_ages_s=_own_ages_s(solution),
             start_s=ocr.delta_progress_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
+            heartbeat_s=ocr.delta_c_ms / 1000,
+            deviation_bps=ocr.alpha_ppb / 100_000,
         ),
         data_dir=solution.mesh.data_dir,
+        feeds={name: (feeds.get(name).base, feeds.get(name).quote) for name in solution.mesh.feeds},
         pages=_pages(solution),
         gather_ms=ProcessMetricsPush().gather_interval_ms if section is None else section.gather_interval_ms,
     )
@@ -70,6 +78,16 @@ def _pages(solution: Solution) -> dict[str, str]:
     if not solution.price_aggregator_config.metrics_push.enabled:
         ports["price-aggregator"] = solution.price_aggregator_config.port
     return {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
+
+
+def _own_ages_s(solution: Solution) -> dict[str, float]:
+    """Return the longest age of each feed's answer, for feeds that may have another heartbeat than all."""
+    mesh = solution.mesh
+    heartbeats_ms = {
+        name: timings(mesh.ocr, mesh.feed_settings.get(name), feeds.load().get(name)).delta_c_ms
+        for name in dict.fromkeys((*mesh.feeds, *mesh.feed_settings))
+    }
+    return {name: ms / 1000 + mesh.supervisor.answer_margin_seconds for name, ms in heartbeats_ms.items()}
 
 
 def _push_section(solution: Solution) -> ProcessMetricsPush | None:

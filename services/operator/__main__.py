@@ -22,6 +22,7 @@ from meshkit.rpc.remote_endpoints import listener
 from meshkit.rpc.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig
+from services.operator.metrics import OperatorMetrics
 from services.operator.nodes import prepare_nodes
 from services.operator.service import NAME, OperatorService
 
@@ -47,10 +48,12 @@ async def main() -> None:
         stack.enter_context(prepare_nodes.sole_use(config))
         prepared = await prepare_nodes.prepare(config)
         service = OperatorService(config, prepared)
-        server = MeshServer("operator", RunDir(default_run_dir()).socket("operator"), tcp=tcp)
+        metrics = OperatorMetrics(SystemClock())
+        socket = RunDir(default_run_dir()).socket("operator")
+        server = MeshServer("operator", socket, tcp=tcp, registry=metrics.registry)
         server.add(pb_grpc.add_OperatorServiceServicer_to_server, service, NAME)
         await server.start()
-        service.operator = Operator(config, prepared, SystemClock())
+        service.operator = Operator(config, prepared, SystemClock(), metrics)
         background = await stack.enter_async_context(service.operator.running(server.set_alive))
         serving = asyncio.ensure_future(server.serve_until_signal())
         either: set[asyncio.Future[Any]] = {serving, background}

@@ -7,9 +7,11 @@ from eth_utils.address import to_checksum_address
 
 from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
+from meshkit.configuration.feeds.served_feeds import ServedFeed, served_feeds
 from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
+from meshkit.job_templates.template import JobTemplate
 from meshkit.paths import SP_CERTIFICATES_DIR, DataDir, SecretsDir
 
 # The PriceMax of deployments: a thousand gwei.
@@ -26,7 +28,8 @@ class FeedTarget:
     Attributes:
         address: Set if its contract was deployed by somebody else.
         ocr: What the protocol goes by for it; None for what all feeds have.
-        ocr_version: Of the protocol, 1 or 2.
+        ocr_version: That of the protocol by which its oracles agree, 1 or 2, and so of its contract and its jobs.
+        template: What its jobs are made of; None for a pipeline of our own.
     """
 
     name: str
@@ -34,6 +37,7 @@ class FeedTarget:
     address: str | None = None
     ocr: "OcrSettings | None" = None
     ocr_version: int = 1
+    template: JobTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,14 @@ class FundingSettings:
     Hold when and by how much transmitters are topped up, in wei and milliseconds.
 
     With `required` a top-up that the faucet cannot pay ends the operator, and with it, after its restarts, the mesh.
+    `usual_gas_price_wei` is the price of gas that minimum and amount were made for, None if nobody knows.
     """
 
     minimum_wei: int
     topup_wei: int
     interval_ms: int
     required: bool = False
+    usual_gas_price_wei: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +172,11 @@ class OperatorConfig:
         Take the operator's part of a configuration and register the passwords derived from it with the log.
 
         Raises:
-            UnknownFeed: for a feed that is not known.
+            UnknownFeed: for a feed of the list that is not known.
         """
+        for name in configuration.solution.mesh.feeds:
+            feeds.get(name)
         solution, mesh = configuration.solution, configuration.solution.mesh
-        # Nodes take an address only in its checksummed spelling.
-        addresses = {name: to_checksum_address(address) for name, address in mesh.contracts.addresses.items()}
         credentials = Credentials(
             api_email=solution.chainlink_email,
             api_password=solution.chainlink_password.get_secret_value(),
@@ -183,9 +189,7 @@ class OperatorConfig:
             secrets=SecretsDir(Path(solution.sp_secrets_dir).absolute()),
             total_nodes=solution.total_nodes,
             bootstrap_nodes=solution.bootstrap_nodes,
-            feeds=tuple(
-                FeedTarget(feed.name, feed.decimals, addresses.get(feed.name)) for feed in map(feeds.get, mesh.feeds)
-            ),
+            feeds=tuple(_target(feed) for feed in served_feeds(solution)),
             ports=Ports(
                 postgres=solution.pg_port,
                 aggregator=solution.price_aggregator_config.port,
@@ -207,6 +211,7 @@ class OperatorConfig:
                 topup_wei=solution.faucet_topup_wei,
                 interval_ms=solution.balance_topup_check_interval_ms,
                 required=solution.balance_topup_required,
+                usual_gas_price_wei=solution.chainlink_gas_price,
             ),
             ocr=OcrSettings(
                 delta_progress_ms=mesh.ocr.delta_progress_ms,
@@ -250,6 +255,32 @@ class OperatorConfig:
     def is_bootstrap(self, index: int) -> bool:
         """Tell whether a node only helps others to find each other."""
         return index <= self.bootstrap_nodes
+
+    def ocr_of(self, feed: FeedTarget) -> OcrSettings:
+        """Return what the protocol goes by for a feed."""
+        return self.ocr if feed.ocr is None else feed.ocr
+
+
+def _target(feed: ServedFeed) -> FeedTarget:
+    given = feed.timings
+    return FeedTarget(
+        feed.name,
+        feed.decimals,
+        # Nodes take an address only in its checksummed spelling.
+        _checksummed(feed.address),
+        OcrSettings(
+            delta_progress_ms=given.delta_progress_ms,
+            delta_resend_ms=given.delta_resend_ms,
+            delta_round_ms=given.delta_round_ms,
+            delta_grace_ms=given.delta_grace_ms,
+            delta_c_ms=given.delta_c_ms,
+            alpha_ppb=given.alpha_ppb,
+            delta_stage_ms=given.delta_stage_ms,
+            r_max=given.r_max,
+        ),
+        feed.ocr_version,
+        feed.template,
+    )
 
 
 def _checksummed(address: str | None) -> str | None:

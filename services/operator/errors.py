@@ -9,6 +9,7 @@ The operator's errors.
     │   ├── SharedKey              two nodes have one key
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
+    │   ├── TemplateRefused        a template of jobs becomes nothing that a node takes
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
     │   │   └── TopupRequired      the same, where the configuration says that this ends everything
@@ -128,6 +129,16 @@ class NodeFailure(StrEnum):
     """5xx, which may have been done all the same."""
     REFUSED = "refused"
     LOGIN = "login"
+
+
+class TemplateRefused(FailedPrecondition):
+    """A template of jobs becomes nothing that a node takes; the other feeds' jobs are made."""
+
+    reason = "TEMPLATE_REFUSED"
+
+    def __init__(self, file: str, cause: Exception) -> None:
+        super().__init__(f"the job template {file}: {cause}")
+        self.file = file
 
 
 class NodeUnavailable(Unavailable):

@@ -1,9 +1,18 @@
 """The operator's metrics; labels are names of accounts, feeds, nodes, parts and reasons, never text of a node."""
 
-from typing import Literal
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
 
-from meshkit.metrics import RPC_METRICS, Metric, Registry
-from meshkit.process.background_tasks import TASK_METRICS
+from meshkit.clock import Clock
+from meshkit.metrics import RPC_METRICS, Metric, Registry, Sample
+from meshkit.process.background_tasks import DEATHS, TASK_METRICS
+from services.operator.feed_phase import FeedPhase
+
+if TYPE_CHECKING:
+    from services.operator.errors import NodeFailure
+    from services.operator.funding.account_watch import AccountState
+    from services.operator.outcome import Outcome
 
 PASSES = "feedmesh_operator_reconcile_passes_total"
 RECONCILE_SECONDS = "feedmesh_operator_reconcile_seconds"
@@ -78,6 +87,81 @@ METRICS = (
     _derived(MINIMUM, "gauge", "Balance under which a transmitter is topped up."),
     Metric(TOP_UPS, "counter", "Top-ups that the faucet paid, by whom they went to.", _ACCOUNT),
 )
+
+
+class OperatorMetrics:
+    """Count what happens, and show what is, in a registry of this table."""
+
+    def __init__(self, clock: Clock, registry: Registry | None = None) -> None:
+        self.registry = registry or open_registry()
+        self._clock = clock
+
+    def pass_ended(self, part: str, outcome: "Outcome | None", seconds: float) -> None:
+        """Count a pass over a part; without an outcome it died of a defect of ours."""
+        registry = self.registry
+        word = "died" if outcome is None else "error" if outcome.errors else "ok"
+        registry.counter(PASSES).labels(part, word).inc()
+        registry.histogram(RECONCILE_SECONDS).labels(part).observe(seconds)
+        if outcome is None:
+            return
+        registry.counter(CHANGES).labels(part).inc(len(outcome.changes))
+        registry.gauge(RECONCILE_ERRORS).labels(part).set(len(outcome.errors))
+        if not outcome.errors:
+            registry.gauge(LAST_SUCCESS).labels(part).set(self._clock.time_ms() / 1000)
+
+    def node_counted(self, node: str, failure: "NodeFailure | None") -> None:
+        """Count a failed request to a node, or without a failure a login."""
+        if failure is None:
+            self.registry.counter(NODE_LOGINS).labels(node).inc()
+        else:
+            self.registry.counter(NODE_ERRORS).labels(node, failure.value).inc()
+
+    def topped_up(self, account: str) -> None:
+        """Count a top-up."""
+        self.registry.counter(TOP_UPS).labels(account).inc()
+
+    def task_died(self, task: str) -> None:
+        """Count the death of a task that was to run for ever."""
+        self.registry.counter(DEATHS).labels(task).inc()
+
+    def show_feeds(self, phases: Callable[[], Iterable[FeedPhase]], differing: Callable[[], Mapping[str, int]]) -> None:
+        """Show the feeds' phases, and by feed in how much its contract is not as wanted."""
+        names = {phase: phase.name.lower() for phase in FeedPhase}
+
+        def counted() -> Iterable[Sample]:
+            found = Counter(phases())
+            return [((name,), found[phase]) for phase, name in names.items()]
+
+        self.registry.derive(FEEDS, counted)
+        self.registry.derive(FEED_DIFFERENCES, lambda: [((feed,), count) for feed, count in differing().items()])
+
+    def show_nodes(self, differing: Callable[[], Mapping[str, Mapping[str, int]]]) -> None:
+        """Show by node and kind how many things were not as wanted."""
+        self.registry.derive(
+            NODE_DIFFERENCES,
+            lambda: [((node, kind), count) for node, kinds in differing().items() for kind, count in kinds.items()],
+        )
+
+    def show_accounts(self, seen: Callable[[], Iterable["AccountState"]]) -> None:
+        """Show the accounts' money; what is not known has no sample."""
+
+        def samples(value: Callable[["AccountState"], float | None]) -> Callable[[], Iterable[Sample]]:
+            return lambda: [((each.account.name,), known) for each in seen() if (known := value(each)) is not None]
+
+        registry = self.registry
+        registry.derive(BALANCE, samples(lambda each: each.balance_wei))
+        registry.derive(SPENT, samples(lambda each: each.spent_wei))
+        registry.derive(SPEND_RATE, samples(lambda each: each.a_day_wei))
+        registry.derive(DAYS_LEFT, samples(lambda each: each.days_left))
+
+    def show_cost(self, cost_wei: Callable[[], int | None], minimum_wei: Callable[[], int | None]) -> None:
+        """Show what a transmission costs, and when a transmitter is topped up, once it is known."""
+        for name, value in ((TRANSMISSION_COST, cost_wei), (MINIMUM, minimum_wei)):
+            self.registry.derive(name, _single(value))
+
+
+def _single(value: Callable[[], int | None]) -> Callable[[], Iterable[Sample]]:
+    return lambda: [] if (known := value()) is None else [((), known)]
 
 
 def open_registry() -> Registry:

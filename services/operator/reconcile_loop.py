@@ -66,11 +66,19 @@ class Milestone:
             self._log.info("all_feeds_running" if self._running else "feeds_not_all_running")
 
 
+Ended = Callable[[str, Outcome | None, float], None]
+"""Is told of each pass: its part, what it came to, None if it died of a defect of ours, and the seconds it took."""
+
+
 async def run(
-    parts: Sequence[Part], all_running: Callable[[], bool], clock: Clock, passes: PassWatch | None = None
+    parts: Sequence[Part],
+    all_running: Callable[[], bool],
+    clock: Clock,
+    passes: PassWatch | None = None,
+    ended: Ended = lambda _part, _outcome, _seconds: None,
 ) -> None:
     """
-    Reconcile every part, each in a task of its own, until cancelled; `passes` is told of each pass.
+    Reconcile every part, each in a task of its own, until cancelled; `passes` and `ended` are told of each pass.
 
     Raises:
         TopupRequired: when a part may not go on without a top-up that cannot be paid.
@@ -80,7 +88,7 @@ async def run(
     try:
         async with asyncio.TaskGroup() as group:
             for part in parts:
-                keeping = _keep(part, milestone, clock, passes.watching if passes else nullcontext)
+                keeping = _keep(part, milestone, clock, passes.watching if passes else nullcontext, ended)
                 group.create_task(keeping, name=f"reconcile {part.name}")
     except* ENDING as errors:
         ending = errors.exceptions[0]
@@ -89,11 +97,16 @@ async def run(
 
 
 async def _keep(
-    part: Part, milestone: Milestone, clock: Clock, watching: Callable[[str], AbstractContextManager[object]]
+    part: Part,
+    milestone: Milestone,
+    clock: Clock,
+    watching: Callable[[str], AbstractContextManager[object]],
+    ended: Ended,
 ) -> None:
     journal, was_settled, passes = Journal(), False, 0
     logger = log.get_logger("services.operator.reconcile_loop")
     while True:
+        began_s = clock.monotonic()
         try:
             with watching(part.name):
                 outcome = await part.run()
@@ -102,8 +115,10 @@ async def _keep(
         except Exception:
             # This process must outlive its own defects: without it no node gets its jobs back.
             logger.exception("pass_failed", part=part.name)
+            ended(part.name, None, clock.monotonic() - began_s)
             await clock.sleep(FAILING_S)
             continue
+        ended(part.name, outcome, clock.monotonic() - began_s)
         journal.record(outcome)
         milestone.look()
         settled = part.is_settled()

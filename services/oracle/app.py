@@ -31,10 +31,11 @@ from services.oracle.errors import SettingInvalid
 from services.oracle.health import Health
 from services.oracle.jobs.bootstrap_service import BootstrapDelegate
 from services.oracle.jobs.contract_config_watch import ContractConfigWatches
-from services.oracle.jobs.job_spawner import JobRules, JobSpawner
+from services.oracle.jobs.job_spawner import Delegates, JobRules, JobSpawner
 from services.oracle.jobs.observation_source import ObservationSources
 from services.oracle.jobs.oracle_service import OracleDelegate
 from services.oracle.jobs.peer_groups import PeerGroups
+from services.oracle.jobs.pipeline_services import PipelineRunner
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.keys.imports import open_keyring
 from services.oracle.keys.sealed_keyring import Keyring
@@ -44,11 +45,15 @@ from services.oracle.p2p.identity import PeerKey
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rest import application
 from services.oracle.rest.bridges import Bridges
+from services.oracle.rest.chains import Chains
 from services.oracle.rest.jobs import Jobs
-from services.oracle.rest.keys import Keys
+from services.oracle.rest.keys.evm import EvmKeys
+from services.oracle.rest.keys.identities import IdentityKeys
 from services.oracle.rest.monitoring import Monitoring
+from services.oracle.rest.node_information import NodeInformation
 from services.oracle.rest.runs import Runs
 from services.oracle.rest.sessions import Sessions
+from services.oracle.rest.transactions import Transactions
 from services.oracle.service import FULL_NAME, OracleServicer
 from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.store.announcements import AnnouncementStore
@@ -62,7 +67,7 @@ from services.oracle.store.last_observations import LastObservationStore
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
 from services.oracle.store.runs import RunStore
-from services.oracle.store.transactions import TransactionStore
+from services.oracle.store.transactions import TransactionLog, TransactionStore
 from services.oracle.store.users import UserStore
 from services.oracle.store.write_behind_and_cleanup import WriteBehind
 
@@ -85,6 +90,7 @@ class Node:
     name: str
     clock: Clock
     tcp: TcpListener | None = None
+    may_run_any: bool = False
 
     async def run(self) -> None:
         """
@@ -122,8 +128,9 @@ class Node:
             oracles = OracleDelegate(
                 keyring, chains, groups, sources, watches, protocol, OracleMetrics(registry), rounds
             )
-            rules = JobRules(config, keyring, bridges)
-            spawner = JobSpawner(rules, JobStore(database), oracles, BootstrapDelegate(groups, watches), clock)
+            rules, runner = JobRules(config, keyring, bridges), PipelineRunner(sources)
+            delegates = Delegates(oracles, BootstrapDelegate(groups, watches), runner)
+            spawner = JobSpawner(rules, JobStore(database), delegates, clock)
             node_metrics.show(registry, chains, host, spawner)
             flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
             transactions = [TransactionStore(database, number) for number in chains]
@@ -141,10 +148,14 @@ class Node:
             token = self.secrets.prometheus.auth_token
             controllers = (
                 Monitoring(health, registry, token.get_secret_value() if token else None),
-                Keys(keyring, chains),
+                NodeInformation(config, users),
+                Chains(chains),
+                EvmKeys(keyring, chains),
+                IdentityKeys(keyring),
                 Bridges(bridges, spawner),
                 Jobs(spawner),
-                Runs(runs, spawner),
+                Runs(runs, spawner, runner, may_run_any=self.may_run_any),
+                Transactions(TransactionLog(database)),
             )
             sessions = Sessions(users, config.web_server, clock)
             api = application.create(sessions, controllers, config.web_server)

@@ -42,6 +42,13 @@ METRICS = (
     _derived("feedmesh_oracle_led_rounds_total", "counter", "Rounds with a final report led by this node.", "job_name"),
     _derived("feedmesh_oracle_sent_observations_total", "counter", "Own observations sent to leaders.", "job_name"),
     _derived("feedmesh_oracle_included_observations_total", "counter", "Own observations in reports.", "job_name"),
+    _derived("feedmesh_oracle_observers", "gauge", "Oracles whose observations the last final report has.", "job_name"),
+    _derived(
+        "feedmesh_oracle_final_reports_total",
+        "counter",
+        "Final reports of all jobs in which an oracle's observation was, by its index.",
+        "oracle",
+    ),
     Metric(
         "feedmesh_oracle_report_seconds",
         "histogram",
@@ -69,14 +76,16 @@ class FeedMetrics:
         moments: How often each kind of moment was seen.
         latency: Seconds from a round's start to its final report.
         led, sent, included: Rounds led to a final report; own observations sent, and found in reports.
+        observers: How many oracles' observations the last final report has; None before one.
+        reports_of: Final reports with an observation of each oracle, by its index; of all jobs of the node.
     """
 
     __slots__ = (
         "_started_ms", "epoch", "failed_runs", "included", "job_id", "latency", "leader", "led", "median", "moments",
-        "name", "pinned", "sent",
+        "name", "observers", "pinned", "reports_of", "sent",
     )  # fmt: skip
 
-    def __init__(self, job_id: int, name: str) -> None:
+    def __init__(self, job_id: int, name: str, reports_of: Counter[int]) -> None:
         self.job_id = str(job_id)
         self.name = name
         self.median: int | None = None
@@ -86,6 +95,8 @@ class FeedMetrics:
         self.leader: int | None = None
         self.moments: Counter[str] = Counter()
         self.led = self.sent = self.included = 0
+        self.observers: int | None = None
+        self.reports_of = reports_of
         self.latency = Distribution.of(_LATENCY_BUCKETS)
         self._started_ms: dict[tuple[int, int], int] = {}
 
@@ -110,6 +121,8 @@ class FeedMetrics:
         if started_ms is not None:
             self.latency.observe(max(0, trace.at_ms - started_ms) / 1000)
         self.included += own_index in trace.observers
+        self.observers = len(trace.observers)
+        self.reports_of.update(trace.observers)
         self.led += trace.leader == own_index
 
 
@@ -118,6 +131,8 @@ class OracleMetrics:
 
     def __init__(self, registry: Registry) -> None:
         self._feeds: dict[str, FeedMetrics] = {}
+        # Not of each job, which would be oracles times feeds for each node; so it outlives them too.
+        self._reports_of: Counter[int] = Counter()
         by_job: dict[str, Callable[[FeedMetrics], float | Distribution | None]] = {
             "ocr_median_values": lambda feed: feed.median,
             "pipeline_run_errors": lambda feed: feed.failed_runs,
@@ -125,6 +140,7 @@ class OracleMetrics:
         by_name: dict[str, Callable[[FeedMetrics], float | Distribution | None]] = {
             "feedmesh_oracle_report_seconds": lambda feed: feed.latency,
             "feedmesh_oracle_pinned": lambda feed: feed.pinned,
+            "feedmesh_oracle_observers": lambda feed: feed.observers,
             "feedmesh_oracle_epoch": lambda feed: feed.epoch,
             "feedmesh_oracle_leader": lambda feed: feed.leader,
             "feedmesh_oracle_led_rounds_total": lambda feed: feed.led,
@@ -136,10 +152,14 @@ class OracleMetrics:
         for name, value in by_name.items():
             registry.derive(name, partial(self._known, value, lambda feed: (feed.name,)))
         registry.derive("feedmesh_oracle_rounds_total", self._moments)
+        registry.derive(
+            "feedmesh_oracle_final_reports_total",
+            lambda: (((str(oracle),), count) for oracle, count in self._reports_of.items()),
+        )
 
     def add(self, job_id: int, name: str) -> FeedMetrics:
         """Return the figures of a job, which are shown from now on."""
-        self._feeds[name] = FeedMetrics(job_id, name)
+        self._feeds[name] = FeedMetrics(job_id, name, self._reports_of)
         return self._feeds[name]
 
     def remove(self, feed: FeedMetrics) -> None:

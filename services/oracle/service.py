@@ -10,7 +10,7 @@ from feedmesh.oracle.v1 import oracle_service_pb2_grpc as pb_grpc
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_spawner import ActiveJob, JobSpawner
 from services.oracle.jobs.round_events import RoundEvent, RoundEvents
-from services.oracle.jobs.specification import BootstrapJob
+from services.oracle.jobs.specification import BootstrapJob, OracleJob
 from services.oracle.ocr.state import TraceKind
 from services.oracle.p2p.host import Host
 
@@ -68,7 +68,7 @@ def _job(active: ActiveJob) -> pb.JobStatus:
         id=active.id,
         external_job_id=str(active.job.external_job_id),
         name=active.job.name or "",
-        contract_address=active.job.contract,
+        contract_address=active.job.contract if isinstance(active.job, OracleJob | BootstrapJob) else "",
         bootstrap=isinstance(active.job, BootstrapJob),
         config_digest=status.config_digest,
         oracle_index=status.oracle_index,

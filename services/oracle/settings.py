@@ -56,6 +56,13 @@ class JobPipelineSettings(Table):
     max_successful_runs: int = Field(10_000, ge=0)
 
 
+class FeatureSettings(Table):
+    """Hold which features of a real node its configuration switches on; this node only shows them."""
+
+    feeds_manager: bool = True
+    multi_feeds_managers: bool = False
+
+
 class LogSettings(Table):
     """Hold the log level."""
 
@@ -109,6 +116,7 @@ class Config(Table):
 
     root_dir: str | None = None
     insecure_fast_scrypt: bool = False
+    feature: FeatureSettings = FeatureSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
     web_server: WebServerSettings = WebServerSettings()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import shutil
 import statistics
 import subprocess
@@ -22,9 +23,23 @@ CAVEAT = (
     "wrk is not on the PATH (Debian: apt-get install wrk): a Python generator is used, which is slower than what it "
     "measures, so rates are its own limit and ratios are pulled towards 1"
 )
+# What a body has in this place is another number in each request.
+CHANGING = b"<number>"
+_VARIATIONS = 10_000
 _LUA = """
-wrk.method = %s
-wrk.body = %s
+local asked, count, body = {}, 0, %s
+function init()
+  math.randomseed(1)
+  for number = 1, body and %d or 1 do
+    local said = body and body:gsub(%s, tostring(1000000 + number * 7919))
+    asked[number] = wrk.format(%s, nil, nil, said)
+  end
+end
+function request()
+  count = count %% #asked + 1
+  return asked[count]
+end
+%s
 done = function(summary, latency, requests)
   io.write(string.format('{"requests":%%d,"us":%%d,"p50":%%f,"p99":%%f,"errors":%%d}\\n', summary.requests,
     summary.duration, latency:percentile(50), latency:percentile(99),
@@ -32,6 +47,8 @@ done = function(summary, latency, requests)
     + summary.errors.timeout))
 end
 """
+# Each connection waits for another while before each request, so that they do not all ask at once.
+_LUA_PACE = "function delay() return math.random(0, %d) end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +67,20 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def press(url: str, *, connections: int, seconds: float, body: bytes = b"") -> Rate:
-    """Ask as fast as answers come over so many connections from the load core; with a body the method is POST."""
+def press(url: str, *, connections: int, seconds: float, body: bytes = b"", rate: float | None = None) -> Rate:
+    """
+    Ask over so many connections from the load core: as fast as answers come, or about `rate` requests a second.
+
+    With a body the method is POST; where `CHANGING` stands in it, each request has another number.
+    """
     if has_wrk():
-        command, script = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"], _lua(body)
+        command, script = (
+            ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"],
+            _lua(body, connections, rate),
+        )
     else:
-        command, script = [sys.executable, "-m", "tests.bench.load", str(connections), str(seconds)], body.decode()
+        command = [sys.executable, "-m", "tests.bench.load", str(connections), str(seconds), str(rate or 0)]
+        script = body.decode()
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file, pinned(LOAD_CORE):
         Path(file.name).write_text(script)
         command += ["-s", file.name, url] if has_wrk() else [file.name, url]
@@ -64,21 +89,26 @@ def press(url: str, *, connections: int, seconds: float, body: bytes = b"") -> R
     return Rate(said["requests"], said["us"] / 1e6, said["p50"] / 1000, said["p99"] / 1000, said["errors"])
 
 
-def _lua(body: bytes) -> str:
+def _lua(body: bytes, connections: int, rate: float | None) -> str:
     # A JSON text of printable ASCII is a Lua string too.
-    return _LUA % (json.dumps("POST" if body else "GET"), json.dumps(body.decode()) if body else "nil")
+    pace = "" if rate is None else _LUA_PACE % round(2 * 1000 * connections / rate)
+    text = json.dumps(body.decode()) if body else "nil"
+    return _LUA % (text, _VARIATIONS, json.dumps(CHANGING.decode()), json.dumps("POST" if body else "GET"), pace)
 
 
-async def _client(url: str, body: bytes, ends_at: float, times_s: list[float]) -> int:
+async def _client(url: str, body: bytes, ends_at: float, longest_wait_s: float, times_s: list[float]) -> int:
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    head = (
-        f"{'POST' if body else 'GET'} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    request, errors = head.encode() + body, 0
+    head = f"{'POST' if body else 'GET'} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    errors = 0
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
-    while (started_at := time.monotonic()) < ends_at:
-        writer.write(request)
+    while time.monotonic() < ends_at:
+        if longest_wait_s:
+            await asyncio.sleep(random.uniform(0, longest_wait_s))
+        said = body.replace(CHANGING, b"%d" % (1_000_000 + 7_919 * len(times_s)))
+        length_line = f"Content-Length: {len(said)}\r\n" if body else ""
+        started_at = time.monotonic()
+        writer.write(f"{head}{length_line}\r\n".encode() + said)
         headers = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = headers.partition(b"content-length:")[2].partition(b"\r\n")[0]
         await reader.readexactly(int(length))
@@ -88,10 +118,11 @@ async def _client(url: str, body: bytes, ends_at: float, times_s: list[float]) -
     return errors
 
 
-async def _generate(url: str, body: bytes, connections: int, seconds: float) -> None:
+async def _generate(url: str, body: bytes, connections: int, seconds: float, rate: float) -> None:
     times_s: list[float] = []
     started_at = time.monotonic()
-    clients = (_client(url, body, started_at + seconds, times_s) for _ in range(connections))
+    wait_s = 2 * connections / rate if rate else 0.0
+    clients = (_client(url, body, started_at + seconds, wait_s, times_s) for _ in range(connections))
     errors = sum(await asyncio.gather(*clients))
     cuts = statistics.quantiles(times_s, n=100)
     said = {"requests": len(times_s), "us": (time.monotonic() - started_at) * 1e6, "errors": errors}
@@ -99,10 +130,14 @@ async def _generate(url: str, body: bytes, connections: int, seconds: float) -> 
 
 
 def main(
-    connections: int, seconds: float, body_file: Annotated[Path, typer.Argument(help="empty for GET")], url: str
+    connections: int,
+    seconds: float,
+    rate: Annotated[float, typer.Argument(help="requests a second, 0 for as many as come")],
+    body_file: Annotated[Path, typer.Argument(help="empty for GET")],
+    url: str,
 ) -> None:
     """Generate load without wrk."""
-    uvloop.run(_generate(url, body_file.read_bytes(), connections, seconds))
+    uvloop.run(_generate(url, body_file.read_bytes(), connections, seconds, rate))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Processes of a bench, each on a core of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,13 +9,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import FrameType
 
 import psutil
 
 SERVER_CORE, LOAD_CORE = 0, 1
 _START_S = 60.0
+# What was started has so long to stop by itself once a bench is told to end.
+STOP_S = 30.0
 
 
 @contextmanager
@@ -26,6 +30,34 @@ def pinned(core: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let a SIGTERM end what runs as Ctrl-C does; what is left of all that was started is killed in the end."""
+    started: list[psutil.Process] = []
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # Once is enough: the way out must not be cut short.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Those whose parent ends first would be found no more.
+        started.extend(psutil.Process().children(recursive=True))
+        signal.setitimer(signal.ITIMER_REAL, STOP_S)
+        raise SystemExit(128 + signal.SIGTERM)
+
+    def kill(*_arguments: object) -> None:
+        for process in started:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    before, before_alarm = signal.signal(signal.SIGTERM, end), signal.signal(signal.SIGALRM, kill)
+    try:
+        yield
+    finally:
+        kill()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGALRM, before_alarm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def test_push_is_off_unless_configured() -> None:
     # The heartbeat of a day, or the 35 s in which a leader must make progress, and the margin.
     pages = {f"chainlink-node-{index}": f"http://127.0.0.1:{6600 + index}/metrics" for index in range(1, 6)}
     pages["price-aggregator"] = "http://127.0.0.1:3000/metrics"
-    limits = Limits(oracles, 86_400 + 90, 35 + 90)
+    limits = Limits(oracles, 86_400 + 90, 35 + 90, heartbeat_s=86_400, deviation_bps=50)
     assert config() == MetricsConfig(3003, None, limits, Path("/sp"), pages, 15_000)
     assert config({"url": "https://metrics.example/push"}).push is None
 

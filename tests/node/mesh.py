@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ _WITHIN_S = 400.0
 
 
 @contextmanager
-def running(program: Path, runtimes: Mapping[str, RuntimeName], **solution_mesh: Any) -> Iterator[Mesh]:
-    """Run a mesh of five nodes with one feed; `program` is Chainlink's, `solution_mesh` replaces keys of `mesh`."""
+def running(
+    program: Path, runtime: RuntimeName | Mapping[str, RuntimeName], feeds: Sequence[str], **solution_mesh: Any
+) -> Iterator[Mesh]:
+    """Run a mesh of five nodes; `program` is Chainlink's, `solution_mesh` replaces keys of `solution.mesh`."""
     with own_directory() as directory:
         offset = free_port_offset()
-        config = profile.write(directory / "data", directory / "run", 5, ["BTC / USD"], offset)
+        config = profile.write(directory / "data", directory / "run", 5, feeds, offset)
         document = json.loads(config.read_text())
-        document["solution"]["mesh"] |= {"runtime": dict(runtimes)} | solution_mesh
+        document["solution"]["mesh"] |= {"runtime": runtime} | solution_mesh
         config.write_text(json.dumps(document))
         before = os.environ.get(PROGRAM_VARIABLE)
         os.environ[PROGRAM_VARIABLE] = str(program)

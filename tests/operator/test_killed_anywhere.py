@@ -25,6 +25,7 @@ from services.operator.onchain.chain import Chain, Receipt
 from services.operator.onchain.configuration.admin import Admin
 from services.operator.onchain.configuration.order_certificates import OrderCertificates
 from services.operator.onchain.known_contracts import KnownContracts
+from services.operator.onchain.lost_contracts import address_of
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.reconciler import Reconciler
 from tests.operator.anvil import CHAIN_ID, Anvil
@@ -205,7 +206,7 @@ async def _end(
         assert state is not None
         feeds[feed.name] = (state.shape, state.config == wanted, state.config_count)
     addresses = {record.address for record in known.records.values()}
-    deployed = [owner.contract_address(nonce) for nonce in range(await chain.mined_nonce(owner.address))]
+    deployed = [address_of(owner.address, nonce) for nonce in range(await chain.mined_nonce(owner.address))]
     strays = [address for address in deployed if await chain.has_code(address) and address not in addresses]
     balances = [
         await chain.balance_wei(node.transmitter_address) for node in prepared.identities if node.ocr is not None

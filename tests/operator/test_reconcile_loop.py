@@ -111,3 +111,29 @@ async def test_other_identities_end_the_loop() -> None:
     error = IdentitiesRefused(Path("cl-secrets"), 1, ForeignOracles("BTC / USD", "0xC", ("0xA",)))
     with pytest.raises(IdentitiesRefused, match="cl-secrets has not the keys"):
         await reconcile_loop.run([_scripted("stuck", []), _scripted("chain", [error])], lambda: False, ManualClock())
+
+
+async def test_each_pass_is_told_of() -> None:
+    """A pass that ends, well or not, is told with its outcome and its time, one that dies with none."""
+    clock, told = ManualClock(), list[tuple[str, Outcome | None, float]]()
+    steps: list[Outcome | Exception] = [_outcome("one"), ZeroDivisionError("a defect"), _outcome("three")]
+
+    async def run() -> Outcome:
+        clock.advance(2)
+        if not steps:
+            await asyncio.Event().wait()
+        step = steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    part = Part("part", run, lambda: True)
+    looping = reconcile_loop.run([part], lambda: False, clock, ended=lambda *each: told.append(each))
+    task = asyncio.create_task(looping)
+    for _ in range(10):
+        await asyncio.sleep(0)
+        clock.advance(STEADY_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [("part", _outcome("one"), 2), ("part", None, 2), ("part", _outcome("three"), 2)] == told

@@ -17,6 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chainlink.errors import SecretsInUse
 from chainlink.identities.directory_lock import sole_use
+from feedmesh.metrics.v1 import metrics_page_service_pb2 as page_pb
+from feedmesh.metrics.v1 import metrics_page_service_pb2_grpc as page_grpc
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from meshkit.paths import DataDir, SecretsDir
@@ -236,7 +238,35 @@ async def test_a_mesh_is_brought_up_and_followed(
             balances = (await stub.ListBalances(pb.ListBalancesRequest())).balances
             assert ["faucet", *(f"chainlink-node-{index}" for index in range(2, 6))] == [item.name for item in balances]
             assert all(int(item.balance_wei) >= 10**17 for item in balances)
+            page = await page_grpc.MetricsPageServiceStub(channel).GetMetricsPage(page_pb.GetMetricsPageRequest())
+            shown = page.page.decode().splitlines()
+            assert 'feedmesh_operator_feeds{phase="running"} 3.0' in shown
+            assert 'feedmesh_operator_node_differences{kind="job",node="chainlink-node-3"} 0.0' in shown
+            assert 'feedmesh_operator_top_ups_total{account="chainlink-node-2"} 1.0' in shown
+            assert any(line.startswith('feedmesh_operator_balance_wei{account="faucet"} ') for line in shown)
+            assert any(line.startswith("feedmesh_operator_transmission_cost_wei ") for line in shown)
+            assert any(line.startswith('feedmesh_operator_reconcile_passes_total{outcome="ok"') for line in shown)
             assert [] == list((await stub.Reconcile(pb.ReconcileRequest())).changes)
+            answers = (await stub.ListAnswers(pb.ListAnswersRequest(feed="BTC / USD", count=10))).answers
+            assert [(1, "65123.45000000")] == [(answer.round_id, answer.answer) for answer in answers]
+            verified = await stub.VerifyFeeds(pb.VerifyFeedsRequest())
+            assert [(feed.name, feed.address, []) for feed in feeds] == [
+                (feed.name, feed.address, list(feed.differences)) for feed in verified.feeds
+            ]
+            assert [] == list(verified.problems)
+            jobs = (await stub.ListJobs(pb.ListJobsRequest())).nodes
+            assert [len(feeds)] * 5 == [len(node.jobs) for node in jobs]
+            assert {feed.address for feed in feeds} == {job.contract_address for job in jobs[1].jobs}
+            change = pb.ChangeFeedsRequest(change=pb.FEED_CHANGE_CONFIGURE, dry_run=True)
+            assert pb.ChangeFeedsResponse() == await stub.ChangeFeeds(change)
+            for bad in (
+                stub.ChangeFeeds(pb.ChangeFeedsRequest()),
+                stub.ListAnswers(pb.ListAnswersRequest(feed="BTC / USD")),
+                stub.VerifyFeeds(pb.VerifyFeedsRequest(feeds=["DOGE"])),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await bad
+                assert grpc.StatusCode.INVALID_ARGUMENT is refused.value.code()
 
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await anext(aiter(stub.WatchRounds(pb.WatchRoundsRequest(feeds=["DOGE"]))))

@@ -35,6 +35,9 @@ def test_a_round_is_counted_in_all_its_parts() -> None:
     assert 2 == found[f"feedmesh_oracle_sent_observations_total{label}"]
     assert 2 == found[f"feedmesh_oracle_included_observations_total{label}"]
     assert 2 == found[f"feedmesh_oracle_led_rounds_total{label}"]
+    assert 1 == found[f"feedmesh_oracle_observers{label}"]
+    reports = {oracle: found[f'feedmesh_oracle_final_reports_total{{oracle="{oracle}"}}'] for oracle in (0, 1, OWN, 3)}
+    assert {0: 2, 1: 2, OWN: 2, 3: 1} == reports
     assert 3 == found['feedmesh_oracle_rounds_total{job_name="BTC / USD",moment="final"}']
     assert 2 == found[f"feedmesh_oracle_report_seconds_count{label}"]
     assert 0.6 == found[f"feedmesh_oracle_report_seconds_sum{label}"]

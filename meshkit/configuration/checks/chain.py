@@ -1,7 +1,7 @@
 """What the chain demands of a configuration: timings, checksums of addresses, gas."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from meshkit.configuration.faults.problem import Place, Problem, Remark
 from meshkit.configuration.solution import Solution
@@ -28,21 +28,41 @@ def remarks(solution: Solution) -> Iterator[Remark]:
 
 
 def _timings(solution: Solution) -> Iterator[Problem]:
-    ocr, chain_id = solution.mesh.ocr, solution.chainlink_chain_id
+    ocr = solution.mesh.ocr
+    for name, found_ms, allowed in too_short(ocr, solution.chainlink_chain_id):
+        place = ("solution", "mesh", "ocr", str(type(ocr).model_fields[name].alias))
+        yield Problem(place, str(found_ms), allowed, because=(("solution", "chainlinkChainId"),))
+
+
+class Durations(Protocol):
+    """What the least timings of chains are about, in milliseconds."""
+
+    @property
+    def delta_c_ms(self) -> int: ...  # noqa: D102
+    @property
+    def delta_stage_ms(self) -> int: ...  # noqa: D102
+    @property
+    def delta_round_ms(self) -> int: ...  # noqa: D102
+    @property
+    def delta_progress_ms(self) -> int: ...  # noqa: D102
+    @property
+    def delta_resend_ms(self) -> int: ...  # noqa: D102
+
+
+def too_short(durations: Durations, chain_id: int) -> Iterator[tuple[str, int, str]]:
+    """Yield each duration that a chain's oracles refuse for its shortness: name, value, and what is allowed."""
     least = timing_minimums(chain_id)
     for name, found_ms, least_ns in (
-        ("deltaCMs", ocr.delta_c_ms, least.delta_c_ns),
-        ("deltaStageMs", ocr.delta_stage_ms, least.delta_stage_ns),
-        ("deltaRoundMs", ocr.delta_round_ms, least.delta_round_ns),
-        ("deltaProgressMs", ocr.delta_progress_ms, least.delta_progress_ns),
-        ("deltaResendMs", ocr.delta_resend_ms, least.delta_resend_ns),
+        ("delta_c_ms", durations.delta_c_ms, least.delta_c_ns),
+        ("delta_stage_ms", durations.delta_stage_ms, least.delta_stage_ns),
+        ("delta_round_ms", durations.delta_round_ms, least.delta_round_ns),
+        ("delta_progress_ms", durations.delta_progress_ms, least.delta_progress_ns),
+        ("delta_resend_ms", durations.delta_resend_ms, least.delta_resend_ns),
     ):
         if found_ms * _NS_PER_MS < least_ns:
-            allowed = (
-                f"at least {least_ns // _NS_PER_MS} on chain {chain_id} ({least.name}), or every oracle refuses it"
-            )
-            place = ("solution", "mesh", "ocr", name)
-            yield Problem(place, str(found_ms), allowed, because=(("solution", "chainlinkChainId"),))
+            least_ms = least_ns // _NS_PER_MS
+            allowed = f"at least {least_ms} on chain {chain_id} ({least.name}), or every oracle refuses it"
+            yield name, found_ms, allowed
 
 
 def _addresses(solution: Solution) -> Iterator[Problem]:

@@ -133,8 +133,10 @@ def _group_role(solution: Solution) -> Iterator[Problem]:
 def _feed_names(solution: Solution) -> Iterator[Problem]:
     rules, contracts = solution.mesh.aggregator, solution.mesh.contracts
     named: dict[Place, str] = {(*_MESH, "feeds", index): name for index, name in enumerate(solution.mesh.feeds)}
+    # A template may have a name that nobody else knows; that is looked at where templates are read.
+    own = contracts.addresses if solution.chainlink_feed_templates_dir is None else {}
     for section, names in (
-        ((*_MESH, "contracts", "addresses"), contracts.addresses),
+        ((*_MESH, "contracts", "addresses"), own),
         ((*_MESH, "aggregator", "referencePrices"), rules.reference_prices),
         ((*_MESH, "aggregator", "assetClasses"), rules.asset_classes),
     ):

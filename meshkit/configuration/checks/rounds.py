@@ -8,6 +8,7 @@ import orjson
 
 from meshkit import feeds
 from meshkit.configuration.faults.problem import Place, Problem, Remark
+from meshkit.configuration.feeds.served_feeds import feed_list, served_feeds
 from meshkit.configuration.solution import Solution
 from meshkit.feeds import Feed
 from meshkit.ocr.timing import observation_timeout_ms
@@ -23,21 +24,28 @@ _SOURCES: Final[Place] = ("solution", "priceAggregatorConfig", "sources")
 def problems(solution: Solution) -> Iterator[Problem]:
     """Yield each feed without a contract or without sources, and what ends observations too soon."""
     mesh = solution.mesh
-    if not mesh.feeds:
+    listing = feed_list(solution)
+    if not mesh.feeds and not listing.served and not listing.problems:
         yield Problem((*_MESH, "feeds"), "none", "at least one feed; `feedmesh feeds --known` lists them")
-    known = frozenset() if mesh.contracts.deploy else _deployed(solution)
+    known = frozenset() if mesh.contracts.deploy else deployed(solution)
+    listed = {feed.name: feed for feed in listing.served}
     for index, name in enumerate(mesh.feeds):
         place = (*_MESH, "feeds", index)
         if name in mesh.feeds[:index]:
             yield Problem(place, f"{name} again", "each feed once")
-        elif not mesh.contracts.deploy and name not in mesh.contracts.addresses and name not in known:
+        elif (
+            not mesh.contracts.deploy
+            and name not in known
+            and ((served := listed.get(name)) is None or served.address is None)
+        ):
             allowed = "an address in solution.mesh.contracts.addresses, or true for solution.mesh.contracts.deploy"
             yield Problem(place, f"{name}, which has no contract", allowed, because=((*_MESH, "contracts"),))
         if (feed := feeds.load().get(name)) is not None:
             yield from _supply(solution, feed, place)
     timeout_ms = observation_timeout_ms(mesh.ocr.delta_round_ms, mesh.ocr.delta_grace_ms)
     request_ms = solution.price_aggregator_config.quotes.request_timeout_ms
-    if request_ms > timeout_ms:
+    # The job of a template says itself how long an observation may take.
+    if request_ms > timeout_ms and (mesh.feeds or not listing.served):
         place = ("solution", "priceAggregatorConfig", "quotes", "requestTimeoutMs")
         allowed = f"at most {timeout_ms}, the time of an observation: 3/4 of deltaRoundMs − deltaGraceMs, 1 s to 20 s"
         yield Problem(place, str(request_ms), allowed, because=((*_MESH, "ocr"),))
@@ -45,8 +53,9 @@ def problems(solution: Solution) -> Iterator[Problem]:
 
 def remarks(solution: Solution) -> Iterator[Remark]:
     """Yield what is given and changes nothing because something else is missing."""
+    served = {feed.name for feed in served_feeds(solution)}
     for name in solution.mesh.contracts.addresses:
-        if name in feeds.load() and name not in solution.mesh.feeds:
+        if name in feeds.load() and name not in served:
             yield Remark(f"solution.mesh.contracts.addresses.{name}", "has no effect: it is not in solution.mesh.feeds")
     given = solution.price_aggregator_config
     if given.pairs_file_path is not None and not Path(given.pairs_file_path).is_file():
@@ -106,7 +115,7 @@ def priced_by(feed: Feed) -> Iterator[tuple[str, Mapping[str, tuple[str, str]]]]
         yield "/".join(leg), {**feeds.legs(), **direct}.get(leg, {})
 
 
-def _deployed(solution: Solution) -> frozenset[str]:
+def deployed(solution: Solution) -> frozenset[str]:
     """Return the feeds that were given a contract by an earlier run, as the operator remembers it."""
     data, secrets = DataDir(solution.mesh.data_dir.absolute()), SecretsDir(Path(solution.sp_secrets_dir))
     # The second is where it was kept before, and is taken over by the operator.

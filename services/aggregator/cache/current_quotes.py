@@ -61,6 +61,11 @@ class CurrentQuotes:
         """Return the pairs whose latest result is a quote."""
         return [pair for pair, change in self._changes.items() if isinstance(change.result, Quote)]
 
+    @property
+    def is_any_followed(self) -> bool:
+        """Tell whether somebody follows any pair now."""
+        return bool(self._wakers)
+
     def is_followed(self, pair: Pair) -> bool:
         """Tell whether somebody follows the pair now."""
         return self._followed[pair] > 0

@@ -26,7 +26,7 @@ from services.aggregator.prices.feed_jump_guard import Refusal
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.median import DIGITS
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Quote, Result, SourceQuote
+from services.aggregator.prices.quote import Quote, Result, SourceQuote, Verdict
 from services.aggregator.prices.unit_error import ratio, unit_error
 
 _log = get_logger(__name__)
@@ -140,7 +140,9 @@ class FeedQuotes:
         """Put a feed's new result in place, and those of the feeds that are computed with it."""
         self._current.put(feed, result)
         if isinstance(result, Quote):
-            self._expiries.set(feed, result.expires_at)
+            # An outlier is one of the prices that the median is of, so its end is another price.
+            outliers = (left.quote.expires_at for left in result.left_out if left.verdict is Verdict.OUTLIER)
+            self._expiries.set(feed, min((result.expires_at, *outliers)))
         for dependent in self._feeds.dependents(feed):
             computed = self._made(dependent)
             if isinstance(computed, Quote) or self._current.get(dependent) is not None:

@@ -7,7 +7,6 @@ Take in prices: the one way from what a source or its stream said to the current
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 from meshkit.clock import Clock
 from meshkit.errors import Internal
@@ -17,6 +16,7 @@ from services.aggregator.cache.pair_registry import PairRegistry
 from services.aggregator.cache.quote_cache import QuoteCache
 from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
+from services.aggregator.cache.streamed_feeds import StreamedFeeds
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.refusal_counts import Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
@@ -51,6 +51,7 @@ class PriceIngest:
         refreshes: Schedule[tuple[str, Pair]],
         feed_quotes: FeedQuotes,
         refusals: Refusals,
+        streamed_feeds: StreamedFeeds,
     ) -> None:
         self._feeds = feeds
         self._clock = clock
@@ -61,7 +62,7 @@ class PriceIngest:
         self._refreshes = refreshes
         self._feed_quotes = feed_quotes
         self._refusals = refusals
-        self._streamed: dict[Pair, None] = {}
+        self._streamed_feeds = streamed_feeds
 
     def fetched(
         self, fetcher: SourceFetcher, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float
@@ -80,7 +81,7 @@ class PriceIngest:
 
     def streamed(self, fetcher: SourceFetcher, pair: Pair, tick: TickOutcome) -> None:
         """
-        Take in what a stream said about a pair; the quotes of its feeds are renewed by `renew_streamed`.
+        Take in what a stream said about a pair; the quotes of its feeds are renewed when it is time.
 
         A refused price is as good as a silent stream: REST is asked when the kept price is about to expire.
         """
@@ -95,23 +96,15 @@ class PriceIngest:
             waited_ms = max(received_ms - tick.received_ms, 0)
             received_at, received_ms = received_at - waited_ms / 1000, received_ms - waited_ms
         outcome = self._outcome(source, pair, tick, received_ms, received_at)
-        # Most feeds have a price of each of their sources in a turn, and are made of them once.
         if isinstance(outcome, SourceQuote):
-            self._streamed.update(dict.fromkeys(self._keep(fetcher, pair, outcome, received_at)))
+            self._streamed_feeds.add(self._keep(fetcher, pair, outcome, received_at))
         elif isinstance(outcome, PriceRefused) and outcome.is_doubt:
-            self._streamed.update(dict.fromkeys(self._feeds.users(source, pair)))
+            self._streamed_feeds.add(self._feeds.users(source, pair))
         if isinstance(outcome, OwnClockOff):
             return
         if not isinstance(outcome, SourceQuote) and not entry.stream_is_refused:
             _log.warning("stream_price_refused", source=source, pair=str(pair), error=str(outcome))
         entry.stream_is_refused = not isinstance(outcome, SourceQuote)
-
-    def renew_streamed(self, most: int) -> bool:
-        """Renew so many of the feeds whose prices came by stream; tell whether there are more."""
-        for feed in list(islice(self._streamed, most)):
-            del self._streamed[feed]
-            self._feed_quotes.renew(feed)
-        return bool(self._streamed)
 
     def _outcome(
         self, source: str, pair: Pair, tick: TickOutcome | None, received_ms: int, received_at: float

@@ -21,6 +21,7 @@ from services.aggregator.cache.refresher import Refresher
 from services.aggregator.cache.request_counts import RequestCounts
 from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
+from services.aggregator.cache.streamed_feeds import StreamedFeeds
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.acceptance import Acceptance
 from services.aggregator.fetching.failures import RecentFailures
@@ -73,6 +74,7 @@ class PriceCache:
             stablecoin_deviation_bps=config.stablecoin_deviation_bps,
             own_clock=self.own_clock,
         )
+        self.streamed_feeds = StreamedFeeds(self.feeds, self.current, clock, self.feed_quotes.renew)
         self.own_clock.on_off = self.feed_quotes.withdraw_all
         self.retention = Retention(
             config,
@@ -96,6 +98,7 @@ class PriceCache:
             refreshes=refreshes,
             feed_quotes=self.feed_quotes,
             refusals=self.refusals,
+            streamed_feeds=self.streamed_feeds,
         )
         self.fetchers = {
             name: SourceFetcher(
@@ -113,7 +116,7 @@ class PriceCache:
             streams,
             pairs=self.registry.pairs,
             deliver=lambda source, pair, tick: self.ingest.streamed(self.fetchers[source], pair, tick),
-            settle=self.ingest.renew_streamed,
+            settle=self.streamed_feeds.renew_wanted,
         )
         self.registry.on_change(self.streams.change)
         self.refresher = Refresher(
@@ -124,6 +127,7 @@ class PriceCache:
             retention=self.retention,
             refreshes=refreshes,
             feed_quotes=self.feed_quotes,
+            streamed_feeds=self.streamed_feeds,
         )
         self.read_through = ReadThroughCache(
             cached=self.quotes,

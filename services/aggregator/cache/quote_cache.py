@@ -1,11 +1,10 @@
 """Accepted prices by source and pair, each until it expires."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from cachetools import TLRUCache
-
 from meshkit.clock import Clock
+from meshkit.expiring_map import ExpiringMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceQuote
 
@@ -19,9 +18,7 @@ class QuoteCache:
     """Hold at most `capacity` quotes; a quote is gone at the millisecond it expires, the least used one when full."""
 
     def __init__(self, clock: Clock, capacity: int) -> None:
-        expires: Callable[[Key, SourceQuote, float], float] = lambda _key, quote, _now: quote.expires_at  # noqa: E731
-        self._clock = clock
-        self._quotes: TLRUCache[Key, SourceQuote] = TLRUCache(capacity, expires, timer=clock.monotonic)
+        self._quotes: ExpiringMap[Key, SourceQuote] = ExpiringMap(clock, capacity)
 
     def put(self, quote: SourceQuote) -> SourceQuote:
         """
@@ -34,7 +31,7 @@ class QuoteCache:
         time_ms = quote.observed_ms - (UNTIMED_LAG_MS if quote.exchange_time_ms is None else 0)
         if present is not None and present.exchange_time_ms is not None and present.observed_ms > time_ms:
             return present
-        self._quotes[quote.source, quote.pair] = quote
+        self._quotes.put((quote.source, quote.pair), quote, quote.expires_at)
         return quote
 
     def get(self, source: str, pair: Pair) -> SourceQuote | None:
@@ -45,13 +42,12 @@ class QuoteCache:
         """Let a quote end at a monotonic moment, if it is there and would last longer."""
         quote = self.get(source, pair)
         if quote is not None and quote.expires_at > until:
-            self._quotes[source, pair] = replace(quote, expires_at=until)
+            self._quotes.put((source, pair), replace(quote, expires_at=until), until)
 
     def drop(self, source: str, pair: Pair) -> None:
         """Forget a quote, if it is there."""
-        self._quotes.pop((source, pair), None)
+        self._quotes.pop((source, pair))
 
     def fresh(self) -> Iterator[SourceQuote]:
         """Return the fresh quotes, in no particular order."""
-        self._quotes.expire()
-        return iter(list(self._quotes.values()))
+        return self._quotes.values()

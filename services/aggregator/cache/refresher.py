@@ -13,6 +13,7 @@ from services.aggregator.cache.feed_quotes import FeedQuotes
 from services.aggregator.cache.pair_registry import PairRegistry
 from services.aggregator.cache.retention import Retention
 from services.aggregator.cache.schedule import Schedule
+from services.aggregator.cache.streamed_feeds import StreamedFeeds
 from services.aggregator.fetching.single_flight import PendingFetch
 from services.aggregator.fetching.source_fetcher import SourceFetcher
 from services.aggregator.prices.feeds import FeedMap
@@ -24,6 +25,8 @@ _log = get_logger(__name__)
 LONGEST_SLEEP_S = 0.1
 SHORTEST_SLEEP_S = 0.005
 CRASHED_AGAIN_S = 1.0
+# Quotes that nobody waits for are renewed some at once, a few milliseconds' work.
+RENEWED_TOGETHER, RENEWAL_GAP_S = 20, 0.02
 
 
 class Refresher:
@@ -45,6 +48,7 @@ class Refresher:
         retention: Retention,
         refreshes: Schedule[tuple[str, Pair]],
         feed_quotes: FeedQuotes,
+        streamed_feeds: StreamedFeeds,
     ) -> None:
         self._feeds = feeds
         self._fetchers = fetchers
@@ -53,6 +57,7 @@ class Refresher:
         self._retention = retention
         self._refreshes = refreshes
         self._feed_quotes = feed_quotes
+        self._streamed_feeds = streamed_feeds
 
     def pin(self, feed: Pair) -> None:
         """Fetch the pair of a feed from each of its sources now, and keep it fresh for ever."""
@@ -96,7 +101,10 @@ class Refresher:
                 _log.exception("refresh_crashed", source=source, pair=str(pair))
                 self._refreshes.set((source, pair), self._clock.monotonic() + CRASHED_AGAIN_S)
         expiry_at, refresh_at = self._feed_quotes.withdraw_expired(), self._refreshes.next_at()
-        return min((moment for moment in (expiry_at, refresh_at) if moment is not None), default=None)
+        renewal_at = self._streamed_feeds.renew_due(RENEWED_TOGETHER)
+        if renewal_at is not None:
+            renewal_at = max(renewal_at, self._clock.monotonic() + RENEWAL_GAP_S)
+        return min((moment for moment in (expiry_at, refresh_at, renewal_at) if moment is not None), default=None)
 
     def _refresh(self, source: str, pair: Pair) -> None:
         entry = self._registry.get(source, pair)

@@ -62,7 +62,12 @@ class Engine:
         self.cached = cache.quotes
         self.requests = cache.requests
         self.ready = ReadyQuotes(
-            cache.feeds, clock, current=cache.current, failures=cache.failures, requests=cache.requests
+            cache.feeds,
+            clock,
+            current=cache.current,
+            streamed_feeds=cache.streamed_feeds,
+            failures=cache.failures,
+            requests=cache.requests,
         )
         self.answers = QuoteAnswers(
             config,

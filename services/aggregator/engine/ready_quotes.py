@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from meshkit.clock import Clock
 from services.aggregator.cache.current_quotes import CurrentQuotes
 from services.aggregator.cache.request_counts import RequestCount, RequestCounts
+from services.aggregator.cache.streamed_feeds import StreamedFeeds
 from services.aggregator.fetching.failures import RecentFailures
 from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
@@ -27,11 +28,19 @@ class ReadyQuotes:
     """Hold the quotes that were asked for last."""
 
     def __init__(
-        self, feeds: FeedMap, clock: Clock, *, current: CurrentQuotes, failures: RecentFailures, requests: RequestCounts
+        self,
+        feeds: FeedMap,
+        clock: Clock,
+        *,
+        current: CurrentQuotes,
+        streamed_feeds: StreamedFeeds,
+        failures: RecentFailures,
+        requests: RequestCounts,
     ) -> None:
         self._feeds = feeds
         self._clock = clock
         self._current = current
+        self._streamed_feeds = streamed_feeds
         self._failures = failures
         self._requests = requests
         # Feeds are known and few.
@@ -39,11 +48,12 @@ class ReadyQuotes:
 
     @property
     def version(self) -> int:
-        """Return a number that grows with every quote that is put in place."""
-        return self._current.version
+        """Return a number that grows with every quote that is put in place, or will be when it is asked for."""
+        return self._current.version + self._streamed_feeds.version
 
     def get(self, feed: Pair, now: float) -> ReadyQuote | None:
         """Return the quote of a feed if it can be answered with at this monotonic moment; None if it has to be made."""
+        self._streamed_feeds.settle(feed)
         quote = self._current.get(feed)
         ready = self._ready.get(feed)
         if ready is not None and ready.quote is quote:

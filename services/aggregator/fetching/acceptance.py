@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from cachetools import TLRUCache
-
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
+from meshkit.expiring_map import ExpiringMap
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
 from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
@@ -45,11 +44,9 @@ class Acceptance:
         self._own_clock = own_clock or OwnClock(clock, metrics)
         self._refused = metrics.counter("refused_prices_total")
         # An older time than that of a price served before is no news, for as long as the time would be accepted.
-        self._served: TLRUCache[Pair, SourceQuote] = TLRUCache(
-            _MOST_PAIRS,
-            lambda pair, _quote, now: now + self._max_age_ms(pair) / 1000,
-            timer=clock.monotonic,
-        )
+        self._served: ExpiringMap[Pair, SourceQuote] = ExpiringMap(clock, _MOST_PAIRS)
+        self._max_ages_ms: dict[Pair, int] = {}
+        self._clock = clock
 
     def outcome(
         self,
@@ -108,7 +105,13 @@ class Acceptance:
             self._own_clock.note_price(self._source, pair, time_ms, received_at, received_ms)
 
     def _max_age_ms(self, pair: Pair) -> int:
-        return self._settings.max_age_ms or self._declared.max_age_of(pair)
+        """Return how old a price of a pair may be; it never changes."""
+        found = self._max_ages_ms.get(pair)
+        if found is None:
+            if len(self._max_ages_ms) >= _MOST_PAIRS:
+                self._max_ages_ms.clear()
+            found = self._max_ages_ms[pair] = self._settings.max_age_ms or self._declared.max_age_of(pair)
+        return found
 
     def _served_ms(self, pair: Pair, now: float) -> int | None:
         """Return when the last price was observed; None while it is fresh, as then the cache keeps the later one."""
@@ -118,4 +121,5 @@ class Acceptance:
     def _note_served(self, quote: SourceQuote) -> None:
         last = self._served.get(quote.pair)
         if quote.exchange_time_ms is not None and (last is None or quote.observed_ms >= last.observed_ms):
-            self._served[quote.pair] = quote
+            until = self._clock.monotonic() + self._max_age_ms(quote.pair) / 1000
+            self._served.put(quote.pair, quote, until)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from cachetools import LRUCache
-
 from meshkit.clock import Clock
 from services.aggregator.prices.errors import PriceRefused
 from services.aggregator.prices.feed_jump_guard import Candidate, Limits, Refusal, State, judge, passed, refer
@@ -64,7 +62,8 @@ class SourceGuard:
     def __init__(self, clock: Clock, limits: Callable[[str, Pair], Limits]) -> None:
         self._clock = clock
         self._limits = limits
-        self._states: LRUCache[tuple[str, Pair], State] = LRUCache(_MOST_PAIRS)
+        self._states: dict[tuple[str, Pair], State] = {}
+        self._known_limits: dict[tuple[str, Pair], Limits] = {}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -86,7 +85,7 @@ class SourceGuard:
             is_alone: Whether no other source is configured for what the pair prices.
             standing: Return what is known of the price; called only if its source's last one does not decide.
         """
-        limits = replace(self._limits(quote.source, quote.pair), first_hold_s=0)
+        limits = self._limits_of(quote.source, quote.pair)
         state = self._states.get((quote.source, quote.pair))
         if limits.guard_bps is None:
             return
@@ -105,7 +104,7 @@ class SourceGuard:
 
     def _check_alone(self, quote: SourceQuote, state: State, limits: Limits) -> None:
         after, ruling = judge(state, Candidate(quote.price, 1, 1), limits, self._clock.monotonic())
-        self._states[quote.source, quote.pair] = after
+        self._put(quote, after)
         if ruling.refusal is not None:
             raise _refused(quote, ruling.refusal)
 
@@ -125,7 +124,24 @@ class SourceGuard:
 
     def _pass(self, quote: SourceQuote, state: State) -> None:
         alone = Candidate(quote.price, agreeing=1, mapped=1)
-        self._states[quote.source, quote.pair] = passed(state, alone, self._clock.monotonic())
+        self._put(quote, passed(state, alone, self._clock.monotonic()))
+
+    def _put(self, quote: SourceQuote, state: State) -> None:
+        # What is put last stands last, so that the first one is the one put longest ago.
+        key = quote.source, quote.pair
+        self._states.pop(key, None)
+        self._states[key] = state
+        if len(self._states) > _MOST_PAIRS:
+            del self._states[next(iter(self._states))]
+
+    def _limits_of(self, source: str, pair: Pair) -> Limits:
+        """Return how the price of a source's pair may move; it is the configuration's, and never changes."""
+        found = self._known_limits.get((source, pair))
+        if found is None:
+            if len(self._known_limits) >= _MOST_PAIRS:
+                self._known_limits.clear()
+            found = self._known_limits[source, pair] = replace(self._limits(source, pair), first_hold_s=0)
+        return found
 
 
 def _refused(quote: SourceQuote, refusal: Refusal) -> PriceRefused:

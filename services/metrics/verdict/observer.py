@@ -1,7 +1,7 @@
 """Ask the mesh's services what the verdict needs; what gives no answer is told, never raised."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,6 +19,7 @@ from meshkit.rpc.client import channel
 from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Observation, ServiceSeen, SourceSeen
 
 _TIMEOUT_S = 5.0
+_PAIRS_AT_ONCE = 100
 _WELL = (
     supervisor.SERVICE_STATE_HEALTHY,
     supervisor.SERVICE_STATE_COMPLETED,
@@ -29,10 +30,16 @@ _Answer = TypeVar("_Answer")
 
 
 class MeshObserver:
-    """Keep channels to supervisor, aggregator and operator, and look at all three at once."""
+    """
+    Keep channels to supervisor, aggregator and operator, and look at all three at once.
 
-    def __init__(self, run_dir: RunDir, clock: Clock) -> None:
+    `pairs` are base and quote of the configured feeds, by name, whose prices the aggregator is asked for.
+    """
+
+    def __init__(self, run_dir: RunDir, clock: Clock, pairs: Mapping[str, tuple[str, str]] | None = None) -> None:
         self._clock = clock
+        self._by_name = dict(pairs or {})
+        self._pairs = list(self._by_name.values())
         self._channels = [channel(run_dir.socket(name)) for name in ("supervisor", "aggregator", "operator")]
         self._supervisor = SupervisorServiceStub(self._channels[0])
         self._quotes = QuoteServiceStub(self._channels[1])
@@ -40,10 +47,11 @@ class MeshObserver:
 
     async def look(self) -> Observation:
         """Return what is seen now; it takes as long as the slowest answer, at most a few seconds."""
-        services, sources, feeds = await asyncio.gather(
+        services, sources, feeds, prices = await asyncio.gather(
             _asked(self._supervisor.ListServices(supervisor.ListServicesRequest(), timeout=_TIMEOUT_S)),
             _asked(self._quotes.ListSources(quotes.ListSourcesRequest(), timeout=_TIMEOUT_S)),
             _asked(self._operator.ListFeeds(operator.ListFeedsRequest(), timeout=_TIMEOUT_S)),
+            self._prices(),
         )
         answers = {"supervisor": services, "sources": sources, "chain": feeds}
         return Observation(
@@ -52,13 +60,37 @@ class MeshObserver:
             if isinstance(sources, str)
             else [SourceSeen(each.name, each.available) for each in sources.sources if each.enabled],
             clock=None if isinstance(sources, str) else _clock(sources.own_clock),
-            feeds=None if isinstance(feeds, str) else [self._feed(each) for each in feeds.feeds],
+            feeds=None if isinstance(feeds, str) else [self._feed(each, prices or {}) for each in feeds.feeds],
             trouble={part: answer for part, answer in answers.items() if isinstance(answer, str)},
+            priced=prices is not None,
         )
 
-    def _feed(self, feed: operator.Feed) -> FeedSeen:
-        age_s = self._clock.time_ms() / 1000 - feed.update_time.seconds if feed.HasField("update_time") else None
-        return FeedSeen(feed.name, feed.phase == operator.FEED_PHASE_RUNNING, age_s)
+    async def _prices(self) -> dict[tuple[str, str], str] | None:
+        """Return the aggregator's prices of the configured feeds by pair, None if it gives no answer."""
+        found: dict[tuple[str, str], str] = {}
+        for begin in range(0, len(self._pairs), _PAIRS_AT_ONCE):
+            pairs = [quotes.Pair(base=base, quote=quote) for base, quote in self._pairs[begin : begin + _PAIRS_AT_ONCE]]
+            answer = await _asked(
+                self._quotes.BatchGetQuotes(quotes.BatchGetQuotesRequest(pairs=pairs), timeout=_TIMEOUT_S)
+            )
+            if isinstance(answer, str):
+                return None
+            found |= {
+                (each.pair.base, each.pair.quote): each.quote.price for each in answer.results if each.HasField("quote")
+            }
+        return found if self._pairs else None
+
+    def _feed(self, feed: operator.Feed, prices: Mapping[tuple[str, str], str]) -> FeedSeen:
+        has_answer = feed.HasField("update_time")
+        return FeedSeen(
+            feed.name,
+            feed.phase == operator.FEED_PHASE_RUNNING,
+            age_s=self._clock.time_ms() / 1000 - feed.update_time.seconds if has_answer else None,
+            answer=feed.answer or None,
+            updated_s=float(feed.update_time.seconds) if has_answer else None,
+            round_id=feed.round_id,
+            market=prices.get(self._by_name[feed.name]) if feed.name in self._by_name else None,
+        )
 
     async def __aenter__(self) -> Self:
         return self

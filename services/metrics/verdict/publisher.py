@@ -6,22 +6,32 @@ Write the verdict where the container's health check reads it, every few seconds
 The check reads a file and asks nobody: it costs a start of Python, and an old file says that nobody judges any more.
 """
 
+from collections.abc import Callable
+
 import orjson
 
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.paths import RunDir
 from services.metrics.verdict.observer import MeshObserver
-from services.metrics.verdict.verdict import Limits, Verdict, judge
+from services.metrics.verdict.verdict import Limits, Observation, Verdict, judge
 
 PERIOD_S = 5.0
 _log = get_logger(__name__)
 
 
 class VerdictPublisher:
-    """Judge the mesh again and again; keep the last verdict, and log each change of it."""
+    """Judge the mesh again and again; keep the last verdict, log each change of it, and pass on what was seen."""
 
-    def __init__(self, observer: MeshObserver, run_dir: RunDir, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self,
+        observer: MeshObserver,
+        run_dir: RunDir,
+        limits: Limits,
+        clock: Clock,
+        note: Callable[[Observation, float], None] = lambda _seen, _watched_s: None,
+    ) -> None:
+        self._note = note
         self._observer = observer
         self._path = run_dir.verdict
         self._limits = limits
@@ -32,7 +42,9 @@ class VerdictPublisher:
         """Judge and write until cancelled."""
         began_s = self._clock.monotonic()
         while True:
-            verdict = judge(await self._observer.look(), self._limits, self._clock.monotonic() - began_s)
+            seen, watched_s = await self._observer.look(), self._clock.monotonic() - began_s
+            self._note(seen, watched_s)
+            verdict = judge(seen, self._limits, watched_s)
             self._write(verdict)
             if self.last is None or verdict.words != self.last.words:
                 _log.info("verdict", well=verdict.well, verdict=verdict.words, broken=list(verdict.broken))

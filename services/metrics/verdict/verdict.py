@@ -6,8 +6,8 @@ The links are looked at in the order of a price's way, so that the first broken 
     our own clock ── supervisor ── sources ── oracles ── chain ── feeds
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,19 @@ class ClockSeen:
 
 @dataclass(frozen=True, slots=True)
 class FeedSeen:
-    """Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one."""
+    """
+    Hold a feed, whether it is set up on chain and in the nodes, and the age of its last answer; None before one.
+
+    `answer` and `market` are decimal text, None where there is none; `updated_s` is the answer's block time.
+    """
 
     name: str
     running: bool
     age_s: float | None
+    answer: str | None = None
+    updated_s: float | None = None
+    round_id: int = 0
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,8 @@ class Observation:
     """
     Hold what was seen of the mesh at one moment.
 
-    A part that gave no answer is None, and `trouble` has its words by part: supervisor, sources, chain.
+    A part that gave no answer is None, and `trouble` has its words by part: supervisor, sources, chain. `priced` tells
+    whether the aggregator was asked for prices and answered, so that a feed without one has none.
     """
 
     services: Sequence[ServiceSeen] | None
@@ -59,6 +68,7 @@ class Observation:
     feeds: Sequence[FeedSeen] | None
     trouble: dict[str, str]
     clock: ClockSeen | None = None
+    priced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +76,17 @@ class Limits:
     """
     Hold what is demanded.
 
-    `oracles`: the names of all oracle nodes. `longest_age_s`: a feed's heartbeat plus a margin. `start_s`: how long a
-    feed may take to its first answer, counted from the start of whoever judges.
+    `oracles`: the names of all oracle nodes. `longest_age_s`: a feed's heartbeat plus a margin; `longest_ages_s`: that
+    of feeds which have one of their own. `start_s`: how long a feed may take to its first answer, counted from the
+    start of whoever judges. `heartbeat_s` and `deviation_bps` are the feeds' own, without a margin.
     """
 
     oracles: frozenset[str]
     longest_age_s: float
     start_s: float
+    longest_ages_s: Mapping[str, float] = field(default_factory=dict)
+    heartbeat_s: float = 0.0
+    deviation_bps: float = 0.0
 
     @property
     def quorum(self) -> int:
@@ -149,8 +163,6 @@ def _feeds(seen: Observation, limits: Limits, watched_s: float) -> list[str]:
             if watched_s > limits.start_s:
                 what = "has had no answer yet" if feed.running else "is not set up"
                 broken.append(f"{feed.name} {what}, {watched_s:.0f} s after the start")
-        elif feed.age_s > limits.longest_age_s:
-            broken.append(
-                f"{feed.name} has had no answer for {feed.age_s:.0f} s, allowed are {limits.longest_age_s:.0f} s"
-            )
+        elif feed.age_s > (longest_s := limits.longest_ages_s.get(feed.name, limits.longest_age_s)):
+            broken.append(f"{feed.name} has had no answer for {feed.age_s:.0f} s, allowed are {longest_s:.0f} s")
     return broken

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
@@ -28,14 +28,14 @@ _ORDER: tuple[tuple[type, ...], ...] = ((ImportBundle, SetBridge), (DeleteJob,),
 async def apply(
     client: NodeClient,
     changes: Sequence[NodeChange],
-    ocr_export: str | None,
+    exports: Mapping[str, str],
     password: str,
     done: Callable[[NodeChange], None],
 ) -> None:
     """
     Make the changes and tell `done` of each that is made.
 
-    `ocr_export` is the node's OCR1 bundle, which only an oracle has, encrypted with `password`.
+    `exports` are the node's OCR bundles by their ids, which only an oracle has, encrypted with `password`.
 
     Raises:
         NodeRefused, NodeUnavailable: the first that came, once all else is done; it says how many came beside it.
@@ -43,10 +43,8 @@ async def apply(
 
     async def make(change: NodeChange) -> None:
         match change:
-            case ImportBundle(bundle_id):
-                if ocr_export is None:
-                    raise AssertionError("a bootstrap node has no bundle to import")
-                await client.ensure_ocr_bundle(ocr_export, password, bundle_id)
+            case ImportBundle(bundle_id, version):
+                await client.ensure_ocr_bundle(exports[bundle_id], password, bundle_id, version)
             case SetBridge(url, exists=True):
                 await client.update_bridge(feed_jobs.BRIDGE_NAME, url)
             case SetBridge(url):

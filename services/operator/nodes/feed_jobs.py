@@ -2,20 +2,33 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from chainlink import jobs
+from chainlink.errors import SpecInvalid, SpecMalformed
 from chainlink.jobs import JobSpec
+from chainlink.ocr2 import jobs as ocr2_jobs
+from chainlink.ocr2.jobs import Ocr2JobSpec
 from chainlink.units import NS_PER_MS
+from meshkit.job_templates.placeholders import JobValues, filled
+from meshkit.job_templates.template import JobTemplate
 from meshkit.ocr import timing
 from services.operator.config import OcrSettings
+from services.operator.errors import TemplateRefused
 from services.operator.nodes.identity import NodeIdentity
+
+FeedJob = JobSpec | Ocr2JobSpec
+"""A node's job for a feed, of either protocol."""
 
 BRIDGE_NAME = "feedmesh-quotes"
 # Version 5 UUIDs of job ids live in this namespace. Never change it: every job of every node would be made anew.
 _NAMESPACE = uuid.UUID("5d6a5f5e-5b0e-5c0e-9e0a-3f7a2b8c4d10")
+
+# Keys of a template that nodes refuse in a bootstrap node's job.
+_OF_ORACLES = frozenset({"observationSource", "keyBundleID", "transmitterAddress"})
 
 
 def external_job_id(chain_id: int, contract_address: str, node_name: str) -> str:
@@ -28,9 +41,14 @@ def job_name(feed: str, *, is_bootstrap: bool) -> str:
     return f"bootstrap {feed}" if is_bootstrap else feed
 
 
+def contract_of(attributes: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return chain id and contract address of a job that a node answers, None if it is no job of an OCR contract."""
+    return jobs.contract_of(attributes) or ocr2_jobs.contract_of(attributes)
+
+
 def is_ours(attributes: Mapping[str, Any], node_name: str) -> bool:
     """Tell whether a job was made by an operator: its id is the one derived from its own contract and node."""
-    contract = jobs.contract_of(attributes)
+    contract = contract_of(attributes)
     given = str(attributes.get("externalJobID")).lower()
     return contract is not None and external_job_id(*contract, node_name) == given
 
@@ -70,6 +88,46 @@ def bootstrap_job(feed: str, chain_id: int, contract_address: str, node: NodeIde
         contract_address=contract_address,
         is_bootstrap=True,
     )
+
+
+def template_job(
+    template: JobTemplate,
+    chain_id: int,
+    contract_address: str,
+    node: NodeIdentity,
+    bootstrappers: tuple[str, ...],
+    aggregator_port: int,
+) -> JobSpec:
+    """
+    Return a node's job as a template has it, with this node's values; only its id is one of ours.
+
+    A bootstrap node's has no pipeline and no keys, since nodes refuse them there.
+
+    Raises:
+        TemplateRefused: naming the file, when no node would take it.
+    """
+    is_bootstrap = node.ocr is None
+    values = JobValues(
+        contract_address=contract_address,
+        chain_id=chain_id,
+        is_bootstrap=is_bootstrap,
+        peer_id=node.peer_id,
+        bootstrap_peers=() if is_bootstrap else bootstrappers,
+        key_bundle_id="" if node.ocr is None else node.ocr.bundle_id,
+        transmitter_address=node.transmitter_address,
+        aggregator_port=aggregator_port,
+    )
+    try:
+        document = dict(jobs.document_of(filled(template.text, values)))
+        if is_bootstrap:
+            document = {name: value for name, value in document.items() if name not in _OF_ORACLES}
+        # What nodes are is not for a template to say, nor what contract is this feed's.
+        document |= {"isBootstrapPeer": is_bootstrap, "contractAddress": contract_address, "evmChainID": str(chain_id)}
+        spec = JobSpec.read(document)
+    except (SpecInvalid, SpecMalformed) as error:
+        raise TemplateRefused(template.file, error) from error
+    name = f"bootstrap {template.name}" if is_bootstrap else template.name
+    return replace(spec, name=name, external_job_id=external_job_id(chain_id, contract_address, node.name))
 
 
 def observation_timeout_ms(settings: OcrSettings) -> int:

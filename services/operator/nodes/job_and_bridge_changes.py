@@ -4,15 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainlink import jobs
-from chainlink.jobs import JobSpec
-from services.operator.nodes.feed_jobs import BRIDGE_NAME, is_ours
+from services.operator.nodes.feed_jobs import BRIDGE_NAME, FeedJob, contract_of, is_ours
 from services.operator.nodes.rest_client import Bridge
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """Hold what a node answers about itself; `jobs` as its API gives them."""
+    """Hold what a node answers about itself; `jobs` as its API gives them, `bundle_ids` of both protocols."""
 
     bundle_ids: frozenset[str]
     bridge: Bridge | None
@@ -21,12 +19,14 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class ImportBundle:
-    """The node lacks its OCR key bundle."""
+    """The node lacks its key bundle of a version of OCR, 1 or 2."""
 
     bundle_id: str
+    version: int = 1
 
     def __str__(self) -> str:
-        return f"OCR key bundle {self.bundle_id[:8]} imported"
+        protocol = "OCR" if self.version == 1 else f"OCR{self.version}"
+        return f"{protocol} key bundle {self.bundle_id[:8]} imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class DeleteJob:
 class CreateJob:
     """The node lacks a job."""
 
-    spec: JobSpec
+    spec: FeedJob
 
     def __str__(self) -> str:
         return f"job {self.spec.name!r} created"
@@ -77,17 +77,25 @@ class WantedJobs:
         answered_otherwise: By external job id, the fields that this node answers otherwise than it was given.
     """
 
-    specs: Sequence[JobSpec]
+    specs: Sequence[FeedJob]
     names: Collection[str] = ()
     all_feeds: bool = False
     answered_otherwise: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def decide_node(
-    node_name: str, bundle_id: str | None, bridge_url: str, wanted: WantedJobs, found: NodeState
+    node_name: str,
+    bundle_id: str | None,
+    bridge_url: str,
+    wanted: WantedJobs,
+    found: NodeState,
+    *,
+    ocr2_bundle_id: str | None = None,
 ) -> tuple[NodeChange, ...]:
     """
     Return a node's changes in the order they must be made; `bundle_id` is None for a bootstrap node.
+
+    `ocr2_bundle_id` is that of an oracle that serves a feed of OCR2.
 
     A job of ours that is not wanted goes if it has not the name of a configured feed's job, or if all of these are
     known: else its feed may only wait for its contract.
@@ -95,6 +103,8 @@ def decide_node(
     changes: list[NodeChange] = []
     if bundle_id is not None and bundle_id not in found.bundle_ids:
         changes.append(ImportBundle(bundle_id))
+    if ocr2_bundle_id is not None and ocr2_bundle_id not in found.bundle_ids:
+        changes.append(ImportBundle(ocr2_bundle_id, 2))
     if bundle_id is not None and found.bridge != Bridge(bridge_url):
         changes.append(SetBridge(bridge_url, found.bridge is not None))
     by_id = {spec.external_job_id: spec for spec in wanted.specs}
@@ -106,7 +116,7 @@ def decide_node(
         name, external_id = str(attributes.get("name")), str(attributes.get("externalJobID")).lower()
         spec, reason = by_id.get(external_id), ""
         if spec is None:
-            contract = jobs.contract_of(attributes)
+            contract = contract_of(attributes)
             if name in names:
                 reason = "it has the name of another job"
             elif contract is not None and contract[1].lower() in contracts:
@@ -129,7 +139,7 @@ def decide_node(
     return tuple(changes)
 
 
-def answered_otherwise(made: Collection[JobSpec], found: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+def answered_otherwise(made: Collection[FeedJob], found: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     """Return by external job id in which fields a node answers jobs otherwise that it was given a moment ago."""
     by_id = {str(job["attributes"].get("externalJobID")).lower(): job["attributes"] for job in found}
     differing = {

@@ -7,14 +7,16 @@ from typing import Any
 
 import orjson
 
-from chainlink.jobs import JobSpec
 from chainlink.keys.peer_id import TEXT_PREFIX
 from meshkit.clock import Clock, SystemClock
 from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
+from services.operator.nodes.feed_jobs import FeedJob
 from services.operator.nodes.rest_session import Counted, RestSession
 from services.operator.nodes.session_file import SessionFile
 
 _PAGE_SIZE = 1000
+# Where the key bundles of each version of OCR are.
+_KEYS = {1: "/v2/keys/ocr", 2: "/v2/keys/ocr2"}
 # What a node was given twice it refuses: by its database's rule, or by its own words.
 _GIVEN_TWICE = ("23505", "already exists")
 _POSTS = 3
@@ -77,25 +79,26 @@ class NodeClient:
         """Return the bare peer ids of the node's P2P keys."""
         return frozenset(str(key["id"]).removeprefix(TEXT_PREFIX) for key in await self._list("/v2/keys/p2p"))
 
-    async def ocr_bundle_ids(self) -> frozenset[str]:
-        """Return the ids of the node's OCR1 key bundles."""
-        return frozenset(str(key["id"]) for key in await self._list("/v2/keys/ocr"))
+    async def ocr_bundle_ids(self, version: int = 1) -> frozenset[str]:
+        """Return the ids of the node's key bundles of a version of OCR, 1 or 2."""
+        return frozenset(str(key["id"]) for key in await self._list(_KEYS[version]))
 
-    async def import_ocr_bundle(self, export: str, password: str) -> str:
-        """Import an encrypted OCR1 bundle and return its id; one that exists already raises NodeUnavailable."""
-        answer = await self._call("POST", "/v2/keys/ocr/import", query={"oldpassword": password}, body=export.encode())
+    async def import_ocr_bundle(self, export: str, password: str, version: int = 1) -> str:
+        """Import an encrypted bundle and return its id; one of OCR1 that exists already raises NodeUnavailable."""
+        path = f"{_KEYS[version]}/import"
+        answer = await self._call("POST", path, query={"oldpassword": password}, body=export.encode())
         # The answer's attributes are the bundle's private keys in clear: nothing but the id may leave this line.
         return str(answer["id"])
 
-    async def ensure_ocr_bundle(self, export: str, password: str, bundle_id: str) -> None:
-        """Import an encrypted OCR1 bundle unless the node has it; raises NodeRefused if it becomes another one."""
+    async def ensure_ocr_bundle(self, export: str, password: str, bundle_id: str, version: int = 1) -> None:
+        """Import an encrypted bundle unless the node has it; raises NodeRefused if it becomes another one."""
 
         async def post() -> None:
-            if (imported := await self.import_ocr_bundle(export, password)) != bundle_id:
-                raise NodeRefused(self.name, "POST /v2/keys/ocr/import", 200, f"the bundle became {imported}")
+            if (imported := await self.import_ocr_bundle(export, password, version)) != bundle_id:
+                raise NodeRefused(self.name, f"POST {_KEYS[version]}/import", 200, f"the bundle became {imported}")
 
         async def stored(error: NodeRefused | NodeUnavailable) -> bool:
-            return isinstance(error, NodeUnavailable) and bundle_id in await self.ocr_bundle_ids()
+            return isinstance(error, NodeUnavailable) and bundle_id in await self.ocr_bundle_ids(version)
 
         await self._post(post, stored)
 
@@ -127,7 +130,7 @@ class NodeClient:
         """Return every job as `{"id": …, "attributes": {…}}`."""
         return tuple(await self._list("/v2/jobs"))
 
-    async def create_job(self, spec: JobSpec) -> None:
+    async def create_job(self, spec: FeedJob) -> None:
         """
         Create a job.
 

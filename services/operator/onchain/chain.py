@@ -104,10 +104,10 @@ class Chain:
         """Tell whether there is a contract at an address."""
         return bool(await self.code(address))
 
-    async def balance_wei(self, address: str) -> int:
-        """Return the balance of an account."""
+    async def balance_wei(self, address: str, block: int | None = None) -> int:
+        """Return the balance of an account, in a block or in the latest."""
         with _guard("eth_getBalance"):
-            return await self._rpc.number("eth_getBalance", address, "latest")
+            return await self._rpc.number("eth_getBalance", address, _tag(block))
 
     async def l1_fee_wei(self, raw: bytes) -> int:
         """Return what a transaction's bytes cost on the chain below; 0 on a chain without that contract."""
@@ -122,10 +122,10 @@ class Chain:
         with _guard("eth_getTransactionCount"):
             return await self._rpc.number("eth_getTransactionCount", address, "pending")
 
-    async def mined_nonce(self, address: str) -> int:
-        """Return the nonce of an account's next transaction by the latest block, as if nothing waited."""
+    async def mined_nonce(self, address: str, block: int | None = None) -> int:
+        """Return the nonce of an account's next transaction by a block or the latest, as if nothing waited."""
         with _guard("eth_getTransactionCount"):
-            return await self._rpc.number("eth_getTransactionCount", address, "latest")
+            return await self._rpc.number("eth_getTransactionCount", address, _tag(block))
 
     async def suggested_gas_price_wei(self) -> int:
         """Return the price for a unit of gas that the chain suggests; 0 where it suggests none."""
@@ -198,6 +198,10 @@ class Chain:
     def call_data(self, function: str, *arguments: Any) -> bytes:
         """Return the data of a transaction that calls a function of a feed's contract."""
         return self.abi.call(function, *arguments)
+
+
+def _tag(block: int | None) -> str:
+    return "latest" if block is None else hex(block)
 
 
 def _block(found: object) -> Block:

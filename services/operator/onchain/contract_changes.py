@@ -58,7 +58,7 @@ class ContractState:
     `config` is None before the first configuration, or if no oracle would run by it: then `flaws` say why, in words,
     and `refused` is that configuration, if it can be read at all. `oracles` are the addresses of all signers and
     transmitters that it lists, also if its configuration is unreadable. `answers` are those that a contract of OCR2
-    takes, which its configuration has to repeat.
+    takes, which its configuration has to repeat. `config_block` is the block of its configuration.
     """
 
     address: str
@@ -73,6 +73,7 @@ class ContractState:
     refused: Config | None = None
     shape: ContractShape = ContractShape.OCR1
     answers: AnswerRange | None = None
+    config_block: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Deploy and configure the feeds' contracts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from services.operator.onchain.contract_changes import (
     differences,
 )
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
+from services.operator.onchain.lost_contracts import address_of
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome, joined
 
@@ -101,6 +102,11 @@ class ContractSetup:
         """Tell whether a feed's contract has the wanted configuration, as last seen."""
         return feed in self._configured
 
+    @property
+    def config_blocks(self) -> dict[str, int]:
+        """Return the block of each contract's configuration by feed name, as last seen."""
+        return {feed: found.config_block for feed, found in self._found.items() if found.config_block}
+
     def differences(self, feed: str) -> tuple[str, ...]:
         """Return in words in what a feed's contract is not configured as wanted, as last seen."""
         return self._differences.get(feed, ())
@@ -159,6 +165,11 @@ class ContractSetup:
         made = [feed for feed in look.deploy if feed.name not in deployment.errors]
         configuration = await self._configure([*made, *look.configure])
         return joined((Outcome(errors=MappingProxyType(dict(look.errors))), deployment, configuration))
+
+    def planned(self, look: "Look") -> tuple[ConfigCall, ...]:
+        """Return what `act` would send for what a look has found; a secret in it would be another one."""
+        made = [ConfigCall(feed_contract.deployment(self._chain, feed, self._ocr2_code)) for feed in look.deploy]
+        return (*made, *(call for feed in look.configure for call in self._calls(feed)))
 
     async def _decide(self, feed: FeedTarget) -> FeedAction | MeshError:
         """Look at a feed's contract and say what it needs; keeps what is known of it up to date."""
@@ -249,12 +260,17 @@ class ContractSetup:
             ]
             names = {each.purpose: feed.name for each, feed in zip(deployments, batch, strict=True)}
             receipts = await self._sender.send_all(deployments, partial(self._plan, names))
+            made = {
+                feed.name: KnownContract(str(receipt.contract))
+                for feed, receipt in zip(batch, receipts, strict=True)
+                if not isinstance(receipt, MeshError)
+            }
+            self._known.put_all(made)
             for feed, receipt in zip(batch, receipts, strict=True):
                 if isinstance(receipt, MeshError):
                     errors[feed.name] = receipt
                     continue
-                address = str(receipt.contract)
-                self._known.put(feed.name, KnownContract(address))
+                address = made[feed.name].address
                 self._deployed.add(feed.name)
                 self._found[feed.name] = feed_contract.new_state(feed, address, self._sender.address)
                 self._decided[feed.name] = FeedDecision(FeedAction.CONFIGURE, "no configuration", parts=BOTH_PARTS)
@@ -263,7 +279,7 @@ class ContractSetup:
 
     def _plan(self, names: Mapping[str, str], transaction: Transaction, nonce: int) -> None:
         """Keep where a contract will stand before it is paid for: who comes after a kill finds it there."""
-        self._known.put(names[transaction.purpose], KnownContract(self._sender.contract_address(nonce)))
+        self._known.put(names[transaction.purpose], KnownContract(address_of(self._sender.address, nonce)))
 
     async def _configure(self, feeds: list[FeedTarget]) -> Outcome:
         outcomes: list[Outcome] = []
@@ -331,6 +347,14 @@ class Look:
     errors: Mapping[str, MeshError]
     deploy: tuple[FeedTarget, ...] = ()
     configure: tuple[FeedTarget, ...] = ()
+
+    def only(self, names: Collection[str], action: FeedAction) -> "Look":
+        """Return what is to be done to some feeds, of one kind; what is wrong with the whole chain stays."""
+        return Look(
+            {name: error for name, error in self.errors.items() if name in names or name == "chain"},
+            tuple(feed for feed in self.deploy if feed.name in names and action is FeedAction.DEPLOY),
+            tuple(feed for feed in self.configure if feed.name in names and action is FeedAction.CONFIGURE),
+        )
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:

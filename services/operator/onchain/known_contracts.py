@@ -46,19 +46,32 @@ class KnownContracts:
         """Return the records by feed name."""
         return MappingProxyType(self._chains.get(self._chain, {}))
 
+    @property
+    def has_chain(self) -> bool:
+        """Tell whether the file has this chain, be it without feeds."""
+        return self._chain in self._chains
+
     def put(self, feed: str, record: KnownContract) -> None:
         """Remember a feed's record, if it is another one than before; raises UnwritableSecrets."""
-        if self.records.get(feed) == record:
+        self.put_all({feed: record})
+
+    def put_all(self, records: Mapping[str, KnownContract]) -> None:
+        """Remember several feeds' records at once, as far as they are others than before; raises UnwritableSecrets."""
+        known = self.records
+        changed = {feed: record for feed, record in records.items() if known.get(feed) != record}
+        if not changed:
             return
-        self._chains.setdefault(self._chain, {})[feed] = record
-        self.save()
+        # An address cannot be found again; what else there is to know of a contract is read from the chain.
+        durable = any(feed not in known or known[feed].address != record.address for feed, record in changed.items())
+        self._chains.setdefault(self._chain, {}).update(changed)
+        self.save(durable=durable)
 
     def forget(self, feed: str) -> None:
         """Remove a feed's record, if there is one; raises UnwritableSecrets."""
         if self._chains.get(self._chain, {}).pop(feed, None) is not None:
             self.save()
 
-    def save(self) -> None:
+    def save(self, *, durable: bool = True) -> None:
         """Write the file, also to see that it can be written; raises UnwritableSecrets."""
         chains = {
             chain: {
@@ -74,7 +87,7 @@ class KnownContracts:
         content = orjson.dumps({"format": _FORMAT, "chains": chains}, option=orjson.OPT_INDENT_2) + b"\n"
         try:
             private_directory.make(self._path.parent)
-            atomic_file.replace(self._path, content, private_directory.FILE_MODE)
+            atomic_file.replace(self._path, content, private_directory.FILE_MODE, durable=durable)
         except OSError as error:
             raise UnwritableSecrets(self._path, error.strerror or "") from error
 

@@ -10,9 +10,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import rlp  # type: ignore[import-untyped]  # it has no annotations
-
-from chainlink.address import checksummed
 from chainlink.keccak import keccak
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import Submission
@@ -42,17 +39,24 @@ _DOUBTS_BEFORE_LOSS = 3
 # And so many times a receipt is asked for that has to be somewhere, or another transaction has its nonce.
 _RECEIPT_ASKED = 6
 _MINED_KEPT = 64
+_SENT_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """Hold what to send; `to` is None for a deployment, `gas` None to have it estimated."""
+    """
+    Hold what to send; `to` is None for a deployment, `gas` None to have it estimated.
+
+    With `only_after` it may have been sent before: it is sent only if all transactions from that nonce on are known to
+    be others, and under no other nonce than the next.
+    """
 
     purpose: str
     to: str | None
     data: bytes = b""
     value_wei: int = 0
     gas: int | None = None
+    only_after: int | None = None
 
 
 AboutToSend = Callable[[Transaction, int], None]
@@ -100,6 +104,8 @@ class Sender:
         self._doubts = 0
         self._mined: dict[int, bytes] = {}
         self._waiting: dict[int, _Waiting] = {}
+        # What this process has sent under which nonce, whatever became of it.
+        self._sent: dict[int, Transaction] = {}
         self._clock = clock
         self._deadline_s = deadline_s
         self._submission = asyncio.Lock()
@@ -110,11 +116,6 @@ class Sender:
     def address(self) -> str:
         """Return the account's EIP-55 address."""
         return self._key.address
-
-    def contract_address(self, nonce: int) -> str:
-        """Return where the contract stands that the account's transaction with a nonce deploys."""
-        encoded = rlp.encode([bytes.fromhex(self.address[2:]), nonce])
-        return checksummed("0x" + keccak(encoded)[12:].hex())
 
     @property
     def gas_price_wei(self) -> int:
@@ -154,8 +155,12 @@ class Sender:
             try:
                 nonce = await self._next_nonce()
                 for transaction in transactions:
+                    self._check_only(transaction, nonce)
                     waiting.append(await self._submit(transaction, nonce, about_to_send))
                     self._waiting[waiting[-1].nonce] = waiting[-1]
+                    self._sent[waiting[-1].nonce] = transaction
+                    if len(self._sent) > _SENT_KEPT:
+                        del self._sent[min(self._sent)]
                     nonce = waiting[-1].nonce + 1
             except MeshError as error:
                 failure = error
@@ -178,7 +183,19 @@ class Sender:
         if self._doubts:
             self._used = self._doubts = 0
             self._mined.clear()
+            self._sent.clear()
         return max(found, max(self._waiting, default=-1) + 1)
+
+    def _check_only(self, transaction: Transaction, nonce: int) -> None:
+        """Raise ChainUnavailable if a transaction may have been sent before, under a nonce before this one."""
+        if transaction.only_after is None:
+            return
+        for earlier in range(transaction.only_after, nonce):
+            sent = self._sent.get(earlier)
+            if sent is None or (sent.to, sent.value_wei) == (transaction.to, transaction.value_wei):
+                whose = "an earlier start or another program" if sent is None else "an earlier pass"
+                what = f"the transaction of nonce {earlier}, which {whose} has sent, may be the same; waiting for it"
+                raise ChainUnavailable(f"sending {transaction.purpose}", what)
 
     async def _submit(self, transaction: Transaction, nonce: int, about_to_send: AboutToSend | None = None) -> _Waiting:
         """Hand a transaction over, under a later nonce where that one is taken, for more where the pool wants more."""
@@ -200,6 +217,9 @@ class Sender:
             meanings = [of_transaction(refusal) for refusal in submission.refusals]
             taken = next((meaning for meaning in meanings if meaning.kind in _NONCE_IS_TAKEN), None)
             kinds = {meaning.kind for meaning in meanings}
+            if taken is not None and transaction.only_after is not None:
+                what = f"the nonce {nonce} is taken, perhaps by the same; looking again"
+                raise ChainUnavailable(f"sending {transaction.purpose}", what)
             if taken is not None:
                 nonce = max(nonce + 1, taken.next_nonce or 0)
             elif Refusal.UNDERPRICED in kinds:

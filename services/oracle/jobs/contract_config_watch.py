@@ -17,7 +17,7 @@ from meshkit.process.background_tasks import keep_running
 from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_status import JobStatus
-from services.oracle.jobs.specification import Job
+from services.oracle.jobs.specification import OcrJob
 from services.oracle.p2p.errors import P2pError
 from services.oracle.store.contracts import ContractConfigStore
 
@@ -33,7 +33,7 @@ class ContractConfigWatches:
     store: ContractConfigStore
     clock: Clock
 
-    def of(self, job: Job, status: JobStatus, session: Session) -> "ContractConfigWatch":
+    def of(self, job: OcrJob, status: JobStatus, session: Session) -> "ContractConfigWatch":
         """Return the watch of a job's contract, which runs `session` for each configuration."""
         tracker = self.chains[job.chain_id].config_tracker(job.contract, job.timings.config_confirmations)
         return ContractConfigWatch(job, tracker, self.store, self.clock, status, session)
@@ -49,7 +49,7 @@ class ContractConfigWatch:
 
     def __init__(
         self,
-        job: Job,
+        job: OcrJob,
         tracker: ConfigTracker,
         store: ContractConfigStore,
         clock: Clock,

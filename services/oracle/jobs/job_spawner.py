@@ -2,20 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
-from chainlink.errors import SpecInvalid
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, NotFound
-from services.oracle.errors import DatabaseUnavailable, JobNotStarted, JobRefused
-from services.oracle.jobs.bootstrap_service import BootstrapDelegate, BootstrapService
+from services.oracle.errors import DatabaseUnavailable, JobInvalid, JobNotStarted, JobRefused
+from services.oracle.jobs.bootstrap_service import BootstrapDelegate
 from services.oracle.jobs.job_status import JobStatus
-from services.oracle.jobs.oracle_service import OracleDelegate, OracleService
-from services.oracle.jobs.specification import Job, OracleJob, parse
+from services.oracle.jobs.oracle_service import OracleDelegate
+from services.oracle.jobs.pipeline_services import CronService, PipelineRunner, WebhookService
+from services.oracle.jobs.reading import job_reader
+from services.oracle.jobs.specification import BootstrapJob, CronJob, Job, OracleJob, WebhookJob
 from services.oracle.keys.sealed_keyring import Keyring
+from services.oracle.pipeline.graph import Pipeline
 from services.oracle.settings import Config
 from services.oracle.store.bridges import BridgeStore
 from services.oracle.store.jobs import JobError, JobStore, StoredJob
@@ -23,9 +26,20 @@ from services.oracle.store.jobs import JobError, JobStore, StoredJob
 _log = log.get_logger(__name__)
 # A source that is down fails every round of every feed; the database need not hear of each.
 _RECORD_EVERY_S = 15.0
-LARGEST_JOB_ID = 2**31 - 1
-_NUMBER = re.compile(r"[0-9]{1,19}")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BRIDGE_NAME = re.compile(r"[a-zA-Z0-9\-_]*")
+
+
+class Service(Protocol):
+    """Do what a job is for; `status` tells how it goes."""
+
+    @property
+    def status(self) -> JobStatus:
+        """Return how it goes."""
+        ...
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
 
 
 @dataclass(slots=True)
@@ -53,40 +67,76 @@ class JobRules:
 
     def read(self, toml: str) -> Job:
         """Read a specification; raises what `JobSpawner.create` raises before it checks what the job refers to."""
-        return parse(toml, self.config)
+        return job_reader.read(toml, self.config)
 
     def check(self, job: Job) -> None:
         """
         Check what a job refers to.
 
         Raises:
-            SpecInvalid: when a key is missing.
+            JobInvalid: when a key is missing.
             JobRefused: when a bridge is missing.
         """
-        if not isinstance(job, OracleJob):
+        if job.head.pipeline is not None:
+            self._check_bridges(job.head.pipeline)
+        if not isinstance(job, OracleJob | BootstrapJob):
             return
-        if job.key_bundle_id not in self.keys.ocr:
-            raise SpecInvalid("keyBundleID", job.key_bundle_id, "no key bundle with id: a bundle of the keystore")
-        if job.transmitter not in self.keys.evm:
-            allowed = "no key matching transmitter address: a key of the keystore"
-            raise SpecInvalid("transmitterAddress", job.transmitter, allowed)
-        missing = [name for name in job.pipeline.bridges() if self.bridges.get(name) is None]
-        if missing:
-            raise JobRefused(f"not all bridges exist, missing: {', '.join(missing)}")
+        bundle, transmitter = job.spec.key_bundle_id, job.spec.transmitter_address
+        if bundle is not None and bundle not in self.keys.ocr:
+            # The node prints the id's letters in hex once more.
+            text = f"no key bundle with id: {bundle.encode().hex()}: no such key bundle exists"
+            raise JobInvalid(f"CreateJobFailed: {text}")
+        if transmitter is not None and transmitter not in self.keys.evm:
+            text = f"no key matching transmitter address: {transmitter}: no such transmitter key exists"
+            raise JobInvalid(f"CreateJobFailed: {text}")
+
+    def _check_bridges(self, pipeline: Pipeline) -> None:
+        wanted = []
+        for name in pipeline.bridges():
+            if not _BRIDGE_NAME.fullmatch(name):
+                raise JobRefused(f"task type validation: name {name[:255]} contains invalid characters")
+            wanted.append(name.lower())
+        found = [name for name in dict.fromkeys(wanted) if self.bridges.get(name) is not None]
+        if len(found) < len(set(wanted)):
+            raise JobRefused(
+                f"not all bridges exist, asked for [{' '.join(dict.fromkeys(wanted))}], exists [{' '.join(found)}]"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Delegates:
+    """Hold what makes the services of each type of job."""
+
+    oracles: OracleDelegate
+    bootstraps: BootstrapDelegate
+    runs: PipelineRunner
+
+    def service_of(self, job_id: int, job: Job) -> Service:
+        """Return the service of a job; JobNotStarted in the words of a real node if it cannot start."""
+        if isinstance(job, CronJob):
+            if job.schedule.fault:
+                raise JobNotStarted(job.schedule.fault)
+            return CronService(job_id, job, self.runs)
+        if isinstance(job, WebhookJob):
+            return WebhookService(job)
+        try:
+            if isinstance(job, BootstrapJob):
+                return self.bootstraps.service_of(job)
+            return self.oracles.service_of(job_id, job)
+        except JobNotStarted as error:
+            raise type(error)(f"failed to create services for job: {job_id}: {error}") from error
 
 
 class JobSpawner:
     """Keep the jobs and run them."""
 
-    def __init__(
-        self, rules: JobRules, store: JobStore, oracles: OracleDelegate, bootstraps: BootstrapDelegate, clock: Clock
-    ) -> None:
+    def __init__(self, rules: JobRules, store: JobStore, delegates: Delegates, clock: Clock) -> None:
         self._rules = rules
         self._store = store
-        self._oracles = oracles
-        self._bootstraps = bootstraps
+        self._delegates = delegates
         self._clock = clock
         self._jobs: dict[int, ActiveJob] = {}
+        self._external: dict[UUID, int] = {}
         self._recorders: set[asyncio.Task[None]] = set()
         self._recorded_s: dict[int, float] = {}
 
@@ -97,7 +147,7 @@ class JobSpawner:
                 self._start(stored, self._rules.read(toml))
             except MeshError as error:
                 _log.error("job_not_started", job=stored.id, error=str(error))
-                await self._store.record_error(stored.id, str(error))
+                await self._store.record_error(stored.id, str(error.__cause__ or error))
 
     async def stop_all(self) -> None:
         """Stop every job; return when all have ended."""
@@ -110,76 +160,88 @@ class JobSpawner:
         """Return all jobs in the order of their numbers."""
         return [self._jobs[job_id] for job_id in sorted(self._jobs)]
 
-    def find(self, key: str) -> ActiveJob:
-        """Return the job of a number or an external id; NotFound if there is none, ValueError if it is neither."""
-        if _NUMBER.fullmatch(key):
-            found = self._jobs.get(int(key))
-        elif not _UUID.fullmatch(key):
-            raise ValueError(key)
-        else:
-            wanted = UUID(key)
-            found = next((active for active in self._jobs.values() if active.job.external_job_id == wanted), None)
+    def find(self, job_id: int) -> ActiveJob:
+        """Return the job of a number; NotFound if there is none."""
+        found = self._jobs.get(job_id)
         if found is None:
-            raise NotFound("JobSpec", key)
+            raise NotFound("JobSpec", str(job_id))
         return found
+
+    def find_external(self, external_job_id: UUID) -> ActiveJob:
+        """Return the job of an external id; NotFound if there is none."""
+        job_id = self._external.get(external_job_id)
+        if job_id is None:
+            raise NotFound("JobSpec", str(external_job_id))
+        return self.find(job_id)
 
     async def create(self, toml: str, job_id: int | None = None) -> ActiveJob:
         """
         Store a job and start it.
 
         Raises:
-            SpecMalformed, SpecInvalid, FeatureDisabled: when the text is refused.
+            JobMalformed, JobInvalid, FeatureDisabled: when the text is refused.
             JobRefused: when it cannot be stored.
             JobNotStarted: when it is stored, but does not start.
         """
-        job = self.check(toml)
-        stored = await self._store.create(job.external_job_id, job.name, job.contract, job.chain_id, toml, job_id)
-        for attribute in job.pipeline.unknown_attributes if isinstance(job, OracleJob) else ():
-            text = f"observationSource.{attribute}: this type of task has no such attribute: it has no effect"
+        job = self.read(toml)
+        self.check(job)
+        return await self.store_and_start(job, toml, job_id)
+
+    async def store_and_start(self, job: Job, toml: str, job_id: int | None = None) -> ActiveJob:
+        """Store a job that was checked, and start it; raises as `create` from there on."""
+        place = (job.contract, job.chain_id) if isinstance(job, OracleJob | BootstrapJob) else None
+        stored = await self._store.create(job.external_job_id, job.name, place, toml, job_id)
+        for text in _without_effect(job):
             await self._store.record_error(stored.id, text)
         try:
             return self._start(stored, job)
         except MeshError as error:
-            await self._store.record_error(stored.id, str(error))
-            raise JobNotStarted(str(error)) from error
+            await self._store.record_error(stored.id, str(error.__cause__ or error))
+            raise
 
-    def check(self, toml: str) -> Job:
-        """Read a specification and check what it refers to; raises what `create` raises before it stores."""
-        job = self._rules.read(toml)
+    def read(self, toml: str) -> Job:
+        """Read a specification; raises what `create` raises before it checks what the job refers to."""
+        return self._rules.read(toml)
+
+    def check(self, job: Job) -> None:
+        """Check what a job refers to; raises what `create` raises before it stores."""
         self._rules.check(job)
-        return job
 
     async def delete(self, job_id: int) -> None:
         """Stop and delete a job; NotFound if there is none."""
         active = self._jobs.pop(job_id, None)
+        if active is not None:
+            self._external.pop(active.job.external_job_id, None)
         if active is not None and active.task is not None:
             active.task.cancel()
             await asyncio.gather(active.task, return_exceptions=True)
-        self._oracles.forget(job_id)
+        self._delegates.oracles.forget(job_id)
         if not await self._store.delete(job_id):
             raise NotFound("JobSpec", str(job_id))
 
     async def errors(self, job_id: int) -> Sequence[JobError]:
         """Return a job's errors, oldest first."""
-        return await self._store.errors(job_id)
+        return (await self._store.errors((job_id,))).get(job_id, ())
+
+    async def errors_of(self, jobs: Sequence[ActiveJob]) -> Mapping[int, Sequence[JobError]]:
+        """Return the errors of jobs by their numbers, oldest first; jobs without any are left out."""
+        return await self._store.errors([active.id for active in jobs])
 
     async def dismiss_error(self, error_id: int) -> bool:
         """Forget a job's error; tell whether there was one of that number."""
         return await self._store.dismiss_error(error_id)
 
-    def uses_bridge(self, name: str) -> bool:
-        """Tell whether a job's pipeline names a bridge."""
-        return any(isinstance(a.job, OracleJob) and name in a.job.pipeline.bridges() for a in self._jobs.values())
+    def jobs_with_bridge(self, name: str) -> list[int]:
+        """Return the numbers of the jobs whose pipelines name a bridge."""
+        pipelines = {job_id: active.job.head.pipeline for job_id, active in self._jobs.items()}
+        return [job_id for job_id, pipeline in pipelines.items() if pipeline and name in pipeline.bridges()]
 
     def _start(self, stored: StoredJob, job: Job) -> ActiveJob:
         active = ActiveJob(stored, job, JobStatus(job.label))
         self._jobs[stored.id] = active
+        self._external[job.external_job_id] = stored.id
         try:
-            service: OracleService | BootstrapService
-            if isinstance(job, OracleJob):
-                service = self._oracles.service_of(stored.id, job)
-            else:
-                service = self._bootstraps.service_of(job)
+            service = self._delegates.service_of(stored.id, job)
         except MeshError as error:
             active.status.fail(str(error))
             raise
@@ -209,3 +271,13 @@ class JobSpawner:
             await self._store.record_error(job_id, description)
         except DatabaseUnavailable as error:
             _log.warning("job_error_not_recorded", job=job_id, error=str(error))
+
+
+def _without_effect(job: Job) -> Iterator[str]:
+    """Yield what is said of parts of a pipeline that are taken and do nothing."""
+    pipeline = job.head.pipeline
+    if pipeline is not None:
+        for attribute in pipeline.unknown_attributes:
+            yield f"observationSource.{attribute}: this type of task has no such attribute: it has no effect"
+        for task in pipeline.unavailable:
+            yield f"observationSource.{task}: this type of task is not available on this node: it always fails"

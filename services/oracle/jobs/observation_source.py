@@ -80,7 +80,7 @@ class ObservationSource:
         answers = sources.bridge_answers.of(self._job_id)
         finished = await run(pipeline, sources.fetcher, answers, variables, limit_s)
         now = (sources.clock.time_ms(), asyncio.get_running_loop().time())
-        sources.runs.note(record(self._job_id, pipeline, finished, variables, now))
+        sources.runs.note(record(self._job_id, pipeline, finished, variables, now).without_tasks_of_success())
         try:
             value = observation(pipeline, finished.results)
         except TaskError as error:

@@ -9,7 +9,7 @@ from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.answer_bounds import AnswerBounds
 from services.oracle.chain.evm_chain import EvmChain
-from services.oracle.errors import JobNotStarted
+from services.oracle.errors import JobKeyMissing, JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatches
 from services.oracle.jobs.job_status import OracleStatus
 from services.oracle.jobs.observation_source import ObservationSource, ObservationSources
@@ -42,11 +42,15 @@ class OracleDelegate:
 
     def service_of(self, job_id: int, job: OracleJob) -> "OracleService":
         """Return the service of a job; MeshError if something it needs is missing."""
-        bundle = self.keys.ocr.get(job.key_bundle_id)
-        if bundle is None:
-            raise JobNotStarted(f"no key bundle with id: {job.key_bundle_id}")
         if not self.groups.bootstrappers(job.bootstrappers):
             raise JobNotStarted("Need at least one v2 bootstrap peer defined")
+        bundle = self.keys.ocr.get(job.key_bundle_id)
+        if bundle is None:
+            raise JobKeyMissing(f"unable to find OCR key with id {job.key_bundle_id}")
+        if job.transmitter is None:
+            raise JobNotStarted("TransmitterAddress is missing")
+        if job.transmitter not in self.keys.evm:
+            raise JobKeyMissing(f"no key matching transmitter address: {job.transmitter}")
         chain = self.chains[job.chain_id]
         bounds = chain.answer_bounds(job.contract)
         transmitter = chain.transmitter(job.contract, job.transmitter, job.gas_limit, bounds)
@@ -54,7 +58,9 @@ class OracleDelegate:
         bounds.on_change = status.pin
         source = self.sources.of(job_id, job, status)
         ports = Ports(source, chain.reader(job.contract), transmitter, self.protocol)
-        session = OracleSession(job, bundle.keys, self.groups, ports, source, status, bounds, self.sources.clock)
+        session = OracleSession(
+            job, job.transmitter, bundle.keys, self.groups, ports, source, status, bounds, self.sources.clock
+        )
         return OracleService(job, session, self.watches, status)
 
     def forget(self, job_id: int) -> None:
@@ -84,6 +90,7 @@ class OracleSession:
     """Take part in the rounds of a job's contract under one configuration after the other."""
 
     job: OracleJob
+    transmitter: str
     keys: OracleKeys
     groups: PeerGroups
     ports: Ports
@@ -95,7 +102,7 @@ class OracleSession:
     async def run(self, config: ContractConfig) -> None:
         """Take part until cancelled; InvalidOcrConfig if this node cannot under this configuration."""
         public = PublicConfig.from_contract(config, self.job.chain_id)
-        shared = SharedConfig.join(public, self.keys, self.groups.peer_id, self.job.transmitter)
+        shared = SharedConfig.join(public, self.keys, self.groups.peer_id, self.transmitter)
         await self.source.restore()
         with self.groups.joined(public, self.groups.bootstrappers(self.job.bootstrappers)) as network:
             if network is None:

@@ -1,20 +1,11 @@
 """A job as this node runs it: its specification with what the node's configuration and the chain add to it."""
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from chainlink.address import is_checksummed
-from chainlink.errors import SpecInvalid, SpecMalformed
-from chainlink.jobs import JobSpec, document_of
-from chainlink.units import NS_PER_S
-from services.oracle.chain.settings import EvmSettings
-from services.oracle.errors import FeatureDisabled
-from services.oracle.pipeline.errors import SpecificationError
+from chainlink.jobs import JobSpec
+from services.oracle.jobs.schedule import Schedule
 from services.oracle.pipeline.graph import Pipeline
-from services.oracle.settings import Config
-
-_OCR2_TYPES = ("offchainreporting2", "bootstrap")
-_CONFIG_SUBSCRIBE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +24,62 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Head:
     """
-    Hold what both kinds of job have.
+    Hold what a job of any type says of itself.
 
     Attributes:
-        spec: The specification, with the values in force in the place of those it leaves out.
         external_job_id: The UUID by which the creator knows it.
+        name: Unique on the node, or None.
+        gas_limit: Of its transactions; None leaves it to the configuration.
+        max_task_ns: The longest a run may take; 0 for no limit of its own.
+        pipeline: Its observation source; None if it has none.
+        stream_id: A number that a stream may know it by; None if it has none.
     """
 
-    spec: JobSpec
+    kind: str
     external_job_id: uuid.UUID
-    timings: Timings
+    name: str | None = None
+    gas_limit: int | None = None
+    forwarding_allowed: bool = False
+    max_task_ns: int = 0
+    pipeline: Pipeline | None = None
+    stream_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Hold what all kinds of job have."""
+
+    head: Head
+
+    @property
+    def external_job_id(self) -> uuid.UUID:
+        """Return the UUID by which the creator knows it."""
+        return self.head.external_job_id
 
     @property
     def name(self) -> str | None:
         """Return the name, unique on the node, or None."""
-        return self.spec.name
+        return self.head.name
+
+    @property
+    def label(self) -> str:
+        """Return the name, or the UUID if it has none."""
+        return self.name or str(self.external_job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _OcrJob(_Job):
+    """
+    Hold what both jobs of a contract have.
+
+    Attributes:
+        spec: The specification as it was written; None stands for what it leaves to the node.
+    """
+
+    spec: JobSpec
+    timings: Timings
 
     @property
     def contract(self) -> str:
@@ -73,120 +103,43 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class BootstrapJob(_Job):
+class BootstrapJob(_OcrJob):
     """Hold a job that lets the oracles of one contract find each other."""
 
 
 @dataclass(frozen=True, slots=True)
-class OracleJob(_Job):
-    """Hold a job that observes and reports; `max_task_s` 0 means that only the observation timeout limits a run."""
+class OracleJob(_OcrJob):
+    """
+    Hold a job that observes and reports.
+
+    Attributes:
+        key_bundle_id: The job's or config.toml's; 32 zeros if neither names one.
+        transmitter: The job's or config.toml's; None if neither names one.
+        max_task_s: The longest a run may take; 0 means that only the observation timeout limits it.
+    """
 
     key_bundle_id: str
-    transmitter: str
+    transmitter: str | None
     pipeline: Pipeline
     max_task_s: float
     gas_limit: int
 
 
-Job = OracleJob | BootstrapJob
+@dataclass(frozen=True, slots=True)
+class CronJob(_Job):
+    """Hold a job whose pipeline runs at the times of a schedule."""
+
+    pipeline: Pipeline
+    schedule: Schedule
+    evm_chain_id: int | None
 
 
-def parse(toml: str, config: Config) -> Job:
-    """
-    Read a job specification.
+@dataclass(frozen=True, slots=True)
+class WebhookJob(_Job):
+    """Hold a job whose pipeline runs on request."""
 
-    Raises:
-        SpecMalformed: for TOML syntax, an unknown type, another version or a pipeline that is none.
-        SpecInvalid: for a field that breaks a rule.
-        FeatureDisabled: for OCR1 when it is off, and for OCR2, which this node does not have.
-    """
-    document = document_of(toml)
-    if document.get("type") in _OCR2_TYPES:
-        raise FeatureDisabled("The Offchain Reporting 2 feature is disabled by configuration")
-    spec = JobSpec.read(document)
-    pipeline = None if spec.observation_source is None else _pipeline(spec.observation_source)
-    if not config.ocr.enabled:
-        raise FeatureDisabled("The Offchain Reporting feature is disabled by configuration")
-    chain = config.chain(spec.chain_id)
-    if chain is None:
-        raise SpecInvalid("evmChainID", spec.chain_id, ", ".join(chain.chain_id for chain in config.evm))
-    timings = _timings(spec, config, chain)
-    external_job_id = uuid.UUID(spec.external_job_id) if spec.external_job_id else uuid.uuid4()
-    spec = _in_force(replace(spec, external_job_id=str(external_job_id)), timings)
-    if pipeline is None:
-        return BootstrapJob(spec, external_job_id, timings)
-    max_task_s = (spec.max_task_duration_ns or 0) / NS_PER_S
-    _check_task_times(pipeline, max_task_s, timings.observation_s)
-    bundle = spec.key_bundle_id or config.ocr.key_bundle_id
-    if not bundle:
-        raise SpecInvalid("keyBundleID", "nothing", "a bundle's id here or in OCR.KeyBundleID")
-    transmitter, gas_limit = _transmitter(spec, config), spec.gas_limit or chain.transmit_gas_limit
-    spec = replace(spec, key_bundle_id=bundle, transmitter_address=transmitter, gas_limit=gas_limit)
-    return OracleJob(spec, external_job_id, timings, bundle, transmitter, pipeline, max_task_s, gas_limit)
+    pipeline: Pipeline
 
 
-def _pipeline(source: str) -> Pipeline:
-    try:
-        return Pipeline.parse(source)
-    except SpecificationError as error:
-        raise SpecMalformed(error.field, error.found, error.allowed) from error
-
-
-def _timings(spec: JobSpec, config: Config, chain: EvmSettings) -> Timings:
-    observation_s = _seconds(spec.observation_timeout_ns, config.ocr.observation_timeout_s)
-    grace_s = _seconds(spec.observation_grace_period_ns, chain.ocr.observation_grace_period_s)
-    if grace_s > observation_s:
-        raise SpecInvalid("observationGracePeriod", f"{grace_s:g}s", f"at most observationTimeout, {observation_s:g}s")
-    poll_s = _seconds(spec.config_poll_interval_ns, config.config_poll_interval_s(chain))
-    return Timings(
-        observation_s=observation_s,
-        observation_grace_s=grace_s,
-        blockchain_s=_seconds(spec.blockchain_timeout_ns, config.ocr.blockchain_timeout_s),
-        database_s=_seconds(spec.database_timeout_ns, chain.ocr.database_timeout_s),
-        transmit_s=_seconds(spec.transmit_timeout_ns, chain.ocr.contract_transmitter_transmit_timeout_s),
-        # On a local chain nothing is gained by waiting, whatever the job was written for.
-        config_poll_s=min(poll_s, config.config_poll_interval_s(chain)),
-        first_config_poll_s=min(poll_s, config.first_config_poll_interval_s(chain)),
-        config_subscribe_s=_seconds(spec.config_subscribe_interval_ns, _CONFIG_SUBSCRIBE_S),
-        config_confirmations=spec.config_confirmations or chain.contract_confirmations,
-    )
-
-
-def _in_force(spec: JobSpec, timings: Timings) -> JobSpec:
-    return replace(
-        spec,
-        observation_timeout_ns=_ns(timings.observation_s),
-        observation_grace_period_ns=_ns(timings.observation_grace_s),
-        blockchain_timeout_ns=_ns(timings.blockchain_s),
-        database_timeout_ns=_ns(timings.database_s),
-        transmit_timeout_ns=_ns(timings.transmit_s),
-        config_poll_interval_ns=_ns(timings.config_poll_s),
-        config_subscribe_interval_ns=_ns(timings.config_subscribe_s),
-        config_confirmations=timings.config_confirmations,
-    )
-
-
-def _seconds(duration_ns: int | None, default_s: float) -> float:
-    return default_s if duration_ns is None else duration_ns / NS_PER_S
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * NS_PER_S)
-
-
-def _transmitter(spec: JobSpec, config: Config) -> str:
-    found = spec.transmitter_address or config.ocr.transmitter_address
-    if not found:
-        raise SpecInvalid("transmitterAddress", "nothing", "an address here or in OCR.TransmitterAddress")
-    if not is_checksummed(found):
-        raise SpecInvalid("transmitterAddress", found, "an address with its EIP-55 checksum")
-    return found
-
-
-def _check_task_times(pipeline: Pipeline, max_task_s: float, observation_s: float) -> None:
-    if max_task_s > observation_s:
-        raise SpecInvalid("maxTaskDuration", f"{max_task_s:g}s", f"at most observationTimeout, {observation_s:g}s")
-    for step in pipeline.steps:
-        if step.timeout_s is not None and step.timeout_s > observation_s:
-            allowed = f"at most observationTimeout, {observation_s:g}s"
-            raise SpecInvalid(f"observationSource.{step.id}.timeout", f"{step.timeout_s:g}s", allowed)
+OcrJob = OracleJob | BootstrapJob
+Job = OracleJob | BootstrapJob | CronJob | WebhookJob

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from chainlink.errors import KeyUnreadable
 from chainlink.keys import export
+from chainlink.keys.csa import CsaKey
 from chainlink.keys.envelope import STANDARD_SCRYPT_N, scrypt_cost
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
@@ -52,6 +53,8 @@ async def open_keyring(store: KeyStore, config: Config, secrets: Secrets) -> Key
         await ring.add(P2pKey.generate())
     if not ring.ocr and config.ocr.enabled:
         await ring.add(OcrKeyBundle.generate())
+    if not ring.csa:
+        await ring.add(CsaKey.generate())
     return ring
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import os
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from chainlink.keys.csa import CsaKey
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
@@ -17,11 +18,12 @@ from meshkit.errors import AlreadyExists, NotFound
 from services.oracle.errors import KeyringLocked, SettingInvalid
 from services.oracle.store.keys import KeyStore, RingHeader, SealedKey
 
-Key = EvmKey | P2pKey | OcrKeyBundle
-_KINDS: dict[str, type[EvmKey] | type[P2pKey] | type[OcrKeyBundle]] = {
+Key = EvmKey | P2pKey | OcrKeyBundle | CsaKey
+_KINDS: dict[str, type[EvmKey] | type[P2pKey] | type[OcrKeyBundle] | type[CsaKey]] = {
     "evm": EvmKey,
     "p2p": P2pKey,
     "ocr": OcrKeyBundle,
+    "csa": CsaKey,
 }
 _CHECK = b"feedmesh keyring"
 
@@ -40,6 +42,7 @@ class Keyring:
     evm: dict[str, EvmKey] = field(default_factory=dict)
     p2p: dict[str, P2pKey] = field(default_factory=dict)
     ocr: dict[str, OcrKeyBundle] = field(default_factory=dict)
+    csa: dict[str, CsaKey] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, store: KeyStore, password: str, scrypt_n: int) -> Self:
@@ -92,8 +95,8 @@ class Keyring:
         return next(iter(self.p2p.values()))
 
     def _of(self, kind: str) -> dict[str, Key]:
-        rings: dict[str, dict[str, Key]] = {"evm": self.evm, "p2p": self.p2p, "ocr": self.ocr}  # type: ignore[dict-item]
-        return rings[kind]
+        rings: dict[str, Any] = {"evm": self.evm, "p2p": self.p2p, "ocr": self.ocr, "csa": self.csa}
+        return cast(dict[str, Key], rings[kind])
 
     def _hold(self, key: Key) -> None:
         self._of(_kind(key))[key.id] = key

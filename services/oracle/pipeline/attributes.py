@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from chainlink.units import parse_duration_s
+from chainlink.units import NS_PER_S
+from services.oracle import go_texts
 from services.oracle.pipeline.errors import SpecificationError
-from services.oracle.pipeline.parameters import to_bool
 
 _Value = TypeVar("_Value")
 _DEFAULT_MIN_BACKOFF_S = 5.0
 _DEFAULT_MAX_BACKOFF_S = 60.0
-_LARGEST = 2**31 - 1
-_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]{1,8}|0[bB][01]{1,32}|0[oO]?[0-7]{1,11}|[0-9]{1,10})")
+_BITS = 32
+_ANY_BASE = re.compile(r"[+-]?0(?:[xX][0-9a-fA-F]+|[bB][01]+|[oO]?[0-7]+)")
+_FAULTY = "UnmarshalTaskFromMap: decoding failed due to the following error(s):\n\n"
 
 
 class Attributes:
@@ -23,6 +24,7 @@ class Attributes:
         self.task_id = task_id
         self._names = {name.lower(): name for name in values}
         self._values = {name.lower(): value for name, value in values.items()}
+        self._faults: list[str] = []
 
     def text(self, name: str, default: str = "") -> str:
         """Take a text."""
@@ -30,62 +32,50 @@ class Attributes:
 
     def flag(self, name: str) -> bool:
         """Take true or false; false if it is missing or empty."""
-        return self._parsed(name, False, lambda text: to_bool(text), "true or false")
+        return self._parsed(name, False, go_texts.boolean, f"cannot parse '{name}' as bool", may_be_empty=True)
 
     def number(self, name: str) -> int:
         """Take a whole number of 32 bits as Go reads one, `0x10` too; 0 if it is missing or empty."""
-
-        def parse(text: str) -> int:
-            if not _NUMBER.fullmatch(text):
-                raise ValueError(text)
-            bare = text.lstrip("+-")
-            is_octal = len(bare) > 1 and bare[0] == "0" and bare[1] in "01234567"
-            number = int(bare, 8 if is_octal else 0)
-            number = -number if text.startswith("-") else number
-            if abs(number) > _LARGEST:
-                raise ValueError(text)
-            return number
-
-        return self._parsed(name, 0, parse, "a whole number")
+        return self._parsed(name, 0, _number, f"cannot parse '{name}' as int", may_be_empty=True)
 
     def natural(self, name: str) -> int:
-        """Take a whole number from 0 of ten digits at most; 0 if it is missing."""
-
-        def parse(text: str) -> int:
-            if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) >= 2**32:
-                raise ValueError(text)
-            return int(text)
-
-        return self._parsed(name, 0, parse, "a whole number from 0")
+        """Take a whole number from 0 of 32 bits; 0 if it is missing."""
+        return self._parsed(name, 0, lambda text: go_texts.natural(text, _BITS), f"error decoding '{name}'")
 
     def duration(self, name: str) -> float | None:
         """Take a duration in seconds; None if it is missing."""
-        return self._parsed(name, None, parse_duration_s, "a duration such as 5s", empty_is_missing=False)
+        fault = f"error decoding '{name}'"
+        return self._parsed(name, None, lambda text: go_texts.duration_ns(text) / NS_PER_S, fault)
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names that nobody took."""
         return tuple(self._names[name] for name in self._values)
 
-    def error(self, name: str, found: object, allowed: str) -> SpecificationError:
-        """Return the error for one attribute."""
-        return SpecificationError(f"observationSource.{self.task_id}.{name}", found, allowed)
+    def check(self) -> None:
+        """Raise SpecificationError with all values that could not be taken."""
+        if self._faults:
+            raise SpecificationError(_FAULTY + "\n".join(self._faults))
 
     def _parsed(
-        self,
-        name: str,
-        default: _Value,
-        parse: Callable[[str], _Value],
-        allowed: str,
-        *,
-        empty_is_missing: bool = True,
+        self, name: str, default: _Value, parse: Callable[[str], _Value], fault: str, *, may_be_empty: bool = False
     ) -> _Value:
         text = self._values.pop(name.lower(), None)
-        if text is None or (empty_is_missing and not text):
+        if text is None or (may_be_empty and not text):
             return default
         try:
             return parse(text)
-        except Exception as error:
-            raise self.error(name, text, allowed) from error
+        except ValueError as error:
+            self._faults.append(f"{fault}: {error}")
+            return default
+
+
+def _number(text: str) -> int:
+    if len(text) < _BITS + 4 and _ANY_BASE.fullmatch(text):
+        bare = text.lstrip("+-")
+        number = int(bare, 8 if bare[1:2].isdigit() else 0)
+        # The range is that of a decimal number.
+        return go_texts.integer(str(-number if text.startswith("-") else number), _BITS)
+    return go_texts.integer(text, _BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +100,20 @@ class Common:
 
     @classmethod
     def read(cls, attributes: Attributes) -> Self:
-        """Take the attributes; SpecificationError names the one that is wrong."""
-        index = attributes.number("index")
-        if index < 0:
-            raise attributes.error("index", index, "a whole number: result sorting indexes should start with 0")
+        """Take the attributes; SpecificationError names those that are wrong."""
+        index, timeout_s = attributes.number("index"), attributes.duration("timeout")
+        fail_early, retries = attributes.flag("failEarly"), attributes.natural("retries")
         least_s, most_s = attributes.duration("minBackoff") or 0.0, attributes.duration("maxBackoff") or 0.0
         attributes.text("tags")
         attributes.natural("streamID")
+        attributes.check()
+        if index < 0:
+            raise SpecificationError("UnmarshalTaskFromMap: result sorting indexes should start with 0")
         return cls(
             index,
-            attributes.duration("timeout"),
-            attributes.flag("failEarly"),
-            attributes.natural("retries"),
+            timeout_s,
+            fail_early,
+            retries,
             least_s if least_s > 0 else _DEFAULT_MIN_BACKOFF_S,
             most_s if least_s > 0 else _DEFAULT_MAX_BACKOFF_S,
         )

@@ -13,12 +13,15 @@ meaning. Names are words, numbers, "texts" or <texts>; `5s` or `$(x)` without qu
 import re
 from dataclasses import dataclass, field
 
+from services.oracle.go_texts import quoted
 from services.oracle.pipeline.errors import SpecificationError
 
 # What one job may be made of; the largest known has some two hundred tasks.
 _MOST_NODES = 1_000
 _MOST_EDGES = 20_000
 _DEEPEST = 50
+_MOST_PORTS = 2
+_LONGEST_SHOWN = 200
 _TOKEN = re.compile(
     r"""
       (?P<space> (?: [ \t\r\n]+ | (?:\#|//)[^\n]*\n | /\*.*?\*/ )+ )
@@ -45,7 +48,17 @@ _ESCAPE = re.compile(
 )
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 _BRACKETED = re.compile(r"\s*<([^<>]+)>\s*")
-_END = "the end"
+_END = "end-of-file"
+_INVALID = "invalid"
+# How a node reads a text, and at which token of it its statements begin.
+_WRAPPED, _FIRST = "digraph {{\n{}\n}}", 2
+_FAULT = "could not unmarshal DOT into a pipeline.Graph: "
+_BEGINS = ("name", "graph", "node", "edge", "subgraph", "{")
+_STATEMENT = 'one of "{", "}", graphx, node, edge, subgraph, or id'
+_GRAPH = "one of \u241a, strict, graphx, or digraph"
+_ATTRIBUTE = 'either "]" or id'
+# Of a text, a comment or an angle that does not end, all is one token; of most others the next character belongs to it.
+_UNREADABLE = re.compile(r"""["<].*|/\*.*|[-./].?|.""", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -73,8 +86,9 @@ class _Parser:
     """Go through the tokens once."""
 
     def __init__(self, source: str) -> None:
-        self._tokens = _tokens(source)
-        self._at = 0
+        self._text = _WRAPPED.format(source)
+        self._tokens = _tokens(self._text)
+        self._at = _FIRST
         self._nodes: list[Node] = []
         self._edges: set[tuple[int, int]] = set()
         # As the node does: a quoted name and the same without quotes are two nodes.
@@ -83,8 +97,10 @@ class _Parser:
 
     def graph(self) -> Graph:
         self._statements(0)
+        if self._kind in ("strict", "graph", "digraph"):
+            raise SpecificationError(f"{_FAULT}invalid number of graphs; expected 1, got 2")
         if self._kind != _END:
-            raise self._unexpected("a statement")
+            raise self._unexpected(_GRAPH)
         return Graph(self._nodes, self._edges)
 
     @property
@@ -102,104 +118,140 @@ class _Parser:
         return self._next()
 
     def _unexpected(self, allowed: str) -> SpecificationError:
-        kind, text, line = self._tokens[self._at]
-        return SpecificationError(f"observationSource line {line}", _END if kind == _END else text, allowed)
+        kind, text, offset = self._tokens[self._at]
+        line_start = self._text.rfind("\n", 0, offset) + 1
+        place = f"{self._text.count(chr(10), 0, offset) + 1}:{offset - line_start + 1}"
+        found = "unknown/invalid token " + quoted(text[:_LONGEST_SHOWN]) if kind == _INVALID else quoted(text)
+        return SpecificationError(f"{_FAULT}{place}: error: expected {allowed}; got: {found if text else kind}")
 
     def _statements(self, depth: int) -> None:
+        """Read statements and the bracket behind them."""
         if depth > _DEEPEST:
-            raise SpecificationError("observationSource", "deeper subgraphs", f"{_DEEPEST} within one another")
-        while self._kind not in (_END, "}"):
-            self._statement(depth)
+            raise SpecificationError(f"{_FAULT}found deeper subgraphs, allowed: {_DEEPEST} within one another")
+        allowed = _STATEMENT
+        while self._kind in _BEGINS:
+            allowed = self._statement(depth)
             if self._kind == ";":
                 self._next()
+                allowed = _STATEMENT
+        self._take("}", allowed)
 
-    def _statement(self, depth: int) -> None:
+    def _statement(self, depth: int) -> str:
+        """Read a statement; return what may stand behind it."""
         if self._kind in ("graph", "node", "edge"):
             self._next()
             if self._kind != "[":
-                raise self._unexpected("[")
+                raise self._unexpected('"["')
             self._lists()
-            return
+            return _behind(lists=True)
         if self._kind == "name" and self._tokens[self._at + 1][0] == "=":
             self._at += 2
-            self._take("name", "a value")
-            return
-        sources = self._subgraph(depth) if self._kind in ("{", "subgraph") else [self._node()]
+            self._take("name", "id")
+            return _behind()
+        begins_with_node = self._kind == "name"
+        sources, allowed = self._vertex(depth, is_first=True)
         if self._kind != "arrow":
             # Attributes belong to a node that stands alone; behind a subgraph the next statement begins.
-            if self._kind == "[" and self._tokens[self._at - 1][0] != "}":
+            if self._kind == "[" and begins_with_node:
                 self._nodes[sources[0]].attributes.update(self._lists())
-            return
+                return _behind(lists=True)
+            return allowed
         while self._kind == "arrow":
             self._next()
-            targets = self._subgraph(depth) if self._kind in ("{", "subgraph") else [self._node()]
+            if self._kind not in ("{", "subgraph", "name"):
+                raise self._unexpected('one of "{", subgraph or id')
+            targets, allowed = self._vertex(depth, is_first=False)
             self._connect(sources, targets)
             sources = targets
-        self._lists()
+        if self._kind == "[":
+            self._lists()
+            return _behind(lists=True)
+        return allowed
+
+    def _vertex(self, depth: int, *, is_first: bool) -> tuple[list[int], str]:
+        """Read one end of edges; return its nodes, and what may stand behind it."""
+        if self._kind in ("{", "subgraph"):
+            return self._subgraph(depth), _behind(edges=True, lists=not is_first)
+        place, ports = self._node()
+        return [place], _behind(edges=True, lists=True, value=is_first and not ports, port=ports < _MOST_PORTS)
 
     def _connect(self, sources: list[int], targets: list[int]) -> None:
         if len(self._edges) + len(sources) * len(targets) > _MOST_EDGES:
-            raise SpecificationError("observationSource", "more edges", f"at most {_MOST_EDGES}")
+            raise SpecificationError(f"{_FAULT}found more edges, allowed: at most {_MOST_EDGES}")
         for source in sources:
             for target in targets:
                 if source == target:
-                    raise SpecificationError(f"observationSource.{self._nodes[source].id}", "an edge to itself", "none")
+                    raise SpecificationError(f"{_FAULT}panic setting edge: simple: adding self edge")
                 self._edges.add((source, target))
 
-    def _node(self) -> int:
-        raw = self._take("name", "a name")
-        for _ in range(2):
-            if self._kind == ":":
-                self._next()
-                self._take("name", "a port")
+    def _node(self) -> tuple[int, int]:
+        """Read a node's name; return its place, and how many ports it names."""
+        raw, ports = self._take("name", "id"), 0
+        while ports < _MOST_PORTS and self._kind == ":":
+            self._next()
+            self._take("name", "id")
+            ports += 1
         if raw in self._places:
-            return self._places[raw]
+            return self._places[raw], ports
         if len(self._nodes) == _MOST_NODES:
-            raise SpecificationError("observationSource", "more tasks", f"at most {_MOST_NODES}")
+            raise SpecificationError(f"{_FAULT}found more tasks, allowed: at most {_MOST_NODES}")
         place = self._places[raw] = len(self._nodes)
         self._nodes.append(Node(_unquote(raw)))
         for collected in self._in_subgraph:
             collected.append(place)
-        return place
+        return place, ports
 
     def _subgraph(self, depth: int) -> list[int]:
         """Return the nodes that the subgraph names for the first time: the node joins edges to no others."""
         if self._kind == "subgraph":
             self._next()
+            allowed = 'either "{" or id'
             if self._kind == "name":
                 self._next()
-        self._take("{", "{")
+                allowed = '"{"'
+            if self._kind != "{":
+                raise self._unexpected(allowed)
+        self._next()
         self._in_subgraph.append([])
         self._statements(depth + 1)
-        self._take("}", "}")
         return self._in_subgraph.pop()
 
     def _lists(self) -> dict[str, str]:
         attributes = {}
         while self._kind == "[":
             self._next()
+            allowed = _ATTRIBUTE
             while self._kind != "]":
-                key = _unquote(self._take("name", "] or an attribute"))
-                self._take("=", "=")
+                key = _unquote(self._take("name", allowed))
+                self._take("=", '"="')
                 # The brackets go where the whole value stands in them.
-                value = _unquote(self._take("name", "a value"))
+                value = _unquote(self._take("name", "id"))
                 found = _BRACKETED.fullmatch(value)
                 attributes[key] = found[1] if found else value
+                allowed = 'one of ";", "]", ",", or id'
                 if self._kind in (";", ","):
                     self._next()
+                    allowed = _ATTRIBUTE
             self._next()
         return attributes
 
 
-def _tokens(source: str) -> list[tuple[str, str, int]]:
-    """Return kind, text and line of every token; the end is one, and stands twice so that one may look ahead."""
-    found, at, line = [], 0, 1
-    # A comment may end with the text.
-    text = source + "\n"
+def _behind(*, edges: bool = False, lists: bool = False, value: bool = False, port: bool = False) -> str:
+    """Return what may stand behind a part of a statement, in the order and the words of the node's parser."""
+    tokens = ['"{"', '"}"', "graphx", '";"', *(['"--"', '"->"'] if edges else []), "node", "edge"]
+    tokens += [*(['"["'] if lists else []), *(['"="'] if value else []), "subgraph", *(['":"'] if port else [])]
+    return f"one of {', '.join(tokens)}, or id"
+
+
+def _tokens(text: str) -> list[tuple[str, str, int]]:
+    """Return kind, text and offset of every token; the end is one, and stands twice so that one may look ahead."""
+    found, at = [], 0
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise SpecificationError(f"observationSource line {line}", text[at : at + 20].split("\n")[0], "DOT")
+            # The rest is not read: no statement goes on with this.
+            found.append((_INVALID, str(_UNREADABLE.match(text, at)[0]), at))  # type: ignore[index]
+            break
         kind, word = str(match.lastgroup), match[0]
         if kind in ("text", "html", "number"):
             kind = "name"
@@ -208,10 +260,9 @@ def _tokens(source: str) -> list[tuple[str, str, int]]:
         elif kind == "mark":
             kind = word
         if kind != "space":
-            found.append((kind, word, line))
-        line += word.count("\n")
+            found.append((kind, word, at))
         at = match.end()
-    return [*found, (_END, "", line), (_END, "", line)]
+    return [*found, (_END, "", len(text)), (_END, "", len(text))]
 
 
 def _unquote(name: str) -> str:

@@ -2,7 +2,7 @@
 Errors of pipelines.
 
 Exception
-├── SpecificationError   the DOT text is no pipeline: field, found, allowed
+├── SpecificationError   the DOT text is no pipeline: its text says why, in the words of a Chainlink node
 └── TaskError            a task failed: its text is the task's error, in the words of a Chainlink node
     ├── ParameterEmpty   a parameter has no value in this place: the next place is looked at
     └── RunError         a run has no usable result
@@ -10,16 +10,7 @@ Exception
 
 
 class SpecificationError(Exception):
-    """The text of an observation source is not a pipeline this node can run."""
-
-    def __init__(self, field: str, found: object, allowed: str) -> None:
-        super().__init__(field, found, allowed)
-        self.field = field
-        self.found = found
-        self.allowed = allowed
-
-    def __str__(self) -> str:
-        return f"{self.field}: found {self.found!r}, allowed: {self.allowed}"
+    """The text of an observation source is not a pipeline this node can run; in the words of a Chainlink node."""
 
 
 class TaskError(Exception):

@@ -1,6 +1,6 @@
 """A pipeline as a checked graph of tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.oracle.pipeline import dot
@@ -10,6 +10,7 @@ from services.oracle.pipeline.parameters import variable_names
 from services.oracle.pipeline.task import Task
 from services.oracle.pipeline.tasks import registry
 from services.oracle.pipeline.tasks.bridge import BridgeTask
+from services.oracle.pipeline.tasks.unavailable import UnavailableTask
 
 _RESERVED = "input"
 
@@ -50,25 +51,26 @@ class Pipeline:
         source: The text.
         terminals: The tasks whose results nobody takes, in the order of their `index`; an observation needs one only.
         unknown_attributes: `task.attribute` for each attribute that its type of task does not have; it has no effect.
+        unavailable: `task.type` for each task of a type that this node does not run: such a task always fails.
     """
 
     source: str
     steps: tuple[Step, ...]
     terminals: tuple[str, ...]
     unknown_attributes: tuple[str, ...]
+    unavailable: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, source: str) -> "Pipeline":
         """Read and check an observation source; SpecificationError says what is wrong with it."""
+        if not source.strip():
+            raise SpecificationError("empty pipeline")
         graph = dot.read(source)
-        if not graph.nodes:
-            raise SpecificationError("observationSource", "no tasks", "at least one task")
-        _check_ids(graph)
         dependencies = _dependencies(graph)
-        order = _sorted(dependencies)
+        order = _sorted(dependencies, [node.id for node in graph.nodes])
         rank = {place: position for position, place in enumerate(order)}
-        read = {place: _read(graph.nodes[place]) for place in order}
-        _check_indexes([common for _, common, _ in read.values()])
+        read = _read_all(graph, order)
+        _check_ids(graph)
 
         def by_index(place: int) -> tuple[int, int]:
             return read[place][1].index, rank[place]
@@ -91,34 +93,50 @@ class Pipeline:
         needed = {place for places in dependencies for place in places}
         terminals = sorted((place for place in order if place not in needed), key=by_index)
         unknown = tuple(f"{names[place]}.{name}" for place in order for name in read[place][2])
-        return cls(source, steps, tuple(names[place] for place in terminals), unknown)
+        unavailable = tuple(f"{step.id}.{step.kind}" for step in steps if isinstance(step.task, UnavailableTask))
+        return cls(source, steps, tuple(names[place] for place in terminals), unknown, unavailable)
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Tell whether a task waits for more than its answer, which an observation cannot."""
+        return any(
+            step.task.is_asynchronous for step in self.steps if isinstance(step.task, BridgeTask | UnavailableTask)
+        )
 
     def bridges(self) -> list[str]:
-        """Return the names of the bridges it uses, as far as they are written in the text."""
-        used = [step.task.name for step in self.steps if isinstance(step.task, BridgeTask)]
-        return [name for name in used if "$(" not in name]
+        """Return the names that its bridge tasks give, each once, in the order of the tasks."""
+        return list(dict.fromkeys(step.task.name for step in self.steps if isinstance(step.task, BridgeTask)))
+
+
+def _read_all(graph: dot.Graph, order: Sequence[int]) -> dict[int, tuple[Task, Common, tuple[str, ...]]]:
+    """Read the tasks in their order: of several faults it decides which is told."""
+    read: dict[int, tuple[Task, Common, tuple[str, ...]]] = {}
+    indexes = set()
+    for place in order:
+        node = graph.nodes[place]
+        if node.id == _RESERVED:
+            raise SpecificationError(f"'{_RESERVED}' is a reserved keyword that cannot be used as a task's name")
+        read[place] = _read(node)
+        index = read[place][1].index
+        if index in indexes:
+            raise SpecificationError("duplicate sorting indexes detected")
+        if index > 0:
+            indexes.add(index)
+    return read
 
 
 def _read(node: dot.Node) -> tuple[Task, Common, tuple[str, ...]]:
     attributes = Attributes(node.id, {name: value for name, value in node.attributes.items() if name != "type"})
-    common = Common.read(attributes)
-    return registry.create(node.attributes.get("type", "").lower(), attributes), common, attributes.unknown()
+    task = registry.create(node.attributes.get("type", ""), attributes)
+    return task, Common.read(attributes), attributes.unknown()
 
 
 def _check_ids(graph: dot.Graph) -> None:
     seen = set()
     for node in graph.nodes:
-        if node.id == _RESERVED:
-            raise SpecificationError(f"observationSource.{_RESERVED}", "a task", "another name: this one is reserved")
         if node.id in seen:
-            raise SpecificationError(f"observationSource.{node.id}", "two tasks of this name", "one")
+            raise SpecificationError(f"found two tasks of the name {node.id}, with quotes and without: allowed: one")
         seen.add(node.id)
-
-
-def _check_indexes(every: Sequence[Common]) -> None:
-    indexes = [common.index for common in every if common.index > 0]
-    if len(indexes) != len(set(indexes)):
-        raise SpecificationError("observationSource", "an index twice", "duplicate sorting indexes detected: each once")
 
 
 def _dependencies(graph: dot.Graph) -> list[set[int]]:
@@ -133,7 +151,7 @@ def _dependencies(graph: dot.Graph) -> list[set[int]]:
     return found
 
 
-def _sorted(dependencies: Sequence[set[int]]) -> list[int]:
+def _sorted(dependencies: Sequence[set[int]], names: Sequence[str]) -> list[int]:
     """
     Return the nodes, each behind those before it; SpecificationError if they go in a circle.
 
@@ -143,23 +161,36 @@ def _sorted(dependencies: Sequence[set[int]]) -> list[int]:
     for place, needs in enumerate(dependencies):
         for needed in needs:
             followers[needed].append(place)
+    order = _walked(followers, reversed(range(len(dependencies))))[::-1]
+    rank = {place: position for position, place in enumerate(order)}
+    if all(rank[needed] < rank[place] for place, needs in enumerate(dependencies) for needed in needs):
+        return order
+    # Kosaraju's algorithm: what can be reached against the edges, taken in that order, goes in a circle.
+    seen: set[int] = set()
+    circles = [sorted(_walked(dependencies, (place,), seen)) for place in order]
+    shown = " ".join(f"[{' '.join(names[place] for place in circle)}]" for circle in sorted(circles) if len(circle) > 1)
+    raise SpecificationError(
+        "Unable to topologically sort the graph, cycle detected: "
+        f"topo: no topological ordering: cyclic components: [{shown}]"
+    )
+
+
+def _walked(edges: Sequence[Iterable[int]], starts: Iterable[int], seen: set[int] | None = None) -> list[int]:
+    """Return the places that are reached and not in `seen`, which they come into: each behind those it leads to."""
     done: list[int] = []
-    state = [0] * len(dependencies)
-    for start in reversed(range(len(dependencies))):
-        if state[start]:
+    seen = set() if seen is None else seen
+    for start in starts:
+        if start in seen:
             continue
-        state[start] = 1
-        walk = [(start, iter(sorted(followers[start], reverse=True)))]
+        seen.add(start)
+        walk = [(start, iter(sorted(edges[start], reverse=True)))]
         while walk:
             place, rest = walk[-1]
             following = next(rest, None)
             if following is None:
-                state[place] = 2
                 done.append(place)
                 walk.pop()
-            elif state[following] == 1:
-                raise SpecificationError("observationSource", "a cycle", "no cycle: no topological ordering")
-            elif state[following] == 0:
-                state[following] = 1
-                walk.append((following, iter(sorted(followers[following], reverse=True))))
-    return done[::-1]
+            elif following not in seen:
+                seen.add(following)
+                walk.append((following, iter(sorted(edges[following], reverse=True))))
+    return done

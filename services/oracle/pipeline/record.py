@@ -1,7 +1,7 @@
 """A run as it is shown to whoever looks into a feed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.oracle.pipeline.errors import TaskError
 from services.oracle.pipeline.graph import Pipeline
@@ -33,6 +33,7 @@ class PipelineRun:
         inputs: JSON of what its tasks could use: the run's own variables and the results.
         outputs: The last tasks' results as texts.
         fatal_errors: Why there are none, one for each output.
+        tasks: What each task did; None where it is not kept.
     """
 
     job_id: int
@@ -41,13 +42,17 @@ class PipelineRun:
     inputs: str
     outputs: tuple[str | None, ...]
     fatal_errors: tuple[str | None, ...]
-    tasks: tuple[TaskRun, ...]
+    tasks: tuple[TaskRun, ...] | None
     id: int = field(default=0, compare=False)
 
     @property
     def ok(self) -> bool:
         """Tell whether all last tasks have a result."""
         return not any(error is not None for error in self.fatal_errors)
+
+    def without_tasks_of_success(self) -> "PipelineRun":
+        """Return the run as it is kept of a job that runs all the time: its tasks are of interest when it failed."""
+        return replace(self, tasks=None) if self.ok else self
 
 
 def record(
@@ -75,7 +80,7 @@ def record(
         job_id,
         at(begun_s),
         wall_ms,
-        dump({**variables, **inputs}).decode(),
+        dump({**_shown(variables), **inputs}).decode(),
         tuple(None if isinstance(end, TaskError) else _shortened(output(end)) for end in ends),
         tuple(_shortened(str(end)) if isinstance(end, TaskError) else None for end in ends),
         tuple(tasks),
@@ -84,3 +89,13 @@ def record(
 
 def _shortened(text: str | None) -> str | None:
     return text if text is None or len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+
+
+def _shown(variables: Mapping[str, Value]) -> dict[str, Value]:
+    """Return a run's variables as the node shows them: a job's UUID as a number of hex digits."""
+    shown = dict(variables)
+    for name in ("jb", "jobSpec"):
+        about = shown.get(name)
+        if isinstance(about, dict) and isinstance(about.get("externalJobID"), str):
+            shown[name] = {**about, "externalJobID": "0x" + str(about["externalJobID"]).replace("-", "")}
+    return shown

@@ -7,14 +7,20 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from services.oracle.go_texts import quoted
 from services.oracle.jobs.job_spawner import JobSpawner
-from services.oracle.rest.jsonapi import Refused, body, many, one, resource, shortened, timestamp
+from services.oracle.rest.json_body import NATURAL_32, RAW, TEXT, decode, name_of
+from services.oracle.rest.jsonapi import Refused, many, one, resource, shortened, timestamp
 from services.oracle.store.bridges import Bridge, BridgeStore
 
-_NAME = re.compile(r"[a-zA-Z0-9\-_]{1,255}")
-_URL = re.compile(r"https?://[^\s\x00-\x20\x7f]+", re.IGNORECASE)
+_NAME = re.compile(r"[a-zA-Z0-9\-_]*")
+_LONGEST_NAME = 2000
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2}).{0,2}")
 _LONGEST_URL = 2000
-_PAYMENT = re.compile(r"-?[0-9]{1,78}")
+_PAYMENT = re.compile(r"[+-]?[0-9]{1,200}(?: link)?")
+_JUELS_PER_LINK = 10**18
+_FIELDS = {"name": TEXT, "url": TEXT, "confirmations": NATURAL_32, "minimumContractPayment": RAW}
 
 
 class Bridges:
@@ -41,16 +47,10 @@ class Bridges:
         return one(_resource(self._find(request)))
 
     async def _create(self, request: web.Request) -> web.Response:
-        document = await body(request)
-        name = document.get("name")
-        if not isinstance(name, str) or not name:
-            raise Refused(400, "No name specified")
-        if not _NAME.fullmatch(name):
-            raise Refused(422, f"task type validation: name {name[:255]} contains invalid characters")
-        url, confirmations, payment = _fields(document)
-        created = await self._store.create(name.lower(), url, confirmations, payment)
+        name, url, confirmations, payment = await _wanted(request)
+        created = await self._store.create(name, url, confirmations, payment)
         if created is None:
-            raise Refused(400, f"Bridge Type {name.lower()} already exists")
+            raise Refused(400, f"Bridge Type {name} already exists")
         bridge, incoming = created
         item = _resource(bridge)
         item["attributes"]["incomingToken"] = incoming
@@ -58,57 +58,91 @@ class Bridges:
 
     async def _update(self, request: web.Request) -> web.Response:
         bridge = self._find(request)
-        url, confirmations, payment = _fields(await body(request))
+        # The name stays, whatever the body says.
+        _, url, confirmations, payment = await _wanted(request)
         return one(_resource(await self._store.update(bridge.name, url, confirmations, payment)))
 
     async def _delete(self, request: web.Request) -> web.Response:
         bridge = self._find(request)
-        if self._spawner.uses_bridge(bridge.name):
-            raise Refused(409, f"can't remove the bridge because jobs are associated with it: {bridge.name}")
+        jobs = self._spawner.jobs_with_bridge(request.match_info["name"])
+        if jobs:
+            numbers = " ".join(map(str, jobs))
+            raise Refused(409, f"can't remove the bridge because jobs [{numbers}] are associated with it")
         await self._store.delete(bridge.name)
         return one(_resource(bridge))
 
     def _find(self, request: web.Request) -> Bridge:
-        bridge = self._store.get(request.match_info["name"].lower())
+        bridge = self._store.get(_name(request.match_info["name"]))
         if bridge is None:
             raise Refused(404, "bridge not found")
         return bridge
 
 
-def _fields(document: Mapping[str, Any]) -> tuple[str, int, str]:
-    url = document.get("url")
-    if not isinstance(url, str) or not url:
-        raise Refused(400, "URL must be present")
-    if len(url) > _LONGEST_URL or not _is_http(url):
-        raise Refused(
-            422, f'parse "{shortened(url)}": invalid URI for request: allowed: http:// or https:// with a host'
-        )
-    confirmations = document.get("confirmations", 0)
-    if not isinstance(confirmations, int) or isinstance(confirmations, bool) or not 0 <= confirmations < 2**32:
-        raise Refused(
-            422, f"confirmations: found {str(confirmations)[:40]}, allowed: a whole number from 0 to 2**32 - 1"
-        )
-    return url, confirmations, _payment(document.get("minimumContractPayment"))
+async def _wanted(request: web.Request) -> tuple[str, str, int, str | None]:
+    """Return name, URL, confirmations and payment of the body; Refused with all that is missing."""
+    document = await decode(request, "bridges.BridgeTypeRequest", _FIELDS)
+    name, url, payment = _name(document["name"] or ""), _url(document["url"] or ""), _payment(document)
+    faults = [] if name else ["No name specified"]
+    faults += [] if url else ["URL must be present"]
+    faults += ["MinimumContractPayment must be positive"] if payment is not None and payment.startswith("-") else []
+    if faults:
+        raise Refused(400, *faults)
+    if len(name) > _LONGEST_NAME:
+        raise Refused(400, f"name: found {len(name)} characters, allowed: at most {_LONGEST_NAME}")
+    return name, url, document["confirmations"] or 0, payment
 
 
-def _is_http(url: str) -> bool:
-    if not _URL.fullmatch(url):
-        return False
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise Refused(422, f"task type validation: name {text[:_LONGEST_NAME]} contains invalid characters")
+    return text.lower()
+
+
+def _url(text: str) -> str:
+    """Return a URL as the node keeps it; Refused with what Go says of it."""
+    if not text:
+        return ""
+    fault = _url_fault(text)
+    if fault:
+        raise Refused(422, shortened(f"parse {quoted(text)}: {fault}"))
+    if len(text) > _LONGEST_URL:
+        raise Refused(422, f"url: found {len(text)} characters, allowed: at most {_LONGEST_URL}")
+    scheme, colon, rest = text.partition(":") if _SCHEME.match(text) else ("", "", text)
+    # Go writes an empty host so.
+    rest = "" if rest == "//" else rest
+    return scheme.lower() + colon + rest.replace(" ", "%20")
+
+
+def _url_fault(text: str) -> str:
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in text):
+        return "net/url: invalid control character in URL"
+    if not text.startswith("/") and not _SCHEME.match(text):
+        return "first path segment in URL cannot contain colon" if text.startswith(":") else "invalid URI for request"
+    if (escape := _BAD_ESCAPE.search(text)) is not None:
+        return f"invalid URL escape {quoted(escape[0])}"
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(text)
+        _, colon, port = parts.netloc.rpartition("@")[2].rpartition(":")
+        if colon and port and not port.isdecimal() and "]" not in port:
+            return f"invalid port {quoted(':' + port)} after host"
         # Reading the port is what finds out that it is none.
-        return bool(parts.hostname) and parts.port != 0
+        return "invalid character in host name" if " " in parts.netloc or parts.port == 0 else ""
     except ValueError:
-        return False
+        return "invalid URI for request"
 
 
-def _payment(value: object) -> str:
-    text = "0" if value is None or value == "" else str(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | None) or not _PAYMENT.fullmatch(text):
-        raise Refused(422, f"minimumContractPayment: found {text[:40]!r}, allowed: a whole number of juels")
-    if text.startswith("-"):
-        raise Refused(400, "MinimumContractPayment must be positive")
-    return text
+def _payment(document: Mapping[str, Any]) -> str | None:
+    value = document["minimumContractPayment"]
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        kind = name_of(value)
+        text = "cannot unmarshal json.Number into currency" if kind == "number" else f"cannot unmarshal {kind}"
+        raise Refused(422, text)
+    if not _PAYMENT.fullmatch(value):
+        raise Refused(422, shortened(f"assets: cannot unmarshal {quoted(value)} into a *assets.Link"))
+    number, _, unit = value.partition(" ")
+    return str(int(number) * (_JUELS_PER_LINK if unit else 1))
 
 
 def _resource(bridge: Bridge) -> dict[str, Any]:

@@ -1,28 +1,30 @@
 """The shapes of the REST API: JSON:API documents and error bodies."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
-from aiohttp import ClientPayloadError, web
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp import web
+
+from services.oracle import go_texts
 
 MEDIA_TYPE = "application/vnd.api+json"
 DEFAULT_PAGE_SIZE = 25
-_LARGEST = 10**6
-_NATURAL = re.compile(r"[0-9]{1,19}")
+# What a page number times a size may be, to be one of PostgreSQL.
+_LARGEST = 2**62
 _LONGEST_DETAIL = 2000
 
 
 class Refused(Exception):
-    """End a request with a status and a text, where the real node's answer is not that of the domain's error."""
+    """End a request with a status and texts, where the real node's answer is not that of the domain's error."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(status, detail)
+    def __init__(self, status: int, detail: str, *more: str) -> None:
+        super().__init__(status, detail, *more)
         self.status = status
         self.detail = detail
+        self.details = (detail, *more)
 
     def __str__(self) -> str:
         return self.detail
@@ -38,6 +40,11 @@ def one(item: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps({"data": item}), status=status, content_type=MEDIA_TYPE)
 
 
+def all_of(items: Sequence[Mapping[str, Any]]) -> web.Response:
+    """Answer with a list that has no pages."""
+    return web.Response(body=orjson.dumps({"data": list(items)}), content_type=MEDIA_TYPE)
+
+
 def many(request: web.Request, items: Sequence[Mapping[str, Any]], size: int = DEFAULT_PAGE_SIZE) -> web.Response:
     """Answer with the page of resources that the query asks for; 422 for a page that is none."""
     number, size = window(request, size)
@@ -45,19 +52,34 @@ def many(request: web.Request, items: Sequence[Mapping[str, Any]], size: int = D
     return page(request, items[first : first + size], len(items), number, size)
 
 
-def window(request: web.Request, size: int) -> tuple[int, int]:
+def window(request: web.Request, size: int = DEFAULT_PAGE_SIZE) -> tuple[int, int]:
     """Return number, from 1, and size of the page that the query asks for; 422 for a page that is none."""
-    found_size = natural(request.query.get("size", str(size)), _LARGEST)
-    number = natural(request.query.get("page", "1"), _LARGEST)
-    if not found_size or not number:
-        raise Refused(422, f"size and page: allowed: numbers from 1 to {_LARGEST}")
+    found_size, number = _page_parameter(request, "size", size), _page_parameter(request, "page", 1)
+    if found_size * number > _LARGEST:
+        raise Refused(422, f"invalid page param, error: found {number}, allowed: a page that can be")
     return number, found_size
 
 
-def natural(text: str, largest: int) -> int | None:
-    """Return a whole number from 0 in ASCII digits; None if the text is none, or one that is too large."""
-    number = int(text) if _NATURAL.fullmatch(text) else None
-    return number if number is not None and number <= largest else None
+def number_of(request: web.Request, name: str, bits: int) -> int:
+    """Return the number in the path; 422 if it is none."""
+    try:
+        return go_texts.integer(request.match_info[name], bits)
+    except ValueError as error:
+        raise Refused(422, shortened(str(error))) from error
+
+
+def _page_parameter(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    try:
+        number = go_texts.integer(text, 64, "Atoi")
+    except ValueError as error:
+        raise Refused(422, shortened(f"invalid {name} param, error: {error}")) from error
+    if number < 1:
+        # The node has no error to print there.
+        raise Refused(422, f"invalid {name} param, error: %!w(<nil>)")
+    return number
 
 
 def shortened(text: str) -> str:
@@ -66,35 +88,29 @@ def shortened(text: str) -> str:
 
 
 def page(request: web.Request, items: Sequence[Mapping[str, Any]], count: int, number: int, size: int) -> web.Response:
-    """Answer with one page of `count` resources."""
-    document: dict[str, Any] = {"data": list(items), "meta": {"count": count}}
-    if number * size < count:
-        document["links"] = {"next": f"{request.path}?page={number + 1}&size={size}"}
+    """Answer with one page of `count` resources, and where those before and behind it are."""
+    links = {}
+    if count > size:
+        if number * size < count:
+            links["next"] = _link(request, number + 1, size)
+        if number > 1:
+            links["prev"] = _link(request, number - 1, size)
+    document = {**({"links": links} if links else {}), "data": list(items), "meta": {"count": count}}
     return web.Response(body=orjson.dumps(document), content_type=MEDIA_TYPE)
 
 
-def failure(status: int, detail: str) -> web.Response:
-    """Answer with an error."""
-    return web.Response(
-        body=orjson.dumps({"errors": [{"detail": detail.encode("utf-8", "replace").decode()}]}),
-        status=status,
-        content_type="application/json",
-    )
+def _link(request: web.Request, number: int, size: int) -> str:
+    query = sorted({**request.query, "page": str(number), "size": str(size)}.items())
+    return f"{request.path}?{urlencode(query, errors='replace')}"
+
+
+def failure(status: int, *details: str) -> web.Response:
+    """Answer with errors."""
+    errors = [{"detail": detail.encode("utf-8", "replace").decode()} for detail in details]
+    return web.Response(body=orjson.dumps({"errors": errors}), status=status, content_type="application/json")
 
 
 def timestamp(time: datetime) -> str:
-    """Return a time as the node writes it."""
-    return time.isoformat()
-
-
-async def body(request: web.Request, status: int = 422) -> Mapping[str, Any]:
-    """Return the request's JSON object; `status` if it is none."""
-    try:
-        document = orjson.loads(await request.read())
-    except (ConnectionError, ClientPayloadError, BadHttpMessage) as error:
-        raise Refused(400, "the body did not arrive whole") from error
-    except orjson.JSONDecodeError as error:
-        raise Refused(status, f"invalid JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise Refused(status, "invalid JSON: found no object")
-    return document
+    """Return a time as the node writes it: in UTC, the fraction of a second without zeros at its end."""
+    text = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+    return f"{text}Z"

@@ -1,14 +1,16 @@
 """Health, readiness, metrics, and the simple questions."""
 
 import hmac
+import socket
 from collections.abc import Iterable, Sequence
 
 import orjson
 from aiohttp import web
 
 from meshkit.metrics import CONTENT_TYPE, Registry
+from services.oracle.go_texts import quoted
 from services.oracle.health import Check, Health
-from services.oracle.rest.jsonapi import Refused, many, resource
+from services.oracle.rest.jsonapi import Refused, all_of, resource
 
 # The version whose API this node speaks; the commit tells that it is not that program.
 _BUILD_INFO = {"version": "2.27.0", "commitSHA": "feedmesh-embedded"}
@@ -29,6 +31,8 @@ class Monitoring:
             web.get("/health.txt", self._get_health),
             web.get("/readyz", self._get_readyz),
             web.get("/metrics", self._get_metrics),
+            web.get("/discovery", self._get_discovery),
+            web.get("/plugins/{name}/metrics", _no_plugin),
             web.get("/v2/ping", self._get_ping),
             web.get("/v2/build_info", self._get_build_info),
         )
@@ -41,11 +45,11 @@ class Monitoring:
         if request.path.endswith(".txt") or request.headers.get("Accept", "").startswith("text/plain"):
             lines = [f"{'ok ' if check.passing else '!  '}{check.name}\n" for check in checks]
             return web.Response(text="".join(lines), status=status)
-        return _list(request, checks, status)
+        return _list(checks, status)
 
     async def _get_readyz(self, request: web.Request) -> web.Response:
         if "full" in request.query:
-            return _list(request, await self._health.checks(), 200)
+            return _list(await self._health.checks(), 200)
         return web.Response(status=200 if self._health.ready else 503)
 
     async def _get_metrics(self, request: web.Request) -> web.Response:
@@ -56,6 +60,12 @@ class Monitoring:
             raise Refused(401, "Unauthorized")
         return web.Response(body=self._registry.render(), headers={"Content-Type": CONTENT_TYPE})
 
+    async def _get_discovery(self, request: web.Request) -> web.Response:
+        _, _, port = request.host.rpartition(":")
+        target = f"{socket.gethostname()}:{port}"
+        found = [{"labels": {"__metrics_path__": "/metrics"}, "targets": [target]}]
+        return web.Response(body=orjson.dumps(found), content_type="application/json")
+
     async def _get_ping(self, _: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps({"message": "pong"}), content_type="application/json")
 
@@ -63,7 +73,11 @@ class Monitoring:
         return web.Response(body=orjson.dumps(_BUILD_INFO), content_type="application/json")
 
 
-def _list(request: web.Request, checks: Sequence[Check], status: int) -> web.Response:
+async def _no_plugin(request: web.Request) -> web.Response:
+    return web.Response(status=404, text=f"plugin {quoted(request.match_info['name'][:200])} does not exist")
+
+
+def _list(checks: Sequence[Check], status: int) -> web.Response:
     items = [
         resource(
             "checks",
@@ -72,6 +86,6 @@ def _list(request: web.Request, checks: Sequence[Check], status: int) -> web.Res
         )
         for check in checks
     ]
-    response = many(request, items, size=1000)
+    response = all_of(items)
     response.set_status(status)
     return response

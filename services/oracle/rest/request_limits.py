@@ -96,5 +96,5 @@ class Attempt:
         self.was_right = False
 
     def refusal(self) -> Refused:
-        """Return the answer to a wrong password."""
+        """Return the answer to a wrong password, and to an unknown user: nobody is told who exists."""
         return Refused(429, "Limit exceeded") if self._is_over else Refused(401, "Invalid password")

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections import deque
 from collections.abc import Iterable
@@ -10,12 +11,14 @@ from aiohttp import web
 
 from meshkit.clock import Clock
 from services.oracle.rest import peers
-from services.oracle.rest.jsonapi import Refused, body, one, resource
+from services.oracle.rest.json_body import TEXT, decode
+from services.oracle.rest.jsonapi import Refused, one, resource
 from services.oracle.rest.request_limits import LoginLimit, RequestLimit
 from services.oracle.settings import WebServerSettings
 from services.oracle.store.users import UserStore
 
 COOKIE = "clsession"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _COOKIE_AGE_S = 30 * 24 * 3600
 _KNOWN_S = 60.0
 _MOST_KNOWN = 256
@@ -56,8 +59,10 @@ class Sessions:
     async def require(self, request: web.Request) -> None:
         """Refuse a request without a live session with 401."""
         token = _token(request)
-        if not token or await self._users.session(token, self._settings.session_timeout_s) is None:
-            raise Refused(401, "Unauthorized")
+        if not _TOKEN.fullmatch(token):
+            raise Refused(401, "Authentication failed")
+        if await self._users.session(token, self._settings.session_timeout_s) is None:
+            raise Refused(401, "session missing or expired, please login again")
         self._know(token)
 
     def _know(self, token: str) -> None:
@@ -66,7 +71,8 @@ class Sessions:
         self._known_until_s[_key(token)] = self._clock.monotonic() + _KNOWN_S
 
     async def _login(self, request: web.Request) -> web.Response:
-        document = await body(request, 400)
+        wanted = {"email": TEXT, "password": TEXT}
+        document = await decode(request, "sessions.SessionRequest", wanted, 400, "error binding json ")
         email, password = _field(document.get("email")), _field(document.get("password"))
         peer = peers.of_request(request)
         if self._proven.has(email, password) and self._logins.may_try(peer):
@@ -93,12 +99,12 @@ class Sessions:
         return response
 
     async def _logout(self, request: web.Request) -> web.Response:
-        if token := _token(request):
-            self._known_until_s.pop(_key(token), None)
-            await self._users.logout(token)
-        response = _answer(False)
-        response.del_cookie(COOKIE)
-        return response
+        await self.require(request)
+        token = _token(request)
+        self._known_until_s.pop(_key(token), None)
+        await self._users.logout(token)
+        # The cookie stays, as with the real node: whoever sends it is told that its session is over.
+        return _answer(False)
 
 
 class _ProvenCredentials:

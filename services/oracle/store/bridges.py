@@ -1,5 +1,6 @@
 """The bridges: names under which pipelines reach adapters."""
 
+import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ class Bridge:
     name: str
     url: str
     confirmations: int
-    minimum_contract_payment: str
+    minimum_contract_payment: str | None
     outgoing_token: str = field(repr=False)
     created_at: datetime
 
@@ -48,9 +49,9 @@ class BridgeStore:
         bridge = self._bridges.get(name)
         return bridge.url if bridge else None
 
-    async def create(self, name: str, url: str, confirmations: int, payment: str) -> tuple[Bridge, str] | None:
+    async def create(self, name: str, url: str, confirmations: int, payment: str | None) -> tuple[Bridge, str] | None:
         """Store a bridge; return it and its incoming token, or None if the name is taken."""
-        incoming, outgoing = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        incoming, outgoing = _token(), _token()
         touched = await self._database.execute(
             "INSERT INTO bridges (name, url, confirmations, minimum_contract_payment, incoming_token_hash,"
             " outgoing_token) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -66,7 +67,7 @@ class BridgeStore:
         # After a repeat of the statement the row is ours without having been touched.
         return (bridge, incoming) if touched or bridge.outgoing_token == outgoing else None
 
-    async def update(self, name: str, url: str, confirmations: int, payment: str) -> Bridge:
+    async def update(self, name: str, url: str, confirmations: int, payment: str | None) -> Bridge:
         """Change a bridge; NotFound if there is none of that name."""
         touched = await self._database.execute(
             "UPDATE bridges SET url = $2, confirmations = $3, minimum_contract_payment = $4 WHERE name = $1",
@@ -84,3 +85,7 @@ class BridgeStore:
         """Delete a bridge."""
         await self._database.execute("DELETE FROM bridges WHERE name = $1", name)
         self._bridges.pop(name, None)
+
+
+def _token() -> str:
+    return base64.b64encode(secrets.token_bytes(24)).decode()

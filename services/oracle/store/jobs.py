@@ -1,6 +1,6 @@
 """The jobs and their errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -46,24 +46,35 @@ class JobStore:
         return [(_stored(row), row["toml"]) for row in rows]
 
     async def create(
-        self, external_job_id: UUID, name: str | None, contract: str, chain_id: int, toml: str, job_id: int | None
+        self, external_job_id: UUID, name: str | None, place: tuple[str, int] | None, toml: str, job_id: int | None
     ) -> StoredJob:
-        """Store a job, under a given number or the next one; JobRefused with the real node's texts for a duplicate."""
+        """
+        Store a job, under a given number or the next one; `place` is its contract and chain, if it has one.
+
+        Raises JobRefused with the real node's texts for a duplicate.
+        """
         sql = (
             "INSERT INTO jobs (id, external_job_id, name, contract_address, evm_chain_id, toml) VALUES"
             " (coalesce($6::integer, nextval(pg_get_serial_sequence('jobs', 'id'))::integer), $1, $2, $3, $4, $5)"
             " RETURNING id, external_job_id, created_at"
         )
+        contract, chain_id = place or (None, None)
         try:
             row = await self._database.fetch_one(sql, external_job_id, name, contract, chain_id, toml, job_id)
         except asyncpg.UniqueViolationError as error:
-            if "contract_address" in (error.constraint_name or ""):
+            if place is not None and await self._is_taken(*place):
                 text = f"a job with contract address {contract} already exists for chain ID {chain_id}"
                 raise JobRefused(f"CreateJobFailed: {text}") from error
-            raise JobRefused(f"CreateJobFailed: ERROR: {error} (SQLSTATE 23505)") from error
+            raise _refused(error) from error
+        except asyncpg.StringDataRightTruncationError as error:
+            raise _refused(error) from error
         if row is None:
             raise JobRefused("CreateJobFailed: no row was returned")
         return _stored(row)
+
+    async def _is_taken(self, contract: str, chain_id: int) -> bool:
+        sql = "SELECT 1 FROM jobs WHERE contract_address = $1 AND evm_chain_id = $2"
+        return await self._database.fetch_one(sql, contract, chain_id) is not None
 
     async def delete(self, job_id: int) -> bool:
         """Delete a job with its errors; tell whether it existed."""
@@ -79,13 +90,18 @@ class JobStore:
             description[:_LONGEST_DESCRIPTION],
         )
 
-    async def errors(self, job_id: int) -> Sequence[JobError]:
-        """Return a job's errors, oldest first."""
+    async def errors(self, job_ids: Sequence[int]) -> Mapping[int, Sequence[JobError]]:
+        """Return the errors of jobs by the jobs' numbers, oldest first; jobs without any are left out."""
         rows = await self._database.fetch(
-            "SELECT id, description, occurrences, created_at, updated_at FROM job_errors WHERE job_id = $1 ORDER BY id",
-            job_id,
+            "SELECT job_id, id, description, occurrences, created_at, updated_at FROM job_errors"
+            " WHERE job_id = ANY($1::integer[]) ORDER BY id",
+            list(job_ids),
         )
-        return [JobError(**dict(row)) for row in rows]
+        found: dict[int, list[JobError]] = {}
+        for row in rows:
+            values = dict(row)
+            found.setdefault(values.pop("job_id"), []).append(JobError(**values))
+        return found
 
     async def dismiss_error(self, error_id: int) -> bool:
         """Delete one error; tell whether it existed."""
@@ -94,3 +110,8 @@ class JobStore:
 
 def _stored(row: asyncpg.Record) -> StoredJob:
     return StoredJob(row["id"], row["external_job_id"], row["created_at"])
+
+
+def _refused(error: asyncpg.PostgresError) -> JobRefused:
+    # Its text has the row beside the message.
+    return JobRefused(f"CreateJobFailed: failed to insert job: ERROR: {error.message} (SQLSTATE {error.sqlstate})")

@@ -8,11 +8,17 @@ from typing import Any
 
 import orjson
 
+from meshkit.errors import NotFound
 from services.oracle.pipeline.record import PipelineRun, TaskRun
 from services.oracle.store.database import Database, storable_json
 
 # As with the real node, what comes faster than it can be written is not kept.
 _MOST_WAITING = 100
+_INSERT = (
+    "INSERT INTO pipeline_runs (job_id, created_at, finished_at, ok, inputs, outputs, fatal_errors, task_runs)"
+    " SELECT id, to_timestamp($2::float8 / 1000), to_timestamp($3::float8 / 1000), $4, $5::jsonb, $6::jsonb,"
+    " $7::jsonb, $8::jsonb FROM jobs WHERE id = $1"
+)
 
 
 class RunStore:
@@ -41,29 +47,19 @@ class RunStore:
         runs, self._waiting = list(self._waiting.values()), {}
         if not runs:
             return
-        await self._database.execute_many(
-            "INSERT INTO pipeline_runs (job_id, created_at, finished_at, ok, inputs, outputs, fatal_errors,"
-            " task_runs) SELECT id, to_timestamp($2::float8 / 1000), to_timestamp($3::float8 / 1000), $4, $5::jsonb,"
-            " $6::jsonb, $7::jsonb, $8::jsonb FROM jobs WHERE id = $1",
-            [
-                (
-                    run.job_id,
-                    float(run.created_ms),
-                    float(run.finished_ms),
-                    run.ok,
-                    storable_json(run.inputs),
-                    _json(run.outputs),
-                    _json(run.fatal_errors),
-                    _json([asdict(task) for task in run.tasks]),
-                )
-                for run in runs
-            ],
-        )
+        await self._database.execute_many(_INSERT, [_values(run) for run in runs])
         await self._database.execute_many(
             "DELETE FROM pipeline_runs WHERE job_id = $1 AND ok = $2 AND id <= (SELECT id FROM pipeline_runs"
             " WHERE job_id = $1 AND ok = $2 ORDER BY id DESC LIMIT 1 OFFSET $3)",
             [(run.job_id, run.ok, max(self._most, 1)) for run in runs],
         )
+
+    async def save(self, run: PipelineRun) -> PipelineRun:
+        """Write a run at once; return it with its number. NotFound if its job is gone."""
+        row = await self._database.fetch_one(f"{_INSERT} RETURNING *", *_values(run))
+        if row is None:
+            raise NotFound("JobSpec", str(run.job_id))
+        return _run(row)
 
     async def of_job(self, job_id: int | None, first: int, count: int) -> tuple[Sequence[PipelineRun], int]:
         """Return a page of a job's runs, or of all jobs' for None, newest first, and how many there are."""
@@ -86,6 +82,19 @@ class RunStore:
         return None if row is None else _run(row)
 
 
+def _values(run: PipelineRun) -> tuple[object, ...]:
+    return (
+        run.job_id,
+        float(run.created_ms),
+        float(run.finished_ms),
+        run.ok,
+        storable_json(run.inputs),
+        _json(run.outputs),
+        _json(run.fatal_errors),
+        None if run.tasks is None else _json([asdict(task) for task in run.tasks]),
+    )
+
+
 def _run(row: Any) -> PipelineRun:
     return PipelineRun(
         row["job_id"],
@@ -94,7 +103,7 @@ def _run(row: Any) -> PipelineRun:
         row["inputs"],
         tuple(orjson.loads(row["outputs"])),
         tuple(orjson.loads(row["fatal_errors"])),
-        tuple(TaskRun(**task) for task in orjson.loads(row["task_runs"])),
+        None if row["task_runs"] is None else tuple(TaskRun(**task) for task in orjson.loads(row["task_runs"])),
         row["id"],
     )
 

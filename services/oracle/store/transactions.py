@@ -1,6 +1,7 @@
 """The transactions of this node: what is under way, with every attempt, and how the others ended."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,15 @@ _MINED = (
     " JOIN transaction_attempts a ON a.transaction_id = t.id"
     " ORDER BY t.nonce, t.created_at, t.id, a.created_at"
 )
+_SENT = (
+    "SELECT t.evm_chain_id, t.from_address, t.to_address, t.data, t.gas_limit, t.nonce, t.state, t.block_number,"
+    " a.hash, a.cap_wei, a.raw FROM transactions t JOIN transaction_attempts a ON a.transaction_id = t.id"
+)
+_LAST_ONLY = (
+    "WHERE a.hash = (SELECT hash FROM transaction_attempts WHERE transaction_id = t.id"
+    " ORDER BY created_at DESC, hash LIMIT 1)"
+)
+_NEWEST_FIRST = "ORDER BY t.created_at DESC, a.created_at DESC, a.hash LIMIT $1 OFFSET $2"
 _INSERT_ATTEMPT = (
     "INSERT INTO transaction_attempts (hash, transaction_id, cap_wei, tip_wei, raw)"
     " SELECT $2, id, $3::numeric, $4::numeric, $5::bytea FROM transactions WHERE id = $1 ON CONFLICT DO NOTHING"
@@ -82,27 +92,73 @@ class TransactionStore:
         """Return what was under way when the node stopped, lowest nonce first."""
         return _flights(await self._database.fetch(_UNDER_WAY, self._chain_id, from_address))
 
-    async def recent(self, first: int, count: int) -> tuple[Sequence[dict[str, Any]], int]:
-        """Return a page of all transactions with their last attempts, newest first, and how many there are."""
-        rows = await self._database.fetch(
-            "SELECT t.*, a.hash AS attempt_hash, a.cap_wei, a.raw FROM transactions t JOIN LATERAL (SELECT * FROM"
-            " transaction_attempts WHERE transaction_id = t.id ORDER BY created_at DESC LIMIT 1) a ON true"
-            " WHERE t.evm_chain_id = $1 ORDER BY t.created_at DESC, t.id LIMIT $2 OFFSET $3",
-            self._chain_id,
-            count,
-            first,
-        )
-        total = await self._database.fetch_one(
-            "SELECT count(*) AS n FROM transactions WHERE evm_chain_id = $1", self._chain_id
-        )
-        return [dict(row) for row in rows], total["n"] if total else 0
-
     async def prune(self, keep_s: float) -> None:
         """Delete settled transactions that were begun longer ago than that many seconds."""
         await self._database.execute(
             "DELETE FROM transactions WHERE state <> 'unconfirmed' AND created_at < now() - make_interval(secs => $1)",
             keep_s,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SentAttempt:
+    """Hold one attempt with its transaction, as it is shown; `block` is that which has the transaction."""
+
+    chain_id: int
+    from_address: str
+    to_address: str
+    data: bytes
+    gas_limit: int
+    nonce: int
+    state: str
+    block: int | None
+    hash: str
+    price_wei: int
+    raw: bytes
+
+
+class TransactionLog:
+    """Show what the accounts of all chains sent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def transactions(self, first: int, count: int) -> tuple[Sequence[SentAttempt], int]:
+        """Return a page of all transactions, each with its last attempt, newest first, and how many there are."""
+        rows = await self._database.fetch(f"{_SENT} {_LAST_ONLY} {_NEWEST_FIRST}", count, first)
+        return _sent(rows), await self._count("transactions")
+
+    async def attempts(self, first: int, count: int) -> tuple[Sequence[SentAttempt], int]:
+        """Return a page of all attempts, newest first, and how many there are."""
+        rows = await self._database.fetch(f"{_SENT} {_NEWEST_FIRST}", count, first)
+        return _sent(rows), await self._count("transaction_attempts")
+
+    async def attempt(self, hash_: str) -> SentAttempt | None:
+        """Return the attempt of a hash, None if there is none."""
+        return next(iter(_sent(await self._database.fetch(f"{_SENT} WHERE a.hash = $1", hash_))), None)
+
+    async def _count(self, table: str) -> int:
+        total = await self._database.fetch_one(f"SELECT count(*) AS n FROM {table}")  # noqa: S608 # one of two names
+        return total["n"] if total else 0
+
+
+def _sent(rows: Sequence[Any]) -> list[SentAttempt]:
+    return [
+        SentAttempt(
+            row["evm_chain_id"],
+            row["from_address"],
+            row["to_address"],
+            row["data"],
+            row["gas_limit"],
+            row["nonce"],
+            row["state"],
+            row["block_number"],
+            row["hash"],
+            int(row["cap_wei"]),
+            row["raw"],
+        )
+        for row in rows
+    ]
 
 
 def _attempt_values(attempt: Attempt) -> tuple[object, ...]:

@@ -5,10 +5,21 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from services.oracle.store.database import Database
 
 _TOUCH_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Hold one user: each may do everything."""
+
+    email: str
+    created_at: datetime
 
 
 class UserStore:
@@ -28,6 +39,11 @@ class UserStore:
     async def any(self) -> bool:
         """Tell whether there is a user."""
         return await self._database.fetch_one("SELECT 1 FROM users LIMIT 1") is not None
+
+    async def all(self) -> Sequence[User]:
+        """Return all users in the order of their addresses."""
+        rows = await self._database.fetch("SELECT email, created_at FROM users ORDER BY email")
+        return [User(row["email"], row["created_at"]) for row in rows]
 
     async def is_right(self, email: str, password: str) -> bool:
         """Tell whether there is such a user with this password; slow, as a check of a password is meant to be."""

@@ -10,6 +10,7 @@ from services.supervisor.plan.service_spec import Kind
 
 # A contract's configuration has the timings and the set of oracles.
 _ON_CHAIN: Final = ("solution.mesh.ocr", "solution.totalNodes", "solution.bootstrapNodes")
+_FEED_SETTINGS: Final = "solution.mesh.feedSettings."
 _WARNINGS: Final[Mapping[str, str]] = {
     "solution.chainlinkKeystorePassword": "key files that were made with the old one cannot be read with another, so "
     "the operator fails until the old one is back",
@@ -21,7 +22,7 @@ def consequences(old: MeshPlan, new: MeshPlan, found: Difference) -> tuple[str, 
     """Return a sentence for each service, each feed and each key that deserves one; none if nothing differs."""
     kinds = {spec.name: spec.kind for spec in new.services}
     services = (f"{change.name} {_verb(change, kinds.get(change.name))}" for change in found.changes)
-    return (*services, *_feeds(old, new), *_contracts(found.keys), *_keys(found.keys))
+    return (*services, *_feeds(old, new), *_contracts(found.keys), *_settings(found.keys), *_keys(found.keys))
 
 
 def _verb(change: Change, kind: Kind | None) -> str:
@@ -57,6 +58,17 @@ def _contract(address: str, *, may_deploy: bool) -> str:
 def _contracts(keys: tuple[str, ...]) -> Iterator[str]:
     if reasons := [key for key in keys if any(_concerns(key, other) for other in _ON_CHAIN)]:
         yield f"every feed: its contract will be configured anew, because of {', '.join(reasons)}"
+
+
+def _settings(keys: tuple[str, ...]) -> Iterator[str]:
+    """Yield a sentence for each feed whose own settings differ; its name may have dots, a key has none."""
+    changed: dict[str, list[str]] = {}
+    for key in keys:
+        if key.startswith(_FEED_SETTINGS):
+            feed, _, _ = key.removeprefix(_FEED_SETTINGS).rpartition(".")
+            changed.setdefault(feed, []).append(key)
+    for feed, reasons in changed.items():
+        yield f"{feed}: its contract will be configured anew, because of {', '.join(reasons)}"
 
 
 def _keys(keys: tuple[str, ...]) -> Iterator[str]:

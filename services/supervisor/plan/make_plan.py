@@ -2,14 +2,16 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from meshkit.configuration import start_check
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem
+from meshkit.configuration.feeds.served_feeds import ServedFeed, served_feeds
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.model import set_without_effect
+from meshkit.configuration.node_program import PROGRAM_VARIABLE, NodeRuntime, RuntimeName, wanted_runtime
 from meshkit.configuration.solution import Configuration
 from meshkit.configuration.start_check import Checked
 from meshkit.paths import LONGEST_SOCKET_PATH
@@ -55,6 +57,8 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
     configuration = SUPERVISOR.view(whole)
     settings = config.settings(configuration, environment)
     host = gather(configuration, settings, environment)
+    served = served_feeds(configuration.solution)
+    _check_protocols(served, host.runtimes, configuration.solution.mesh.runtime)
     graph = DependencyGraph(services_of(host))
     for spec in graph.specs.values():
         for socket in spec.sockets:
@@ -67,7 +71,7 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         services=tuple(graph.specs.values()),
         configuration=given.content,
         keys=digests(whole),
-        feeds={name: mesh.contracts.addresses.get(name, "") for name in mesh.feeds},
+        feeds={feed.name: feed.address or "" for feed in served},
         may_deploy=mesh.contracts.deploy,
         nodes=configuration.solution.total_nodes,
         bootstrap_nodes=configuration.solution.bootstrap_nodes,
@@ -78,6 +82,23 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         masked={} if host.accounts.group is None else _masked(given, whole),
         memory_shortage=shortage(host.memory_bytes, tuple(host.runtimes.values())),
     )
+
+
+def _check_protocols(
+    feeds: Sequence[ServedFeed], runtimes: Mapping[int, NodeRuntime], setting: RuntimeName | Mapping[str, RuntimeName]
+) -> None:
+    """Raise InvalidPlan for a feed of OCR2 with nodes that run our program because there is none of Chainlink's."""
+    # What the file itself says was looked at with the rest of the file.
+    chosen = [
+        node for node, found in runtimes.items() if found == "embedded" and wanted_runtime(setting, node) == "auto"
+    ]
+    of_ocr2 = next((feed for feed in feeds if feed.ocr_version == 2), None)
+    if of_ocr2 is not None and chosen:
+        allowed = (
+            f"1, since nodes {', '.join(map(str, chosen))} run our own program, which does not speak OCR2: there is no "
+            f"chainlink on the PATH and {PROGRAM_VARIABLE} names none"
+        )
+        raise InvalidPlan(f"solution.mesh.feedSettings.{of_ocr2.name}.ocrVersion", 2, allowed)
 
 
 def _masked(given: Checked, configuration: Configuration) -> dict[str, str]:

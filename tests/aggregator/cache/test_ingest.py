@@ -47,9 +47,9 @@ def test_streamed_prices_are_cached_at_once_and_their_feeds_renewed_in_steps() -
         made.current(),
         made.current(ETH),
     )
-    assert made.cache.ingest.renew_streamed(1)
+    assert made.cache.streamed_feeds.renew(1)
     assert ("100", None) == (made.current(BTC), made.current(ETH))
-    assert not made.cache.ingest.renew_streamed(1)
+    assert not made.cache.streamed_feeds.renew(1)
     assert ("100", "5") == (made.current(BTC), made.current(ETH))
     assert 2 == made.cache.current.version
 
@@ -218,7 +218,7 @@ def test_the_current_quote_is_always_that_of_the_cached_prices(steps: list[tuple
                 made.fetched(source, price, age_ms=age_ms)  # type: ignore[arg-type]
             case (_, source, price, age_ms):
                 made.streamed(source, price, age_ms=age_ms)  # type: ignore[arg-type]
-        while made.cache.ingest.renew_streamed(1):
+        while made.cache.streamed_feeds.renew(1):
             pass
         made.cache.refresher.step()
         fresh = [quote for name in NAMES if (quote := made.cache.quotes.get(name, BTC)) is not None]
@@ -280,7 +280,7 @@ def test_two_liars_of_five_never_move_the_current_quote_out_of_what_honest_sourc
                     said.append((made.clock.monotonic(), truth))
                 if source in LIARS:
                     tell(source, price)
-        while made.cache.ingest.renew_streamed(1):
+        while made.cache.streamed_feeds.renew(1):
             pass
         made.cache.refresher.step()
         fresh = [price for moment, price in said if made.clock.monotonic() - moment < 10]
@@ -328,7 +328,7 @@ def test_no_price_while_our_own_clock_is_off(ahead_ms: int) -> None:
         for source in NAMES:
             made.streamed(source, "100", age_ms=clock.ahead_ms + 100)
             found.append(made.fetched(source, "100", age_ms=clock.ahead_ms + 50))
-            made.cache.ingest.renew_streamed(10)
+            made.cache.streamed_feeds.renew(10)
         return found
 
     turn()

@@ -18,6 +18,7 @@ class Ready:
             cache.feeds,
             self.made.clock,
             current=cache.current,
+            streamed_feeds=cache.streamed_feeds,
             failures=cache.failures,
             requests=cache.requests,
         )

@@ -60,6 +60,9 @@ def test_an_oracles_job() -> None:
         *(read["contractID"], read["ocrKeyBundleID"], read["transmitterID"]),
     )
     assert {"chainID": 1337} == read["relayConfig"]
+    later = replace(ORACLE, from_block=17)
+    assert {"chainID": 1337, "fromBlock": 17} == tomllib.loads(later.toml())["relayConfig"]
+    assert () == later.differences(answered(ORACLE))
     assert "multiply" in read["pluginConfig"]["juelsPerFeeCoinSource"]
 
 

@@ -1,10 +1,11 @@
 """What `feedmesh balances` shows."""
 
 import io
+from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli.commands.balances import footer, table
+from cli.commands.balances import dry, footer, table
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 
 COST_WEI = 500_000 * 10**9 + 10**14
@@ -38,6 +39,23 @@ def test_balances_with_fees_of_the_chain_below() -> None:
         ["chainlink-node-3", "0.005", "8", "low", "0xchainlink-node-3"],
     ] == rows(response)
     assert "a transmission costs up to 0.0006, 0.0001 of it for its bytes on the chain below" == footer(response)
+
+
+def test_what_is_spent_and_how_long_it_lasts() -> None:
+    """A known rate is shown with the days that are left, and the day on which the faucet is empty is said."""
+    response = listed(transmission_cost_wei=str(COST_WEI), minimum_wei="1")
+    for balance, days in zip(response.balances, (12.25, 2.5), strict=False):
+        balance.spent_a_day_wei, balance.days_left = str(10**16), days
+
+    assert [
+        ["faucet", "10000", "0.01", "12.2", "0xfaucet"],
+        ["chainlink-node-2", "0.025", "41", "0.01", "2.5", "0xchainlink-node-2"],
+        ["chainlink-node-3", "0.005", "8", "0xchainlink-node-3"],
+    ] == rows(response)
+    now = datetime(2026, 11, 28, 20, tzinfo=UTC)
+    assert "the faucet runs dry on 2026-12-11, if all spend as they do" == dry(response, now)
+    response.balances[0].days_left = 1e12
+    assert ["", "", ""] == [dry(response, now), dry(listed(), now), dry(pb.ListBalancesResponse(), now)]
 
 
 def test_an_operator_of_before() -> None:

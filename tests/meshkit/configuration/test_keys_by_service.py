@@ -138,10 +138,11 @@ async def test_a_nodes_files_are_made_of_what_is_declared_for_it(configuration: 
     assert {place for place in readable if NODE.has(place)} - of_identities == differing
 
 
-# Another value of these is refused when it is read, so that there are no files to compare; and what machines
-# elsewhere change, `test_node_config.py` compares.
+# Another value of these is refused when it is read, or stands for what no type tells, so that there are no files to
+# compare; and what machines elsewhere change, `test_node_config.py` compares.
 _UNFIT = {
-    *("solution.mesh.feeds", "solution.mesh.network.nodeHosts", "solution.mesh.postgres.url"),
+    *("solution.mesh.feeds", "solution.mesh.feedSettings", "solution.mesh.contracts.addressesFile"),
+    *("solution.mesh.network.nodeHosts", "solution.mesh.postgres.url"),
     *("solution.linkCa", "solution.adminContractAddress"),
 }
 

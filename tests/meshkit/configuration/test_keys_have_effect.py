@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from meshkit.configuration.key_descriptions import keys
-from meshkit.configuration.mesh import RpcEndpoint
+from meshkit.configuration.mesh import FeedSettings, RpcEndpoint
 from meshkit.configuration.model import set_without_effect
 from meshkit.configuration.solution import Configuration
 from meshkit.paths import DataDir, RunDir, SecretsDir
@@ -64,13 +64,16 @@ BEFORE = views(BASE)
 OTHERS: dict[str, object] = {
     "solution.metricsPush.headers": {"X-Key": SecretStr("another")},
     "solution.mesh.contracts.addresses": {"BTC / USD": "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"},
+    "solution.mesh.feedSettings": {"BTC / USD": FeedSettings(heartbeatMs=1)},
     "solution.mesh.rpcEndpoints": (RpcEndpoint(name="b", httpUrl="https://b.example", wsUrl="wss://b.example"),),
 }
-# Of a mesh that is spread out (tests/cli/serve), of what the host has (tests/supervisor/plan/test_plan_input.py), and
-# of what is checked and then no longer needed (test_start_check.py).
+# Of a mesh that is spread out (tests/cli/serve), of files beside it (tests/meshkit/configuration/feeds), of what the
+# host has (tests/supervisor/plan/test_plan_input.py), and of what is checked and then no longer needed
+# (test_start_check.py).
 ELSEWHERE = (
     *("solution.mesh.network", "solution.mesh.postgres.url"),
     *("solution.mesh.runtime", "solution.mesh.supervisor.nodeUidBase"),
+    *("solution.chainlinkFeedTemplatesDir", "solution.mesh.contracts.addressesFile"),
 )
 CHECKED = ("solution.nodesList", "solution.signature")
 OF_THE_AGGREGATOR = ("solution.priceAggregatorConfig", "solution.mesh.aggregator")

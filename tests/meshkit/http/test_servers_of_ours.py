@@ -21,6 +21,7 @@ from services.aggregator.metrics import open_registry
 from services.aggregator.web.routes import HttpApi
 from services.metrics import page
 from services.oracle.rest import application, jsonapi
+from services.oracle.rest.json_body import RAW, decode
 from services.oracle.rest.sessions import Sessions
 from services.oracle.settings import WebServerSettings
 from services.oracle.store.users import UserStore
@@ -52,7 +53,7 @@ class Echo:
         return jsonapi.one(jsonapi.resource("checks", "1", {}))
 
     async def _echo(self, request: web.Request) -> web.Response:
-        return jsonapi.one(jsonapi.resource("echoes", "1", await jsonapi.body(request, 400)))
+        return jsonapi.one(jsonapi.resource("echoes", "1", await decode(request, "echo.Request", {"a": RAW}, 400)))
 
 
 @dataclass

@@ -31,6 +31,15 @@ class _Quotes(quotes_grpc.QuoteServiceServicer):
             own_clock=quotes.OwnClock(off=True, ahead_ms=-90_000, agreeing=2, timed=3),
         )
 
+    async def BatchGetQuotes(self, request: Any, context: Any) -> quotes.BatchGetQuotesResponse:
+        bitcoin, ether = request.pairs
+        return quotes.BatchGetQuotesResponse(
+            results=[
+                quotes.QuoteResult(pair=bitcoin, quote=quotes.Quote(pair=bitcoin, price="50001.5")),
+                quotes.QuoteResult(pair=ether, error=quotes.QuoteError(reason="UNAVAILABLE")),
+            ]
+        )
+
 
 class _Operator(operator_grpc.OperatorServiceServicer):
     chain_away = False
@@ -41,7 +50,11 @@ class _Operator(operator_grpc.OperatorServiceServicer):
         return operator.ListFeedsResponse(
             feeds=[
                 operator.Feed(
-                    name="BTC / USD", phase=operator.FEED_PHASE_RUNNING, update_time=Timestamp(seconds=1_782_000_000)
+                    name="BTC / USD",
+                    phase=operator.FEED_PHASE_RUNNING,
+                    update_time=Timestamp(seconds=1_782_000_000),
+                    answer="50000",
+                    round_id=3,
                 ),
                 operator.Feed(name="ETH / USD", phase=operator.FEED_PHASE_DEPLOYED),
             ]
@@ -49,7 +62,7 @@ class _Operator(operator_grpc.OperatorServiceServicer):
 
 
 async def test_what_is_seen(run_dir: Path) -> None:
-    """States, enabled sources and the ages of answers are taken over; what gives no answer is told with its words."""
+    """States, enabled sources, answers and prices are taken over; what gives no answer is told with its words."""
     paths, servicer = RunDir(run_dir), _Operator()  # type: ignore[abstract]  # only the stubs call it abstract
     fake = FakeSupervisor(paths.socket("supervisor"))
     fake.says(
@@ -68,7 +81,8 @@ async def test_what_is_seen(run_dir: Path) -> None:
             await server.start()
             stack.push_async_callback(server.stop)
         await fake.start()
-        observer = await stack.enter_async_context(MeshObserver(paths, clock))
+        pairs = {"BTC / USD": ("BTC", "USD"), "ETH / USD": ("ETH", "USD")}
+        observer = await stack.enter_async_context(MeshObserver(paths, clock, pairs))
         seen = await observer.look()
         servicer.chain_away = True
         await fake.stop()
@@ -77,9 +91,13 @@ async def test_what_is_seen(run_dir: Path) -> None:
     assert seen == Observation(
         services=[ServiceSeen("postgres-init", "completed", True), ServiceSeen("chainlink-node-2", "backoff", False)],
         sources=[SourceSeen("binance", True), SourceSeen("okx", False)],
-        feeds=[FeedSeen("BTC / USD", True, 7.5), FeedSeen("ETH / USD", False, None)],
+        feeds=[
+            FeedSeen("BTC / USD", True, 7.5, "50000", 1_782_000_000, 3, "50001.5"),
+            FeedSeen("ETH / USD", False, None),
+        ],
         trouble={},
         clock=ClockSeen(off=True, ahead_ms=-90_000, agreeing=2, timed=3),
+        priced=True,
     )
     assert away.trouble["chain"] == "eth_call: no connection"
     assert (None, None) == (away.services, away.feeds)

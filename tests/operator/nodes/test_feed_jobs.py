@@ -1,6 +1,7 @@
 import json
 import tomllib
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainlink.jobs import JobSpec
+from meshkit.job_templates.template import JobTemplate, read
 from services.operator.config import OcrSettings, OperatorConfig
+from services.operator.errors import TemplateRefused
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
 from services.operator.nodes.prepare_nodes import Preparation
+from tests.job_templates import Leg, direct
 from tests.operator.fake_node import job_attributes
 
 _CONTRACT = "0x2a7e395BC8f1A495a0d4C00B119E3d154BB9f615"
@@ -134,3 +138,47 @@ def test_a_bootstrap_node_cannot_observe(prepared: Preparation) -> None:
     """An oracle's job for a node without an OCR bundle is a mistake."""
     with pytest.raises(ValueError, match="chainlink-node-1 is a bootstrap node"):
         feed_jobs.oracle_job("BTC / USD", 8, 1337, _CONTRACT, prepared.identities[0], (), 1000)
+
+
+def test_a_template_becomes_each_nodes_job(config: OperatorConfig, prepared: Preparation, oracle: NodeIdentity) -> None:
+    """Its pipeline and timings are as they are, with the node's keys and port; only the id is one of ours."""
+    found = read("eth-usd.toml", direct("ETH / USD", [Leg("kraken", "ETH")]))
+    assert isinstance(found, JobTemplate)
+    assert oracle.ocr is not None
+    locators = bootstrappers(prepared.identities, config.ports)
+
+    made = feed_jobs.template_job(found, 5611, _CONTRACT, oracle, locators, 3000)
+    text = tomllib.loads(made.toml())
+
+    assert ("ETH / USD", "5611", _CONTRACT) == (text["name"], text["evmChainID"], text["contractAddress"])
+    assert (oracle.ocr.bundle_id, oracle.transmitter_address) == (text["keyBundleID"], text["transmitterAddress"])
+    assert (list(locators), "10s", 3) == (
+        text["p2pv2Bootstrappers"],
+        text["observationTimeout"],
+        text["contractConfigConfirmations"],
+    )
+    assert "http://127.0.0.1:3000/quote/kraken/ETH/USD" in text["observationSource"]
+    assert feed_jobs.is_ours(job_attributes(made.toml()), oracle.name)
+    assert () == made.differences(job_attributes(made.toml()))
+    assert ("blockchainTimeout",) == replace(made, blockchain_timeout_ns=10**9).differences(job_attributes(made.toml()))
+
+
+def test_a_template_becomes_a_bootstrap_nodes_job(prepared: Preparation) -> None:
+    """It has no pipeline, no keys and no bootstrapper, since nodes refuse them."""
+    found = read("eth-usd.toml", direct("ETH / USD", [Leg("kraken", "ETH")]))
+    assert isinstance(found, JobTemplate)
+
+    made = tomllib.loads(feed_jobs.template_job(found, 5611, _CONTRACT, prepared.identities[0], ("x",), 3000).toml())
+
+    assert made["isBootstrapPeer"] is True
+    assert [] == made["p2pv2Bootstrappers"]
+    assert not {"observationSource", "keyBundleID", "transmitterAddress"} & set(made)
+
+
+def test_a_template_that_no_node_takes_is_refused(oracle: NodeIdentity) -> None:
+    """The error names the file and the field."""
+    found = read("eth-usd.toml", direct("ETH / USD", [Leg("kraken", "ETH")]).replace('"10s"', '"10h"'))
+    assert isinstance(found, JobTemplate)
+
+    with pytest.raises(TemplateRefused, match=r"eth-usd\.toml.*observationTimeout"):
+        feed_jobs.template_job(found, 5611, _CONTRACT, oracle, (), 3000)

@@ -46,7 +46,7 @@ class Watched:
 
     async def pass_without_error(self) -> tuple[str, ...]:
         """Make a pass and return its changes without the node's name."""
-        outcome = await self.setup.run(_contracts(self.config))
+        outcome = await self.setup.run(_contracts(self.config), {})
         assert {} == outcome.errors
         return tuple(change.removeprefix("chainlink-node-2: ") for change in outcome.changes)
 
@@ -143,7 +143,7 @@ async def test_jobs_of_feeds_that_are_gone_are_deleted(watched: Watched) -> None
     setup = Watched(left, Preparation((watched.setup._node, watched.setup._node), 0), watched.fake).setup
     cron = {"name": "mine", "type": "cron", "externalJobID": "e780d641-a42e-4cd8-8165-bc5e82c08783"}
     watched.fake.jobs[77] = cron
-    outcome = await setup.run({kept: _contracts(watched.config)[kept]})
+    outcome = await setup.run({kept: _contracts(watched.config)[kept]}, {})
     await setup.close()
 
     assert ((f"chainlink-node-2: job {gone.name!r} deleted: its feed is not configured",), {}) == (
@@ -164,7 +164,7 @@ async def test_a_fault_of_any_change_ends_in_the_same_state(
         part.clear()
     watched.fake.faults.plan(fault, method, path)
     for _ in range(2):
-        outcome = await watched.setup.run(_contracts(watched.config))
+        outcome = await watched.setup.run(_contracts(watched.config), {})
 
     assert ((), {}) == (outcome.changes, outcome.errors)
     assert before == watched.state()
@@ -181,7 +181,7 @@ async def test_a_job_that_the_node_refuses_stops_no_other(watched: Watched) -> N
 
     watched.fake.jobs.clear()
     watched.fake._create_job = without_btc  # type: ignore[method-assign]
-    outcome = await watched.setup.run(_contracts(watched.config))
+    outcome = await watched.setup.run(_contracts(watched.config), {})
 
     assert {"ETH / USD", "EUR / USD"} == {job["name"] for job in watched.fake.jobs.values()}
     assert {"chainlink-node-2"} == set(outcome.errors)
@@ -194,7 +194,7 @@ async def test_failures_of_many_are_one_error(watched: Watched) -> None:
     """The first error stands for all, and says how many there were."""
     watched.fake.jobs.clear()
     watched.fake.services_fail = True
-    outcome = await watched.setup.run(_contracts(watched.config))
+    outcome = await watched.setup.run(_contracts(watched.config), {})
 
     error = outcome.errors["chainlink-node-2"]
     assert isinstance(error, NodeUnavailable)
@@ -211,7 +211,7 @@ async def test_a_node_that_answers_otherwise_is_told_once(watched: Watched, monk
 
     monkeypatch.setattr("tests.operator.fake_node.job_attributes", with_own_defaults)
     watched.fake.jobs.clear()
-    outcome = await watched.setup.run(_contracts(watched.config))
+    outcome = await watched.setup.run(_contracts(watched.config), {})
 
     assert isinstance(outcome.errors["chainlink-node-2"], NodeRefused)
     assert "3 jobs are answered otherwise than they were given: blockchainTimeout" in str(

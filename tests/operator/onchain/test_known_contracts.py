@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from meshkit import atomic_file
 from services.operator.errors import UnreadableState
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
 
@@ -21,6 +22,26 @@ def test_records_outlive_the_process(path: Path) -> None:
 
     assert {"BTC / USD": _RECORD} == KnownContracts(path, 1337).records
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_addresses_are_worth_waiting_for_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of addresses is flushed to the disk once, and a configuration, which the chain has, not at all."""
+    flushed: list[bool] = []
+    replace_file = atomic_file.replace
+
+    def noted(file: Path, content: bytes, mode: int, *, durable: bool = True) -> None:
+        flushed.append(durable)
+        replace_file(file, content, mode, durable=durable)
+
+    monkeypatch.setattr(atomic_file, "replace", noted)
+    store = KnownContracts(path, 1337)
+    made = {f"F{index} / USD": KnownContract(f"0x{index:040x}") for index in range(3)}
+    store.put_all(made)
+    store.put("F1 / USD", KnownContract(made["F1 / USD"].address, "ab" * 16, 1))
+    store.put_all(made | {"F1 / USD": KnownContract(made["F1 / USD"].address, "ab" * 16, 1)})
+
+    assert [True, False] == flushed
+    assert 3 == len(KnownContracts(path, 1337).records)
 
 
 def test_forgotten_records_are_gone(path: Path) -> None:

@@ -17,7 +17,7 @@ from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
 from services.oracle.errors import DatabaseUnavailable, JobNotStarted
 from services.oracle.jobs.contract_config_watch import ContractConfigWatch
 from services.oracle.jobs.job_status import JobStatus
-from services.oracle.jobs.specification import Job
+from services.oracle.jobs.specification import OcrJob
 from services.oracle.ocr.config import PublicConfig
 from services.oracle.store.contracts import ContractConfigStore
 from tests.oracle.ocr.committee import make_committee
@@ -43,7 +43,7 @@ class Stage:
         timings = SimpleNamespace(config_poll_s=POLL_S, first_config_poll_s=FIRST_POLL_S)
         job = SimpleNamespace(contract=FIRST.contract, chain_id=1337, timings=timings)
         self.watch = ContractConfigWatch(
-            cast(Job, job),
+            cast(OcrJob, job),
             cast(ConfigTracker, self),
             cast(ContractConfigStore, self),
             self.clock,

@@ -13,7 +13,7 @@ from meshkit.metrics import Registry
 from services.oracle.jobs.job_status import OracleStatus
 from services.oracle.jobs.observation_source import ObservationSources
 from services.oracle.jobs.round_events import RoundEvents
-from services.oracle.jobs.specification import OracleJob, Timings
+from services.oracle.jobs.specification import Head, OracleJob, Timings
 from services.oracle.metrics import METRICS, OracleMetrics
 from services.oracle.pipeline.errors import RunError
 from services.oracle.pipeline.fetch import Fetcher
@@ -46,8 +46,8 @@ def job(source: str, **limits: float) -> OracleJob:
         config_confirmations=1,
     )
     return OracleJob(
-        spec=JobSpec(contract_address="0xC", chain_id=1337, is_bootstrap=False, name="BTC / USD"),
-        external_job_id=uuid.UUID(int=7),
+        head=Head("offchainreporting", uuid.UUID(int=7), "BTC / USD"),
+        spec=JobSpec(contract_address="0xC", chain_id=1337, is_bootstrap=False),
         timings=timings,
         key_bundle_id="",
         transmitter="",
@@ -85,7 +85,7 @@ async def _sources(database: Database, quotes: QuoteServer) -> AsyncIterator[Obs
 
 async def test_observations(database: Database, sources: ObservationSources, quotes: QuoteServer) -> None:
     """Each observation tells the adapter the one before; after a restart it is known, runs are kept as they went."""
-    stored = await JobStore(database).create(uuid.uuid4(), None, "0xC", 1337, "", None)
+    stored = await JobStore(database).create(uuid.uuid4(), None, ("0xC", 1337), "", None)
     told = status()
     source = sources.of(stored.id, job(PIPELINE), told)
     await source.restore()
@@ -103,7 +103,14 @@ async def test_observations(database: Database, sources: ObservationSources, quo
     inputs = json.loads(runs[0].inputs)
     assert (("10003",), (None,)) == (runs[0].outputs, runs[0].fatal_errors)
     assert ("BTC / USD", stored.id, "10003") == (inputs["jb"]["name"], inputs["jb"]["databaseID"], inputs["cents"])
-    assert ["bridge", "jsonparse", "multiply"] == [task.kind for task in runs[0].tasks]
+    assert "0x00000000000000000000000000000007" == inputs["jb"]["externalJobID"]
+    # As in a real node: the tasks of a good run are not kept, those of a failed one are.
+    assert runs[0].tasks is None
+    failing = sources.of(stored.id, job("a [type=bridge name=nobody]; b [type=multiply times=2]; a -> b"), status())
+    with pytest.raises(RunError):
+        await failing.observe(1, 4)
+    runs, _ = await sources.runs.of_job(stored.id, 0, 1)
+    assert ["bridge", "multiply"] == [task.kind for task in runs[0].tasks or ()]
 
 
 async def test_a_failed_observation(sources: ObservationSources) -> None:

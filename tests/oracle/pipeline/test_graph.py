@@ -83,43 +83,93 @@ def test_attributes_in_any_case() -> None:
     (step,) = Pipeline.parse('a [type=http URL="http://x/" allowunrestrictednetworkaccess=true TIMEOUT="1s"]').steps
 
     assert 1.0 == step.timeout_s
-    with pytest.raises(SpecificationError, match=r"a\.type: found 'nothing'"):
+    with pytest.raises(SpecificationError, match='unknown task type: ""'):
         Pipeline.parse("a [TYPE=memo]")
 
 
+_FAULTY = "UnmarshalTaskFromMap: decoding failed due to the following error(s):\n\n"
+_CYCLE = "Unable to topologically sort the graph, cycle detected: topo: no topological ordering: cyclic components: "
+
+
 @pytest.mark.parametrize(
-    ("source", "field"),
+    ("source", "error"),
     [
-        ("a [type=", "observationSource"),
-        ("", "observationSource"),
-        ("// nothing", "observationSource"),
-        ("a [type=nonsense]", r"observationSource\.a\.type"),
-        ("a [name=x]", r"observationSource\.a\.type"),
-        ("a [type=bridge name=x async=true]", r"observationSource\.a\.async"),
-        ("a [type=bridge name=x timeout=soon]", r"observationSource\.a\.timeout"),
-        ('a [type=bridge name=x timeout=""]', r"observationSource\.a\.timeout"),
-        ('a [type=bridge name=x timeout="٣s"]', r"observationSource\.a\.timeout"),
-        ("a [type=http minBackoff=5]", r"observationSource\.a\.minBackoff"),
-        ("a [type=http retries=-1]", r"observationSource\.a\.retries"),
-        ("a [type=http retries=x]", r"observationSource\.a\.retries"),
-        ('a [type=http retries="٣"]', r"observationSource\.a\.retries"),
-        ("a [type=memo failEarly=perhaps]", r"observationSource\.a\.failEarly"),
-        ("a [type=memo index=first]", r"observationSource\.a\.index"),
-        ("a [type=memo index=-1]", r"observationSource\.a\.index"),
-        ('a [type=memo index="٣"]', r"observationSource\.a\.index"),
-        ("a [type=memo index=99999999999]", r"observationSource\.a\.index"),
-        ('a [type=memo index=2] b [type=memo index="0x2"]', "duplicate sorting indexes"),
-        ("input [type=memo]", "reserved"),
-        ('"a" [type=memo] a [type=memo]', "two tasks of this name"),
-        ("a [type=bridge name=x] a -> b", r"observationSource\.b"),
-        ("a [type=sum] b [type=sum] a -> b b -> a", "cycle"),
-        ('a [type=sum values="$(b)"] b [type=sum] a -> b', "cycle"),
+        ("", "empty pipeline"),
+        (" \n", "empty pipeline"),
+        ("a [type=nonsense]", 'UnmarshalTaskFromMap: unknown task type: "nonsense"'),
+        ("a [name=x]", 'UnmarshalTaskFromMap: unknown task type: ""'),
+        ("a [type=bridge name=x] a -> b", 'UnmarshalTaskFromMap: unknown task type: ""'),
+        ("a [type=bridge timeout=soon]", _FAULTY + "error decoding 'timeout': time: invalid duration \"soon\""),
+        ('a [type=bridge timeout=""]', _FAULTY + "error decoding 'timeout': time: invalid duration \"\""),
+        ('a [type=bridge timeout="٣s"]', _FAULTY + "error decoding 'timeout': time: invalid duration \"٣s\""),
+        (
+            "a [type=http minBackoff=5]",
+            _FAULTY + "error decoding 'minBackoff': time: missing unit in duration \"5\"",
+        ),
+        (
+            "a [type=http retries=-1]",
+            _FAULTY + "error decoding 'retries': strconv.ParseUint: parsing \"-1\": invalid syntax",
+        ),
+        (
+            'a [type=http retries="٣"]',
+            _FAULTY + "error decoding 'retries': strconv.ParseUint: parsing \"٣\": invalid syntax",
+        ),
+        (
+            'a [type=http retries=4294967296 retries=""]',
+            _FAULTY + "error decoding 'retries': strconv.ParseUint: parsing \"\": invalid syntax",
+        ),
+        (
+            "a [type=memo failEarly=perhaps]",
+            _FAULTY + "cannot parse 'failEarly' as bool: strconv.ParseBool: parsing \"perhaps\": invalid syntax",
+        ),
+        (
+            "a [type=memo index=first retries=x]",
+            _FAULTY + "cannot parse 'index' as int: strconv.ParseInt: parsing \"first\": invalid syntax\n"
+            "error decoding 'retries': strconv.ParseUint: parsing \"x\": invalid syntax",
+        ),
+        (
+            'a [type=memo index="٣"]',
+            _FAULTY + "cannot parse 'index' as int: strconv.ParseInt: parsing \"٣\": invalid syntax",
+        ),
+        (
+            "a [type=memo index=99999999999]",
+            _FAULTY + "cannot parse 'index' as int: strconv.ParseInt: parsing \"99999999999\": value out of range",
+        ),
+        ("a [type=memo index=-1]", "UnmarshalTaskFromMap: result sorting indexes should start with 0"),
+        ('a [type=memo index=2] b [type=memo index="0x2"]', "duplicate sorting indexes detected"),
+        ("input [type=memo]", "'input' is a reserved keyword that cannot be used as a task's name"),
+        ('"a" [type=memo] a [type=memo]', "found two tasks of the name a, with quotes and without: allowed: one"),
+        ("a [type=sum] b [type=sum] a -> b b -> a", _CYCLE + "[[a b]]"),
+        ('a [type=sum values="$(b)"] b [type=sum] a -> b', _CYCLE + "[[a b]]"),
+        (
+            "a [type=any]; b [type=any]; c [type=any]; d [type=any]; a -> b -> a; b -> c -> d -> c",
+            _CYCLE + "[[a b] [c d]]",
+        ),
     ],
 )
-def test_sources_that_are_refused(source: str, field: str) -> None:
-    """Whatever is no pipeline is refused by the name of the task and the attribute."""
-    with pytest.raises(SpecificationError, match=field):
+def test_sources_that_are_refused(source: str, error: str) -> None:
+    """Whatever is no pipeline is refused in the words of a real node, which names every attribute that is wrong."""
+    with pytest.raises(SpecificationError) as refusal:
         Pipeline.parse(source)
+    assert error == str(refusal.value)
+
+
+def test_a_pipeline_without_tasks() -> None:
+    """A text that says nothing is a pipeline, as it is to the node, and has no result."""
+    assert ((), ()) == (Pipeline.parse("// nothing").steps, Pipeline.parse("// nothing").terminals)
+
+
+def test_tasks_that_are_not_available() -> None:
+    """Types of tasks that only a real node runs are taken and named; one that writes to a chain is asynchronous."""
+    pipeline = Pipeline.parse('a [type=ethcall contract="0x0" data="0x"]; b [type=panic msg=x]; a -> b')
+
+    assert (("a.ethcall", "b.panic"), (), False) == (
+        pipeline.unavailable,
+        pipeline.unknown_attributes,
+        pipeline.is_asynchronous,
+    )
+    assert Pipeline.parse('a [type=ethtx to="0x0"]').is_asynchronous
+    assert Pipeline.parse("a [type=bridge name=x async=true]").is_asynchronous
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.oracle.rest.conftest import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 _CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
-_KEYS = ("evm", "p2p", "ocr")
+_KEYS = ("evm", "p2p", "ocr", "csa")
 # "%" stands for anything.
 _ROUTES = (
     ("POST", "/sessions"),
@@ -27,7 +27,10 @@ _ROUTES = (
     *((method, "/v2/jobs/%/runs") for method in ("GET", "POST")),
     ("GET", "/v2/jobs/%/runs/%"),
     ("GET", "/v2/pipeline/runs"),
-    ("GET", "/v2/pipeline/runs/%"),
+    *(("GET", f"/v2/{path}") for path in ("config", "features", "log", "users", "external_initiators", "tx_attempts")),
+    *(("GET", f"/v2/{path}") for path in ("transactions/%", "chains/%", "chains/%/%", "chains/%/%/nodes", "nodes/%")),
+    ("POST", "/v2/keys/evm/chain"),
+    ("PATCH", "/v2/resume/%"),
     ("DELETE", "/v2/pipeline/job_spec_errors/%"),
     *((method, f"/v2/keys/{kind}") for method in ("GET", "POST") for kind in _KEYS),
     *(("DELETE", f"/v2/keys/{kind}/%") for kind in _KEYS),
@@ -40,7 +43,7 @@ _ROUTES = (
     ("GET", "/v2/%"),
 )
 # Where the real node itself answers 500 to what a caller did.
-_NODES_OWN_500 = ("/v2/keys/", "/v2/jobs")
+_NODES_OWN_500 = ("/v2/keys/", "/v2/jobs", "/v2/chains/", "/v2/resume/")
 _texts = st.text(max_size=30) | st.sampled_from(
     ["\0", "\ud800", "٣", "x" * 5000, "9" * 5000, "-1", "1", "0", "NaN", "a\r\nb", "..", "<{}>", "true"]
 )
@@ -76,7 +79,10 @@ _bodies = (
     | (_documents | _values).map(lambda value: json.dumps(value).encode())
 )
 _queries = st.dictionaries(
-    st.sampled_from(["page", "size", "evmChainID", "oldpassword", "newpassword", "full", "failing"]) | _texts,
+    st.sampled_from(
+        ["page", "size", "evmChainID", "userOnly", "enabled", "oldpassword", "newpassword", "full", "failing"]
+    )
+    | _texts,
     _texts,
     max_size=3,
 )

@@ -31,7 +31,7 @@ from services.oracle.store.last_observations import LastObservation, LastObserva
 from services.oracle.store.migrations import migrate
 from services.oracle.store.protocol import PostgresProtocolStore
 from services.oracle.store.runs import RunStore
-from services.oracle.store.transactions import TransactionStore
+from services.oracle.store.transactions import TransactionLog, TransactionStore
 from services.oracle.store.users import UserStore
 from tests.dbinit.server import Server
 
@@ -162,20 +162,24 @@ async def test_duplicate_jobs(database: Database) -> None:
     """A second job of a contract, a name or an external id is refused in the node's own words."""
     store = JobStore(database)
     first = uuid.uuid4()
-    job = await store.create(first, "BTC / USD", "0xC0", 1337, "toml", None)
+    job = await store.create(first, "BTC / USD", ("0xC0", 1337), "toml", None)
     for external, name, contract, words in (
         (uuid.uuid4(), "other", "0xC0", "a job with contract address 0xC0 already exists for chain ID 1337"),
-        (uuid.uuid4(), "BTC / USD", "0xC1", "SQLSTATE 23505.*|idx_jobs_name"),
-        (first, "third", "0xC2", "SQLSTATE 23505"),
+        (uuid.uuid4(), "BTC / USD", "0xC1", r'failed to insert job: ERROR: .*"idx_jobs_name" \(SQLSTATE 23505\)'),
+        (first, "third", "0xC2", r'failed to insert job: ERROR: .*"external_job_id_uniq" \(SQLSTATE 23505\)'),
+        (uuid.uuid4(), "n" * 256, "0xC4", r"value too long for type character varying\(255\) \(SQLSTATE 22001\)"),
+        (first, "BTC / USD", "0xC0", "a job with contract address 0xC0 already exists for chain ID 1337"),
     ):
         with pytest.raises(JobRefused, match=words):
-            await store.create(external, name, contract, 1337, "toml", None)
-    await store.create(uuid.uuid4(), None, "0xC3", 1337, "toml", 77)
+            await store.create(external, name, (contract, 1337), "toml", None)
+    await store.create(uuid.uuid4(), None, ("0xC3", 1337), "toml", 77)
 
     await store.record_error(job.id, "went wrong")
     await store.record_error(job.id, "went wrong")
     await store.record_error(4711, "no such job")
-    assert [("went wrong", 2)] == [(error.description, error.occurrences) for error in await store.errors(job.id)]
+    assert [("went wrong", 2)] == [
+        (error.description, error.occurrences) for error in (await store.errors([job.id]))[job.id]
+    ]
     assert {job.id, 77} == {stored.id for stored, _ in await store.all()}
     assert await store.delete(job.id)
     assert not await store.delete(job.id)
@@ -184,7 +188,7 @@ async def test_duplicate_jobs(database: Database) -> None:
 async def test_last_answers(database: Database) -> None:
     """Answers are written together, and one of a job that is gone is left out."""
     jobs, answers = JobStore(database), LastObservationStore(database)
-    job = await jobs.create(uuid.uuid4(), None, "0xC0", 1337, "toml", None)
+    job = await jobs.create(uuid.uuid4(), None, ("0xC0", 1337), "toml", None)
     for job_id, answer in ((job.id, 1), (job.id, 2**191 - 1), (4711, 3)):
         answers.note(job_id, LastObservation(answer, 1755520000))
     await answers.flush()
@@ -226,11 +230,18 @@ async def test_transactions(database: Database) -> None:
     assert [bumped, flights[0]] == await store.under_way("0xA")
     assert [] == await TransactionStore(database, 1).under_way("0xA")
 
-    rows, count = await store.recent(0, 10)
+    shown = TransactionLog(database)
+    sent, count = await shown.transactions(0, 10)
     assert 3 == count
-    assert {("confirmed", "0x0"), ("unconfirmed", "0x1+"), ("unconfirmed", "0x2")} == {
-        (row["state"], row["attempt_hash"]) for row in rows
+    assert {("confirmed", "0x0", 5), ("unconfirmed", "0x1+", None), ("unconfirmed", "0x2", None)} == {
+        (attempt.state, attempt.hash, attempt.block) for attempt in sent
     }
+    attempts, count = await shown.attempts(1, 2)
+    assert (4, 2) == (count, len(attempts))
+    last = await shown.attempt("0x1+")
+    assert last is not None
+    assert (2 * 10**20, "0xA", b"more") == (last.price_wei, last.from_address, last.raw)
+    assert await shown.attempt("0x3") is None
     await store.prune(0)
     await store.drop(flights[0])
     assert [bumped] == await store.under_way("0xA")
@@ -238,7 +249,7 @@ async def test_transactions(database: Database) -> None:
 
 async def test_runs(database: Database) -> None:
     """Of each job as many good runs are kept as wanted, and none for 0; what comes too fast is counted."""
-    job = await JobStore(database).create(uuid.uuid4(), None, "0xC", 1337, "", None)
+    job = await JobStore(database).create(uuid.uuid4(), None, None, "", None)
     store = RunStore(database, 2)
     for i in range(4):
         store.note(_run(job.id, i, str(i)))
@@ -268,7 +279,7 @@ def _run(job_id: int, at_ms: int, output: str | None) -> PipelineRun:
 @given(st.text(st.characters(codec=None), max_size=20))
 async def test_any_text_is_storable(database: Database, text: str) -> None:
     """Texts from outside, with NUL or half a surrogate pair in them too, are written and read again."""
-    job = await JobStore(database).create(uuid.uuid4(), None, str(uuid.uuid4()), 1337, text, None)
+    job = await JobStore(database).create(uuid.uuid4(), None, None, text, None)
     await JobStore(database).record_error(job.id, text)
     store = RunStore(database, 2)
     task = TaskRun("a", "bridge", 1, 2, text, text)
@@ -276,14 +287,14 @@ async def test_any_text_is_storable(database: Database, text: str) -> None:
 
     (run,), _ = await store.of_job(job.id, 0, 10)
     kept = storable(text)
-    assert [kept] == [error.description for error in await JobStore(database).errors(job.id)]
-    assert ((kept,), (kept, kept)) == (run.outputs, (run.tasks[0].output, run.tasks[0].error))
+    assert [kept] == [error.description for error in (await JobStore(database).errors([job.id]))[job.id]]
+    assert ((kept,), [(kept, kept)]) == (run.outputs, [(task.output, task.error) for task in run.tasks or ()])
 
 
 async def test_bridge_answers(database: Database) -> None:
     """The last answers of a job's bridges outlive a restart, and end with their job."""
     jobs, clock = JobStore(database), ManualClock(1_000_000)
-    one, other = [await jobs.create(uuid.uuid4(), None, f"0x{i}", 1337, "", None) for i in range(2)]
+    one, other = [await jobs.create(uuid.uuid4(), None, None, "", None) for i in range(2)]
     store = BridgeAnswerStore(database, clock)
     store.of(one.id).remember("x", b"request", "64000")
     store.of(other.id).remember("x", b"request", "\0 3400")

@@ -18,7 +18,7 @@ class WantedConfigs:
         self._oracles = tuple(oracles)
         self._settings = settings
         self._chain_id = chain_id
-        self._made: dict[tuple[OcrSettings, AnswerRange | None], OcrConfig | Ocr2Config] = {}
+        self._made: dict[tuple[int, OcrSettings, AnswerRange | None], OcrConfig | Ocr2Config] = {}
 
     def of(self, feed: FeedTarget, answers: AnswerRange) -> OcrConfig | Ocr2Config:
         """
@@ -27,8 +27,8 @@ class WantedConfigs:
         Raises:
             InvalidOcrConfig: when every node would refuse it; timings below the chain's minimums are such.
         """
-        settings = feed.ocr or self._settings
-        key = (settings, answers if feed.ocr_version == 2 else None)
+        settings = self._settings if feed.ocr is None else feed.ocr
+        key = (feed.ocr_version, settings, answers if feed.ocr_version == 2 else None)
         if key not in self._made:
             self._made[key] = (
                 ocr2_config.desired(self._oracles, settings, answers)

@@ -32,12 +32,11 @@ class BridgeTask:
     include_input_at_key: str
     headers: str
     cache_ttl: str
+    is_asynchronous: bool = False
 
     @classmethod
     def read(cls, attributes: Attributes) -> Self:
-        """Take the attributes; an asynchronous bridge is refused, since an observation cannot wait for it."""
-        if attributes.text("async").lower() == "true":
-            raise attributes.error("async", "true", "false")
+        """Take the attributes."""
         return cls(
             attributes.task_id,
             attributes.text("name"),
@@ -45,6 +44,7 @@ class BridgeTask:
             attributes.text("includeInputAtKey"),
             attributes.text("headers"),
             attributes.text("cacheTTL"),
+            attributes.text("async") == "true",
         )
 
     async def run(self, context: Context) -> Value:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from services.oracle.go_texts import quoted
 from services.oracle.pipeline.attributes import Attributes
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.task import Task
@@ -20,6 +21,7 @@ from services.oracle.pipeline.tasks.selection import (
     MergeTask,
 )
 from services.oracle.pipeline.tasks.statistics import MeanTask, MedianTask, ModeTask, SumTask
+from services.oracle.pipeline.tasks.unavailable import UNAVAILABLE, UnavailableTask
 
 _TYPES: dict[str, Callable[[Attributes], Task]] = {
     "bridge": BridgeTask.read,
@@ -51,10 +53,10 @@ _TYPES: dict[str, Callable[[Attributes], Task]] = {
 
 
 def create(kind: str, attributes: Attributes) -> Task:
-    """Make a task of its attributes; SpecificationError names what is wrong."""
-    if kind not in _TYPES:
-        raise attributes.error("type", kind or "nothing", ", ".join(_TYPES))
-    return _TYPES[kind](attributes)
-
-
-__all__ = ["BridgeTask", "SpecificationError", "create"]
+    """Make a task of its attributes; SpecificationError if there is no such type."""
+    lower = kind.lower()
+    if lower in UNAVAILABLE:
+        return UnavailableTask.read(lower, attributes)
+    if lower not in _TYPES:
+        raise SpecificationError(f"UnmarshalTaskFromMap: unknown task type: {quoted(lower[:200])}")
+    return _TYPES[lower](attributes)

@@ -17,7 +17,8 @@ from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transactions.kept_transactions import TransactionState
 from services.oracle.chain.transmitter import FeedTransmitter
-from services.oracle.store.transactions import TransactionStore
+from services.oracle.store.database import Database
+from services.oracle.store.transactions import TransactionLog, TransactionStore
 from tests.oracle.anvil import CHAIN_ID, Anvil
 from tests.oracle.chain.conftest import settings_with
 from tests.oracle.chain.proxy import Proxy
@@ -149,7 +150,7 @@ async def test_the_newest_report_wins(anvil: Anvil, heads: HeadTracker, account:
 
 
 async def test_bumping_until_a_block_takes_it(
-    http: aiohttp.ClientSession, key: EvmKey, transactions: TransactionStore
+    http: aiohttp.ClientSession, key: EvmKey, database: Database, transactions: TransactionStore
 ) -> None:
     """With each threshold of blocks the price rises under the same nonce, until it is above the base fee."""
     anvil = Anvil(http, None, base_fee_wei=GWEI)
@@ -164,8 +165,8 @@ async def test_bumping_until_a_block_takes_it(
     try:
         await mine_until(end, anvil, heads, 4 * GWEI)
         assert "confirmed" == await end
-        ((sent,), _) = await transactions.recent(0, 10)
-        assert ("confirmed", 0, 45 * GWEI // 10) == (sent["state"], sent["nonce"], sent["cap_wei"])
+        ((sent,), _) = await TransactionLog(database).transactions(0, 10)
+        assert ("confirmed", 0, 45 * GWEI // 10) == (sent.state, sent.nonce, sent.price_wei)
         assert 2 == account.counters["bumped"]
     finally:
         await account.close()
@@ -173,7 +174,7 @@ async def test_bumping_until_a_block_takes_it(
 
 
 async def test_dynamic_fees_and_the_limit(
-    http: aiohttp.ClientSession, key: EvmKey, transactions: TransactionStore
+    http: aiohttp.ClientSession, key: EvmKey, database: Database, transactions: TransactionStore
 ) -> None:
     """A transaction with a tip goes through; at PriceMax it is not bumped but sent again, and told."""
     anvil = Anvil(http, None, base_fee_wei=GWEI)
@@ -194,8 +195,8 @@ async def test_dynamic_fees_and_the_limit(
         await until(lambda: account.counters["bump_limit"] == 1, "the limit is told")
         await mine_until(end, anvil, heads, GWEI)
         assert "confirmed" == await end
-        ((sent,), _) = await transactions.recent(0, 10)
-        transaction = await anvil.rpc.call("eth_getTransactionByHash", sent["hash"])
+        ((sent,), _) = await TransactionLog(database).transactions(0, 10)
+        transaction = await anvil.rpc.call("eth_getTransactionByHash", sent.hash)
         assert ("0x2", "0x0") == (transaction["type"], transaction["nonce"])
         assert int(transaction["maxFeePerGas"], 16) <= 3 * GWEI
     finally:

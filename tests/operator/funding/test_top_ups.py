@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from services.operator.config import FundingSettings
 from services.operator.errors import FaucetEmpty, TopupRequired
-from services.operator.onchain import top_ups
-from services.operator.onchain.transmission_cost import TransmissionCost
+from services.operator.funding import top_ups
+from services.operator.funding.transmission_cost import TransmissionCost
 from tests.operator.made import made_oracles
 
 _SETTINGS = FundingSettings(minimum_wei=100, topup_wei=40, interval_ms=1000)

@@ -57,6 +57,11 @@ class TransmissionCosts:
         self._fees_wei = (0, 0)
         self._trouble = ""
 
+    async def now(self, offered_wei: int, most_wei: int) -> TransmissionCost:
+        """Return the cost at the price offered for gas, or at what the chain suggests, up to the most that is paid."""
+        suggested_wei = await self._chain.suggested_gas_price_wei()
+        return await self.read(max(offered_wei, min(suggested_wei, most_wei)))
+
     async def read(self, gas_price_wei: int) -> TransmissionCost:
         """Return the cost at that price of gas."""
         try:

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from chainlink.contract.l1_fees import GAS_PRICE_ORACLE
 from meshkit.clock import ManualClock
 from services.operator.config import FundingSettings, OperatorConfig
+from services.operator.funding.faucet import Faucet
+from services.operator.funding.transmission_cost import TransmissionCost, TransmissionCosts, sample_transmission
 from services.operator.onchain.chain import Chain
-from services.operator.onchain.faucet import Faucet
 from services.operator.onchain.transactions import Sender
-from services.operator.onchain.transmission_cost import TransmissionCost, TransmissionCosts, sample_transmission
 from tests.operator.anvil import Anvil
 from tests.operator.made import made_oracles
 

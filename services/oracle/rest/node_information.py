@@ -1,0 +1,106 @@
+"""What a node says of itself: its configuration, its features, its log, its users."""
+
+import uuid
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from services.oracle import go_texts
+from services.oracle.rest.config_text import toml_of
+from services.oracle.rest.jsonapi import Refused, all_of, many, one, resource, shortened, timestamp
+from services.oracle.settings import Config
+from services.oracle.store.users import UserStore
+
+# What a real node changes by request, and this one by its files or not at all.
+_FIXED = (
+    *(("PATCH", "/v2/log"), ("PATCH", "/v2/user/password"), ("POST", "/v2/user/token")),
+    *(("POST", "/v2/user/token/delete"), ("POST", "/v2/users"), ("PATCH", "/v2/users")),
+    *(("DELETE", "/v2/users/{email}"), ("POST", "/v2/transfers"), ("POST", "/v2/transfers/evm")),
+    *(("POST", "/v2/replay_from_block/{number}"), ("POST", "/v2/nodes/evm/forwarders/track")),
+    *(("DELETE", "/v2/nodes/evm/forwarders/{id}"), ("GET", "/v2/find_lca"), ("GET", "/v2/enroll_webauthn")),
+    *(("POST", "/v2/keys/eth"), ("POST", "/query"), ("GET", "/debug/vars")),
+)
+
+
+class NodeInformation:
+    """Serve /v2/config, /v2/features, /v2/log, /v2/users and /v2/external_initiators, all of it to be read only."""
+
+    def __init__(self, config: Config, users: UserStore) -> None:
+        self._config = config
+        self._users = users
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the routes."""
+        return (
+            web.get("/v2/config", self._get_config),
+            web.get("/v2/config/v2", self._get_config),
+            web.get("/v2/features", self._get_features),
+            web.get("/v2/log", self._get_log),
+            web.get("/v2/users", self._get_users),
+            web.get("/v2/external_initiators", _no_initiators),
+            web.post("/v2/external_initiators", _initiators_are_off),
+            web.delete("/v2/external_initiators/{name}", _no_initiator),
+            *(web.route(method, path, _is_fixed) for method, path in _FIXED),
+        )
+
+    async def _get_config(self, request: web.Request) -> web.Response:
+        said_only = False
+        if "userOnly" in request.query:
+            try:
+                said_only = go_texts.boolean(request.query["userOnly"])
+            except ValueError as error:
+                raise Refused(400, shortened(f"invalid bool for userOnly: {error}")) from error
+        text = toml_of(self._config, said_only=said_only)
+        return one(resource("configV2Resources", uuid.uuid4().hex, {"config": text}))
+
+    async def _get_features(self, _: web.Request) -> web.Response:
+        feature = self._config.feature
+        enabled = {
+            "csa": False,
+            "feeds_manager": feature.feeds_manager,
+            "multi_feeds_managers": feature.multi_feeds_managers,
+        }
+        return all_of([resource("features", name, {"enabled": value}) for name, value in enabled.items()])
+
+    async def _get_log(self, _: web.Request) -> web.Response:
+        level = self._config.log.level.lower()
+        attributes = {
+            "serviceName": ["Global", "IsSqlEnabled"],
+            "logLevel": [level, "false"],
+            "defaultLogLevel": level,
+        }
+        return one(resource("serviceLevelLogs", "log", attributes))
+
+    async def _get_users(self, _: web.Request) -> web.Response:
+        return all_of(
+            [
+                resource(
+                    "users",
+                    user.email,
+                    {
+                        "email": user.email,
+                        "role": "admin",
+                        "hasActiveApiToken": "false",
+                        "createdAt": timestamp(user.created_at),
+                        "updatedAt": timestamp(user.created_at),
+                    },
+                )
+                for user in await self._users.all()
+            ]
+        )
+
+
+async def _no_initiators(request: web.Request) -> web.Response:
+    return many(request, ())
+
+
+async def _initiators_are_off(_: web.Request) -> web.Response:
+    raise Refused(405, "The External Initiator feature is disabled by configuration")
+
+
+async def _no_initiator(_: web.Request) -> web.Response:
+    raise Refused(404, "external initiator not found")
+
+
+async def _is_fixed(request: web.Request) -> web.Response:
+    raise Refused(501, shortened(f"{request.method} {request.path} is not available on this node"))
