@@ -1,8 +1,7 @@
 """Deploy and configure the feeds' contracts."""
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
@@ -26,6 +25,7 @@ from services.operator.onchain.contract_changes import (
     ContractState,
     FeedAction,
     FeedDecision,
+    Look,
     Rights,
     decide_feed,
     differences,
@@ -126,7 +126,7 @@ class ContractSetup:
         """Deploy what is missing, configure what differs; raises as `look`."""
         return await self.act(await self.look())
 
-    async def look(self) -> "Look":
+    async def look(self) -> Look:
         """
         Look at every feed's contract and say what is to be done; the errors stand under `chain` or the feed's name.
 
@@ -159,14 +159,14 @@ class ContractSetup:
             raise IdentitiesRefused(self._config.secrets.nodes, len(foreign), foreign[0])
         return Look(failed, tuple(todo[FeedAction.DEPLOY]), tuple(todo[FeedAction.CONFIGURE]))
 
-    async def act(self, look: "Look") -> Outcome:
+    async def act(self, look: Look) -> Outcome:
         """Do what a look has found to be done."""
         deployment = await self._deploy(list(look.deploy))
         made = [feed for feed in look.deploy if feed.name not in deployment.errors]
         configuration = await self._configure([*made, *look.configure])
         return joined((Outcome(errors=MappingProxyType(dict(look.errors))), deployment, configuration))
 
-    def planned(self, look: "Look") -> tuple[ConfigCall, ...]:
+    def planned(self, look: Look) -> tuple[ConfigCall, ...]:
         """Return what `act` would send for what a look has found; a secret in it would be another one."""
         made = [ConfigCall(feed_contract.deployment(self._chain, feed, self._ocr2_code)) for feed in look.deploy]
         return (*made, *(call for feed in look.configure for call in self._calls(feed)))
@@ -338,23 +338,6 @@ class ContractSetup:
         if decision is not FeedAction.NOTHING or record is None:
             return Outcome()
         return Outcome((f"contract of {feed.name} configured, digest {record.config_digest}",))
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Hold what a look at all contracts has found: errors by feed or under `chain`, and which feeds need what."""
-
-    errors: Mapping[str, MeshError]
-    deploy: tuple[FeedTarget, ...] = ()
-    configure: tuple[FeedTarget, ...] = ()
-
-    def only(self, names: Collection[str], action: FeedAction) -> "Look":
-        """Return what is to be done to some feeds, of one kind; what is wrong with the whole chain stays."""
-        return Look(
-            {name: error for name, error in self.errors.items() if name in names or name == "chain"},
-            tuple(feed for feed in self.deploy if feed.name in names and action is FeedAction.DEPLOY),
-            tuple(feed for feed in self.configure if feed.name in names and action is FeedAction.CONFIGURE),
-        )
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:

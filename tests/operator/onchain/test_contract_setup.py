@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -94,13 +95,12 @@ async def test_one_feeds_failure_is_its_own(
     """A deployment that reverts stands under its feed and is configured by nobody; the other feeds are set up."""
     send_all = sender.send_all
 
-    async def spoil(transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
-        return await send_all(
-            [
-                replace(one, data=bytes.fromhex("60006000fd")) if one.purpose == "deployment of ETH / USD" else one
-                for one in transactions
-            ]
-        )
+    async def spoil(transactions: Sequence[Transaction], *rest: Any) -> list[Receipt | MeshError]:
+        spoilt = [
+            replace(one, data=bytes.fromhex("60006000fd")) if one.purpose == "deployment of ETH / USD" else one
+            for one in transactions
+        ]
+        return await send_all(spoilt, *rest)
 
     monkeypatch.setattr(sender, "send_all", spoil)
     # One a batch: of several that wait for each other, those behind a failure share it.
