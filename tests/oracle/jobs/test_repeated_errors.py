@@ -10,7 +10,7 @@ from services.oracle.jobs.job_spawner import JobSpawner
 
 
 async def test_an_error_that_goes_on_is_one_line_and_a_count() -> None:
-    """Of an error that repeats with other rounds' numbers the log has one line, and after ten minutes one that counts."""
+    """An error that repeats, with other numbers in it, is one line, and after ten minutes another one that counts."""
     clock, recorded = ManualClock(), list[str]()
     store: Any = SimpleNamespace(record_error=lambda _job, text: _record(recorded, text))
     nothing: Any = None
