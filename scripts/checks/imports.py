@@ -33,6 +33,7 @@ REASONS: Final = {
         (f"meshkit.push.{name}" for name in ("arrival", "metrics", "pusher")),
         "aggregator and metrics service push by one protocol",
     ),
+    "meshkit.ocr.hops": "explain tells the hops that the oracles measure: one definition",
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
 }
 
