@@ -128,7 +128,7 @@ OPERATOR: Final = _declare(
         "priceAggregatorConfig.port",
     ),
     *("faucetPrivateKey", "faucetMinWei", "faucetTopupWei", "balanceTopupCheckIntervalMs", "balanceTopupRequired"),
-    *("setConfigBatchSize", "mesh.egress"),
+    *("setConfigBatchSize", "mesh.egress", "linkCa", "adminContractAddress"),
 )
 
 SERVED_NODE: Final = _declare(

@@ -11,6 +11,7 @@ from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
 from meshkit.configuration.node_program import RuntimeSetting
 from meshkit.configuration.postgres_url import PostgresUrl
+from meshkit.paths import SP_CERTIFICATES_DIR
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40
@@ -104,6 +105,11 @@ class Contracts(Section):
         None,
         description="File with the creation code of `AccessControlledOCR2Aggregator`, in hexadecimal or in the "
         "JSON of a compiler: what is deployed for feeds of OCR2. Without it their contracts need addresses.",
+    )
+    admin_certificates_dir: Path = Field(
+        Path(SP_CERTIFICATES_DIR),
+        description="Directory of `order_cert.crt`, `order_cert_ca_bundle.crt` and `order_cert.key`, by which node 1's "
+        "account proves to `adminContractAddress` that it may set oracles.",
     )
     replace_oracles: bool = Field(
         False,

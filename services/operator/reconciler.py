@@ -19,6 +19,7 @@ from services.operator.nodes.identity import NodeIdentity, bootstrappers, oracle
 from services.operator.nodes.node_setup import NodeCounted, NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.configuration.admin import Admin
 from services.operator.onchain.configuration.calls import ConfigCall
 from services.operator.onchain.contract_changes import FeedAction
 from services.operator.onchain.contract_setup import ContractSetup
@@ -66,11 +67,12 @@ class Reconciler:
         clock: Clock,
         node_counted: NodeCounted = lambda _node, _failure: None,
         paid: Callable[[NodeIdentity, int], None] = lambda _node, _wei: None,
+        admin: Admin | None = None,
     ) -> None:
         self._config = config
         self._feeds = {feed.name: feed for feed in config.feeds}
         able = oracles(prepared.identities)
-        self._contracts = ContractSetup(config, able, chain, sender, known)
+        self._contracts = ContractSetup(config, able, chain, sender, known, admin)
         addresses = [
             address for oracle in able for address in (oracle.ocr.signing_address, oracle.node.transmitter_address)
         ]

@@ -11,8 +11,7 @@ from tests.deployment import KEYS, SIGNED, deployment, written
 
 # Those of deployments' files that have no counterpart here; the aggregator has more.
 VAIN = {
-    *("pgDatabase", "primaryNodes", "linkCa", "adminContractAddress", "diamondContractAddress"),
-    "chainlinkNodeScAddress",
+    *("pgDatabase", "primaryNodes", "diamondContractAddress", "chainlinkNodeScAddress"),
 }
 
 
