@@ -60,7 +60,15 @@ def test_forms_that_the_format_allows_are_read() -> None:
         ((("__name__", "c"),), 0.0, None),
         ((("__name__", "d"),), 0.5, None),
     ] == [(each.labels, each.value, each.time_ms) for each in series(page)]
-    assert b'a{x = "1,y=\\"}",j="k"} 1.5e3' in labelled(page, {"j": "k"})
+    for labels in ({"j": "k\\1"}, {"j": "k\\1", "x": "other"}):
+        text = labelled(page, labels).decode()
+        found = [
+            (each.name, each.labels)
+            for family in text_string_to_metric_families(text.replace("e 0x10\n", ""))
+            for each in family.samples
+        ]
+        own = {"x": '1,y="}'}
+        assert [("a", labels | own), *((name, labels) for name in "bcd")] == found
 
 
 def test_lines_that_are_no_samples_are_left_out() -> None:

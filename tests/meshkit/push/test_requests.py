@@ -85,8 +85,11 @@ def test_an_importer_gets_one_time_for_all_parts() -> None:
     made = requests("victoriaMetrics", batch_size=1, method="POST")
     parts = sent(made, Page(b"a 1\nb 2\n"), 1_782_000_000_000)
 
-    assert [{"timestamp": "1782000000000"}] * 2 == [part.query for part in parts]
-    assert [b'a{job="j",instance="i"} 1\n', b'b{job="j",instance="i"} 2\n'] == [part.body for part in parts]
+    query = (("timestamp", "1782000000000"), ("extra_label", "job=j"), ("extra_label", "instance=i"))
+    assert [query] * 2 == [part.query for part in parts]
+    assert [b"a 1\n", b"b 2\n"] == [part.body for part in parts]
+    (own,) = requests("victoriaMetrics").of(Page(b'a{job="x"} 1\nb 2\n'), 6)
+    assert ((("timestamp", "6"),), b'a{instance="i",job="x"} 1\nb{job="j",instance="i"} 2\n') == (own.query, own.body)
     assert [] == sent(made, Page(None, NODE))
 
 
