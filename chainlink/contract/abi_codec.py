@@ -32,6 +32,12 @@ class Function:
         """Return the data of a call, canonically and tightly encoded; ValueError if the arguments do not fit."""
         return self.selector + _encode(self.inputs, arguments)
 
+    def arguments(self, data: bytes) -> tuple[Any, ...]:
+        """Return the arguments in the data of a call, addresses checksummed; Malformed if it is no call of this."""
+        if not data.startswith(self.selector):
+            raise Malformed(f"{self.name}: found call data that begins with {data[:4].hex()}")
+        return _decode(self.name, self.inputs, data[4:])
+
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """Return the results of a call, addresses checksummed; Malformed if the bytes are none."""
         return _decode(f"{self.name}()", self.outputs, data)

@@ -11,6 +11,7 @@ from cli.errors import CliError, UsageError
 from cli.json_output import print_json
 from meshkit import atomic_file, feeds
 from meshkit.configuration.aggregator import SOURCES
+from meshkit.configuration.checks.chain import checksummed
 from meshkit.job_templates import contract_addresses, template
 from meshkit.job_templates.contract_addresses import BadAddresses, ContractAddresses
 from meshkit.job_templates.findings import Finding, findings
@@ -42,11 +43,15 @@ class Imported:
 
 
 def imported(templates: Sequence[JobTemplate | BadTemplate], listed: ContractAddresses) -> Imported:
-    """Return the feeds of templates as a configuration has them; each is priced by what is known of its assets."""
+    """
+    Return the feeds of templates as a configuration has them; each is priced by what is known of its assets.
+
+    Raises CliError for an address with a wrong checksum.
+    """
     read = [each for each in templates if isinstance(each, JobTemplate)]
     known = list(dict.fromkeys(each.name for each in read if each.name in feeds.load()))
     addresses = {
-        each.name: address
+        each.name: _with_checksum(each.name, address)
         for each in read
         if each.name in feeds.load()
         and (address := listed.addresses.get(each.name, listed.addresses.get(each.file.removesuffix(SUFFIX))))
@@ -103,6 +108,15 @@ def _addresses(directory: Path, file: Path | None, chain_id: int | None) -> Cont
         return contract_addresses.read(path, chain_id)
     except BadAddresses as error:
         raise CliError(str(error)) from error
+
+
+def _with_checksum(name: str, address: str) -> str:
+    """Return an address as configurations have it. Raises CliError for one with another checksum."""
+    letters, right = address[2:], checksummed(address)
+    if letters not in (letters.lower(), letters.upper()) and address != right:
+        found = f"the address of {name}: found {address}, with a wrong checksum"
+        raise CliError(f"{found}, allowed: one whose checksum is right (EIP-55), or in small letters")
+    return right
 
 
 def _write(out: Path, configuration: dict[str, Any]) -> None:

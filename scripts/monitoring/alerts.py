@@ -33,11 +33,11 @@ def _reports_of(oracle: int) -> str:
     return f'feedmesh_oracle_final_reports_total{{oracle="{oracle}",{_NODE}}}'
 
 
-# What comes while all is well: 1 feed with a heartbeat of an hour, 4 oracles of which a report needs 3.
+# What comes while all is well: 1 feed with a heartbeat of ten minutes, 4 oracles of which a report needs 3.
 CALM: Final[Mapping[str, Line]] = {
     _ANSWERED: now(30),
-    f"feedmesh_feed_heartbeat_seconds{{{_MESH}}}": at(600),
-    f"feedmesh_feed_deviation_bps{{{_MESH}}}": at(50),
+    f"feedmesh_feed_heartbeat_seconds{{{_FEED},{_MESH}}}": at(600),
+    f"feedmesh_feed_deviation_bps{{{_FEED},{_MESH}}}": at(50),
     f"feedmesh_feed_gap_bps{{{_FEED},{_MESH}}}": at(12),
     f'{_STATE}"fresh"}}': at(1),
     f'{_STATE}"no_price"}}': at(0),
@@ -105,7 +105,7 @@ class Alert:
 ALERTS: Final = (
     Alert(
         "FeedStale",
-        "time() - feedmesh_feed_answer_timestamp_seconds > on (job, instance) group_left () "
+        "time() - feedmesh_feed_answer_timestamp_seconds > on (job, instance, feed) "
         "(feedmesh_feed_heartbeat_seconds + 90)",
         "1m",
         "critical",
@@ -149,7 +149,7 @@ ALERTS: Final = (
     ),
     Alert(
         "MarketDeviation",
-        "abs(feedmesh_feed_gap_bps) > on (job, instance) group_left () (2 * feedmesh_feed_deviation_bps + 10)",
+        "abs(feedmesh_feed_gap_bps) > on (job, instance, feed) (2 * feedmesh_feed_deviation_bps + 10)",
         "3m",
         "critical",
         "{{ $labels.feed }} is {{ $value | humanize }} bps from the market",

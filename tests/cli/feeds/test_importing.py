@@ -75,3 +75,19 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(CliError, match=r"feed-cas\.json cannot be read"):
         importing.show(tmp_path, None, 1, None, as_json=False)
     assert 1 == importing.show(tmp_path, None, None, None, as_json=False)
+
+
+def test_addresses_get_their_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Small letters become those that a configuration demands; a typing error is refused."""
+    (tmp_path / "eth-usd.toml").write_text(direct("ETH / USD", [Leg("kraken", "ETH")]))
+    (tmp_path / "feed-cas.json").write_text(json.dumps({"eth-usd": {"5611": "0x" + "ab" * 20}}))
+
+    importing.show(tmp_path, None, 5611, None, as_json=False)
+    mesh = json.loads(capsys.readouterr().out)["solution"]["mesh"]
+    assert {"ETH / USD": "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"} == mesh["contracts"]["addresses"]
+
+    (tmp_path / "feed-cas.json").write_text(
+        json.dumps({"5611": {"ETH / USD": "0xabaBaBaBABabABabAbAbABAbABabababaBaBABaB"}})
+    )
+    with pytest.raises(CliError, match="wrong checksum"):
+        importing.show(tmp_path, None, 5611, None, as_json=False)
