@@ -40,7 +40,8 @@ def cross(name: str, legs: Sequence[tuple[Leg, Leg]], decimals: int = 18) -> str
         lines.append(f'    rate_{at} [type=divide input="$(price_n{at})" divisor="$(price_d{at})"];')
         lines.append(f'    scaled_{at} [type=multiply input="$(rate_{at})" times={10**decimals}];')
         lines.append(f"    ask_n{at} -> price_n{at} -> rate_{at} -> scaled_{at} -> answer;")
-        lines.append(f"    ask_d{at} -> price_d{at} -> rate_{at};")
+        # What divides comes by its name only: the task takes one arrow.
+        lines.append(f"    ask_d{at} -> price_d{at};")
     return _toml(name, [*lines, "    answer [type=median];"])
 
 

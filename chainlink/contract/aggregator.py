@@ -18,6 +18,7 @@ LATEST_TRANSMISSION_DETAILS = Function(
     "latestTransmissionDetails", (), ("bytes16", "uint32", "uint8", "int192", "uint64")
 )
 LATEST_ROUND_DATA = Function("latestRoundData", (), ("uint80", "int256", "uint256", "uint256", "uint80"))
+GET_ROUND_DATA = Function("getRoundData", ("uint80",), ("uint80", "int256", "uint256", "uint256", "uint80"))
 SET_PAYEES = Function("setPayees", ("address[]", "address[]"))
 SET_CONFIG = Function("setConfig", ("address[]", "address[]", "uint8", "uint64", "bytes"))
 TRANSMIT = Function("transmit", ("bytes", "bytes32[]", "bytes32[]", "bytes32"))

@@ -58,6 +58,11 @@ def file_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + SUFFIX
 
 
+def folded(name: str) -> str:
+    """Return a name without what people forget: case and spaces."""
+    return "".join(name.casefold().split())
+
+
 _Said = tuple[Literal["error", "warning"], str, str]
 
 
@@ -219,6 +224,13 @@ def _collisions(templates: Sequence[JobTemplate]) -> Iterator[Finding]:
                 wrong, right = template, first
             message = f"its name is that of {right.file}; nodes take one job of a name"
             yield Finding("error", "name-collision", wrong.name, wrong.file, message)
+        for other in names.values():
+            if other is not template and folded(other.name) == folded(template.name) and other.name != template.name:
+                # Of names that differ so, two feeds are known: USDe and USDE.
+                if {other.name, template.name} <= feeds.load().keys():
+                    continue
+                message = f"its name differs from {other.name!r} of {other.file} only in case or spaces"
+                yield Finding("warning", "similar-name", template.name, template.file, message)
         if template.external_job_id:
             owner = ids.setdefault(template.external_job_id.lower(), template)
             if owner is not template:

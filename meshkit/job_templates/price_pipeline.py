@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -73,7 +73,8 @@ def read(tasks: Tasks) -> PricePipeline:
     """Return what a pipeline prices; what is not understood is said in words and left out."""
     inputs: list[Input] = []
     oddities: list[str] = []
-    for last in tasks.last:
+    for end in tasks.last:
+        last, scale = _median_before(tasks, end)
         kind = tasks.attributes[last].get("type", "")
         branches = tuple(_inputs_of(tasks, last, "values")) if kind == "median" else (last,)
         if kind != "median" and len(tasks.last) > 1:
@@ -83,10 +84,24 @@ def read(tasks: Tasks) -> PricePipeline:
             oddities.append(f"it ends with {last}, {kind or 'no task'}, and has no median")
         for branch in branches:
             try:
-                inputs.append(_input(tasks, branch))
+                found = _input(tasks, branch)
+                inputs.append(found if scale is None else replace(found, scale=scale * (found.scale or Decimal(1))))
             except _NotUnderstood as reason:
                 oddities.append(f"{branch}: {reason}")
     return PricePipeline(tuple(inputs), tuple(oddities))
+
+
+def _median_before(tasks: Tasks, end: str) -> tuple[str, Decimal | None]:
+    """Return the median that a pipeline ends with and what its result is multiplied by; else the end itself."""
+    name, scale = end, Decimal(1)
+    try:
+        while tasks.attributes[name].get("type") == "multiply":
+            scale *= _number(tasks.attributes[name].get("times", ""))
+            name = _only(tasks, name, "input")
+    except (_NotUnderstood, KeyError):
+        return end, None
+    is_scaled = name != end and tasks.attributes[name].get("type") == "median"
+    return (name, scale) if is_scaled else (end, None)
 
 
 def _inputs_of(tasks: Tasks, name: str, attribute: str) -> Iterator[str]:

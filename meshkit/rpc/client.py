@@ -23,14 +23,17 @@ DEFAULT_TIMEOUT_S = 10.0
 IDEMPOTENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "feedmesh.aggregator.v1.QuoteService",
-        ("GetQuote", "BatchGetQuotes", "ListPairs", "ListSources", "GetSource"),
+        ("GetQuote", "BatchGetQuotes", "ListPairs", "ListSources", "GetSource", "ReplayQuote"),
     ),
     ("feedmesh.supervisor.v1.SupervisorService", ("ListServices", "GetService", "GetPlan")),
     ("feedmesh.metrics.v1.ProcessMetricsService", ("GetSnapshot",)),
     ("feedmesh.metrics.v1.MetricsPageService", ("GetMetricsPage",)),
     ("feedmesh.dbinit.v1.DatabaseService", ("ListDatabases", "Check")),
-    ("feedmesh.operator.v1.OperatorService", ("ListNodes", "ListFeeds", "ListBalances")),
-    ("feedmesh.oracle.v1.OracleService", ("GetStatus", "ListJobs")),
+    (
+        "feedmesh.operator.v1.OperatorService",
+        ("ListNodes", "ListFeeds", "ListBalances", "VerifyFeeds", "ListAnswers", "ListJobs"),
+    ),
+    ("feedmesh.oracle.v1.OracleService", ("GetStatus", "ListJobs", "ListRounds", "ReplayRound")),
 )
 
 SERVICE_CONFIG = json.dumps(

@@ -19,7 +19,7 @@ FEWEST_USERS: Final = 3
 # What the command and the supervisor's planning process use of the configuration, and no service needs.
 _BEFORE_A_START: Final = (
     "checks.chain checks.defaults checks.hosts_and_https checks.ports checks.default_provider_addresses "
-    "checks.rounds key_descriptions masked_configuration reading.environment signing.object_hash "
+    "checks.rounds checks.feeds key_descriptions masked_configuration reading.environment signing.object_hash "
     "signing.signature start_check"
 )
 # What fewer use, and why it is there all the same.
@@ -33,8 +33,11 @@ REASONS: Final = {
         (f"meshkit.push.{name}" for name in ("arrival", "metrics", "pusher")),
         "aggregator and metrics service push by one protocol",
     ),
+    **dict.fromkeys(
+        (f"meshkit.job_templates.{name}" for name in ("findings", "known_assets")),
+        "`check` has notes of what `feeds import` finds: one set of rules",
+    ),
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
-    "meshkit.retry_after": "the push obeys its receiver's wait by the rules by which the aggregator obeys its sources'",
 }
 
 Graph = Mapping[str, Set[str]]

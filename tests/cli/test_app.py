@@ -75,11 +75,15 @@ def test_known_feeds_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "up", "check", "status", "logs", "start", "stop", "restart", "quote", "feeds"]
+    "command",
+    [
+        *("run", "up", "check", "status", "logs", "start", "stop", "restart", "quote", "feeds", "nodes", "jobs"),
+        *("sources", "feeds import", "feeds show", "feeds history", "feeds verify", "feeds deploy", "feeds configure"),
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     """Each command has help."""
-    done = feedmesh(command, "--help")
+    done = feedmesh(*command.split(), "--help")
 
     assert done.returncode == 0
     assert "--json" in done.stdout

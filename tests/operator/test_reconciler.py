@@ -9,9 +9,11 @@ from meshkit.clock import SystemClock
 from services.operator.config import OperatorConfig
 from services.operator.errors import ChainUnavailable, FaucetEmpty, NodeUnavailable, TopupRequired
 from services.operator.feed_phase import FeedPhase
+from services.operator.feed_verification import Verification
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.contract_changes import FeedAction
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.reconciler import Reconciler
@@ -114,6 +116,64 @@ async def test_nodes_are_done_as_they_become_ready(
         outcome = await reconciler.run()
         assert reconciler.all_running
     assert {"chainlink-node-5"} == {change.split(":")[0] for change in outcome.changes}
+
+
+def _of_before(prepared: Preparation) -> Preparation:
+    """Return nodes whose keys were there already when the process started."""
+    return replace(prepared, created_keys=0)
+
+
+async def test_contracts_whose_file_was_lost_are_found_again(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """With the keys of before and no file of addresses, the same contracts go on: none is deployed anew."""
+    with start(free_port()) as own:
+        await own.call("anvil_setBalance", own.faucet, hex(10**24))
+        config = replace(meshed, chain=replace(meshed.chain, http_url=own.url))
+        async with _reconciling(config, prepared) as reconciler:
+            await reconciler.run()
+            before = {name: record.address for name, record in reconciler.records.items()}
+        config.secrets.contracts.unlink()
+        async with _reconciling(config, _of_before(prepared)) as reconciler:
+            outcome = await reconciler.run()
+            after = {name: record.address for name, record in reconciler.records.items()}
+        assert {} == outcome.errors
+        assert (3, before) == (len(before), after)
+        assert {f"contract of {name} found again at {address}" for name, address in before.items()} == set(
+            outcome.changes
+        )
+
+        # With new keys there is nothing to be found: a second mesh of the same faucet has contracts of its own.
+        config.secrets.contracts.unlink()
+        async with _reconciling(config, prepared) as reconciler:
+            await reconciler.run()
+            second = {name: record.address for name, record in reconciler.records.items()}
+        assert set() == set(second.values()) & set(before.values())
+
+        # Now there are two of each, and nobody but a person knows which is in use.
+        config.secrets.contracts.unlink()
+        sent = await own.call("eth_getTransactionCount", own.faucet, "latest")
+        async with _reconciling(config, _of_before(prepared)) as reconciler:
+            outcomes = [await reconciler.run(), await reconciler.run()]
+        assert [set(_FEEDS)] * 2 == [set(outcome.errors) for outcome in outcomes]
+        told = str(outcomes[1].errors["BTC / USD"])
+        assert "the file of contract addresses was lost, and there are 2 contracts of this feed" in told
+        assert before["BTC / USD"] in told
+        assert second["BTC / USD"] in told
+        assert sent == await own.call("eth_getTransactionCount", own.faucet, "latest")
+
+
+async def test_a_file_without_feeds_is_believed(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """Whoever wants new contracts says so by a file that has the chain and no feed."""
+    meshed.secrets.contracts.parent.mkdir(parents=True)
+    meshed.secrets.contracts.write_text(f'{{"format": 2, "chains": {{"{CHAIN_ID}": {{}}}}}}')
+    async with _reconciling(meshed, _of_before(prepared)) as reconciler:
+        outcome = await reconciler.run()
+
+    assert {} == outcome.errors
+    assert 3 == len([change for change in outcome.changes if " deployed at " in change])
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HTML, Fault.HALF_BODY, Fault.SERVER_ERROR, Fault.REDIRECT])
@@ -262,3 +322,45 @@ async def test_a_node_without_its_own_keys_is_told_apart(
     )
     assert f"{prepared.identities[3].peer_id} of secrets.toml is missing" in str(outcome.errors["chainlink-node-4"])
     assert ({}, {}) == (nodes[1].jobs, nodes[3].jobs)
+
+
+async def test_what_differs_is_verified_and_planned(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode], sender: Sender, chain: Chain
+) -> None:
+    """Before, between and after: a look changes nothing, says what differs, and what would be sent to mend it."""
+    async with _reconciling(meshed, prepared) as reconciler:
+        planned = await reconciler.change(FeedAction.DEPLOY, _FEEDS[:2], dry_run=True)
+        assert [f"deployment of {feed}" for feed in _FEEDS[:2]] == [
+            call.transaction.purpose for call in planned.planned
+        ]
+        before = await reconciler.verify()
+        assert {("contract: there is none",)} == set(before.differences.values())
+
+        await reconciler.run()
+        assert (dict.fromkeys(_FEEDS, ()), ()) == _told(await reconciler.verify())
+        nodes[2].jobs = {number: job for number, job in nodes[2].jobs.items() if job["name"] != _FEEDS[1]}
+        nodes[3].ready = False
+        nodes[4].bridges.clear()
+        found = await reconciler.verify()
+        assert ("chainlink-node-3: no job 'ETH / USD'",) == found.differences["ETH / USD"]
+        assert any(each.startswith("chainlink-node-5: otherwise than wanted: bridge") for each in found.problems)
+        assert any(each.startswith("chainlink-node-4: ") and "not ready" in each for each in found.problems)
+
+    other = replace(meshed, ocr=replace(meshed.ocr, r_max=meshed.ocr.r_max + 1))
+    async with _reconciling(other, prepared) as changed:
+        nonce = await chain.next_nonce(sender.address)
+        found = await changed.verify()
+        assert all("r_max is 4, ours 5" in texts[0] for texts in found.differences.values()), found.differences
+        planned = await changed.change(FeedAction.CONFIGURE, _FEEDS[2:], dry_run=True)
+        assert ["setPayees of EUR / USD", "setConfig of EUR / USD"] == [
+            call.transaction.purpose for call in planned.planned
+        ]
+        assert nonce == await chain.next_nonce(sender.address)
+        done = await changed.change(FeedAction.CONFIGURE, _FEEDS[2:], dry_run=False)
+        assert [True] == [change.startswith("contract of EUR / USD configured") for change in done.outcome.changes]
+        left = (await changed.verify()).differences
+        assert [False, False, True] == [not any("contract" in text for text in left[feed]) for feed in _FEEDS]
+
+
+def _told(found: Verification) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    return dict(found.differences), found.problems

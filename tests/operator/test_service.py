@@ -247,6 +247,26 @@ async def test_a_mesh_is_brought_up_and_followed(
             assert any(line.startswith("feedmesh_operator_transmission_cost_wei ") for line in shown)
             assert any(line.startswith('feedmesh_operator_reconcile_passes_total{outcome="ok"') for line in shown)
             assert [] == list((await stub.Reconcile(pb.ReconcileRequest())).changes)
+            answers = (await stub.ListAnswers(pb.ListAnswersRequest(feed="BTC / USD", count=10))).answers
+            assert [(1, "65123.45000000")] == [(answer.round_id, answer.answer) for answer in answers]
+            verified = await stub.VerifyFeeds(pb.VerifyFeedsRequest())
+            assert [(feed.name, feed.address, []) for feed in feeds] == [
+                (feed.name, feed.address, list(feed.differences)) for feed in verified.feeds
+            ]
+            assert [] == list(verified.problems)
+            jobs = (await stub.ListJobs(pb.ListJobsRequest())).nodes
+            assert [len(feeds)] * 5 == [len(node.jobs) for node in jobs]
+            assert {feed.address for feed in feeds} == {job.contract_address for job in jobs[1].jobs}
+            change = pb.ChangeFeedsRequest(change=pb.FEED_CHANGE_CONFIGURE, dry_run=True)
+            assert pb.ChangeFeedsResponse() == await stub.ChangeFeeds(change)
+            for bad in (
+                stub.ChangeFeeds(pb.ChangeFeedsRequest()),
+                stub.ListAnswers(pb.ListAnswersRequest(feed="BTC / USD")),
+                stub.VerifyFeeds(pb.VerifyFeedsRequest(feeds=["DOGE"])),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await bad
+                assert grpc.StatusCode.INVALID_ARGUMENT is refused.value.code()
 
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await anext(aiter(stub.WatchRounds(pb.WatchRoundsRequest(feeds=["DOGE"]))))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
@@ -106,6 +107,29 @@ class NodeSetup:
             return Outcome(tuple(changes), {**refused, self.name: error})
         return Outcome(tuple(changes), refused)
 
+    async def look(
+        self, contracts: Mapping[FeedTarget, str], config_blocks: Mapping[str, int]
+    ) -> tuple[NodeChange, ...]:
+        """
+        Return what the node is not as wanted, without changing it.
+
+        Raises:
+            NodeUnavailable: when it does not answer, or is not ready.
+            NodeRefused: when it lacks a key that its files give it.
+            TemplateRefused: for a template that becomes no job.
+        """
+        if not await self._client.is_ready():
+            raise NodeUnavailable(self.name, "GET /readyz", "not ready", NodeFailure.NOT_READY)
+        refused: dict[str, MeshError] = {}
+        wanted = self._wanted(contracts, config_blocks, refused)
+        for error in refused.values():
+            raise error
+        return self._decide(wanted, await self._observe())
+
+    async def jobs(self) -> tuple[Mapping[str, Any], ...]:
+        """Return all jobs as the node answers them. Raises NodeUnavailable, NodeRefused."""
+        return await self._client.jobs()
+
     def _exports(self) -> dict[str, str]:
         identity, node = self._node.identity, self._node
         pairs = ((identity.ocr, node.ocr_export), (identity.ocr2, node.ocr2_export))
@@ -130,13 +154,16 @@ class NodeSetup:
     def _decide(self, wanted: Mapping[FeedTarget, FeedJob], found: NodeState) -> tuple[NodeChange, ...]:
         ocr, ocr2 = self._node.identity.ocr, self._node.identity.ocr2
         feeds = self._config.feeds
+        # What is in a template that is not read, or whose contract is not known, may have any name.
+        named_by_us = not any(feed.template for feed in feeds if feed not in wanted)
+        names = {feed_jobs.job_name(feed.name, is_bootstrap=ocr is None) for feed in feeds}
         return decide_node(
             self.name,
             ocr.bundle_id if ocr else None,
             f"http://127.0.0.1:{self._config.ports.aggregator}{_BRIDGE_PATH}",
             WantedJobs(
                 tuple(wanted.values()),
-                names={feed_jobs.job_name(feed.name, is_bootstrap=ocr is None) for feed in feeds},
+                names=names if named_by_us else None,
                 all_feeds=len(wanted) == len(feeds),
                 answered_otherwise=self._answered_otherwise,
             ),

@@ -1,13 +1,16 @@
 """The feeds' contracts: how to make one, and what one says of itself."""
 
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from eth_abi.abi import encode
 
 from chainlink.contract import aggregator, aggregator_ocr2
 from chainlink.contract.shape import TYPE_AND_VERSION, ContractShape, shape_of
 from chainlink.ocr2.median_config import AnswerRange
+from services.operator.concurrently import together
 from services.operator.config import FeedTarget
 from services.operator.errors import ChainUnavailable
 from services.operator.onchain.chain import CallReverted, Chain
@@ -17,6 +20,7 @@ from services.operator.onchain.transactions import Transaction
 
 _NO_ADDRESS = "0x" + "00" * 20
 _MIN_ANSWER = 1
+_ASKED_AT_ONCE = 32
 # Room for every price the aggregator accepts, and for the value of all coins, which is in trillions.
 _MOST_WHOLE_DIGITS = 15
 
@@ -35,20 +39,21 @@ def price(answer: int, decimals: int) -> Decimal:
     return Decimal(answer).scaleb(-decimals)
 
 
-def deployment(chain: Chain, feed: FeedTarget, ocr2_code: bytes = b"") -> Transaction:
+def deployment(chain: Chain, feed: FeedTarget, ocr2_code: bytes = b"", link_token: str | None = None) -> Transaction:
     """
-    Return the transaction that makes a feed's contract: no billing, no LINK token, no access controllers.
+    Return the transaction that makes a feed's contract: no billing, no access controllers, no LINK token unless given.
 
     The contract of OCR1 is ours; that of OCR2 is whose creation code is given.
     """
+    link = link_token or _NO_ADDRESS
     answers = answer_range(feed.decimals)
     end = (_NO_ADDRESS, _NO_ADDRESS, feed.decimals, feed.name)
     if feed.ocr_version == 2:
-        values = (_NO_ADDRESS, answers.least, answers.highest, *end)
+        values = (link, answers.least, answers.highest, *end)
         data = ocr2_code + encode(aggregator_ocr2.CONSTRUCTOR, values)
     else:
         billing = (0, 0, 0, 0, 0)
-        data = chain.deployment(*billing, _NO_ADDRESS, answers.least, answers.highest, *end)
+        data = chain.deployment(*billing, link, answers.least, answers.highest, *end)
     return Transaction(f"deployment of {feed.name}", None, data)
 
 
@@ -135,3 +140,27 @@ async def latest_answer(chain: Chain, address: str, decimals: int) -> Answer | N
     except CallReverted as error:
         raise ChainUnavailable("latestRoundData()", str(error)) from error
     return Answer(round_id, price(answer, decimals), updated_s) if round_id else None
+
+
+async def last_answers(chain: Chain, address: str, decimals: int, count: int) -> tuple[Answer, ...]:
+    """Return a contract's last answers, oldest first; rounds that it no longer has are left out."""
+    newest = await latest_answer(chain, address, decimals)
+    if newest is None:
+        return ()
+    rounds = range(max(1, newest.round_id - count + 1), newest.round_id)
+    found: list[Answer] = []
+    for first in range(0, len(rounds), _ASKED_AT_ONCE):
+        part: list[Answer] = await together(_past(chain, address, decimals, rounds[first : first + _ASKED_AT_ONCE]))
+        found += [answer for answer in part if answer.updated_s]
+    return (*found, newest)
+
+
+def _past(chain: Chain, address: str, decimals: int, rounds: Iterable[int]) -> list[Coroutine[Any, Any, Answer]]:
+    async def one(number: int) -> Answer:
+        try:
+            round_id, answer, _, updated_s, _ = await chain.ask(address, aggregator.GET_ROUND_DATA, number)
+        except CallReverted:
+            return Answer(number, Decimal(0), 0)
+        return Answer(round_id, price(answer, decimals), updated_s)
+
+    return [one(number) for number in rounds]

@@ -117,3 +117,12 @@ def test_file_names_are_those_of_deployments() -> None:
     """Letters and digits of the name, in lower case."""
     assert "usd0-usd.toml" == file_name("USD0++ / USD")
     assert "ezeth-eth-exchange-rate.toml" == file_name("ezETH / ETH Exchange Rate")
+
+
+def test_names_that_differ_in_case_only_are_told() -> None:
+    """They are two jobs to a node and one feed to a person, but for two feeds that are known as such."""
+    other = GOOD.replace("ETH / USD", "Eth / USD")
+
+    assert ["similar-name"] == [each.rule for each in found(GOOD, other) if "case or spaces" in each.message]
+    usde = [direct(name, [Leg("kraken", "USDE")]) for name in ("USDE / USD", "USDe / USD")]
+    assert [] == [each.rule for each in found(*usde) if "case or spaces" in each.message]

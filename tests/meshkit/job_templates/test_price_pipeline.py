@@ -36,6 +36,16 @@ def test_quotients_are_read() -> None:
     assert (expected,) == template(text.replace('input="$(price_n0)" ', "")).pipeline.inputs
 
 
+def test_a_median_may_be_scaled_after_it() -> None:
+    """What multiplies the median is as what multiplies each of its values."""
+    text = direct("EUR / USD", [Leg("kraken", "EUR")], decimals=2)
+    scaled = text.replace(
+        "answer [type=median];", "answer [type=median]; end [type=multiply times=1e6]; answer -> end;"
+    )
+
+    assert (Decimal(10**8), 8) == (template(scaled).pipeline.inputs[0].scale, template(scaled).pipeline.decimals)
+
+
 def test_every_feed_of_a_deployment_is_understood() -> None:
     """Of all 260 shapes the pairs and decimals are those it was made of, and nothing is odd."""
     for feed in FEEDS:

@@ -39,6 +39,18 @@ class Operators(pb_grpc.OperatorServiceServicer):
     async def ListBalances(self, request: pb.ListBalancesRequest, context: object) -> pb.ListBalancesResponse:
         return pb.ListBalancesResponse()
 
+    async def VerifyFeeds(self, request: pb.VerifyFeedsRequest, context: object) -> pb.VerifyFeedsResponse:
+        return pb.VerifyFeedsResponse()
+
+    async def ChangeFeeds(self, request: pb.ChangeFeedsRequest, context: object) -> pb.ChangeFeedsResponse:
+        return pb.ChangeFeedsResponse()
+
+    async def ListAnswers(self, request: pb.ListAnswersRequest, context: object) -> pb.ListAnswersResponse:
+        return pb.ListAnswersResponse()
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: object) -> pb.ListJobsResponse:
+        return pb.ListJobsResponse()
+
     async def WatchRounds(
         self, request: pb.WatchRoundsRequest, context: object
     ) -> AsyncIterator[pb.WatchRoundsResponse]:

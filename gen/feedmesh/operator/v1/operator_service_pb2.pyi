@@ -76,6 +76,30 @@ FEED_PHASE_RUNNING: FeedPhase.ValueType  # 4
 """FEED_PHASE_RUNNING has all its jobs."""
 Global___FeedPhase: _TypeAlias = FeedPhase  # noqa: Y015
 
+class _FeedChange:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeedChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedChange.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEED_CHANGE_UNSPECIFIED: _FeedChange.ValueType  # 0
+    """FEED_CHANGE_UNSPECIFIED is refused."""
+    FEED_CHANGE_DEPLOY: _FeedChange.ValueType  # 1
+    """FEED_CHANGE_DEPLOY makes the contracts that are missing, and configures those."""
+    FEED_CHANGE_CONFIGURE: _FeedChange.ValueType  # 2
+    """FEED_CHANGE_CONFIGURE configures the contracts that differ from what is wanted."""
+
+class FeedChange(_FeedChange, metaclass=_FeedChangeEnumTypeWrapper):
+    """FeedChange tells what is to be done to feeds."""
+
+FEED_CHANGE_UNSPECIFIED: FeedChange.ValueType  # 0
+"""FEED_CHANGE_UNSPECIFIED is refused."""
+FEED_CHANGE_DEPLOY: FeedChange.ValueType  # 1
+"""FEED_CHANGE_DEPLOY makes the contracts that are missing, and configures those."""
+FEED_CHANGE_CONFIGURE: FeedChange.ValueType  # 2
+"""FEED_CHANGE_CONFIGURE configures the contracts that differ from what is wanted."""
+Global___FeedChange: _TypeAlias = FeedChange  # noqa: Y015
+
 @_typing.final
 class Node(_message.Message):
     """Node is one Chainlink node with its public identities."""
@@ -90,6 +114,8 @@ class Node(_message.Message):
     SIGNING_ADDRESS_FIELD_NUMBER: _builtins.int
     KEY_BUNDLE_ID_FIELD_NUMBER: _builtins.int
     ORACLE_INDEX_FIELD_NUMBER: _builtins.int
+    OCR2_SIGNING_ADDRESS_FIELD_NUMBER: _builtins.int
+    OCR2_KEY_BUNDLE_ID_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """index is the node's number, from 1."""
     name: _builtins.str
@@ -106,6 +132,10 @@ class Node(_message.Message):
     """key_bundle_id is the id of its OCR key bundle; empty for a bootstrap node."""
     oracle_index: _builtins.int
     """oracle_index is its position in the feeds' configuration, from 0; absent for a bootstrap node."""
+    ocr2_signing_address: _builtins.str
+    """ocr2_signing_address is that of its report key of OCR2; empty for one that serves no feed of OCR2."""
+    ocr2_key_bundle_id: _builtins.str
+    """ocr2_key_bundle_id is the id of its OCR2 key bundle; empty for one that serves no feed of OCR2."""
     def __init__(
         self,
         *,
@@ -117,10 +147,12 @@ class Node(_message.Message):
         signing_address: _builtins.str = ...,
         key_bundle_id: _builtins.str = ...,
         oracle_index: _builtins.int | None = ...,
+        ocr2_signing_address: _builtins.str = ...,
+        ocr2_key_bundle_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index", "oracle_index", b"oracle_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index", "index", b"index", "key_bundle_id", b"key_bundle_id", "name", b"name", "oracle_index", b"oracle_index", "peer_id", b"peer_id", "role", b"role", "signing_address", b"signing_address", "transmitter_address", b"transmitter_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index", "index", b"index", "key_bundle_id", b"key_bundle_id", "name", b"name", "ocr2_key_bundle_id", b"ocr2_key_bundle_id", "ocr2_signing_address", b"ocr2_signing_address", "oracle_index", b"oracle_index", "peer_id", b"peer_id", "role", b"role", "signing_address", b"signing_address", "transmitter_address", b"transmitter_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__oracle_index: _TypeAlias = _typing.Literal["oracle_index"]  # noqa: Y015
     _WhichOneofArgType__oracle_index: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index"]  # noqa: Y015
@@ -560,3 +592,390 @@ class ListBalancesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBalancesResponse: _TypeAlias = ListBalancesResponse  # noqa: Y015
+
+@_typing.final
+class VerifyFeedsRequest(_message.Message):
+    """VerifyFeedsRequest selects feeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEEDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def feeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """feeds are the names to verify; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        feeds: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feeds", b"feeds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyFeedsRequest: _TypeAlias = VerifyFeedsRequest  # noqa: Y015
+
+@_typing.final
+class VerifyFeedsResponse(_message.Message):
+    """VerifyFeedsResponse carries what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEEDS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def feeds(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifiedFeed]:
+        """feeds are in the order of the configuration."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """problems are of no single feed: a node that does not answer, keys that a node lacks, jobs of feeds that are gone."""
+
+    def __init__(
+        self,
+        *,
+        feeds: _abc.Iterable[Global___VerifiedFeed] | None = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feeds", b"feeds", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyFeedsResponse: _TypeAlias = VerifyFeedsResponse  # noqa: Y015
+
+@_typing.final
+class VerifiedFeed(_message.Message):
+    """VerifiedFeed is one feed and where it is not as configured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """name is the feed's name."""
+    address: _builtins.str
+    """address is its contract; empty if there is none."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """differences say in words what differs, each begins with where: `contract`, or a node's name."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        address: _builtins.str = ...,
+        differences: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "differences", b"differences", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifiedFeed: _TypeAlias = VerifiedFeed  # noqa: Y015
+
+@_typing.final
+class ChangeFeedsRequest(_message.Message):
+    """ChangeFeedsRequest says what is to be done to which feeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FEEDS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    change: Global___FeedChange.ValueType
+    """change is what is to be done."""
+    dry_run: _builtins.bool
+    """dry_run sends nothing."""
+    @_builtins.property
+    def feeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """feeds are the names; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___FeedChange.ValueType = ...,
+        feeds: _abc.Iterable[_builtins.str] | None = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "dry_run", b"dry_run", "feeds", b"feeds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeFeedsRequest: _TypeAlias = ChangeFeedsRequest  # noqa: Y015
+
+@_typing.final
+class ChangeFeedsResponse(_message.Message):
+    """ChangeFeedsResponse tells what was sent, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    PLANNED_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """changes name what was made or changed, in words and in order."""
+
+    @_builtins.property
+    def planned(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedTransaction]:
+        """planned are the transactions that would be sent; only with dry_run."""
+
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """errors say in words what could not be done, each begins with the feed's name or `chain`."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+        planned: _abc.Iterable[Global___PlannedTransaction] | None = ...,
+        errors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "errors", b"errors", "planned", b"planned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeFeedsResponse: _TypeAlias = ChangeFeedsResponse  # noqa: Y015
+
+@_typing.final
+class PlannedTransaction(_message.Message):
+    """PlannedTransaction is a transaction that would be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    BY_ADMIN_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """purpose says in words what it is for."""
+    to: _builtins.str
+    """to is the contract's EIP-55 address; empty where one is deployed."""
+    data: _builtins.str
+    """data is the call or the creation code, hexadecimal after 0x; a shared secret in it is made anew when it is sent."""
+    by_admin: _builtins.bool
+    """by_admin tells that the certificate-proven admin has to send it, not the owner."""
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        to: _builtins.str = ...,
+        data: _builtins.str = ...,
+        by_admin: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_admin", b"by_admin", "data", b"data", "purpose", b"purpose", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedTransaction: _TypeAlias = PlannedTransaction  # noqa: Y015
+
+@_typing.final
+class ListAnswersRequest(_message.Message):
+    """ListAnswersRequest selects a feed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEED_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    feed: _builtins.str
+    """feed is the feed's name."""
+    count: _builtins.int
+    """count is the number of answers, 1 to 1000."""
+    def __init__(
+        self,
+        *,
+        feed: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "feed", b"feed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnswersRequest: _TypeAlias = ListAnswersRequest  # noqa: Y015
+
+@_typing.final
+class ListAnswersResponse(_message.Message):
+    """ListAnswersResponse carries answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PastAnswer]:
+        """answers are in the order of their rounds."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___PastAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnswersResponse: _TypeAlias = ListAnswersResponse  # noqa: Y015
+
+@_typing.final
+class PastAnswer(_message.Message):
+    """PastAnswer is one answer of a contract."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    round_id: _builtins.int
+    """round_id is the contract's round id."""
+    answer: _builtins.str
+    """answer is decimal text with the feed's decimals applied."""
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """update_time is its block's time."""
+
+    def __init__(
+        self,
+        *,
+        round_id: _builtins.int = ...,
+        answer: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "round_id", b"round_id", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PastAnswer: _TypeAlias = PastAnswer  # noqa: Y015
+
+@_typing.final
+class ListJobsRequest(_message.Message):
+    """ListJobsRequest is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJobsRequest: _TypeAlias = ListJobsRequest  # noqa: Y015
+
+@_typing.final
+class ListJobsResponse(_message.Message):
+    """ListJobsResponse carries the jobs of every node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeJobs]:
+        """nodes are in the order of their numbers."""
+
+    def __init__(
+        self,
+        *,
+        nodes: _abc.Iterable[Global___NodeJobs] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJobsResponse: _TypeAlias = ListJobsResponse  # noqa: Y015
+
+@_typing.final
+class NodeJobs(_message.Message):
+    """NodeJobs are the jobs of one node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """node is the node's name."""
+    problem: _builtins.str
+    """problem says why there are no jobs; empty if the node has answered."""
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeJob]:
+        """jobs are in the order of their ids."""
+
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        problem: _builtins.str = ...,
+        jobs: _abc.Iterable[Global___NodeJob] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "node", b"node", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeJobs: _TypeAlias = NodeJobs  # noqa: Y015
+
+@_typing.final
+class NodeJob(_message.Message):
+    """NodeJob is a job as a node answers it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_JOB_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CONTRACT_ADDRESS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """id is the node's own id of it."""
+    external_job_id: _builtins.str
+    """external_job_id is the UUID by which its maker knows it."""
+    name: _builtins.str
+    """name is its name."""
+    type: _builtins.str
+    """type is its kind, for example `offchainreporting`."""
+    contract_address: _builtins.str
+    """contract_address is that of the feed's contract; empty for a job of no contract."""
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """errors are the descriptions of what went wrong in it."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        external_job_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        type: _builtins.str = ...,
+        contract_address: _builtins.str = ...,
+        errors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_address", b"contract_address", "errors", b"errors", "external_job_id", b"external_job_id", "id", b"id", "name", b"name", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeJob: _TypeAlias = NodeJob  # noqa: Y015

@@ -65,6 +65,26 @@ class OperatorServiceStub:
                 request_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListBalancesRequest.SerializeToString,
                 response_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListBalancesResponse.FromString,
                 _registered_method=True)
+        self.VerifyFeeds = channel.unary_unary(
+                '/feedmesh.operator.v1.OperatorService/VerifyFeeds',
+                request_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.VerifyFeedsRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.VerifyFeedsResponse.FromString,
+                _registered_method=True)
+        self.ChangeFeeds = channel.unary_unary(
+                '/feedmesh.operator.v1.OperatorService/ChangeFeeds',
+                request_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ChangeFeedsRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ChangeFeedsResponse.FromString,
+                _registered_method=True)
+        self.ListAnswers = channel.unary_unary(
+                '/feedmesh.operator.v1.OperatorService/ListAnswers',
+                request_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListAnswersRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListAnswersResponse.FromString,
+                _registered_method=True)
+        self.ListJobs = channel.unary_unary(
+                '/feedmesh.operator.v1.OperatorService/ListJobs',
+                request_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListJobsRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListJobsResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -117,6 +137,38 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyFeeds(self, request, context):
+        """VerifyFeeds looks at chain and nodes anew and says where they are not as configured; it changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeFeeds(self, request, context):
+        """ChangeFeeds deploys or configures contracts now, or only says what would be sent.
+
+        Errors: INVALID_ARGUMENT for a feed that is not served; FAILED_PRECONDITION if no contract lists these oracles.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAnswers(self, request, context):
+        """ListAnswers returns the last answers of a feed's contract, oldest first.
+
+        Errors: INVALID_ARGUMENT for a feed that is not served; UNAVAILABLE if the chain does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobs(self, request, context):
+        """ListJobs returns the jobs of every node as the nodes answer them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -149,6 +201,26 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListBalances,
                     request_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListBalancesRequest.FromString,
                     response_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListBalancesResponse.SerializeToString,
+            ),
+            'VerifyFeeds': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyFeeds,
+                    request_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.VerifyFeedsRequest.FromString,
+                    response_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.VerifyFeedsResponse.SerializeToString,
+            ),
+            'ChangeFeeds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeFeeds,
+                    request_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ChangeFeedsRequest.FromString,
+                    response_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ChangeFeedsResponse.SerializeToString,
+            ),
+            'ListAnswers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnswers,
+                    request_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListAnswersRequest.FromString,
+                    response_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListAnswersResponse.SerializeToString,
+            ),
+            'ListJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobs,
+                    request_deserializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListJobsRequest.FromString,
+                    response_serializer=feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListJobsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -314,6 +386,114 @@ class OperatorService:
             '/feedmesh.operator.v1.OperatorService/ListBalances',
             feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListBalancesRequest.SerializeToString,
             feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyFeeds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.operator.v1.OperatorService/VerifyFeeds',
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.VerifyFeedsRequest.SerializeToString,
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.VerifyFeedsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeFeeds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.operator.v1.OperatorService/ChangeFeeds',
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ChangeFeedsRequest.SerializeToString,
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ChangeFeedsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnswers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.operator.v1.OperatorService/ListAnswers',
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListAnswersRequest.SerializeToString,
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListAnswersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.operator.v1.OperatorService/ListJobs',
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListJobsRequest.SerializeToString,
+            feedmesh_dot_operator_dot_v1_dot_operator__service__pb2.ListJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,20 @@ class OperatorServiceStub:
     """WatchRounds sends every round that the feeds' contracts accept from now on, in chain order."""
     ListBalances: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListBalancesRequest, _operator_service_pb2.ListBalancesResponse]
     """ListBalances returns the balances of the faucet and of every transmitter."""
+    VerifyFeeds: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.VerifyFeedsRequest, _operator_service_pb2.VerifyFeedsResponse]
+    """VerifyFeeds looks at chain and nodes anew and says where they are not as configured; it changes nothing."""
+    ChangeFeeds: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ChangeFeedsRequest, _operator_service_pb2.ChangeFeedsResponse]
+    """ChangeFeeds deploys or configures contracts now, or only says what would be sent.
+
+    Errors: INVALID_ARGUMENT for a feed that is not served; FAILED_PRECONDITION if no contract lists these oracles.
+    """
+    ListAnswers: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListAnswersRequest, _operator_service_pb2.ListAnswersResponse]
+    """ListAnswers returns the last answers of a feed's contract, oldest first.
+
+    Errors: INVALID_ARGUMENT for a feed that is not served; UNAVAILABLE if the chain does not answer.
+    """
+    ListJobs: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListJobsRequest, _operator_service_pb2.ListJobsResponse]
+    """ListJobs returns the jobs of every node as the nodes answer them."""
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -75,6 +89,20 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """WatchRounds sends every round that the feeds' contracts accept from now on, in chain order."""
     ListBalances: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListBalancesRequest, _operator_service_pb2.ListBalancesResponse]  # type: ignore[assignment]
     """ListBalances returns the balances of the faucet and of every transmitter."""
+    VerifyFeeds: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.VerifyFeedsRequest, _operator_service_pb2.VerifyFeedsResponse]  # type: ignore[assignment]
+    """VerifyFeeds looks at chain and nodes anew and says where they are not as configured; it changes nothing."""
+    ChangeFeeds: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ChangeFeedsRequest, _operator_service_pb2.ChangeFeedsResponse]  # type: ignore[assignment]
+    """ChangeFeeds deploys or configures contracts now, or only says what would be sent.
+
+    Errors: INVALID_ARGUMENT for a feed that is not served; FAILED_PRECONDITION if no contract lists these oracles.
+    """
+    ListAnswers: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListAnswersRequest, _operator_service_pb2.ListAnswersResponse]  # type: ignore[assignment]
+    """ListAnswers returns the last answers of a feed's contract, oldest first.
+
+    Errors: INVALID_ARGUMENT for a feed that is not served; UNAVAILABLE if the chain does not answer.
+    """
+    ListJobs: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListJobsRequest, _operator_service_pb2.ListJobsResponse]  # type: ignore[assignment]
+    """ListJobs returns the jobs of every node as the nodes answer them."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """OperatorService prepares nodes and keeps feeds configured. Every verb may be repeated; done work is recognised."""
@@ -132,5 +160,43 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.ListBalancesResponse, _abc.Awaitable[_operator_service_pb2.ListBalancesResponse]]:
         """ListBalances returns the balances of the faucet and of every transmitter."""
+
+    @_abc_1.abstractmethod
+    def VerifyFeeds(
+        self,
+        request: _operator_service_pb2.VerifyFeedsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.VerifyFeedsResponse, _abc.Awaitable[_operator_service_pb2.VerifyFeedsResponse]]:
+        """VerifyFeeds looks at chain and nodes anew and says where they are not as configured; it changes nothing."""
+
+    @_abc_1.abstractmethod
+    def ChangeFeeds(
+        self,
+        request: _operator_service_pb2.ChangeFeedsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ChangeFeedsResponse, _abc.Awaitable[_operator_service_pb2.ChangeFeedsResponse]]:
+        """ChangeFeeds deploys or configures contracts now, or only says what would be sent.
+
+        Errors: INVALID_ARGUMENT for a feed that is not served; FAILED_PRECONDITION if no contract lists these oracles.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAnswers(
+        self,
+        request: _operator_service_pb2.ListAnswersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListAnswersResponse, _abc.Awaitable[_operator_service_pb2.ListAnswersResponse]]:
+        """ListAnswers returns the last answers of a feed's contract, oldest first.
+
+        Errors: INVALID_ARGUMENT for a feed that is not served; UNAVAILABLE if the chain does not answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ListJobs(
+        self,
+        request: _operator_service_pb2.ListJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListJobsResponse, _abc.Awaitable[_operator_service_pb2.ListJobsResponse]]:
+        """ListJobs returns the jobs of every node as the nodes answer them."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
