@@ -215,6 +215,9 @@ def _collisions(templates: Sequence[JobTemplate]) -> Iterator[Finding]:
     """Yield each template that has another one's name or job id, or that a name of its kind has overwritten."""
     names: dict[str, JobTemplate] = {}
     ids: dict[str, JobTemplate] = {}
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for name in feeds.load():
+        by_file[file_name(name)].append(name)
     for template in templates:
         first = names.setdefault(template.name, template)
         if first is not template:
@@ -236,8 +239,8 @@ def _collisions(templates: Sequence[JobTemplate]) -> Iterator[Finding]:
             if owner is not template:
                 message = f"its externalJobID is that of {owner.file}"
                 yield Finding("error", "id-collision", template.name, template.file, message)
-        for name in feeds.load():
-            if name != template.name and file_name(name) == file_name(template.name):
+        for name in by_file.get(file_name(template.name), ()):
+            if name != template.name:
                 message = f"its file would also be that of {name}, which may be lost"
                 yield Finding("warning", "file-collision", template.name, template.file, message)
 
