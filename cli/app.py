@@ -18,6 +18,7 @@ from cli.backup.commands import backup_app
 from cli.configuration.app import config_app
 from cli.database.commands import db_app
 from cli.errors import CliError, UsageError
+from cli.explain.commands import explain_app
 from cli.feeds.commands import feeds_app
 from cli.keys.commands import keys_app
 from cli.options import ConfigOption, JsonOption, RunDirOption
@@ -160,11 +161,28 @@ def apply(
 
 
 @app.command()
-def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
-    """Show every service with state, pid, restarts and uptime."""
+def status(
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a good verdict.")] = 0,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again each second until interrupted.")] = False,
+) -> None:
+    """Show every service with state, pid, restarts and uptime, and the verdict; fail if that is bad."""
     from cli.commands import services
 
-    options.run(services.status(run_dir or default_run_dir(), as_json))
+    options.run(services.status(run_dir or default_run_dir(), as_json, wait, watch=watch))
+
+
+@app.command()
+def down(
+    timeout: Annotated[float, typer.Option(min=0, help="Longest time in seconds.")] = 60,
+    run_dir: RunDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop the whole mesh in order, and return when it is down."""
+    from cli.commands import services
+
+    options.run(services.down(run_dir or default_run_dir(), timeout, as_json))
 
 
 @app.command()
@@ -174,13 +192,14 @@ def logs(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
     since: Annotated[str, typer.Option(help="Only lines from then on: 90s, 5m, 2h, 1d ago or an ISO time.")] = "",
     grep: Annotated[str, typer.Option(help="Only lines with this text, in upper or lower case.")] = "",
+    level: Annotated[str, typer.Option(help="Only lines of this level or a worse one: info, warning, error.")] = "",
     run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show log lines of services."""
     from cli.commands import logs as command
 
-    selection = command.LogSelection(services or [], lines, follow, command.since_ms(since, time.time()), grep)
+    selection = command.LogSelection(services or [], lines, follow, command.since_ms(since, time.time()), grep, level)
     options.run(command.show(run_dir or default_run_dir(), selection, as_json))
 
 
@@ -276,6 +295,7 @@ def sources(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
 app.add_typer(keys_app, name="keys")
 # Without a name its commands are our own.
 app.add_typer(backup_app)
+app.add_typer(explain_app)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from meshkit.process import own_directory
 RUN_DIR_VARIABLE = "FEEDMESH_RUN_DIR"
 CONFIG_VARIABLE = "FEEDMESH_CONFIG"
 SP_SECRETS_DIR = "/sp/secrets"
+SP_CERTIFICATES_DIR = "/sp/certs"
 # The kernel's limit for the path of a Unix socket, without its terminating zero.
 LONGEST_SOCKET_PATH = 107
 

@@ -41,30 +41,35 @@ class Row(Protocol):
 
 
 _SHARED = (*RPC_METRICS, *TASK_METRICS)
+SECTIONS: tuple[tuple[str, str, Iterable[Row]], ...] = (
+    (
+        "Every service with a gRPC server",
+        "`feedmesh.metrics.v1.MetricsPageService/GetMetricsPage` on each socket. Also the usual `process_*` "
+        "metrics of Prometheus clients.",
+        _SHARED,
+    ),
+    ("Price aggregator", "`GET /metrics` on `priceAggregatorConfig.port`.", AGGREGATOR),
+    (
+        "Process metrics",
+        "`GET /metrics` on `mesh.ports.metrics`; also pushed.",
+        (*PROCESSES, *FEED_METRICS, *DISK_METRICS, *PUSH_METRICS, *GATHERING_METRICS),
+    ),
+    ("Databases", "`GetMetricsPage` on `dbinit.sock`.", DATABASES),
+    ("Operator", "`GetMetricsPage` on `operator.sock`.", OPERATOR),
+    ("Nodes of the embedded runtime", "`GET /metrics` on each node's API port.", ORACLE),
+)
+
+
+def all_metrics() -> frozenset[str]:
+    """Return the names of all metrics."""
+    return frozenset(metric.name for _, _, table in SECTIONS for metric in table)
 
 
 def metrics_page() -> str:
     """Return the page in Markdown, without a notice that it is generated."""
     shared = {metric.name for metric in _SHARED}
-    sections: tuple[tuple[str, str, Iterable[Row]], ...] = (
-        (
-            "Every service with a gRPC server",
-            "`feedmesh.metrics.v1.MetricsPageService/GetMetricsPage` on each socket. Also the usual `process_*` "
-            "metrics of Prometheus clients.",
-            _SHARED,
-        ),
-        ("Price aggregator", "`GET /metrics` on `priceAggregatorConfig.port`.", AGGREGATOR),
-        (
-            "Process metrics",
-            "`GET /metrics` on `mesh.ports.metrics`; also pushed.",
-            (*PROCESSES, *FEED_METRICS, *DISK_METRICS, *PUSH_METRICS, *GATHERING_METRICS),
-        ),
-        ("Databases", "`GetMetricsPage` on `dbinit.sock`.", DATABASES),
-        ("Operator", "`GetMetricsPage` on `operator.sock`.", OPERATOR),
-        ("Nodes of the embedded runtime", "`GET /metrics` on each node's API port.", ORACLE),
-    )
     lines = ["# Metrics"]
-    for title, place, table in sections:
+    for title, place, table in SECTIONS:
         rows = [metric for metric in table if table is _SHARED or metric.name not in shared]
         lines += ["", f"## {title}", "", place, "", "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
         lines += [

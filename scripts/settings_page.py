@@ -26,6 +26,9 @@ The defaults are those of the specification, but for these. `feedmesh check` say
 ENVIRONMENT = """`CONFIGURATION_PUBLIC_KEY` is the key that the file must be signed by: SubjectPublicKeyInfo DER in
 base64, or the path of a file with it. Without it a signature is not checked, and `feedmesh check` says so.
 
+`CHAINLINK_BIN` is the path of Chainlink's node program, for nodes that run it (`mesh.runtime`); without it that is the
+`chainlink` of the PATH.
+
 Each of these stands in for a key that the file does not give; the file's value comes first. The object in
 `/etc/process-metrics/config.json`, or the `metricsPush` in it, stands in for `solution.metricsPush` where the file has
 none.

@@ -32,6 +32,12 @@ class Function:
         """Return the data of a call, canonically and tightly encoded; ValueError if the arguments do not fit."""
         return self.selector + _encode(self.inputs, arguments)
 
+    def arguments(self, data: bytes) -> tuple[Any, ...]:
+        """Return the arguments in the data of a call, addresses checksummed; Malformed if it is no call of this."""
+        if not data.startswith(self.selector):
+            raise Malformed(f"{self.name}: found call data that begins with {data[:4].hex()}")
+        return _decode(self.name, self.inputs, data[4:])
+
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """Return the results of a call, addresses checksummed; Malformed if the bytes are none."""
         return _decode(f"{self.name}()", self.outputs, data)
@@ -114,11 +120,19 @@ class AbiCodec:
 
 
 def _types(fields: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(field["type"] for field in fields)
+    return tuple(map(_type, fields))
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    """Return a type as it stands in a signature: a struct, or a list of them, as what it consists of."""
+    kind: str = field["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_types(field['components']))}){kind.removeprefix('tuple')}"
 
 
 def _event(item: Mapping[str, Any]) -> Event:
-    return Event(item["name"], tuple(Field(field["name"], field["type"], field["indexed"]) for field in item["inputs"]))
+    return Event(item["name"], tuple(Field(field["name"], _type(field), field["indexed"]) for field in item["inputs"]))
 
 
 def _encode(types: Sequence[str], values: Sequence[object]) -> bytes:

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from cli import terminal
 from cli.json_output import as_json_values, print_json
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
@@ -24,7 +24,7 @@ async def balances(run_dir: Path, as_json: bool) -> None:
     if as_json:
         print_json(as_json_values(listed))
         return
-    console = Console()
+    console = terminal.console()
     console.print(table(listed))
     console.print(footer(listed))
     if said := dry(listed, datetime.now(UTC)):

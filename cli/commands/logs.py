@@ -1,13 +1,15 @@
 """`feedmesh logs`: log lines of a running mesh."""
 
 import re
+from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cli.commands.log_lines import LEVELS, ReadLine, read_line
 from cli.errors import UsageError
 from cli.json_output import print_json
 from cli.sockets import socket_of
@@ -15,18 +17,24 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.rpc.client import channel
 
+# As many as a level may be found among.
+_MOST_LINES = 20_000
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
 class LogSelection:
-    """Which lines: of these services (none: all), the last `lines`, not before `since_ms`, containing a text."""
+    """
+    Which lines: of these services (none: all), the last `lines`, not before `since_ms`, containing a text, of a level
+    or a worse one.
+    """
 
     services: list[str]
     lines: int
     follow: bool
     since_ms: int | None = None
     contains: str = ""
+    level: str = ""
 
 
 def since_ms(text: str, now_s: float) -> int | None:
@@ -43,11 +51,36 @@ def since_ms(text: str, now_s: float) -> int | None:
 
 async def show(run_dir: Path, selection: LogSelection, as_json: bool) -> None:
     """Show log lines."""
-    async for line in tail(socket_of(run_dir, "supervisor"), selection):
-        if as_json:
-            print_json({"service": line.service, "time_ms": line.time.ToMilliseconds(), "text": line.text})
-        else:
-            print(f"{line.service} | {line.text}", flush=True)
+    if selection.level and selection.level not in LEVELS:
+        raise UsageError(f"--level: found {selection.level!r}, allowed: {', '.join(LEVELS)}")
+    shown = _as_json if as_json else _as_text
+    found = (
+        read
+        async for line in tail(socket_of(run_dir, "supervisor"), _all_levels(selection))
+        if (read := read_line(line.service, line.time.ToMilliseconds(), line.text)).at_least(selection.level)
+    )
+    if selection.level and not selection.follow:
+        last: deque[ReadLine] = deque(maxlen=selection.lines)
+        async for read in found:
+            last.append(read)
+        for read in last:
+            shown(read)
+    else:
+        async for read in found:
+            shown(read)
+
+
+def _all_levels(selection: LogSelection) -> LogSelection:
+    """Return what to ask for: lines of all levels come, so that enough of them are of the wanted ones."""
+    return replace(selection, lines=_MOST_LINES) if selection.level and not selection.follow else selection
+
+
+def _as_json(line: ReadLine) -> None:
+    print_json(line.as_dict())
+
+
+def _as_text(line: ReadLine) -> None:
+    print(line.text, flush=True)
 
 
 async def tail(socket: Path, selection: LogSelection) -> AsyncIterator[pb.LogLine]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from cli import terminal
 from cli.json_output import as_json_values, print_json
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as pb
@@ -34,7 +34,7 @@ async def nodes(run_dir: Path, as_json: bool) -> None:
             node.peer_id,
             node.key_bundle_id[:8],
         )
-    Console().print(table)
+    terminal.console().print(table)
 
 
 async def jobs(run_dir: Path, node: str, as_json: bool) -> int:
@@ -47,7 +47,7 @@ async def jobs(run_dir: Path, node: str, as_json: bool) -> int:
     if as_json:
         print_json({"ok": not broken, "nodes": [as_json_values(each) for each in chosen]})
         return int(broken)
-    console = Console()
+    console = terminal.console()
     table = Table("node", "id", "job", "type", "contract", box=None, pad_edge=False)
     for each in chosen:
         for job in each.jobs:

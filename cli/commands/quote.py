@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from cli import terminal
 from cli.errors import UsageError
 from cli.json_output import as_json_values, print_json
 from cli.service_table import duration
@@ -37,4 +37,4 @@ async def quote(run_dir: Path, text: str, source: str, as_json: bool) -> None:
     for part, verdict in judged:
         age = duration(time.time() - part.received_time.ToMilliseconds() / 1000)
         table.add_row(part.source, f"{part.pair.base}/{part.pair.quote}", part.price, age, verdict)
-    Console().print(table)
+    terminal.console().print(table)

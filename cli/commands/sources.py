@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from cli import terminal
 from cli.json_output import as_json_values, print_json
 from cli.service_table import duration
 from cli.sockets import socket_of
@@ -22,7 +22,7 @@ async def sources(run_dir: Path, as_json: bool) -> int:
     if as_json:
         print_json({"ok": able, **as_json_values(listed)})
         return int(not able)
-    console = Console()
+    console = terminal.console()
     console.print(table(listed, time.time()))
     if listed.own_clock.off:
         console.print(f"our own clock is {listed.own_clock.ahead_ms} ms ahead of the sources': there are no prices")

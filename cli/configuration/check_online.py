@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import aiohttp
-from rich.console import Console
 from rich.table import Table
 
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc import http
 from chainlink.rpc.errors import RateLimited, RpcRefused
 from chainlink.rpc.http import Transport
+from cli import terminal
 from cli.commands import source_listings
 from cli.json_output import print_json
 from meshkit import feeds
@@ -60,7 +60,7 @@ def run(config: Path, as_json: bool) -> int:
         colours = {"ok": "green", "warning": "yellow", "error": "red"}
         for each in findings:
             table.add_row(each.what, each.found, f"[{colours[each.verdict]}]{each.verdict}[/]")
-        Console().print(table)
+        terminal.console().print(table)
     return int(errors > 0)
 
 

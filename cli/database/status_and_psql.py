@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
+from cli import terminal
 from cli.errors import CliError
 from cli.json_output import print_json
 from cli.sockets import socket_of
@@ -31,7 +32,7 @@ async def status(run_dir: Path, as_json: bool) -> int:
     if as_json:
         print_json({"ok": ok, **_as_dict(found)})
     else:
-        _show(found, Console())
+        _show(found, terminal.console())
     return 0 if ok else 1
 
 

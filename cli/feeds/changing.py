@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from cli import terminal
 from cli.json_output import as_json_values, print_json
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as pb
@@ -27,7 +26,7 @@ async def change(
         print_json({"ok": not found.errors, **as_json_values(found)})
     else:
         for line in lines(found, dry_run=dry_run):
-            Console().print(line, markup=False, highlight=False, soft_wrap=True)
+            terminal.console().print(line, markup=False, highlight=False, soft_wrap=True)
     return int(bool(found.errors))
 
 

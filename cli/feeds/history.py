@@ -4,8 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
+from cli import terminal
 from cli.errors import CliError
 from cli.feeds import chart
 from cli.feeds.chart import Point
@@ -36,7 +35,7 @@ async def history(run_dir: Path, name: str, count: int, png: Path | None, as_jso
     if as_json:
         print_json({"feed": name, **as_json_values(found)})
         return
-    console = Console()
+    console = terminal.console()
     for line in chart.lines(points, min(console.width, _WIDEST), _ROWS):
         console.print(line, markup=False, highlight=False, no_wrap=True, crop=True)
     console.print(f"{name}: {len(points)} answers, the last {found.answers[-1].answer}", markup=False, highlight=False)

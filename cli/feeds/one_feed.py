@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from cli import terminal
 from cli.errors import UsageError
 from cli.json_output import as_json_values, print_json
 from cli.service_table import duration
@@ -33,7 +33,7 @@ async def show(run_dir: Path, name: str, as_json: bool) -> None:
     table = Table("", "", show_header=False, box=None, pad_edge=False)
     for what, value in rows(feed, nodes, time.time()):
         table.add_row(what, value)
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def rows(feed: pb.Feed, nodes: Iterable[pb.NodeJobs], now_s: float) -> list[tuple[str, str]]:

@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from cli import terminal
 from cli.json_output import as_json_values, print_json
 from cli.service_table import duration
 from cli.sockets import socket_of
@@ -27,7 +27,7 @@ async def feeds(run_dir: Path, as_json: bool) -> None:
         has_answer = feed.HasField("update_time")
         age = duration(time.time() - feed.update_time.ToMilliseconds() / 1000) if has_answer else ""
         table.add_row(feed.name, phase, feed.answer, str(feed.round_id or ""), age, feed.address)
-    console = Console()
+    console = terminal.console()
     console.print(table)
     for feed in listed.feeds:
         for difference in feed.config_differences:

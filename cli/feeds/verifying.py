@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from cli import terminal
 from cli.json_output import as_json_values, print_json
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as pb
@@ -25,7 +24,7 @@ async def verify(run_dir: Path, names: Sequence[str], as_json: bool) -> int:
         print_json({"ok": not differ, **as_json_values(found)})
     else:
         for line in lines(found):
-            Console().print(line, markup=False, highlight=False, soft_wrap=True)
+            terminal.console().print(line, markup=False, highlight=False, soft_wrap=True)
     return int(differ)
 
 

@@ -128,13 +128,13 @@ OPERATOR: Final = _declare(
         "priceAggregatorConfig.port",
     ),
     *("faucetPrivateKey", "faucetMinWei", "faucetTopupWei", "balanceTopupCheckIntervalMs", "balanceTopupRequired"),
-    *("setConfigBatchSize", "mesh.egress"),
+    *("setConfigBatchSize", "mesh.egress", "linkCa", "adminContractAddress"),
 )
 
 SERVED_NODE: Final = _declare(
     "served-node",
     *("totalNodes", "bootstrapNodes", "priceAggregatorConfig.port"),
-    *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime"),
+    *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime", "mesh.manualJobRuns"),
 )
 """What `feedmesh serve node` reads where the node's files were made elsewhere."""
 
@@ -146,6 +146,7 @@ SUPERVISOR: Final = _declare(
         "mesh.runDir",
         "mesh.dataDir",
         "mesh.runtime",
+        "mesh.manualJobRuns",
         "mesh.ports",
         "mesh.devchain",
         "mesh.market",

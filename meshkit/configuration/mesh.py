@@ -11,6 +11,7 @@ from meshkit.configuration.model import Section
 from meshkit.configuration.network import Network
 from meshkit.configuration.node_program import RuntimeSetting
 from meshkit.configuration.postgres_url import PostgresUrl
+from meshkit.paths import SP_CERTIFICATES_DIR
 
 # libocr's bound on the number of oracles, plus bootstrap nodes.
 MOST_NODES = 40
@@ -105,6 +106,11 @@ class Contracts(Section):
         description="File with the creation code of `AccessControlledOCR2Aggregator`, in hexadecimal or in the "
         "JSON of a compiler: what is deployed for feeds of OCR2. Without it their contracts need addresses.",
     )
+    admin_certificates_dir: Path = Field(
+        Path(SP_CERTIFICATES_DIR),
+        description="Directory of `order_cert.crt`, `order_cert_ca_bundle.crt` and `order_cert.key`, by which node 1's "
+        "account proves to `adminContractAddress` that it may set oracles.",
+    )
     replace_oracles: bool = Field(
         False,
         description="Put these nodes into contracts that list oracles whose keys are not kept here. Only for the first "
@@ -196,6 +202,11 @@ class Mesh(Section):
         description="Program of the nodes: Chainlink's (`chainlink`), our own (`embedded`), or Chainlink's where there "
         "is one (`auto`): the file that the variable CHAINLINK_BIN names, or the `chainlink` of the PATH. Or an object "
         'with one of them by node number, for example `{"2": "embedded", "3": "chainlink"}`; all others are `auto`.',
+    )
+    manual_job_runs: bool = Field(
+        False,
+        description="Whether a job of our own nodes may be run by request, `POST /v2/jobs/ID/runs`, as in a Chainlink "
+        "node that is built for development; webhook jobs always may, by their UUIDs.",
     )
     data_dir: Path = Field(
         Path("/sp"),

@@ -65,9 +65,15 @@ class Solution(Section):
     bootstrap_nodes: int = Field(1, ge=1, le=8, description="How many of them are bootstrap nodes.")
     nodes_list: NodeList = Field((), description="Numbers of the nodes; absent for 1 to totalNodes.")
     primary_nodes: NodeList = without_effect((), "no oracle is before the others: the protocol chooses among them.")
-    link_ca: Address | None = without_effect(None, "oracles are not paid, so a feed's contract has no LINK token.")
-    admin_contract_address: Address | None = without_effect(
-        None, "the operator's account owns the feeds' contracts itself, without a helper contract."
+    link_ca: Address | None = Field(
+        None,
+        description="LINK token named by contracts that are deployed here. Oracles are not paid, so it may be absent.",
+    )
+    admin_contract_address: Address | None = Field(
+        None,
+        description="Contract that knows the admin of feeds whose configuration is set in two parts: timings by their "
+        "owner, oracles by the admin. Node 1's account is registered there, by the certificates in "
+        "`mesh.contracts.adminCertificatesDir`, as soon as such a feed needs new oracles.",
     )
     diamond_contract_address: Address | None = without_effect(
         None, "each feed has a contract of its own; nothing is routed through a common one."

@@ -23,7 +23,7 @@ DEFAULT_TIMEOUT_S = 10.0
 IDEMPOTENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "feedmesh.aggregator.v1.QuoteService",
-        ("GetQuote", "BatchGetQuotes", "ListPairs", "ListSources", "GetSource"),
+        ("GetQuote", "BatchGetQuotes", "ListPairs", "ListSources", "GetSource", "ReplayQuote"),
     ),
     ("feedmesh.supervisor.v1.SupervisorService", ("ListServices", "GetService", "GetPlan")),
     ("feedmesh.metrics.v1.ProcessMetricsService", ("GetSnapshot",)),
@@ -33,7 +33,7 @@ IDEMPOTENT: tuple[tuple[str, tuple[str, ...]], ...] = (
         "feedmesh.operator.v1.OperatorService",
         ("ListNodes", "ListFeeds", "ListBalances", "VerifyFeeds", "ListAnswers", "ListJobs"),
     ),
-    ("feedmesh.oracle.v1.OracleService", ("GetStatus", "ListJobs")),
+    ("feedmesh.oracle.v1.OracleService", ("GetStatus", "ListJobs", "ListRounds", "ReplayRound")),
 )
 
 SERVICE_CONFIG = json.dumps(

@@ -38,7 +38,6 @@ REASONS: Final = {
         "`check` has notes of what `feeds import` finds: one set of rules",
     ),
     "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
-    "meshkit.retry_after": "the push obeys its receiver's wait by the rules by which the aggregator obeys its sources'",
 }
 
 Graph = Mapping[str, Set[str]]

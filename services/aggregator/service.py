@@ -18,8 +18,8 @@ from services.aggregator.fetching.refusal_counts import Refusal
 from services.aggregator.own_clock import ClockState
 from services.aggregator.prices.errors import UnknownSource
 from services.aggregator.prices.pair import Pair, pair_of
-from services.aggregator.prices.price import plain_text
-from services.aggregator.prices.quote import Quote, QuoteStatus, Result, SourceQuote
+from services.aggregator.prices.price import LARGEST, SMALLEST, plain_text, read_decimal
+from services.aggregator.prices.quote import LeftOut, Quote, QuoteStatus, Result, SourceQuote, Verdict
 
 NAME = pb.DESCRIPTOR.services_by_name["QuoteService"].full_name
 _STATUSES = {
@@ -77,6 +77,22 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         async for change in self._answers.follow(_pairs(request.pairs), request.after_sequence):
             yield pb.StreamQuotesResponse(sequence=change.sequence, result=_result(change.pair, change.result))
 
+    async def ReplayQuote(
+        self, request: pb.ReplayQuoteRequest, context: "Context[pb.ReplayQuoteRequest, pb.ReplayQuoteResponse]"
+    ) -> pb.ReplayQuoteResponse:
+        """Return what prices of once make by the rules of now."""
+        pair = _pair(request.pair, "pair")
+        feed = self._answers.resolve(pair)
+        sources = [_once(each, f"sources.{index}") for index, each in enumerate(request.sources)]
+        left_out = [
+            LeftOut(_once(each.quote, f"left_out.{index}.quote"), _verdict(each.verdict, f"left_out.{index}.verdict"))
+            for index, each in enumerate(request.left_out)
+        ]
+        names = [each.source for each in (*sources, *(left.quote for left in left_out))]
+        if len(set(names)) < len(names):
+            raise InvalidInput("sources", ", ".join(names), "each source once")
+        return pb.ReplayQuoteResponse(quote=_quote(self._engine.verdicts.replay(feed, sources, left_out), pair))
+
     async def ListPairs(
         self, request: pb.ListPairsRequest, context: "Context[pb.ListPairsRequest, pb.ListPairsResponse]"
     ) -> pb.ListPairsResponse:
@@ -130,6 +146,34 @@ def _pairs(messages: Iterable[pb.Pair]) -> list[Pair]:
     if not 1 <= len(pairs) <= MOST_PAIRS:
         raise InvalidInput("pairs", f"{len(pairs)} pairs", f"1 to {MOST_PAIRS} pairs")
     return pairs
+
+
+def _once(message: pb.SourceQuote, field: str) -> SourceQuote:
+    try:
+        price = read_decimal(message.price)
+    except ValueError:
+        raise InvalidInput(f"{field}.price", message.price, "a decimal number") from None
+    if not (price.is_finite() and SMALLEST <= price <= LARGEST):
+        raise InvalidInput(f"{field}.price", message.price, f"a number from {SMALLEST} to {LARGEST}")
+    return SourceQuote(
+        message.source,
+        _pair(message.pair, f"{field}.pair"),
+        price,
+        _ms(message.received_time),
+        expires_at=float("inf"),
+        exchange_time_ms=_ms(message.exchange_time) if message.HasField("exchange_time") else None,
+    )
+
+
+def _verdict(text: str, field: str) -> Verdict:
+    try:
+        return Verdict(text)
+    except ValueError:
+        raise InvalidInput(field, text, ", ".join(Verdict)) from None
+
+
+def _ms(time: Timestamp) -> int:
+    return time.seconds * 1000 + time.nanos // 1_000_000
 
 
 def _pair_message(pair: Pair) -> pb.Pair:

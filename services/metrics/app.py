@@ -61,7 +61,9 @@ async def serve(config: MetricsConfig, run_dir: RunDir, clock: Clock) -> None:
         pusher = None if pushing is None else pushing.pusher
         server.add(service.register, service.MetricsServicer(collector, pusher, clock), service.NAME)
         await server.start()
-        observer = await stack.enter_async_context(MeshObserver(run_dir, clock, config.feeds))
+        observer = await stack.enter_async_context(
+            MeshObserver(run_dir, clock, config.feeds, oracles=config.limits.oracles)
+        )
         tasks = await stack.enter_async_context(BackgroundTasks(clock, registry))
         tasks.start("sampling", collector.run)
         tasks.start("verdict", VerdictPublisher(observer, run_dir, config.limits, clock, feed_metrics.note).run)

@@ -7,7 +7,7 @@ from typing import Final
 
 from meshkit import feeds
 from meshkit.configuration.aggregator import ProcessMetricsPush
-from meshkit.configuration.feeds.timings import timings
+from meshkit.configuration.feeds.timings import FeedTimings, timings
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.push import config as push
 from services.metrics.verdict.verdict import Limits
@@ -43,7 +43,7 @@ class MetricsConfig:
 def from_configuration(configuration: Configuration) -> MetricsConfig:
     """Take this service's part; raise InvalidInput for a grouping label that Prometheus would refuse."""
     solution = configuration.solution
-    section, ocr = _push_section(solution), solution.mesh.ocr
+    section, ocr, by_feed = _push_section(solution), solution.mesh.ocr, _timings(solution)
     return MetricsConfig(
         port=solution.mesh.ports.metrics,
         # PUT, so that processes that are gone vanish at a receiver that replaces groups.
@@ -59,10 +59,13 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
                 f"chainlink-node-{index}" for index in range(solution.bootstrap_nodes + 1, solution.total_nodes + 1)
             ),
             longest_age_s=ocr.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
-            longest_ages_s=_own_ages_s(solution),
+            longest_ages_s={
+                name: each.delta_c_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds
+                for name, each in by_feed.items()
+            },
             start_s=ocr.delta_progress_ms / 1000 + solution.mesh.supervisor.answer_margin_seconds,
-            heartbeat_s=ocr.delta_c_ms / 1000,
-            deviation_bps=ocr.alpha_ppb / 100_000,
+            heartbeats_s={name: each.delta_c_ms / 1000 for name, each in by_feed.items()},
+            deviations_bps={name: each.alpha_ppb / 100_000 for name, each in by_feed.items()},
         ),
         data_dir=solution.mesh.data_dir,
         feeds={name: (feeds.get(name).base, feeds.get(name).quote) for name in solution.mesh.feeds},
@@ -80,14 +83,13 @@ def _pages(solution: Solution) -> dict[str, str]:
     return {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
 
 
-def _own_ages_s(solution: Solution) -> dict[str, float]:
-    """Return the longest age of each feed's answer, for feeds that may have another heartbeat than all."""
+def _timings(solution: Solution) -> dict[str, FeedTimings]:
+    """Return what each feed goes by, for feeds that may have another heartbeat or deviation than all."""
     mesh = solution.mesh
-    heartbeats_ms = {
-        name: timings(mesh.ocr, mesh.feed_settings.get(name), feeds.load().get(name)).delta_c_ms
+    return {
+        name: timings(mesh.ocr, mesh.feed_settings.get(name), feeds.load().get(name))
         for name in dict.fromkeys((*mesh.feeds, *mesh.feed_settings))
     }
-    return {name: ms / 1000 + mesh.supervisor.answer_margin_seconds for name, ms in heartbeats_ms.items()}
 
 
 def _push_section(solution: Solution) -> ProcessMetricsPush | None:

@@ -20,6 +20,7 @@ from services.operator.nodes.identity import NodeIdentity, oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.configuration.admin import Admin
 from services.operator.onchain.feed_contract import Answer
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
@@ -68,14 +69,10 @@ class Operator:
         self._clock = clock
         self._oracles = oracles(prepared.identities)
         self._chain = Chain(config.chain.endpoints, config.chain.chain_id, config.egress)
-        self._sender = Sender(
-            self._chain,
-            config.credentials.faucet_private_key,
-            config.chain.gas_price_wei,
-            clock,
-            _TRANSACTION_DEADLINE_S,
-            most_gas_price_wei=config.chain.most_gas_price_wei,
-        )
+        self._sender = self._sender_of(config.credentials.faucet_private_key)
+        admin = None
+        if config.admin_contract is not None:
+            admin = Admin(config, self._chain, self._sender, self._sender_of)
         self._metrics = metrics or OperatorMetrics(clock)
         accounts = [Account(FAUCET, self._sender.address)]
         accounts += [Account(oracle.node.name, oracle.node.transmitter_address) for oracle in self._oracles]
@@ -84,7 +81,7 @@ class Operator:
         earlier = [place.operator / EARLIER_STATE_FILE for place in config.data.earlier]
         known = KnownContracts(config.secrets.contracts, config.chain.chain_id, earlier=earlier)
         self.reconciler = Reconciler(
-            config, prepared, self._chain, self._sender, known, clock, self._metrics.node_counted, self._paid
+            config, prepared, self._chain, self._sender, known, clock, self._metrics.node_counted, self._paid, admin
         )
         self._show()
         nodes = [oracle.node for oracle in self._oracles]
@@ -95,6 +92,17 @@ class Operator:
         longest_s = longest_pass_s(len(config.feeds), config.transaction_batch, _TRANSACTION_DEADLINE_S)
         self._passes = PassWatch(clock, longest_s)
         self.rounds = RoundFollower(self._chain, names, self._followed, clock, self._passes)
+
+    def _sender_of(self, private_key: str) -> Sender:
+        chain = self._config.chain
+        return Sender(
+            self._chain,
+            private_key,
+            chain.gas_price_wei,
+            self._clock,
+            _TRANSACTION_DEADLINE_S,
+            most_gas_price_wei=chain.most_gas_price_wei,
+        )
 
     @asynccontextmanager
     async def running(self, report: Callable[[bool], Awaitable[None]]) -> AsyncIterator[asyncio.Future[list[None]]]:

@@ -12,7 +12,7 @@ from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
 from meshkit.job_templates.template import JobTemplate
-from meshkit.paths import DataDir, SecretsDir
+from meshkit.paths import SP_CERTIFICATES_DIR, DataDir, SecretsDir
 
 # The PriceMax of deployments: a thousand gwei.
 # The gas that the nodes' configuration gives a transmission: more than one of 31 oracles takes (235 thousand).
@@ -162,6 +162,9 @@ class OperatorConfig:
     egress: tuple[str, ...] | None = None
     postgres: PostgresUrl | None = None
     ocr2_code_file: Path | None = None
+    link_token: str | None = None
+    admin_contract: str | None = None
+    admin_certificates: Path = Path(SP_CERTIFICATES_DIR)
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -226,6 +229,9 @@ class OperatorConfig:
             transaction_batch=solution.set_config_batch_size,
             egress=mesh.egress,
             ocr2_code_file=mesh.contracts.ocr2_code_file,
+            link_token=_checksummed(solution.link_ca),
+            admin_contract=_checksummed(solution.admin_contract_address),
+            admin_certificates=mesh.contracts.admin_certificates_dir,
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:
@@ -261,7 +267,7 @@ def _target(feed: ServedFeed) -> FeedTarget:
         feed.name,
         feed.decimals,
         # Nodes take an address only in its checksummed spelling.
-        None if feed.address is None else to_checksum_address(feed.address),
+        _checksummed(feed.address),
         OcrSettings(
             delta_progress_ms=given.delta_progress_ms,
             delta_resend_ms=given.delta_resend_ms,
@@ -275,3 +281,7 @@ def _target(feed: ServedFeed) -> FeedTarget:
         feed.ocr_version,
         feed.template,
     )
+
+
+def _checksummed(address: str | None) -> str | None:
+    return None if address is None else to_checksum_address(address)

@@ -5,6 +5,7 @@ The operator's errors.
     ├── FailedPrecondition
     │   ├── UnreadableState        the file of contract addresses is damaged
     │   ├── UnreadableCode         the file of a contract's code has none
+    │   ├── UnusableCertificate    a file of the order's certificates is missing or cannot be shown to a contract
     │   ├── SharedKey              two nodes have one key
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
@@ -57,6 +58,17 @@ class UnreadableCode(FailedPrecondition):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(f"solution.mesh.contracts.ocr2CodeFile: {path}: {cause}")
+        self.path = path
+        self.cause = cause
+
+
+class UnusableCertificate(FailedPrecondition):
+    """A file of the order's certificates is missing, damaged, or cannot be shown to a contract."""
+
+    reason = "UNUSABLE_CERTIFICATE"
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"{path} {cause}; without it no admin can be registered at solution.adminContractAddress")
         self.path = path
         self.cause = cause
 

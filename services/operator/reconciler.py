@@ -19,12 +19,17 @@ from services.operator.nodes.identity import NodeIdentity, bootstrappers, oracle
 from services.operator.nodes.node_setup import NodeCounted, NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
+from services.operator.onchain.configuration.admin import Admin
 from services.operator.onchain.configuration.calls import ConfigCall
 from services.operator.onchain.contract_changes import FeedAction
 from services.operator.onchain.contract_setup import ContractSetup
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
+from services.operator.onchain.lost_contracts import LostContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.outcome import Outcome, joined
+
+# Of EVM and P2P; an oracle has more.
+_LEAST_KEYS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,23 @@ class Reconciler:
         clock: Clock,
         node_counted: NodeCounted = lambda _node, _failure: None,
         paid: Callable[[NodeIdentity, int], None] = lambda _node, _wei: None,
+        admin: Admin | None = None,
     ) -> None:
         self._config = config
         self._feeds = {feed.name: feed for feed in config.feeds}
         able = oracles(prepared.identities)
-        self._contracts = ContractSetup(config, able, chain, sender, known)
+        self._contracts = ContractSetup(config, able, chain, sender, known, admin)
+        addresses = [
+            address for oracle in able for address in (oracle.ocr.signing_address, oracle.node.transmitter_address)
+        ]
+        self._lost = LostContracts(
+            config,
+            chain,
+            known,
+            sender.address,
+            addresses,
+            keys_are_new=prepared.created_keys >= _LEAST_KEYS * len(prepared.nodes),
+        )
         self.faucet = Faucet(config, able, chain, sender, clock, paid)
         locators = bootstrappers(prepared.identities, config.ports)
         self._nodes = tuple(NodeSetup(config, node, locators, clock, node_counted) for node in prepared.nodes)
@@ -190,9 +207,17 @@ class Reconciler:
 
     async def _run_chain(self) -> Outcome:
         async with self._chain_pass:
+            # Nothing is deployed before it is known that there is nothing; nobody is paid either.
+            try:
+                found = await self._lost.run()
+            except MeshError as error:
+                found = Outcome(errors={"chain": error})
+            if found.errors:
+                self._contracts.looked.set()
+                return found
             # Nobody is paid before it is known that these nodes are those that the contracts list.
             look = await self._contracts.look()
-            return joined(await together((self._contracts.act(look), self.faucet.run())))
+            return joined((found, *await together((self._contracts.act(look), self.faucet.run()))))
 
     async def _run_node(self, node: NodeSetup) -> Outcome:
         # Until the chain was looked at, the known contracts may be those of a dev chain that is gone.

@@ -190,6 +190,8 @@ def _nodes(identities: tuple[NodeIdentity, ...]) -> list[pb.Node]:
             signing_address=node.ocr.signing_address if node.ocr else "",
             key_bundle_id=node.ocr.bundle_id if node.ocr else "",
             oracle_index=positions.get(node.index),
+            ocr2_signing_address=node.ocr2.signing_address if node.ocr2 else "",
+            ocr2_key_bundle_id=node.ocr2.bundle_id if node.ocr2 else "",
         )
         for node in identities
     ]

@@ -23,6 +23,7 @@ def _arguments() -> argparse.Namespace:
     node.add_argument("--api", type=Path, help="API credentials: e-mail and password, one a line")
     node.add_argument("--run-dir", type=Path, default=default_run_dir(), help="directory of the Unix sockets")
     node.add_argument("--name", required=True, help="name of the service, for example chainlink-node-2")
+    node.add_argument("--manual-job-runs", action="store_true", help="run a job's pipeline by request")
     node.add_argument("--grpc", metavar="HOST:PORT", help="also answer gRPC there, by mutual TLS")
     node.add_argument("--tls-dir", type=Path, help="directory of ca.crt, tls.crt and tls.key, for --grpc")
     given = parser.parse_args()
@@ -40,7 +41,7 @@ async def _main() -> None:
     credentials = settings.ApiCredentials.read(given.api) if given.api else None
     socket = RunDir(given.run_dir).socket(given.name)
     tcp = TcpListener(given.grpc, CertificateDirectory(given.tls_dir)) if given.grpc else None
-    await Node(config, secrets, credentials, socket, given.name, SystemClock(), tcp).run()
+    await Node(config, secrets, credentials, socket, given.name, SystemClock(), tcp, given.manual_job_runs).run()
 
 
 if __name__ == "__main__":

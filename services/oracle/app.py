@@ -54,6 +54,9 @@ from services.oracle.rest.node_information import NodeInformation
 from services.oracle.rest.runs import Runs
 from services.oracle.rest.sessions import Sessions
 from services.oracle.rest.transactions import Transactions
+from services.oracle.round_records.kept_rounds import KeptRounds
+from services.oracle.round_records.recorder import RoundRecorder
+from services.oracle.round_records.store import RoundStore
 from services.oracle.service import FULL_NAME, OracleServicer
 from services.oracle.settings import ApiCredentials, Config, Secrets
 from services.oracle.store.announcements import AnnouncementStore
@@ -117,24 +120,25 @@ class Node:
             endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
             asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
             states = ContractStateStore(database)
-            chains = await self._chains(stack, beside, keyring, database, states, asking)
+            kept_rounds = RoundStore(database, clock)
+            oracle_metrics = OracleMetrics(registry)
+            recorder = RoundRecorder(kept_rounds, clock, oracle_metrics.hops)
+            chains = await self._chains(stack, beside, keyring, database, states, asking, recorder)
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
-            sources = await self._sources(database, bridges, session, runs)
+            sources = await self._sources(database, bridges, session, runs, recorder)
             protocol = PostgresProtocolStore(database)
             groups = PeerGroups(host, config.p2p)
             watches = ContractConfigWatches(chains, ContractConfigStore(database), clock)
-            oracles = OracleDelegate(
-                keyring, chains, groups, sources, watches, protocol, OracleMetrics(registry), rounds
-            )
+            oracles = OracleDelegate(keyring, chains, groups, sources, watches, protocol, oracle_metrics, rounds)
             rules, runner = JobRules(config, keyring, bridges), PipelineRunner(sources)
             delegates = Delegates(oracles, BootstrapDelegate(groups, watches), runner)
             spawner = JobSpawner(rules, JobStore(database), delegates, clock)
-            node_metrics.show(registry, chains, host, spawner)
-            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states)
+            node_metrics.show(registry, chains, host, spawner, kept_rounds)
+            flushed = (sources.last_observations, sources.bridge_answers, runs, announcements, states, kept_rounds)
             transactions = [TransactionStore(database, number) for number in chains]
-            write_behind = WriteBehind(flushed, protocol, transactions, clock)
+            write_behind = WriteBehind(flushed, protocol, transactions, kept_rounds, clock)
             stack.push_async_callback(write_behind.flush)
             await stack.enter_async_context(_listening(host, config))
             stack.push_async_callback(spawner.stop_all)
@@ -143,7 +147,9 @@ class Node:
 
             health = Health(chains, spawner, database, registry)
             server = MeshServer(self.name, self.socket, tcp=self.tcp, registry=registry, drain_s=_DRAIN_S)
-            server.add(add_OracleServiceServicer_to_server, OracleServicer(host, chains, spawner, rounds), FULL_NAME)
+            shown_rounds = KeptRounds(kept_rounds, spawner.pipeline, sources.fetcher)
+            servicer = OracleServicer(host, chains, spawner, rounds, shown_rounds)
+            server.add(add_OracleServiceServicer_to_server, servicer, FULL_NAME)
             await server.start()
             token = self.secrets.prometheus.auth_token
             controllers = (
@@ -188,12 +194,16 @@ class Node:
         database: Database,
         states: ContractStateStore,
         session: aiohttp.ClientSession,
+        recorder: RoundRecorder,
     ) -> Mapping[int, EvmChain]:
         chains = {}
         for settings in self.config.evm:
             if settings.enabled:
                 transactions = TransactionStore(database, settings.number)
-                chain = EvmChain(settings, keyring.evm, transactions, states, session=session, clock=self.clock)
+                follow = recorder.transaction
+                chain = EvmChain(
+                    settings, keyring.evm, transactions, states, session=session, clock=self.clock, follow=follow
+                )
                 chains[settings.number] = chain
                 stack.push_async_callback(chain.close)
                 beside.start(f"heads of chain {settings.number}", chain.run)
@@ -214,7 +224,12 @@ class Node:
         )
 
     async def _sources(
-        self, database: Database, bridges: BridgeStore, session: aiohttp.ClientSession, runs: RunStore
+        self,
+        database: Database,
+        bridges: BridgeStore,
+        session: aiohttp.ClientSession,
+        runs: RunStore,
+        recorder: RoundRecorder,
     ) -> ObservationSources:
         request = self.config.job_pipeline.http_request
         fetcher = Fetcher(
@@ -226,7 +241,7 @@ class Node:
         )
         bridge_answers = BridgeAnswerStore(database, self.clock)
         await bridge_answers.load()
-        return ObservationSources(fetcher, bridge_answers, LastObservationStore(database), runs, self.clock)
+        return ObservationSources(fetcher, recorder, bridge_answers, LastObservationStore(database), runs, self.clock)
 
     async def _web_server(self, api: web.Application) -> HttpServer:
         settings = self.config.web_server

@@ -1,12 +1,14 @@
 """The node's metrics: the names of the real node where it has them, and those that it lacks for OCR1."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Literal
 
 from meshkit.metrics import RPC_METRICS, Distribution, Metric, Registry, Sample
+from meshkit.ocr.hops import Moment
 from meshkit.process.background_tasks import TASK_METRICS
+from services.oracle.hop_metrics import HOP_METRICS, HopMetrics, moments_of
 from services.oracle.ocr.state import Trace, TraceKind
 
 _LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
@@ -19,6 +21,7 @@ def _derived(name: str, kind: Literal["counter", "gauge"], text: str, *labels: s
 METRICS = (
     *RPC_METRICS,
     *TASK_METRICS,
+    *HOP_METRICS,
     _derived("ocr_median_values", "gauge", "Last observation of a job, after its pipeline.", "job_id", "job_name"),
     _derived("pipeline_run_errors", "gauge", "Failed pipeline runs since the start.", "job_id", "job_name"),
     Metric("health", "gauge", "1 while a part of the node passes its check.", ("service_id",)),
@@ -57,9 +60,19 @@ METRICS = (
         _LATENCY_BUCKETS,
         derived=True,
     ),
+    _derived(
+        "feedmesh_oracle_dropped_round_moments_total",
+        "counter",
+        "Moments of rounds that are not kept for `feedmesh explain`, for want of room or of a database.",
+    ),
     _derived("feedmesh_oracle_events", "gauge", "Counts of the protocol and the network by name.", "part", "event"),
 )
 
+_HOPS = {
+    TraceKind.OBSERVATION_SENT: Moment.OBSERVED,
+    TraceKind.FINAL: Moment.SIGNED,
+    TraceKind.TRANSMITTED: Moment.TRANSMITTED,
+}
 # A round that never ends is forgotten after so many others of its feed.
 _ROUNDS_OPEN = 16
 
@@ -81,11 +94,12 @@ class FeedMetrics:
     """
 
     __slots__ = (
-        "_started_ms", "epoch", "failed_runs", "included", "job_id", "latency", "leader", "led", "median", "moments",
-        "name", "observers", "pinned", "reports_of", "sent",
+        "_hops", "_started_ms", "epoch", "failed_runs", "included", "job_id", "latency", "leader", "led", "median",
+        "moments", "name", "observers", "pinned", "reports_of", "sent",
     )  # fmt: skip
 
-    def __init__(self, job_id: int, name: str, reports_of: Counter[int]) -> None:
+    def __init__(self, job_id: int, name: str, reports_of: Counter[int], hops: HopMetrics) -> None:
+        self._hops = hops
         self.job_id = str(job_id)
         self.name = name
         self.median: int | None = None
@@ -103,6 +117,8 @@ class FeedMetrics:
     def follow(self, trace: Trace, own_index: int) -> None:
         """Note a moment of a round; `own_index` is this node's place in the configuration."""
         self.moments[trace.kind.value] += 1
+        if (hop := _HOPS.get(trace.kind)) is not None:
+            self._hops.note(self.name, trace.epoch, trace.round, {hop: trace.at_ms})
         match trace.kind:
             case TraceKind.EPOCH_STARTED:
                 self.epoch = trace.epoch
@@ -115,6 +131,11 @@ class FeedMetrics:
                 self.sent += 1
             case TraceKind.FINAL:
                 self._final(trace, own_index)
+
+    def priced(self, epoch: int, round_number: int, answers: Iterable[str]) -> None:
+        """Note what the bridges answered to the pipeline of a round."""
+        for answer in answers:
+            self._hops.note(self.name, epoch, round_number, moments_of(answer))
 
     def _final(self, trace: Trace, own_index: int) -> None:
         started_ms = self._started_ms.pop((trace.epoch, trace.round), None)
@@ -133,6 +154,7 @@ class OracleMetrics:
         self._feeds: dict[str, FeedMetrics] = {}
         # Not of each job, which would be oracles times feeds for each node; so it outlives them too.
         self._reports_of: Counter[int] = Counter()
+        self.hops = HopMetrics(registry)
         by_job: dict[str, Callable[[FeedMetrics], float | Distribution | None]] = {
             "ocr_median_values": lambda feed: feed.median,
             "pipeline_run_errors": lambda feed: feed.failed_runs,
@@ -159,13 +181,14 @@ class OracleMetrics:
 
     def add(self, job_id: int, name: str) -> FeedMetrics:
         """Return the figures of a job, which are shown from now on."""
-        self._feeds[name] = FeedMetrics(job_id, name, self._reports_of)
+        self._feeds[name] = FeedMetrics(job_id, name, self._reports_of, self.hops)
         return self._feeds[name]
 
     def remove(self, feed: FeedMetrics) -> None:
         """Show a job no longer: a job that is gone has no values."""
         if self._feeds.get(feed.name) is feed:
             del self._feeds[feed.name]
+            self.hops.forget(feed.name)
 
     def _known(
         self,

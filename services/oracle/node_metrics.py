@@ -7,9 +7,12 @@ from meshkit.metrics import Registry, Sample
 from services.oracle.chain.evm_chain import EvmChain
 from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.p2p.host import Host
+from services.oracle.round_records.store import RoundStore
 
 
-def show(registry: Registry, chains: Mapping[int, EvmChain], host: Host, spawner: JobSpawner) -> None:
+def show(
+    registry: Registry, chains: Mapping[int, EvmChain], host: Host, spawner: JobSpawner, rounds: RoundStore
+) -> None:
     """Show them with each rendering of the registry."""
 
     def heads() -> None:
@@ -28,5 +31,9 @@ def show(registry: Registry, chains: Mapping[int, EvmChain], host: Host, spawner
             for event, count in counts.items():
                 yield (part, event), count
 
+    def dropped() -> Iterator[Sample]:
+        yield (), rounds.dropped
+
     registry.before_render(heads)
+    registry.derive("feedmesh_oracle_dropped_round_moments_total", dropped)
     registry.derive("feedmesh_oracle_events", events)

@@ -13,6 +13,7 @@ from services.oracle.jobs.round_events import RoundEvent, RoundEvents
 from services.oracle.jobs.specification import BootstrapJob, OracleJob
 from services.oracle.ocr.state import TraceKind
 from services.oracle.p2p.host import Host
+from services.oracle.round_records.kept_rounds import KeptRounds
 
 FULL_NAME = "feedmesh.oracle.v1.OracleService"
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -32,7 +33,15 @@ _STAGES = {
 class OracleServicer(pb_grpc.OracleServiceServicer):
     """Answer from the running jobs."""
 
-    def __init__(self, host: Host, chains: Mapping[int, EvmChain], spawner: JobSpawner, rounds: RoundEvents) -> None:
+    def __init__(
+        self,
+        host: Host,
+        chains: Mapping[int, EvmChain],
+        spawner: JobSpawner,
+        rounds: RoundEvents,
+        kept_rounds: KeptRounds,
+    ) -> None:
+        self._kept_rounds = kept_rounds
         self._host = host
         self._chains = chains
         self._spawner = spawner
@@ -50,6 +59,14 @@ class OracleServicer(pb_grpc.OracleServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: _Context) -> pb.ListJobsResponse:
         """Return the node's jobs."""
         return pb.ListJobsResponse(jobs=[_job(active) for active in self._spawner.all()])
+
+    async def ListRounds(self, request: pb.ListRoundsRequest, context: _Context) -> pb.ListRoundsResponse:
+        """Return rounds that this node keeps."""
+        return await self._kept_rounds.list(request)
+
+    async def ReplayRound(self, request: pb.ReplayRoundRequest, context: _Context) -> pb.ReplayRoundResponse:
+        """Return what the running code makes of a kept round."""
+        return await self._kept_rounds.replay(request)
 
     async def WatchRounds(
         self, request: pb.WatchRoundsRequest, context: _Context

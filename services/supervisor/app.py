@@ -21,8 +21,9 @@ from meshkit import log  # noqa: E402
 from meshkit.clock import SystemClock  # noqa: E402
 from meshkit.errors import FailedPrecondition  # noqa: E402
 from meshkit.log import get_logger  # noqa: E402
+from meshkit.metrics import RPC_METRICS, Registry  # noqa: E402
 from meshkit.process import ports, runtime  # noqa: E402
-from meshkit.process.background_tasks import keep_running  # noqa: E402
+from meshkit.process.background_tasks import DEATHS, TASK_METRICS, keep_running  # noqa: E402
 from meshkit.rpc.server import MeshServer  # noqa: E402
 from services.supervisor.apply_configuration import Applier, MakePlan, write_configuration  # noqa: E402
 from services.supervisor.config import Settings  # noqa: E402
@@ -88,13 +89,19 @@ async def supervise(path: Path, make_plan: MakePlan) -> int:
     with _signals(supervision), _log_through(logs), lock, OrphanReaper(owned):
         await _check_ports(plan, _PREDECESSOR_S if lock.took_over else 0)
         write_configuration(plan)
-        server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), drain_s=0.5)
+        registry = Registry((*RPC_METRICS, *TASK_METRICS))
+        server = MeshServer("supervisor", settings.run_dir.socket("supervisor"), registry=registry, drain_s=0.5)
         applier = Applier(path, plan, supervision, lock, lambda file: make_plan(file, owned))
         server.add(rpc.add_SupervisorServiceServicer_to_server, SupervisorService(supervision, logs, applier), NAME)
         async with server:
             _open_to_services(plan)
             health = asyncio.create_task(
-                keep_running("health of services", lambda: _show_health(supervision, server), clock)
+                keep_running(
+                    "health of services",
+                    lambda: _show_health(supervision, server),
+                    clock,
+                    on_death=lambda _error: registry.counter(DEATHS).labels("health of services").inc(),
+                )
             )
             try:
                 exit_code = await supervision.run()

@@ -240,3 +240,28 @@ async def test_health_begins_with_the_warm_up(remote: Remote) -> None:
         before.status,
         after.status,
     )
+
+
+async def test_prices_of_once_are_replayed(remote: Remote) -> None:
+    """A quote's own sources make its price again, and nothing is learnt from prices of once."""
+    quote = (await remote.stub.GetQuote(pb.GetQuoteRequest(pair=BTC_USD))).quote
+
+    again = await remote.stub.ReplayQuote(
+        pb.ReplayQuoteRequest(pair=BTC_USD, sources=quote.sources, left_out=quote.left_out)
+    )
+    for used in quote.sources:
+        used.price = "500"
+    other = await remote.stub.ReplayQuote(pb.ReplayQuoteRequest(pair=BTC_USD, sources=quote.sources))
+
+    assert quote.price == again.quote.price
+    assert "500" == other.quote.price
+    assert quote.price == (await remote.stub.GetQuote(pb.GetQuoteRequest(pair=BTC_USD))).quote.price
+
+
+@pytest.mark.parametrize("price", ["", "NaN", "-1", "1E99", "x"])
+async def test_no_price_of_once_is_none(remote: Remote, price: str) -> None:
+    """What is no price of once is refused by its field."""
+    said = pb.SourceQuote(source="kraken", pair=BTC_USD, price=price)
+    call = remote.stub.ReplayQuote(pb.ReplayQuoteRequest(pair=BTC_USD, sources=[said]))
+
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT") == await refusal(call)

@@ -19,8 +19,11 @@ import pytest
 
 from meshkit.configuration.load import load
 from meshkit.credentials import database_password
+from meshkit.paths import RunDir
+from tests.mesh.monitored import push_until_filled
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
+from tests.monitoring_programs import victoria_metrics
 
 pytestmark = [pytest.mark.long(120), pytest.mark.timeout(300)]
 
@@ -96,7 +99,7 @@ def test_grpcurl_lists_and_calls(mesh: Mesh, socket: str) -> None:
 
 def test_status_shows_every_service_healthy(mesh: Mesh) -> None:
     """`feedmesh status` lists the whole plan; longruns are healthy, oneshots completed."""
-    listed = json.loads(mesh.command("status", "--json").stdout)["services"]
+    listed = json.loads(mesh.command("status", "--wait", "40", "--json").stdout)["services"]
     states = {service["name"]: service["state"] for service in listed}
 
     expected = dict.fromkeys(KILLED, "healthy") | {"postgres-bootstrap": "completed", "postgres-init": "completed"}
@@ -110,6 +113,17 @@ def test_feeds_and_quote_agree(mesh: Mesh) -> None:
         assert abs(float(feed["answer"]) / float(quote["price"]) - 1) < 0.01
 
 
+async def test_every_panel_of_the_dashboards_has_data(mesh: Mesh, tmp_path: Path) -> None:
+    """Pushed to a VictoriaMetrics, what the mesh says of itself answers every query of every panel."""
+    server = victoria_metrics(tmp_path)
+    server.start()
+    try:
+        path, run_dir = mesh.data_dir / "configuration.json", RunDir(mesh.run_dir)
+        assert [] == await push_until_filled(path, run_dir, server.url, within_s=45)
+    finally:
+        server.stop()
+
+
 def test_unknown_pair_is_refused(mesh: Mesh) -> None:
     """`feedmesh quote` of a pair nobody knows fails with one clear line."""
     done = mesh.command("quote", "NOSUCH/USD", check=False)
@@ -118,12 +132,13 @@ def test_unknown_pair_is_refused(mesh: Mesh) -> None:
     assert "NOSUCH" in done.stderr
 
 
-def test_logs_are_prefixed(mesh: Mesh) -> None:
-    """`feedmesh logs` shows the lines of the service asked for, with its name."""
+def test_logs_are_readable(mesh: Mesh) -> None:
+    """`feedmesh logs` shows the lines of the service asked for: time, level, and its name before the message."""
     lines = mesh.command("logs", "operator", "-n", "5").stdout.splitlines()
 
     assert len(lines) == 5
-    assert all(line.startswith("operator | ") for line in lines)
+    assert all("operator" in line.split()[1:3] for line in lines)
+    assert not any("{" in line.split()[3] for line in lines)
 
 
 def test_metrics_page_has_every_process(mesh: Mesh) -> None:

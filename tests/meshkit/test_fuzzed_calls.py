@@ -35,6 +35,8 @@ from services.operator.app import Operator
 from services.operator.nodes import prepare_nodes
 from services.oracle import service as oracles
 from services.oracle.jobs.round_events import RoundEvents
+from services.oracle.round_records.kept_rounds import KeptRounds
+from services.oracle.round_records.store import RoundStore
 from services.supervisor import service as supervisors
 from services.supervisor.apply_configuration import Applier
 from services.supervisor.config import LogSettings, Settings
@@ -128,11 +130,18 @@ async def _operator(directory: Path) -> AsyncIterator[Path]:
 async def _oracle(directory: Path) -> AsyncIterator[Path]:
     host: Any = SimpleNamespace(peer_id="peer", connected_peers=())
     spawner: Any = SimpleNamespace(all=list)
-    servicer = oracles.OracleServicer(host, {}, spawner, RoundEvents())
+    nothing: Any = SimpleNamespace(fetch=_nothing, fetch_one=_nothing, execute_many=_nothing)
+    fetcher: Any = None
+    kept = KeptRounds(RoundStore(nothing, SystemClock()), lambda _name: None, fetcher)
+    servicer = oracles.OracleServicer(host, {}, spawner, RoundEvents(), kept)
     server = MeshServer("chainlink-node-2", directory / "s.sock", drain_s=0.1)
     server.add(oracle_grpc.add_OracleServiceServicer_to_server, servicer, oracles.FULL_NAME)
     async with server:
         yield directory / "s.sock"
+
+
+async def _nothing(*_asked: object) -> tuple[()]:
+    return ()
 
 
 SERVERS: dict[str, Serve] = {

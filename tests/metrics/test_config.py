@@ -38,7 +38,7 @@ def test_push_is_off_unless_configured() -> None:
     # The heartbeat of a day, or the 35 s in which a leader must make progress, and the margin.
     pages = {f"chainlink-node-{index}": f"http://127.0.0.1:{6600 + index}/metrics" for index in range(1, 6)}
     pages["price-aggregator"] = "http://127.0.0.1:3000/metrics"
-    limits = Limits(oracles, 86_400 + 90, 35 + 90, heartbeat_s=86_400, deviation_bps=50)
+    limits = Limits(oracles, 86_400 + 90, 35 + 90)
     assert config() == MetricsConfig(3003, None, limits, Path("/sp"), pages, 15_000)
     assert config({"url": "https://metrics.example/push"}).push is None
 
@@ -96,3 +96,13 @@ def test_pages_of_all_processes_are_gathered() -> None:
 
     assert (5, 60_000) == (len(found.pages), found.gather_ms)
     assert "price-aggregator" not in found.pages
+
+
+def test_each_feed_has_its_own_heartbeat_and_deviation() -> None:
+    """What a feed goes by is its own setting, else that of all."""
+    own = {"ETH / USD": {"heartbeatMs": 600_000, "deviationPpb": 1_000_000}}
+    limits = config(feeds=["BTC / USD", "ETH / USD"], ocr={"deltaCMs": 3_600_000}, feedSettings=own).limits
+
+    assert {"BTC / USD": 3600, "ETH / USD": 600} == limits.heartbeats_s
+    assert {"BTC / USD": 50, "ETH / USD": 10} == limits.deviations_bps
+    assert {"BTC / USD": 3690, "ETH / USD": 690} == limits.longest_ages_s

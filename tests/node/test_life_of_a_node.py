@@ -3,14 +3,17 @@
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 import orjson
 import pytest
 from eth_utils.address import to_checksum_address
 
 from chainlink.jobs import JobSpec
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from meshkit.job_templates.placeholders import JobValues, filled
-from services.operator.nodes import feed_jobs
+from services.operator.nodes import feed_jobs, ocr2_jobs
+from services.operator.nodes.identity import OcrIdentity
 from tests.job_templates import FEEDS, of
 from tests.node import rest
 from tests.node.node import NodeUnderTest
@@ -195,3 +198,36 @@ async def _kept(api: Rest) -> dict[str, object]:
     lists = ("/v2/keys/evm", "/v2/keys/p2p", "/v2/keys/ocr", "/v2/bridge_types")
     jobs = {key: (job["id"], job["attributes"]["name"]) for key, job in (await api.jobs()).items()}
     return {"jobs": jobs} | {path: await ids(api, path) for path in lists}
+
+
+async def test_jobs_of_ocr2(node: NodeUnderTest, ready: Rest) -> None:
+    """Chainlink's program takes OCR2 bundles, and jobs as the operator makes them; ours says that it has no OCR2."""
+    bundle, chain_id = Ocr2KeyBundle.generate(), node.config.chain.chain_id
+    keys = OcrIdentity.of(bundle)
+    identity = replace(node.prepared.identity, ocr2=keys)
+    oracle = ocr2_jobs.oracle_job(
+        "BTC / USD", 8, chain_id, address(1), identity, node.bootstrappers, 1000, config_block=1
+    )
+    bootstrap = ocr2_jobs.bootstrap_job("ETH / USD", chain_id, address(2), identity, config_block=1)
+    if node.runtime == "embedded":
+        refused = [await ready.post("/v2/jobs", {"toml": spec.toml()}) for spec in (oracle, bootstrap)]
+        assert [
+            (501, "The Offchain Reporting 2 feature is disabled by configuration"),
+            (500, "job type 'bootstrap' has not been registered with the job.Spawner"),
+        ] == [(answer.status, answer.text) for answer in refused]
+        assert {} == await ready.jobs()
+        return
+    for _ in range(2):
+        imported = await ready.post("/v2/keys/ocr2/import", bundle.export("a-password", 2), oldpassword="a-password")
+        assert bundle.id == imported.data["id"]
+    (listed,) = [key for key in (await ready.get("/v2/keys/ocr2")).data if key["id"] == bundle.id]
+    public = bundle.public()
+    assert f"ocr2on_evm_{public['onchainPublicKey']}" == listed["attributes"]["onchainPublicKey"]
+    assert f"ocr2off_evm_{public['offchainPublicKey']}" == listed["attributes"]["offchainPublicKey"]
+    assert f"ocr2cfg_evm_{public['configPublicKey']}" == listed["attributes"]["configPublicKey"]
+    await make(ready, (oracle.toml(), bootstrap.toml()))
+    found = await ready.jobs()
+    for spec in (oracle, bootstrap):
+        attributes = found[spec.external_job_id]["attributes"]
+        assert () == spec.differences(attributes)
+        assert feed_jobs.is_ours(attributes, identity.name)

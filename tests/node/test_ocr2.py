@@ -1,5 +1,6 @@
 """A feed of OCR2: nodes of Chainlink's own program agree on libocr's own contract, all of it set up by our operator."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,22 @@ def test_a_second_pass_changes_nothing(mesh: Mesh) -> None:
     wait_until("a pass without changes", changes_nothing, _SETTLES_S)
     phases = {feed["name"]: feed["phase"] for feed in mesh.feeds().values()}
     assert {"FEED_PHASE_RUNNING"} == set(phases.values()), phases
+
+
+def test_keys_and_jobs_are_told(mesh: Mesh) -> None:
+    """Each oracle tells a bundle of its own for either protocol, a bootstrap node none, and each job its contract."""
+    nodes = json.loads(mesh.command("nodes", "--json").stdout)
+    bundles = [node[key] for node in nodes[1:] for key in ("key_bundle_id", "ocr2_key_bundle_id")]
+    jobs = json.loads(mesh.command("jobs", "--json", check=False).stdout)["nodes"]
+    types = {job["type"] for each in jobs for job in each["jobs"]}
+
+    assert ("", "") == (nodes[0]["key_bundle_id"], nodes[0]["ocr2_key_bundle_id"])
+    assert len(bundles) == len(set(bundles))
+    assert all(bundles)
+    assert {"offchainreporting", "offchainreporting2", "bootstrap"} == types
+    assert {job["contract_address"] for each in jobs for job in each["jobs"]} == {
+        feed["address"] for feed in mesh.feeds().values()
+    }
 
 
 def test_rounds_go_on_without_one_of_the_oracles(mesh: Mesh) -> None:

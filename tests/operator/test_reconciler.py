@@ -118,6 +118,64 @@ async def test_nodes_are_done_as_they_become_ready(
     assert {"chainlink-node-5"} == {change.split(":")[0] for change in outcome.changes}
 
 
+def _of_before(prepared: Preparation) -> Preparation:
+    """Return nodes whose keys were there already when the process started."""
+    return replace(prepared, created_keys=0)
+
+
+async def test_contracts_whose_file_was_lost_are_found_again(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """With the keys of before and no file of addresses, the same contracts go on: none is deployed anew."""
+    with start(free_port()) as own:
+        await own.call("anvil_setBalance", own.faucet, hex(10**24))
+        config = replace(meshed, chain=replace(meshed.chain, http_url=own.url))
+        async with _reconciling(config, prepared) as reconciler:
+            await reconciler.run()
+            before = {name: record.address for name, record in reconciler.records.items()}
+        config.secrets.contracts.unlink()
+        async with _reconciling(config, _of_before(prepared)) as reconciler:
+            outcome = await reconciler.run()
+            after = {name: record.address for name, record in reconciler.records.items()}
+        assert {} == outcome.errors
+        assert (3, before) == (len(before), after)
+        assert {f"contract of {name} found again at {address}" for name, address in before.items()} == set(
+            outcome.changes
+        )
+
+        # With new keys there is nothing to be found: a second mesh of the same faucet has contracts of its own.
+        config.secrets.contracts.unlink()
+        async with _reconciling(config, prepared) as reconciler:
+            await reconciler.run()
+            second = {name: record.address for name, record in reconciler.records.items()}
+        assert set() == set(second.values()) & set(before.values())
+
+        # Now there are two of each, and nobody but a person knows which is in use.
+        config.secrets.contracts.unlink()
+        sent = await own.call("eth_getTransactionCount", own.faucet, "latest")
+        async with _reconciling(config, _of_before(prepared)) as reconciler:
+            outcomes = [await reconciler.run(), await reconciler.run()]
+        assert [set(_FEEDS)] * 2 == [set(outcome.errors) for outcome in outcomes]
+        told = str(outcomes[1].errors["BTC / USD"])
+        assert "the file of contract addresses was lost, and there are 2 contracts of this feed" in told
+        assert before["BTC / USD"] in told
+        assert second["BTC / USD"] in told
+        assert sent == await own.call("eth_getTransactionCount", own.faucet, "latest")
+
+
+async def test_a_file_without_feeds_is_believed(
+    meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]
+) -> None:
+    """Whoever wants new contracts says so by a file that has the chain and no feed."""
+    meshed.secrets.contracts.parent.mkdir(parents=True)
+    meshed.secrets.contracts.write_text(f'{{"format": 2, "chains": {{"{CHAIN_ID}": {{}}}}}}')
+    async with _reconciling(meshed, _of_before(prepared)) as reconciler:
+        outcome = await reconciler.run()
+
+    assert {} == outcome.errors
+    assert 3 == len([change for change in outcome.changes if " deployed at " in change])
+
+
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HTML, Fault.HALF_BODY, Fault.SERVER_ERROR, Fault.REDIRECT])
 async def test_a_broken_node_stops_no_other(
     fault: Fault, meshed: OperatorConfig, prepared: Preparation, nodes: list[FakeNode]

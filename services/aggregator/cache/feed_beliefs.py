@@ -83,6 +83,18 @@ class FeedBeliefs:
         state = self._states.get(feed)
         return None if state is None else state.anchor
 
+    def rules(self, feed: Pair) -> Rules:
+        """Return when the prices of a feed's sources agree."""
+        return self._of(feed)[0]
+
+    def verdict(self, feed: Pair, source: str) -> Verdict | None:
+        """Return what became of a source's price when the feed's was made last; None if that had none of it yet."""
+        return self._verdicts.get((feed, source))
+
+    def doubted(self, source: str, pair: Pair) -> SourceQuote | None:
+        """Return the fresh price of a source that is doubted, if there is one."""
+        return self._doubted.get(source, pair)
+
     def limits(self, feed: Pair) -> Limits:
         """Return how the price of a feed may move."""
         return self._of(feed)[1]

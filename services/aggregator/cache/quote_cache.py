@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cachetools import LRUCache
+
 from meshkit.clock import Clock
 from meshkit.expiring_map import ExpiringMap
 from services.aggregator.prices.pair import Pair
@@ -19,6 +21,7 @@ class QuoteCache:
 
     def __init__(self, clock: Clock, capacity: int) -> None:
         self._quotes: ExpiringMap[Key, SourceQuote] = ExpiringMap(clock, capacity)
+        self._last_ms: LRUCache[Key, int] = LRUCache(capacity)
 
     def put(self, quote: SourceQuote) -> SourceQuote:
         """
@@ -32,7 +35,12 @@ class QuoteCache:
         if present is not None and present.exchange_time_ms is not None and present.observed_ms > time_ms:
             return present
         self._quotes.put((quote.source, quote.pair), quote, quote.expires_at)
+        self._last_ms[quote.source, quote.pair] = quote.observed_ms
         return quote
+
+    def last_ms(self, source: str, pair: Pair) -> int | None:
+        """Return when the last quote was observed, fresh or not, Unix milliseconds; None if none is remembered."""
+        return self._last_ms.get((source, pair))
 
     def get(self, source: str, pair: Pair) -> SourceQuote | None:
         """Return the quote if it is still fresh."""

@@ -14,6 +14,7 @@ from services.aggregator.config import AggregatorConfig
 from services.aggregator.engine.answers import QuoteAnswers
 from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
+from services.aggregator.engine.source_verdicts import SourceVerdicts
 from services.aggregator.engine.status import EngineStatus
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import TooManyPairs
@@ -42,6 +43,7 @@ class Engine:
         cached: The accepted prices of sources.
         requests: Where requests are counted that are answered with these as they stand.
         status: What operators may see.
+        verdicts: What became of the sources of each feed.
         own_clock: Whether our own clock is right.
     """
 
@@ -82,6 +84,9 @@ class Engine:
             own_clock=cache.own_clock,
         )
         self.own_clock = cache.own_clock
+        self.verdicts = SourceVerdicts(
+            cache.feeds, clock, cached=cache.quotes, beliefs=cache.beliefs, failures=cache.failures
+        )
         self.status = EngineStatus(
             config,
             cache.fetchers,

@@ -4,7 +4,7 @@ What a feed's price is made of its sources' prices: agreement, then the guard of
 docs/prices.md says which price is believed, and why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -121,6 +121,35 @@ def believe(
         unconfirmed = PriceUnconfirmed(pair, candidate.price, state.anchor, ruling.refusal, why, wait_s)
         return Belief(unconfirmed, after, verdicts, majority)
     return Belief(_quote(pair, found, left_out, sources, candidate), after, verdicts, majority)
+
+
+def believe_again(
+    pair: Pair, quotes: Sequence[SourceQuote], mapped: int, rules: Rules, units: Collection[Decimal]
+) -> Quote:
+    """
+    Return the price that fresh prices of once make, whatever the feed's price was before; nothing is learnt from it.
+
+    Args:
+        pair: The feed's pair.
+        quotes: The prices, in the feed's own currency.
+        mapped: How many sources are configured for the feed.
+        rules: When prices agree.
+        units: Those of the prices that were found to be in another unit, which only the price before can tell.
+
+    Raises:
+        TooFewSources, SourcesDisagree: where the rules give no price.
+    """
+    needed = required(mapped, rules.minimum)
+    if not quotes or len(quotes) < needed:
+        raise TooFewSources(pair, len(quotes), needed, {})
+    found = agree(quotes, rules, lambda price: price in units)
+    if isinstance(found, Disagreement) or (found.disqualified and len(found.agreeing) < needed):
+        raise SourcesDisagree(pair, {quote.source: quote.price for quote in quotes}, rules.max_spread_bps)
+    if len(found.agreeing) < needed:
+        raise TooFewSources(pair, len(found.agreeing), needed, {})
+    names = frozenset(quote.source for quote in quotes)
+    sources = Sources(names, names)
+    return _quote(pair, found, _left_out(found), sources, _candidate(found, sources, rules))
 
 
 def shortage(pair: Pair, fresh: int, needed: int, failures: Mapping[str, MeshError]) -> MeshError:

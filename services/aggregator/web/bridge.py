@@ -5,7 +5,7 @@ A node sends `{"data":{…},"meta":{…}}` and takes a body with `statusCode` 20
 bytes, silently, so a longer answer must be an error.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 from itertools import product
@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from meshkit import feeds
 from meshkit.errors import InvalidInput, MeshError
 from services.aggregator.engine.answers import MOST_PAIRS
+from services.aggregator.engine.source_verdicts import AbsentSource
 from services.aggregator.prices.pair import ASSET_PATTERN, PAIR_PATTERN, PAIR_RULE, Pair, pair_of, parse_pair
 from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, Result
@@ -169,18 +170,38 @@ class AnswerText:
         return text
 
 
-def success(request: BridgeRequest, results: Sequence[tuple[Pair, Result]], started_ms: int, now_ms: int) -> bytes:
+Absent = Callable[[Quote], Sequence[AbsentSource]]
+"""Returns why sources of a quote have no price, none for a quote that has all of them."""
+
+
+def none_absent(_quote: Quote) -> Sequence[AbsentSource]:
+    """Tell of no source."""
+    return ()
+
+
+def success(
+    request: BridgeRequest,
+    results: Sequence[tuple[Pair, Result]],
+    started_ms: int,
+    now_ms: int,
+    absent: Absent = none_absent,
+) -> bytes:
     """
     Return the answer to a request.
 
-    One pair gives its price as `result`, several give `data.quotes` in the order asked. Raises the pair's error, that
-    of the first pair if all of several failed, and InvalidInput for more than a node reads.
+    One pair gives its price as `result`, and as `absent` why sources of it have none; several give `data.quotes` in the
+    order asked. Raises the pair's error, that of the first pair if all of several failed, and InvalidInput for more
+    than a node reads.
     """
-    return answer_text(request.data, results).filled(request.id, started_ms, now_ms)
+    return answer_text(request.data, results, absent).filled(request.id, started_ms, now_ms)
 
 
-def answer_text(asked: BridgeData, results: Sequence[tuple[Pair, Result]]) -> AnswerText:
-    """Return the text of the answer to all requests for the same data; raise an error as `success` does."""
+def answer_text(asked: BridgeData, results: Sequence[tuple[Pair, Result]], absent: Absent = none_absent) -> AnswerText:
+    """
+    Return the text of the answer to all requests for the same data; raise an error as `success` does.
+
+    What it says of absent sources is of now, and stays as long as the text does.
+    """
     quotes = [result for _, result in results if isinstance(result, Quote)]
     if not quotes:
         raise next(result for _, result in results if isinstance(result, MeshError))
@@ -188,6 +209,8 @@ def answer_text(asked: BridgeData, results: Sequence[tuple[Pair, Result]]) -> An
     if asked.pairs is None:
         result = _scaled(quotes[0].price, asked.decimals)
         data = {"result": result, "pair": str(results[0][0]), **quote_json.quote_fields(quotes[0])}
+        if missing := absent(quotes[0]):
+            data["absent"] = [quote_json.absent_source(each) for each in missing]
         answer = {"data": data, "result": result, "statusCode": 200}
     else:
         answer = {"data": {"quotes": [_short(pair, found, asked.decimals) for pair, found in results]}}

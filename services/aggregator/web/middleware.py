@@ -86,5 +86,10 @@ class Middleware:
         body = orjson.dumps(quote_json.error(status, name, message, self._clock.time_ms(), metadata))
         response = web.Response(body=body, status=status, content_type="application/json")
         if isinstance(error, RateLimited):
-            response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+            response.headers["Retry-After"] = retry_after_text(error)
         return response
+
+
+def retry_after_text(error: RateLimited) -> str:
+    """Return the header's value: whole seconds, rounded up."""
+    return str(-(-error.retry_after_ms // 1000))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import orjson
 
 from meshkit.errors import MeshError
+from services.aggregator.engine.source_verdicts import AbsentSource, PricedSource
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.price import plain_text
 from services.aggregator.prices.quote import Quote, Result, SourceQuote
@@ -55,6 +56,21 @@ def quote_fields(quote: Quote, fields: Iterable[str] = FIELDS) -> Json:
     return {name: value for name, value in found.items() if value or name not in _UNLESS_EMPTY}
 
 
+def absent_source(absent: AbsentSource) -> Json:
+    """Return why a source has no fresh price; what is not known is left out."""
+    body: Json = {"source": absent.source, "pair": [absent.pair.base, absent.pair.quote], "verdict": absent.verdict}
+    known: Json = {"reason": absent.reason, "rule": absent.rule, "message": absent.message}
+    body |= {name: value for name, value in known.items() if value}
+    if absent.last_ms is not None:
+        body["lastPriceAt"] = time_text(absent.last_ms)
+    return body
+
+
+def priced_source(priced: PricedSource) -> Json:
+    """Return a source's fresh price with what became of it."""
+    return {**source_quote(priced.quote), "verdict": priced.verdict}
+
+
 def source_text(quote: SourceQuote) -> bytes:
     """Return the JSON of one source's price."""
     return orjson.dumps(source_quote(quote))
@@ -76,6 +92,11 @@ def entry(pair: Pair, result: Result, fields: Iterable[str] = FIELDS) -> Json:
     if isinstance(result, MeshError):
         return {"pair": str(pair), "error": {"code": result.reason, "message": str(result)}}
     return {"pair": str(pair), **quote_fields(result, fields)}
+
+
+def failure(raised: MeshError, now_ms: int) -> Json:
+    """Return the body of a request that failed with an error of ours."""
+    return error(raised.http_status, raised.reason, str(raised), now_ms, raised.metadata)
 
 
 def error(status: int, name: str, message: str, now_ms: int, metadata: Mapping[str, str] | None = None) -> Json:

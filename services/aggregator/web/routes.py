@@ -1,21 +1,23 @@
 """The routes of the HTTP side, and the two whose answers need no application while their prices are ready."""
 
 import re
+from collections.abc import Sequence
 
 import orjson
 from aiohttp import web
 
 from meshkit.clock import Clock
-from meshkit.errors import MeshError
+from meshkit.errors import MeshError, RateLimited
 from meshkit.metrics import CONTENT_TYPE, Registry
 from services.aggregator.engine.engine import Engine
 from services.aggregator.engine.market_data import PAIR as MARKET_CAP
 from services.aggregator.engine.market_data import MarketData
+from services.aggregator.engine.source_verdicts import AbsentSource
 from services.aggregator.prices.pair import Pair, pair_of
-from services.aggregator.prices.quote import Result
+from services.aggregator.prices.quote import Quote, QuoteStatus, Result
 from services.aggregator.web import bridge, legacy_routes, market_data_routes, openapi, quote_json, source_routes
 from services.aggregator.web.batch import BatchRoute, present
-from services.aggregator.web.middleware import Middleware, RequestMetrics
+from services.aggregator.web.middleware import Middleware, RequestMetrics, retry_after_text
 from services.aggregator.web.parameters import BATCH_ROUTE, QUOTE_ROUTE
 from services.aggregator.web.quick.bridge_answers import BridgeAnswers
 from services.aggregator.web.quick.fast_path import BodyAnswer, FastAnswer, FastAnswers
@@ -34,6 +36,7 @@ class HttpApi:
         self._answers = engine.answers
         self._status = engine.status
         self._sources = engine.sources
+        self._verdicts = engine.verdicts
         self._market = market
         self._clock = clock
         self._registry = metrics
@@ -43,7 +46,7 @@ class HttpApi:
         )
         self._batches = BatchRoute(engine.answers, self._rendered, engine.sources, clock)
         self._bridges = BridgeAnswers(
-            engine.ready, engine.answers.resolve, clock, () if market is None else [MARKET_CAP]
+            engine.ready, engine.answers.resolve, clock, () if market is None else [MARKET_CAP], self._absent
         )
 
     def build(self) -> web.Application:
@@ -145,7 +148,27 @@ class HttpApi:
             answered_ms, results = started_ms, [(MARKET_CAP, self._market.quote(sources))]
         else:
             answered_ms, results = await present(self._answers, self._sources, self._clock, pairs, sources)
-        return _response(bridge.success(asked, results, started_ms, answered_ms), 200)
+        if len(results) == 1 and isinstance(results[0][1], MeshError):
+            return self._failed(pairs[0], results[0][1])
+        return _response(bridge.success(asked, results, started_ms, answered_ms, self._absent), 200)
+
+    def _absent(self, quote: Quote) -> Sequence[AbsentSource]:
+        """Return why sources of a quote that has not all of them have no price."""
+        if quote.status is QuoteStatus.FRESH:
+            return ()
+        present = {used.source for used in (*quote.sources, *(left.quote for left in quote.left_out))}
+        return self._verdicts.absent(quote.pair, present)
+
+    def _failed(self, pair: Pair, error: MeshError) -> web.Response:
+        """Return the answer of an error, as every route gives it, with what became of each source of the feed."""
+        body = quote_json.failure(error, self._clock.time_ms())
+        try:
+            feed = self._answers.resolve(pair)
+        except MeshError:
+            return _error_response(error, body)
+        body["sources"] = [quote_json.priced_source(each) for each in self._verdicts.priced(feed)]
+        body["absent"] = [quote_json.absent_source(each) for each in self._verdicts.absent(feed, ())]
+        return _error_response(error, body)
 
     async def _source_quote(self, request: web.Request) -> web.Response:
         match = request.match_info
@@ -155,6 +178,13 @@ class HttpApi:
             pair_of(*pair, "pair")
             text = quote_json.source_text(await self._answers.source_quote(source, pair))
         return _response(text, 200)
+
+
+def _error_response(error: MeshError, body: quote_json.Json) -> web.Response:
+    response = _json(body, error.http_status)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = retry_after_text(error)
+    return response
 
 
 def _json(value: quote_json.Json, status: int = 200) -> web.Response:

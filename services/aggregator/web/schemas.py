@@ -115,14 +115,34 @@ class FailureName(Answer):
     message: str
 
 
+class JudgedPrice(SourcePrice):
+    """A source's fresh price, and what became of it the last time that the feed's price was made; empty for nothing."""
+
+    verdict: Literal["used", "outlier", "older", "unit", "apart", ""]
+
+
+class AbsentSource(Answer):
+    """Why a source has no fresh price, and when its last one was."""
+
+    source: str
+    pair: PairList
+    verdict: Literal["refused", "failed", "stale", "silent"]
+    reason: str | None = None
+    rule: str | None = None
+    message: str | None = None
+    last_price_at: Time | None = None
+
+
 class Failure(Answer):
-    """Every failed request's answer."""
+    """Every failed request's answer; that of a bridge's single pair has the sources of its feed besides."""
 
     status_code: int
     timestamp: Time
     message: str
     error: FailureName
     metadata: dict[str, str] | None = None
+    sources: list[JudgedPrice] | None = None
+    absent: list[AbsentSource] | None = None
 
 
 class CachedPrice(Answer):

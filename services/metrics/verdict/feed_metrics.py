@@ -49,8 +49,8 @@ FEED_METRICS: Final = (
         ("feed", "state"),
         derived=True,
     ),
-    Metric("feedmesh_feed_heartbeat_seconds", "gauge", "Longest time between two answers.", derived=True),
-    Metric("feedmesh_feed_deviation_bps", "gauge", "Change of the price that causes an answer.", derived=True),
+    Metric("feedmesh_feed_heartbeat_seconds", "gauge", "Longest time between two answers.", _FEED, derived=True),
+    Metric("feedmesh_feed_deviation_bps", "gauge", "Change of the price that causes an answer.", _FEED, derived=True),
     Metric(
         "feedmesh_oracles",
         "gauge",
@@ -87,8 +87,8 @@ class FeedMetrics:
             lambda: (((feed,), each) for feed, each in self._distributions.items()),
         )
         registry.derive("feedmesh_feed_state", self._state_set)
-        registry.derive("feedmesh_feed_heartbeat_seconds", lambda: [((), limits.heartbeat_s)])
-        registry.derive("feedmesh_feed_deviation_bps", lambda: [((), limits.deviation_bps)])
+        registry.derive("feedmesh_feed_heartbeat_seconds", lambda: _by_feed(limits.heartbeats_s))
+        registry.derive("feedmesh_feed_deviation_bps", lambda: _by_feed(limits.deviations_bps))
         registry.derive("feedmesh_oracles", lambda: [(("up",), self._up), (("needed",), limits.quorum)])
 
     def note(self, seen: Observation, watched_s: float) -> None:
@@ -112,7 +112,7 @@ class FeedMetrics:
                 yield (name, state), float(state == current)
 
 
-def _by_feed(values: Mapping[str, Decimal | Distribution]) -> Iterator[Sample]:
+def _by_feed(values: Mapping[str, float | Decimal | Distribution]) -> Iterator[Sample]:
     for feed, value in values.items():
         yield (feed,), value if isinstance(value, Distribution) else float(value)
 
@@ -141,4 +141,4 @@ def state_of(feed: FeedSeen, seen: Observation, limits: Limits, watched_s: float
         return "no_price"
     if feed.age_s is None:
         return "late" if watched_s > limits.start_s else "fresh"
-    return "late" if feed.age_s > limits.longest_age_s else "fresh"
+    return "late" if feed.age_s > limits.longest_ages_s.get(feed.name, limits.longest_age_s) else "fresh"

@@ -1,7 +1,8 @@
 """
 Write the verdict where the container's health check reads it, every few seconds.
 
-    {"well": false, "words": "2 of 4 oracles …", "broken": ["…"], "remarks": [], "time_ms": 17…, "period_s": 5.0}
+    {"well": false, "words": "2 of 4 oracles …", "broken": ["…"], "remarks": [], "time_ms": 17…, "period_s": 5.0,
+     "links": [{"name": "oracles", "state": "broken", "words": ["2 of 4 oracles …"]}, …]}
 
 The check reads a file and asks nobody: it costs a start of Python, and an old file says that nobody judges any more.
 """
@@ -57,6 +58,7 @@ class VerdictPublisher:
             "words": verdict.words,
             "broken": verdict.broken,
             "remarks": verdict.remarks,
+            "links": [{"name": link.name, "state": link.state, "words": link.words} for link in verdict.links],
             "time_ms": self._clock.time_ms(),
             "period_s": PERIOD_S,
         }

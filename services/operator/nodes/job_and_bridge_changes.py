@@ -72,15 +72,19 @@ class WantedJobs:
 
     Attributes:
         specs: The jobs of those feeds whose contract is known.
-        names: The names of the jobs of all configured feeds.
+        names: The names of the jobs of all configured feeds, None if not all of these are known.
         all_feeds: Whether `specs` has a job of every configured feed.
         answered_otherwise: By external job id, the fields that this node answers otherwise than it was given.
     """
 
     specs: Sequence[FeedJob]
-    names: Collection[str] = ()
+    names: Collection[str] | None = None
     all_feeds: bool = False
     answered_otherwise: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def has_no_feed(self, name: str) -> bool:
+        """Tell whether no configured feed can have a job of that name beside these."""
+        return self.all_feeds or (self.names is not None and name not in self.names)
 
 
 def decide_node(
@@ -121,7 +125,7 @@ def decide_node(
                 reason = "it has the name of another job"
             elif contract is not None and contract[1].lower() in contracts:
                 reason = "it has the contract of another job"
-            elif (wanted.all_feeds or name not in wanted.names) and is_ours(attributes, node_name):
+            elif wanted.has_no_feed(name) and is_ours(attributes, node_name):
                 reason = "its feed is not configured"
         elif external_id in kept:
             reason = "it is there twice"

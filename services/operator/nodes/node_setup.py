@@ -154,13 +154,16 @@ class NodeSetup:
     def _decide(self, wanted: Mapping[FeedTarget, FeedJob], found: NodeState) -> tuple[NodeChange, ...]:
         ocr, ocr2 = self._node.identity.ocr, self._node.identity.ocr2
         feeds = self._config.feeds
+        # What is in a template that is not read, or whose contract is not known, may have any name.
+        named_by_us = not any(feed.template for feed in feeds if feed not in wanted)
+        names = {feed_jobs.job_name(feed.name, is_bootstrap=ocr is None) for feed in feeds}
         return decide_node(
             self.name,
             ocr.bundle_id if ocr else None,
             f"http://127.0.0.1:{self._config.ports.aggregator}{_BRIDGE_PATH}",
             WantedJobs(
                 tuple(wanted.values()),
-                names={feed_jobs.job_name(feed.name, is_bootstrap=ocr is None) for feed in feeds},
+                names=names if named_by_us else None,
                 all_feeds=len(wanted) == len(feeds),
                 answered_otherwise=self._answered_otherwise,
             ),

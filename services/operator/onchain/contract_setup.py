@@ -16,6 +16,7 @@ from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.configuration import creation_code
+from services.operator.onchain.configuration.admin import Admin
 from services.operator.onchain.configuration.calls import ConfigCall, calls
 from services.operator.onchain.configuration.wanted_configs import WantedConfigs
 from services.operator.onchain.contract_changes import (
@@ -54,8 +55,10 @@ class ContractSetup:
         chain: Chain,
         sender: Sender,
         known: KnownContracts,
+        admin: Admin | None = None,
     ) -> None:
         self._config = config
+        self._admin = admin
         self._oracles = oracles
         self._chain = chain
         self._sender = sender
@@ -71,6 +74,7 @@ class ContractSetup:
             may_deploy=config.deploy_contracts,
             may_replace=config.replace_oracles,
             may_deploy_ocr2=bool(self._ocr2_code),
+            has_admin=admin is not None,
         )
         # What was last seen of a contract, and what it was found to need.
         self._seen: dict[str, ContractState] = {}
@@ -249,7 +253,10 @@ class ContractSetup:
                 return Outcome(errors=MappingProxyType({feed.name: error for feed in feeds}))
         for batch in _batches(feeds, self._config.transaction_batch):
             receipts = await self._sender.send_all(
-                [feed_contract.deployment(self._chain, feed, self._ocr2_code) for feed in batch]
+                [
+                    feed_contract.deployment(self._chain, feed, self._ocr2_code, self._config.link_token)
+                    for feed in batch
+                ]
             )
             made = {
                 feed.name: KnownContract(str(receipt.contract))
@@ -280,6 +287,7 @@ class ContractSetup:
             failed = await self._send(planned)
             sent = [feed for feed in planned if feed.name not in failed]
             for feed in sent:
+                # A contract without oracles tells nothing of timings alone.
                 self._counts[feed.name] = self._counts.get(feed.name, 0) + 1
             confirmed = dict(zip(sent, await together(map(self._confirm, sent)), strict=True))
             outcomes += [
@@ -298,11 +306,18 @@ class ContractSetup:
     async def _send(self, planned: Mapping[FeedTarget, tuple[ConfigCall, ...]]) -> dict[str, MeshError]:
         """Send what configures a batch of contracts, the owner's calls first; return the first error of each feed."""
         failed: dict[str, MeshError] = {}
-        owned = [(feed, call.transaction) for feed, each in planned.items() for call in each if not call.by_admin]
-        receipts = await self._sender.send_all([transaction for _, transaction in owned])
-        for (feed, _), receipt in zip(owned, receipts, strict=True):
-            if isinstance(receipt, MeshError):
-                failed.setdefault(feed.name, receipt)
+        for by_admin in (False, True):
+            chosen = [
+                (feed, call.transaction)
+                for feed, each in planned.items()
+                for call in each
+                if call.by_admin is by_admin and feed.name not in failed
+            ]
+            sender = self._admin if by_admin and self._admin is not None else self._sender
+            receipts = await sender.send_all([transaction for _, transaction in chosen])
+            for (feed, _), receipt in zip(chosen, receipts, strict=True):
+                if isinstance(receipt, MeshError):
+                    failed.setdefault(feed.name, receipt)
         return failed
 
     async def _confirm(self, feed: FeedTarget) -> Outcome:

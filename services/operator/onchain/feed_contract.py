@@ -39,20 +39,21 @@ def price(answer: int, decimals: int) -> Decimal:
     return Decimal(answer).scaleb(-decimals)
 
 
-def deployment(chain: Chain, feed: FeedTarget, ocr2_code: bytes = b"") -> Transaction:
+def deployment(chain: Chain, feed: FeedTarget, ocr2_code: bytes = b"", link_token: str | None = None) -> Transaction:
     """
-    Return the transaction that makes a feed's contract: no billing, no LINK token, no access controllers.
+    Return the transaction that makes a feed's contract: no billing, no access controllers, no LINK token unless given.
 
     The contract of OCR1 is ours; that of OCR2 is whose creation code is given.
     """
+    link = link_token or _NO_ADDRESS
     answers = answer_range(feed.decimals)
     end = (_NO_ADDRESS, _NO_ADDRESS, feed.decimals, feed.name)
     if feed.ocr_version == 2:
-        values = (_NO_ADDRESS, answers.least, answers.highest, *end)
+        values = (link, answers.least, answers.highest, *end)
         data = ocr2_code + encode(aggregator_ocr2.CONSTRUCTOR, values)
     else:
         billing = (0, 0, 0, 0, 0)
-        data = chain.deployment(*billing, _NO_ADDRESS, answers.least, answers.highest, *end)
+        data = chain.deployment(*billing, link, answers.least, answers.highest, *end)
     return Transaction(f"deployment of {feed.name}", None, data)
 
 

@@ -46,6 +46,11 @@ class KnownContracts:
         """Return the records by feed name."""
         return MappingProxyType(self._chains.get(self._chain, {}))
 
+    @property
+    def has_chain(self) -> bool:
+        """Tell whether the file has this chain, be it without feeds."""
+        return self._chain in self._chains
+
     def put(self, feed: str, record: KnownContract) -> None:
         """Remember a feed's record, if it is another one than before; raises UnwritableSecrets."""
         self.put_all({feed: record})

@@ -17,6 +17,7 @@ from services.oracle.chain.reader import AggregatorReader
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transactions.kept_transactions import KeptTransactions
+from services.oracle.chain.transactions.transaction_news import Follow, nobody
 from services.oracle.chain.transmitter import FeedTransmitter
 from services.oracle.errors import SettingInvalid
 
@@ -25,7 +26,7 @@ class EvmChain:
     """
     Hold one chain.
 
-    `keys` is the live table of the node's EVM keys by address.
+    `keys` is the live table of the node's EVM keys by address; `follow` hears what becomes of their transactions.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class EvmChain:
         *,
         session: aiohttp.ClientSession,
         clock: Clock,
+        follow: Follow = nobody,
     ) -> None:
         endpoints = [Endpoint(n.name, n.http_url, n.ws_url, n.send_only, n.order) for n in settings.nodes]
         if all(endpoint.send_only for endpoint in endpoints):
@@ -56,6 +58,7 @@ class EvmChain:
         self._keys = keys
         self._states = states
         self._clock = clock
+        self._follow = follow
         self._accounts: dict[str, Account] = {}
 
     async def run(self) -> None:
@@ -82,7 +85,7 @@ class EvmChain:
             if key is None:
                 raise SettingInvalid("transmitterAddress", address, f"one of {', '.join(self._keys)}")
             parts = (self.rpc, self.heads, self.settings, self.transactions, self._clock)
-            self._accounts[address] = Account(key, *parts)
+            self._accounts[address] = Account(key, *parts, self._follow)
         return self._accounts[address]
 
     def config_tracker(self, contract: str, confirmations: int) -> ConfigTracker:

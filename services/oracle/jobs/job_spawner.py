@@ -167,6 +167,11 @@ class JobSpawner:
             raise NotFound("JobSpec", str(job_id))
         return found
 
+    def pipeline(self, label: str) -> Pipeline | None:
+        """Return the pipeline of a running oracle's job by its name for people, None if there is none."""
+        jobs = (active.job for active in self._jobs.values() if active.job.label == label)
+        return next((job.pipeline for job in jobs if isinstance(job, OracleJob)), None)
+
     def find_external(self, external_job_id: UUID) -> ActiveJob:
         """Return the job of an external id; NotFound if there is none."""
         job_id = self._external.get(external_job_id)

@@ -1,7 +1,7 @@
 """What is known about a running job, and who hears of it: metrics, watchers of rounds, the job's errors."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.metrics import FeedMetrics, OracleMetrics
@@ -65,6 +65,10 @@ class OracleStatus(JobStatus):
     def observed(self, value: int) -> None:
         """Note an observation."""
         self.last_observation = self._figures.median = value
+
+    def priced(self, epoch: int, round_number: int, answers: Iterable[str]) -> None:
+        """Note what the bridges answered to the pipeline of a round."""
+        self._figures.priced(epoch, round_number, answers)
 
     def observation_failed(self, description: str) -> None:
         """Note a run of the pipeline without a value."""

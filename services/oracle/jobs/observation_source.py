@@ -1,15 +1,19 @@
 """The data source of a feed: its job's pipeline."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from meshkit.clock import Clock
 from services.oracle.jobs.job_status import OracleStatus
 from services.oracle.jobs.specification import OracleJob
 from services.oracle.pipeline.errors import OWN_CLOCK_OFF, TaskError
-from services.oracle.pipeline.fetch import Fetcher
+from services.oracle.pipeline.fetch import Fetcher, answer_of
+from services.oracle.pipeline.graph import Pipeline
 from services.oracle.pipeline.record import record
-from services.oracle.pipeline.run import observation, run
+from services.oracle.pipeline.run import Results, observation, run
+from services.oracle.pipeline.tasks.bridge import BridgeTask
+from services.oracle.round_records.recorder import BridgeAnswer, Observation, RoundRecorder
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.last_observations import LastObservation, LastObservationStore
 from services.oracle.store.runs import RunStore
@@ -23,6 +27,7 @@ class ObservationSources:
     """Make the data sources of jobs, and hold what all of them observe with and write down to."""
 
     fetcher: Fetcher
+    recorder: RoundRecorder
     bridge_answers: BridgeAnswerStore
     last_observations: LastObservationStore
     runs: RunStore
@@ -78,17 +83,39 @@ class ObservationSource:
             },
         }
         answers = sources.bridge_answers.of(self._job_id)
+        began_ms = sources.clock.time_ms()
         finished = await run(pipeline, sources.fetcher, answers, variables, limit_s)
         now = (sources.clock.time_ms(), asyncio.get_running_loop().time())
         sources.runs.note(record(self._job_id, pipeline, finished, variables, now).without_tasks_of_success())
+        seen = Observation(epoch, round_number, began_ms, now[0], bridge_answers(pipeline, finished.results))
         try:
             value = observation(pipeline, finished.results)
         except TaskError as error:
             self.clock_is_off = OWN_CLOCK_OFF in str(error)
             self._status.observation_failed(str(error))
+            sources.recorder.observed(self._job.contract, replace(seen, error=str(error)))
             raise
+        sources.recorder.observed(self._job.contract, replace(seen, value=value))
         self.clock_is_off = False
         self._last = LastObservation(value, now[0] // 1000)
         self._status.observed(value)
+        answers_read = [result for result in finished.results.values() if isinstance(result, str)]
+        self._status.priced(epoch, round_number, answers_read)
         sources.last_observations.note(self._job_id, self._last)
         return value
+
+
+def bridge_answers(pipeline: Pipeline, results: Results) -> Sequence[BridgeAnswer]:
+    """Return what the bridges of a pipeline answered in a run, bodies of failures included."""
+    found = []
+    for step in pipeline.steps:
+        if not isinstance(step.task, BridgeTask):
+            continue
+        result = results[step.id]
+        if isinstance(result, TaskError):
+            cause = result.__cause__
+            answer = answer_of(result) or (answer_of(cause) if isinstance(cause, TaskError) else None)
+            found.append(BridgeAnswer(step.id, "" if answer is None else answer.body, str(result)))
+        else:
+            found.append(BridgeAnswer(step.id, result if isinstance(result, str) else ""))
+    return found

@@ -23,6 +23,7 @@ from services.oracle.ocr.running.interfaces import Network, Ports, ProtocolStore
 from services.oracle.ocr.running.limits import LocalLimits
 from services.oracle.ocr.running.runner import Runner
 from services.oracle.ocr.state import Trace, TraceKind
+from services.oracle.round_records.recorder import RoundRecorder
 
 _log = log.get_logger(__name__)
 
@@ -58,8 +59,18 @@ class OracleDelegate:
         bounds.on_change = status.pin
         source = self.sources.of(job_id, job, status)
         ports = Ports(source, chain.reader(job.contract), transmitter, self.protocol)
+        sources = self.sources
         session = OracleSession(
-            job, job.transmitter, bundle.keys, self.groups, ports, source, status, bounds, self.sources.clock
+            job,
+            job.transmitter,
+            bundle.keys,
+            self.groups,
+            ports,
+            source,
+            status,
+            bounds,
+            sources.recorder,
+            sources.clock,
         )
         return OracleService(job, session, self.watches, status)
 
@@ -97,6 +108,7 @@ class OracleSession:
     source: ObservationSource
     status: OracleStatus
     bounds: AnswerBounds
+    recorder: RoundRecorder
     clock: Clock
 
     async def run(self, config: ContractConfig) -> None:
@@ -109,6 +121,7 @@ class OracleSession:
                 raise JobNotStarted("the peer-to-peer host is no oracle of the configuration")
             runner = self._runner(shared, network)
             self.status.begin_session(public.config_digest, shared.index, runner.counters)
+            self.recorder.begin(self.job.label, self.job.contract, shared)
             _log.info("feed_started", feed=self.job.label, oracle=shared.index, n=shared.n, f=shared.f)
             await runner.run()
 
@@ -133,6 +146,7 @@ class OracleSession:
 
     def _follow(self, trace: Trace) -> None:
         self.status.follow(trace)
+        self.recorder.follow(self.job.contract, trace)
         if trace.kind is TraceKind.FINAL and trace.median is not None:
             self.bounds.note(trace.median)
         elif trace.kind is TraceKind.REPORT_DECLINED and (own := self.status.last_observation) is not None:

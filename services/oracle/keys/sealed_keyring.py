@@ -12,17 +12,19 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from chainlink.keys.csa import CsaKey
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.keys.peer_id import TEXT_PREFIX
 from meshkit.errors import AlreadyExists, NotFound
 from services.oracle.errors import KeyringLocked, SettingInvalid
 from services.oracle.store.keys import KeyStore, RingHeader, SealedKey
 
-Key = EvmKey | P2pKey | OcrKeyBundle | CsaKey
-_KINDS: dict[str, type[EvmKey] | type[P2pKey] | type[OcrKeyBundle] | type[CsaKey]] = {
+Key = EvmKey | P2pKey | OcrKeyBundle | Ocr2KeyBundle | CsaKey
+_KINDS: dict[str, type[EvmKey] | type[P2pKey] | type[OcrKeyBundle] | type[Ocr2KeyBundle] | type[CsaKey]] = {
     "evm": EvmKey,
     "p2p": P2pKey,
     "ocr": OcrKeyBundle,
+    "ocr2": Ocr2KeyBundle,
     "csa": CsaKey,
 }
 _CHECK = b"feedmesh keyring"
@@ -42,6 +44,7 @@ class Keyring:
     evm: dict[str, EvmKey] = field(default_factory=dict)
     p2p: dict[str, P2pKey] = field(default_factory=dict)
     ocr: dict[str, OcrKeyBundle] = field(default_factory=dict)
+    ocr2: dict[str, Ocr2KeyBundle] = field(default_factory=dict)
     csa: dict[str, CsaKey] = field(default_factory=dict)
 
     @classmethod
@@ -95,7 +98,7 @@ class Keyring:
         return next(iter(self.p2p.values()))
 
     def _of(self, kind: str) -> dict[str, Key]:
-        rings: dict[str, Any] = {"evm": self.evm, "p2p": self.p2p, "ocr": self.ocr, "csa": self.csa}
+        rings: dict[str, Any] = {"evm": self.evm, "p2p": self.p2p, "ocr": self.ocr, "ocr2": self.ocr2, "csa": self.csa}
         return cast(dict[str, Key], rings[kind])
 
     def _hold(self, key: Key) -> None:

@@ -108,9 +108,13 @@ class SharedConfig:
 
     def transmit_delay_ns(self, epoch: int, round_number: int) -> int | None:
         """Return how long to wait before transmitting a round's report, in nanoseconds; None: never transmit it."""
-        order = schedule.transmission_order(self.tx_order_key, self.config_digest, epoch, round_number, self.n)
-        stage = schedule.stage(order[self.index], self.public.offchain.s)
+        stage = self.transmit_stage(epoch, round_number)
         return None if stage is None else stage * self.public.offchain.delta_stage_ns
+
+    def transmit_stage(self, epoch: int, round_number: int) -> int | None:
+        """Return the own stage in the transmission of a round's report, from 0; None: never transmit it."""
+        order = schedule.transmission_order(self.tx_order_key, self.config_digest, epoch, round_number, self.n)
+        return schedule.stage(order[self.index], self.public.offchain.s)
 
 
 def _own_index(public: PublicConfig, keys: OracleKeys, peer_id: str, transmitter: str) -> int:

@@ -73,8 +73,9 @@ class Trace:
     Tell one moment of a round.
 
     `at_ms` is wall-clock Unix milliseconds, `leader` the index of the epoch's leader (None for transmissions of an
-    earlier run). `observers` and `median` are known from FINAL on, `value` is the own observation at
-    OBSERVATION_SENT, `due_ms` the planned time at TRANSMISSION_SCHEDULED, `detail` says why for declined, failed and
+    earlier run). `observers`, their `observations` and `median` are known from REPORT_SENT on, `signers` at FINAL.
+    `value` is the own observation at OBSERVATION_SENT, `due_ms` and `stage` the planned time and the own stage at
+    TRANSMISSION_SCHEDULED. `detail` says why there is a report at REPORT_SENT, and why not for declined, failed and
     skipped ones.
     """
 
@@ -88,3 +89,6 @@ class Trace:
     value: int | None = None
     due_ms: int | None = None
     detail: str = ""
+    observations: tuple[int, ...] = ()
+    signers: tuple[int, ...] = ()
+    stage: int | None = None

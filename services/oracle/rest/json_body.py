@@ -1,6 +1,7 @@
 """The JSON body of a request, read into the fields that are wanted, with the words of Go's decoder for what is none."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +13,21 @@ from services.oracle.pipeline import json_faults
 from services.oracle.rest.jsonapi import Refused
 
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+_MOST_DIGITS = 400
 _SPACE = " \t\r\n"
 _KINDS = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 TEXT, NATURAL_32, RAW = "string", "uint32", "json.RawMessage"
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_int=_whole)
 
 
 async def content(request: web.Request) -> str:
@@ -45,8 +58,7 @@ def first_value(text: str) -> Any:
     """Return the first JSON value of a text; ValueError with what is wrong with it."""
     start = len(text) - len(text.lstrip(_SPACE))
     try:
-        json_faults.check(text)
-        return json.JSONDecoder().raw_decode(text, start)[0]
+        return _DECODER.raw_decode(text, start)[0]
     except (ValueError, RecursionError) as error:
         raise ValueError(json_faults.fault(text)) from error
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from meshkit.metrics import CONTENT_TYPE, Registry
 from services.oracle.go_texts import quoted
 from services.oracle.health import Check, Health
-from services.oracle.rest.jsonapi import Refused, all_of, resource
+from services.oracle.rest.jsonapi import all_of, resource
 
 # The version whose API this node speaks; the commit tells that it is not that program.
 _BUILD_INFO = {"version": "2.27.0", "commitSHA": "feedmesh-embedded"}
@@ -43,7 +43,7 @@ class Monitoring:
         if "failing" in request.query:
             checks = [check for check in checks if not check.passing]
         if request.path.endswith(".txt") or request.headers.get("Accept", "").startswith("text/plain"):
-            lines = [f"{'ok ' if check.passing else '!  '}{check.name}\n" for check in checks]
+            lines = [_line(check) for check in checks]
             return web.Response(text="".join(lines), status=status)
         return _list(checks, status)
 
@@ -57,7 +57,7 @@ class Monitoring:
         if self._token is not None and not hmac.compare_digest(
             given.encode("utf-8", "replace"), f"Bearer {self._token}".encode()
         ):
-            raise Refused(401, "Unauthorized")
+            return web.Response(status=401, text="invalid or missing token")
         return web.Response(body=self._registry.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _get_discovery(self, request: web.Request) -> web.Response:
@@ -71,6 +71,14 @@ class Monitoring:
 
     async def _get_build_info(self, _: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(_BUILD_INFO), content_type="application/json")
+
+
+def _line(check: Check) -> str:
+    """Return a check as text; what is wrong with it stands in lines of its own."""
+    if check.passing:
+        return f"ok {check.name}\n"
+    output = check.output.replace("\n", "\n\t")
+    return f"!  {check.name}\n\t{output}\n"
 
 
 async def _no_plugin(request: web.Request) -> web.Response:

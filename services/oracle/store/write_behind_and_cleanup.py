@@ -24,6 +24,14 @@ class Flushed(Protocol):
         ...
 
 
+class Pruned(Protocol):
+    """Hold what is thrown away by its own rules."""
+
+    async def prune(self) -> None:
+        """Delete what is too old or too much; DatabaseUnavailable if it cannot be."""
+        ...
+
+
 class WriteBehind:
     """Write what stores hold back, and delete what is old."""
 
@@ -32,11 +40,13 @@ class WriteBehind:
         stores: Sequence[Flushed],
         protocol: PostgresProtocolStore,
         transactions: Sequence[TransactionStore],
+        rounds: Pruned,
         clock: Clock,
     ) -> None:
         self._stores = stores
         self._protocol = protocol
         self._transactions = transactions
+        self._rounds = rounds
         self._clock = clock
 
     async def run(self) -> None:
@@ -62,5 +72,6 @@ class WriteBehind:
             await self._protocol.delete_pending_before(self._clock.time_ms() - int(_KEEP_S * 1000))
             for store in self._transactions:
                 await store.prune(_KEEP_S)
+            await self._rounds.prune()
         except DatabaseUnavailable as error:
             _log.warning("not_pruned", error=str(error))

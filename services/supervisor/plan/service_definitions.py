@@ -210,6 +210,7 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         command=(
             *(given.python, "-m", "services.oracle", "node", "--config", config, "--secrets", secrets, "--api", api),
             *("--run-dir", str(given.run_dir.path), "--name", name),
+            *(("--manual-job-runs",) if given.configuration.solution.mesh.manual_job_runs else ()),
         ),
         environment=_environment(given),
         sockets=(given.run_dir.socket(name),),

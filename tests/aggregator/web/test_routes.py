@@ -307,3 +307,28 @@ async def test_a_crash_is_500_without_details(server: Server) -> None:
 
     assert (500, "INTERNAL") == (status, said["error"]["name"])
     assert "NoneType" not in said["message"]
+
+
+async def test_a_bridge_hears_why_a_source_is_missing(server: Server) -> None:
+    """A quote that lacks a source tells which and why; a whole one says nothing of it."""
+    _, whole = await server.post({"data": {"pair": "ETH/USD"}})
+    server.sources["kraken"].failure = ProviderFault("kraken", "HTTP 500")
+
+    status, degraded = await server.post({"data": {"pair": "BTC/USD"}})
+
+    assert 200 == status
+    assert "absent" not in whole["data"]
+    absent = degraded["data"]["absent"]
+    assert [("kraken", "failed", "PROVIDER_FAULT")] == [(a["source"], a["verdict"], a["reason"]) for a in absent]
+
+
+async def test_a_bridge_without_a_price_hears_of_every_source(server: Server) -> None:
+    """An error of a feed tells the fresh prices of its sources and why the others have none."""
+    for name in ("binance", "kraken"):
+        server.sources[name].failure = ProviderFault(name, "HTTP 500")
+
+    status, body = await server.post({"data": {"pair": "BTC/USD"}})
+
+    assert (503, "TOO_FEW_SOURCES") == (status, body["error"]["name"])
+    assert ["coinbase"] == [each["source"] for each in body["sources"]]
+    assert ["binance", "kraken"] == [each["source"] for each in body["absent"]]

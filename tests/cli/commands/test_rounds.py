@@ -23,6 +23,7 @@ from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.round_events import RoundEvents
 from services.oracle.ocr.state import Trace, TraceKind
 from services.oracle.p2p.host import Host
+from services.oracle.round_records.kept_rounds import KeptRounds
 from services.oracle.service import FULL_NAME, OracleServicer
 from tests.waiting import until
 
@@ -57,9 +58,9 @@ async def _serving(run_dir: Path) -> AsyncIterator[dict[str, RoundEvents]]:
             spawner = cast(JobSpawner, SimpleNamespace(all=lambda active=active: [active]))
             host = cast(Host, SimpleNamespace())
             server = MeshServer(name, run_dir / f"{name}.sock")
-            server.add(
-                add_OracleServiceServicer_to_server, OracleServicer(host, {}, spawner, published[name]), FULL_NAME
-            )
+            kept = cast(KeptRounds, SimpleNamespace())
+            servicer = OracleServicer(host, {}, spawner, published[name], kept)
+            server.add(add_OracleServiceServicer_to_server, servicer, FULL_NAME)
             await stack.enter_async_context(server)
         yield published
 

@@ -167,7 +167,8 @@ def test_the_schema_is_the_committed_one() -> None:
         ("maxRestarts", "solution.maxRestarts", "MAX_RESTARTS"),
         ("mesh.egress", "solution.mesh.egress", "price-aggregator"),
         ("solution.priceAggregatorConfig.sources.okx.ttl", "solution.priceAggregatorConfig.sources.*.ttl", "5000"),
-        ("linkCa", "solution.linkCa", "Accepted without effect"),
+        ("primaryNodes", "solution.primaryNodes", "Accepted without effect"),
+        ("linkCa", "solution.linkCa", "LINK token"),
     ],
 )
 def test_a_key_is_explained(key: str, path: str, word: str) -> None:

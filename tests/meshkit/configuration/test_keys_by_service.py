@@ -143,6 +143,7 @@ async def test_a_nodes_files_are_made_of_what_is_declared_for_it(configuration: 
 _UNFIT = {
     *("solution.mesh.feeds", "solution.mesh.feedSettings", "solution.mesh.contracts.addressesFile"),
     *("solution.mesh.network.nodeHosts", "solution.mesh.postgres.url"),
+    *("solution.linkCa", "solution.adminContractAddress"),
 }
 
 

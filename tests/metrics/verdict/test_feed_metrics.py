@@ -10,7 +10,8 @@ from services.metrics.verdict.feed_metrics import FEED_METRICS, STATES, FeedMetr
 from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Limits, Observation, ServiceSeen, SourceSeen
 
 ORACLES = [f"chainlink-node-{index}" for index in range(2, 6)]
-LIMITS = Limits(frozenset(ORACLES), 100, 60, heartbeat_s=90, deviation_bps=50)
+BTC = "BTC / USD"
+LIMITS = Limits(frozenset(ORACLES), 100, 60, heartbeats_s={BTC: 90}, deviations_bps={BTC: 50})
 FEED = FeedSeen("BTC / USD", True, 10, answer="100", updated_s=1_782_000_000, round_id=7, market="100.5")
 CALM = Observation(
     [ServiceSeen(name, "healthy", True) for name in ORACLES],
@@ -40,8 +41,8 @@ def test_a_feed_is_shown_with_the_gap_to_the_market() -> None:
         'feedmesh_feed_gap_distribution_bps_bucket{feed="BTC / USD",le="100.0"} 2.0',
         'feedmesh_oracles{part="up"} 4.0',
         'feedmesh_oracles{part="needed"} 3.0',
-        "feedmesh_feed_heartbeat_seconds 90.0",
-        "feedmesh_feed_deviation_bps 50.0",
+        'feedmesh_feed_heartbeat_seconds{feed="BTC / USD"} 90.0',
+        'feedmesh_feed_deviation_bps{feed="BTC / USD"} 50.0',
     ):
         assert f"{line}\n" in page
 
@@ -81,6 +82,16 @@ def test_the_state_is_the_first_thing_that_keeps_back_a_round(seen: Observation,
     """Each link on a price's way has its own state, and a later one does not hide it."""
     assert state == state_of(feed, seen, LIMITS, 61)
     assert state in STATES
+
+
+def test_a_feed_may_have_a_heartbeat_of_its_own() -> None:
+    """Its answer is late by that, and not by the one of all."""
+    limits = replace(LIMITS, longest_ages_s={BTC: 20})
+
+    assert ("fresh", "late") == (
+        state_of(replace(FEED, age_s=20), CALM, limits, 61),
+        state_of(replace(FEED, age_s=21), CALM, limits, 61),
+    )
 
 
 def test_a_young_feed_may_wait_for_its_first_answer() -> None:

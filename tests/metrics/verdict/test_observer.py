@@ -11,13 +11,26 @@ from feedmesh.aggregator.v1 import quote_service_pb2 as quotes
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as quotes_grpc
 from feedmesh.operator.v1 import operator_service_pb2 as operator
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
+from feedmesh.oracle.v1 import oracle_service_pb2 as oracle
+from feedmesh.oracle.v1 import oracle_service_pb2_grpc as oracle_grpc
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from meshkit.clock import ManualClock
 from meshkit.paths import RunDir
 from meshkit.rpc.server import MeshServer
 from services.metrics.verdict.observer import MeshObserver
-from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Observation, ServiceSeen, SourceSeen
+from services.metrics.verdict.verdict import (
+    ClockSeen,
+    FeedSeen,
+    MoneySeen,
+    Observation,
+    OracleSeen,
+    ServiceSeen,
+    SourceSeen,
+)
 from tests.metrics.fakes import FakeSupervisor
+
+# The second one runs nowhere, as Chainlink's own node, which tells nothing.
+ORACLES = ("chainlink-node-2", "chainlink-node-3")
 
 
 class _Quotes(quotes_grpc.QuoteServiceServicer):
@@ -60,6 +73,23 @@ class _Operator(operator_grpc.OperatorServiceServicer):
             ]
         )
 
+    async def ListBalances(self, request: Any, context: Any) -> operator.ListBalancesResponse:
+        if self.chain_away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "eth_getBalance: no connection")
+        balances = [operator.Balance(name=name, balance_wei="7") for name in ("faucet", "chainlink-node-2")]
+        return operator.ListBalancesResponse(balances=balances, transmission_cost_wei="5")
+
+
+class _Oracle(oracle_grpc.OracleServiceServicer):
+    async def ListJobs(self, request: Any, context: Any) -> oracle.ListJobsResponse:
+        return oracle.ListJobsResponse(
+            jobs=[
+                oracle.JobStatus(name="BTC / USD", last_error="observation failed: timed out"),
+                oracle.JobStatus(name="ETH / USD", last_error="transmission of epoch 1 round 2 failed: away"),
+                oracle.JobStatus(name="bootstrap BTC / USD", bootstrap=True),
+            ]
+        )
+
 
 async def test_what_is_seen(run_dir: Path) -> None:
     """States, enabled sources, answers and prices are taken over; what gives no answer is told with its words."""
@@ -75,6 +105,7 @@ async def test_what_is_seen(run_dir: Path) -> None:
         for socket, add, service, name in (
             ("aggregator", quotes_grpc.add_QuoteServiceServicer_to_server, _Quotes(), "feedmesh.aggregator"),  # type: ignore[abstract]
             ("operator", operator_grpc.add_OperatorServiceServicer_to_server, servicer, "feedmesh.operator"),
+            ("chainlink-node-2", oracle_grpc.add_OracleServiceServicer_to_server, _Oracle(), "feedmesh.oracle"),  # type: ignore[abstract]
         ):
             server = MeshServer(socket, paths.socket(socket), drain_s=0)
             server.add(add, service, name)
@@ -82,7 +113,7 @@ async def test_what_is_seen(run_dir: Path) -> None:
             stack.push_async_callback(server.stop)
         await fake.start()
         pairs = {"BTC / USD": ("BTC", "USD"), "ETH / USD": ("ETH", "USD")}
-        observer = await stack.enter_async_context(MeshObserver(paths, clock, pairs))
+        observer = await stack.enter_async_context(MeshObserver(paths, clock, pairs, oracles=ORACLES))
         seen = await observer.look()
         servicer.chain_away = True
         await fake.stop()
@@ -97,8 +128,13 @@ async def test_what_is_seen(run_dir: Path) -> None:
         ],
         trouble={},
         clock=ClockSeen(off=True, ahead_ms=-90_000, agreeing=2, timed=3),
+        jobs=[
+            OracleSeen("chainlink-node-2", "BTC / USD", "observation failed: timed out"),
+            OracleSeen("chainlink-node-2", "ETH / USD", ""),
+        ],
+        money=[MoneySeen("chainlink-node-2", 7, 5)],
         priced=True,
     )
     assert away.trouble["chain"] == "eth_call: no connection"
     assert (None, None) == (away.services, away.feeds)
-    assert {"chain", "supervisor"} == set(away.trouble)
+    assert {"chain", "money", "supervisor"} == set(away.trouble)

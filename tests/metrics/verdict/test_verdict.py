@@ -4,7 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.verdict.verdict import ClockSeen, FeedSeen, Limits, Observation, ServiceSeen, SourceSeen, judge
+from services.metrics.verdict.verdict import (
+    ClockSeen,
+    FeedSeen,
+    Limits,
+    Link,
+    LinkName,
+    LinkState,
+    MoneySeen,
+    Observation,
+    OracleSeen,
+    ServiceSeen,
+    SourceSeen,
+    Verdict,
+    judge,
+)
 
 ORACLES = [f"chainlink-node-{index}" for index in range(2, 6)]
 LIMITS = Limits(frozenset(ORACLES), longest_age_s=100, start_s=60)
@@ -119,3 +133,56 @@ def test_quorum(count: int, data: st.DataObject) -> None:
         ],
     )
     assert (count - down >= 2 * faulty + 1) == judge(seen, replace(LIMITS, oracles=frozenset(names)), 0).well
+
+
+def _link(verdict: Verdict, name: LinkName) -> Link:
+    return next(link for link in verdict.links if link.name is name)
+
+
+def test_every_link_is_told_in_order() -> None:
+    """A verdict has all links in the order of a price's way, each with what was found, well ones too."""
+    verdict = judge(WELL, LIMITS, 1000)
+    assert list(LinkName) == [link.name for link in verdict.links]
+    assert all(link.words for link in verdict.links)
+    assert {LinkState.WELL, LinkState.UNKNOWN} == {link.state for link in verdict.links}
+
+
+def test_transmitters_without_money_break_the_mesh_only_together() -> None:
+    """While one transmitter can pay, the others are a remark; when none can, no answer can come any more."""
+    rich, poor = MoneySeen("node-2", 10, 5), MoneySeen("node-3", 4, 5)
+    some = judge(replace(WELL, money=[rich, poor]), LIMITS, 1000)
+    none = judge(replace(WELL, money=[poor]), LIMITS, 1000)
+
+    assert (True, ("node-3 has 4 wei, a transmission costs 5",)) == (some.well, some.remarks)
+    assert (False, "none of the 1 transmitters can pay a transmission, which costs 5 wei") == (none.well, none.words)
+    assert LinkState.BROKEN is _link(none, LinkName.MONEY).state
+
+
+def test_oracles_that_observe_nothing_are_the_cause_of_an_old_answer() -> None:
+    """A feed that too few observe is told before its age; while its answer is young that is only a remark."""
+    jobs = [OracleSeen(name, "BTC / USD", "observation failed: timed out") for name in ORACLES[:2]]
+    jobs += [OracleSeen(name, "BTC / USD", "") for name in ORACLES[2:]]
+    young = judge(replace(WELL, jobs=jobs), LIMITS, 1000)
+    old = judge(replace(WELL, jobs=jobs, feeds=[FeedSeen("BTC / USD", True, 101.0)]), LIMITS, 1000)
+
+    assert young.well
+    assert young.remarks[0].startswith("BTC / USD has 2 oracles that observe, a report needs 3: chainlink-node-2:")
+    assert old.words.startswith("BTC / USD has 2 oracles that observe, a report needs 3")
+    assert old.words.endswith("(and 1 more)")
+
+
+def test_one_oracle_that_does_not_observe_is_borne() -> None:
+    """One oracle of four whose observations fail is a remark, also while the answer is old for another reason."""
+    jobs = [OracleSeen(ORACLES[0], "BTC / USD", "observation failed: timed out")]
+    verdict = judge(replace(WELL, jobs=jobs, feeds=[FeedSeen("BTC / USD", True, 101.0)]), LIMITS, 1000)
+
+    assert verdict.words.startswith("BTC / USD has had no answer for 101 s")
+    assert ("BTC / USD at chainlink-node-2: observation failed: timed out",) == verdict.remarks
+
+
+def test_what_nobody_tells_is_unknown_and_breaks_nothing() -> None:
+    """Without the operator the chain's link is broken, and money and age are unknown, not broken too."""
+    verdict = judge(replace(WELL, feeds=None, money=None, trouble={"chain": "away", "money": "away"}), LIMITS, 1000)
+
+    assert ("the chain gives no answer: away",) == verdict.broken
+    assert {LinkState.UNKNOWN} == {_link(verdict, name).state for name in (LinkName.MONEY, LinkName.AGE)}

@@ -104,6 +104,16 @@ def test_a_removed_feeds_job_goes_once_all_feeds_are_known(all_feeds: bool, dele
     assert [DeleteJob("3", "EUR / USD", "its feed is not configured")] * deleted == changes
 
 
+@pytest.mark.parametrize(("names", "deleted"), [(_NAMES, 1), (None, 0)])
+def test_a_job_goes_by_its_name_where_all_names_are_known(names: tuple[str, ...] | None, deleted: int) -> None:
+    """While a contract is unknown, a job that no configured feed can have goes; with names unknown too, none does."""
+    removed = _spec("XRP / USD", "0x" + "4" * 40)
+    found = _state(_job(1, _BTC), _job(2, _ETH), _job(3, removed))
+    changes = decide_node(_NODE, _BUNDLE, _BRIDGE, WantedJobs([_BTC, _ETH], names), found)
+
+    assert (DeleteJob("3", "XRP / USD", "its feed is not configured"),) * deleted == changes
+
+
 def test_other_peoples_jobs_stay() -> None:
     """Jobs of other types, and OCR jobs that are not ours and not in the way, are not touched."""
     cron = {

@@ -18,6 +18,8 @@ from services.oracle.metrics import METRICS, OracleMetrics
 from services.oracle.pipeline.errors import RunError
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.pipeline.graph import Pipeline
+from services.oracle.round_records.recorder import RoundRecorder
+from services.oracle.round_records.store import RoundStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
@@ -80,7 +82,9 @@ async def _sources(database: Database, quotes: QuoteServer) -> AsyncIterator[Obs
             session, {"quotes": quotes.url}.get, default_timeout_s=5, max_bytes=4096, bridge_cache_ttl_s=60
         )
         answers = BridgeAnswerStore(database, clock)
-        yield ObservationSources(fetcher, answers, LastObservationStore(database), RunStore(database, 9), clock)
+        recorder = RoundRecorder(RoundStore(database, clock), clock)
+        last, runs = LastObservationStore(database), RunStore(database, 9)
+        yield ObservationSources(fetcher, recorder, answers, last, runs, clock)
 
 
 async def test_observations(database: Database, sources: ObservationSources, quotes: QuoteServer) -> None:

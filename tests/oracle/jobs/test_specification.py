@@ -80,6 +80,9 @@ def test_jobs_without_a_contract(config: Config) -> None:
     assert (10.0, 5611, "x") == (cron.schedule.every_s, cron.evm_chain_id, cron.label)
     assert isinstance(webhook, WebhookJob)
     assert "a" == webhook.pipeline.steps[0].id
+    initiators = '[[externalInitiators]]\nname = "one"\n[[externalInitiators]]\nname = "two"\n'
+    with pytest.raises(MeshError, match=r"named one: sql: no rows in result set; unable to find .* named two:"):
+        read(f'type = "webhook"\n{text}{initiators}', config)
 
 
 @pytest.mark.parametrize(

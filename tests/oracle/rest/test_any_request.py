@@ -15,7 +15,7 @@ from tests.oracle.rest.conftest import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 _CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
-_KEYS = ("evm", "p2p", "ocr", "csa")
+_KEYS = ("evm", "p2p", "ocr", "ocr2", "csa")
 # "%" stands for anything.
 _ROUTES = (
     ("POST", "/sessions"),

@@ -13,6 +13,7 @@ import pytest
 from chainlink.keys.csa import CsaKey
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
@@ -112,6 +113,13 @@ async def test_made_and_deleted_keys(api: Api) -> None:
     assert csa.id == (await api.call("POST", "/v2/keys/csa/import?oldpassword=x", csa.export("x", 2)))[1]["data"]["id"]
     status, export = await api.call("POST", f"/v2/keys/csa/export/{csa.id}?newpassword=y")
     assert csa == await asyncio.to_thread(CsaKey.from_export, export, "y")
+    ocr2 = Ocr2KeyBundle.generate()
+    for _ in range(2):
+        status, made = await api.call("POST", "/v2/keys/ocr2/import?oldpassword=x", ocr2.export("x", 2))
+        assert (200, ocr2.id) == (status, made["data"]["id"])
+    assert f"ocr2on_evm_{ocr2.public()['onchainPublicKey']}" == made["data"]["attributes"]["onchainPublicKey"]
+    assert 501 == (await api.call("POST", "/v2/keys/ocr2/solana"))[0]
+    assert 200 == (await api.call("DELETE", f"/v2/keys/ocr2/{ocr2.id}"))[0]
     for kind, key, name in (("evm", evm, evm.address), ("p2p", p2p, f"p2p_{p2p.peer_id}"), ("ocr", ocr, ocr.id)):
         path = f"/v2/keys/{kind}/import?oldpassword=x&evmChainID=1337"
         export = key.export("x", scrypt_n=2)

@@ -11,8 +11,7 @@ from tests.deployment import KEYS, SIGNED, deployment, written
 
 # Those of deployments' files that have no counterpart here; the aggregator has more.
 VAIN = {
-    *("pgDatabase", "primaryNodes", "linkCa", "adminContractAddress", "diamondContractAddress"),
-    "chainlinkNodeScAddress",
+    *("pgDatabase", "primaryNodes", "diamondContractAddress", "chainlinkNodeScAddress"),
 }
 
 
@@ -102,3 +101,18 @@ def test_a_file_without_a_plan_is_refused(tmp_path: Path, capsys: pytest.Capture
     assert 1 == check_command.check(path, {}, as_json=True)
     refusal = json.loads(capsys.readouterr().out)
     assert (False, "INVALID_CONFIGURATION") == (refusal["ok"], refusal["reason"])
+
+
+def test_a_feed_of_ocr2_needs_chainlinks_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With nodes that run ours for want of theirs it is refused, with these nodes and the ways out; with theirs not."""
+    program = tmp_path / "chainlink"
+    program.touch(mode=0o755)
+    document = deployment(feedSettings={"BTC / USD": {"ocrVersion": 2}}, runtime={"2": "auto", "3": "auto"})
+    document["solution"]["mesh"]["contracts"]["addresses"] = {"BTC / USD": "0x2a7e395BC8f1A495a0d4C00B119E3d154BB9f615"}
+    path = written(tmp_path, document)
+
+    assert 1 == check_command.check(path, {"PATH": "/nowhere"}, as_json=True)
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert ("solution.mesh.feedSettings.BTC / USD.ocrVersion", "2") == (problem["path"], problem["found"])
+    assert problem["allowed"].startswith("1, since nodes 1, 2, 3, 4, 5 run our own program")
+    assert 0 == check_command.check(path, {"CHAINLINK_BIN": str(program)}, as_json=True)

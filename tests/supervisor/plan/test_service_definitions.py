@@ -170,6 +170,16 @@ def test_production_has_no_simulators(given: PlanInput) -> None:
     assert ({}, {}) == (needs(found["operator"]), needs(found["price-aggregator"]))
 
 
+def test_runs_by_request(given: PlanInput) -> None:
+    """Our own nodes are told where jobs may be run by request, and only there."""
+    mesh = given.configuration.solution.mesh.model_copy(update={"manual_job_runs": True})
+    solution = given.configuration.solution.model_copy(update={"mesh": mesh})
+    allowed = replace(given, configuration=given.configuration.model_copy(update={"solution": solution}))
+
+    assert "--manual-job-runs" in specs(allowed)["chainlink-node-2"].command
+    assert "--manual-job-runs" not in specs(given)["chainlink-node-2"].command
+
+
 def test_more_bootstrap_nodes(given: PlanInput) -> None:
     """Oracles wait for every bootstrap node, bootstrap nodes not for each other."""
     solution = given.configuration.solution.model_copy(update={"total_nodes": 7, "bootstrap_nodes": 2})

@@ -832,3 +832,65 @@ class ClearInactivePairsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClearInactivePairsResponse: _TypeAlias = ClearInactivePairsResponse  # noqa: Y015
+
+@_typing.final
+class ReplayQuoteRequest(_message.Message):
+    """ReplayQuoteRequest carries the prices of once, in the feed's own currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIR_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pair(self) -> Global___Pair:
+        """pair is the feed's pair."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceQuote]:
+        """sources are the prices that agreed."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutQuote]:
+        """left_out are those that did not; which of them were in another unit is taken from here, as it depends on the last
+        price of then.
+        """
+
+    def __init__(
+        self,
+        *,
+        pair: Global___Pair | None = ...,
+        sources: _abc.Iterable[Global___SourceQuote] | None = ...,
+        left_out: _abc.Iterable[Global___LeftOutQuote] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "pair", b"pair", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayQuoteRequest: _TypeAlias = ReplayQuoteRequest  # noqa: Y015
+
+@_typing.final
+class ReplayQuoteResponse(_message.Message):
+    """ReplayQuoteResponse carries the price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def quote(self) -> Global___Quote:
+        """quote is what the prices make."""
+
+    def __init__(
+        self,
+        *,
+        quote: Global___Quote | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayQuoteResponse: _TypeAlias = ReplayQuoteResponse  # noqa: Y015

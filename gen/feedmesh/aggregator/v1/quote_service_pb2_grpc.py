@@ -68,6 +68,11 @@ class QuoteServiceStub:
                 request_serializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.GetSourceRequest.SerializeToString,
                 response_deserializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.GetSourceResponse.FromString,
                 _registered_method=True)
+        self.ReplayQuote = channel.unary_unary(
+                '/feedmesh.aggregator.v1.QuoteService/ReplayQuote',
+                request_serializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ReplayQuoteRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ReplayQuoteResponse.FromString,
+                _registered_method=True)
         self.ClearInactivePairs = channel.unary_unary(
                 '/feedmesh.aggregator.v1.QuoteService/ClearInactivePairs',
                 request_serializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ClearInactivePairsRequest.SerializeToString,
@@ -131,6 +136,16 @@ class QuoteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayQuote(self, request, context):
+        """ReplayQuote makes a feed's price of prices that sources had once, by the rules that hold now.
+
+        Nothing is learnt from it. Errors: INVALID_ARGUMENT for prices that are none, or twice from one source; NOT_FOUND for
+        a pair that is no feed's; UNAVAILABLE with the reason where the rules give no price.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ClearInactivePairs(self, request, context):
         """ClearInactivePairs removes pairs that nobody asked for during the given time.
         """
@@ -170,6 +185,11 @@ def add_QuoteServiceServicer_to_server(servicer, server):
                     servicer.GetSource,
                     request_deserializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.GetSourceRequest.FromString,
                     response_serializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.GetSourceResponse.SerializeToString,
+            ),
+            'ReplayQuote': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayQuote,
+                    request_deserializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ReplayQuoteRequest.FromString,
+                    response_serializer=feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ReplayQuoteResponse.SerializeToString,
             ),
             'ClearInactivePairs': grpc.unary_unary_rpc_method_handler(
                     servicer.ClearInactivePairs,
@@ -343,6 +363,33 @@ class QuoteService:
             '/feedmesh.aggregator.v1.QuoteService/GetSource',
             feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.GetSourceRequest.SerializeToString,
             feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.GetSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayQuote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.aggregator.v1.QuoteService/ReplayQuote',
+            feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ReplayQuoteRequest.SerializeToString,
+            feedmesh_dot_aggregator_dot_v1_dot_quote__service__pb2.ReplayQuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

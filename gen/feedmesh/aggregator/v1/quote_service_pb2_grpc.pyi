@@ -58,6 +58,12 @@ class QuoteServiceStub:
     """ListSources returns every configured source with its state."""
     GetSource: _grpc.UnaryUnaryMultiCallable[_quote_service_pb2.GetSourceRequest, _quote_service_pb2.GetSourceResponse]
     """GetSource returns one source with its state. Errors: NOT_FOUND for an unknown name."""
+    ReplayQuote: _grpc.UnaryUnaryMultiCallable[_quote_service_pb2.ReplayQuoteRequest, _quote_service_pb2.ReplayQuoteResponse]
+    """ReplayQuote makes a feed's price of prices that sources had once, by the rules that hold now.
+
+    Nothing is learnt from it. Errors: INVALID_ARGUMENT for prices that are none, or twice from one source; NOT_FOUND for
+    a pair that is no feed's; UNAVAILABLE with the reason where the rules give no price.
+    """
     ClearInactivePairs: _grpc.UnaryUnaryMultiCallable[_quote_service_pb2.ClearInactivePairsRequest, _quote_service_pb2.ClearInactivePairsResponse]
     """ClearInactivePairs removes pairs that nobody asked for during the given time."""
 
@@ -91,6 +97,12 @@ class QuoteServiceAsyncStub(QuoteServiceStub):
     """ListSources returns every configured source with its state."""
     GetSource: _aio.UnaryUnaryMultiCallable[_quote_service_pb2.GetSourceRequest, _quote_service_pb2.GetSourceResponse]  # type: ignore[assignment]
     """GetSource returns one source with its state. Errors: NOT_FOUND for an unknown name."""
+    ReplayQuote: _aio.UnaryUnaryMultiCallable[_quote_service_pb2.ReplayQuoteRequest, _quote_service_pb2.ReplayQuoteResponse]  # type: ignore[assignment]
+    """ReplayQuote makes a feed's price of prices that sources had once, by the rules that hold now.
+
+    Nothing is learnt from it. Errors: INVALID_ARGUMENT for prices that are none, or twice from one source; NOT_FOUND for
+    a pair that is no feed's; UNAVAILABLE with the reason where the rules give no price.
+    """
     ClearInactivePairs: _aio.UnaryUnaryMultiCallable[_quote_service_pb2.ClearInactivePairsRequest, _quote_service_pb2.ClearInactivePairsResponse]  # type: ignore[assignment]
     """ClearInactivePairs removes pairs that nobody asked for during the given time."""
 
@@ -157,6 +169,18 @@ class QuoteServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_quote_service_pb2.GetSourceResponse, _abc.Awaitable[_quote_service_pb2.GetSourceResponse]]:
         """GetSource returns one source with its state. Errors: NOT_FOUND for an unknown name."""
+
+    @_abc_1.abstractmethod
+    def ReplayQuote(
+        self,
+        request: _quote_service_pb2.ReplayQuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quote_service_pb2.ReplayQuoteResponse, _abc.Awaitable[_quote_service_pb2.ReplayQuoteResponse]]:
+        """ReplayQuote makes a feed's price of prices that sources had once, by the rules that hold now.
+
+        Nothing is learnt from it. Errors: INVALID_ARGUMENT for prices that are none, or twice from one source; NOT_FOUND for
+        a pair that is no feed's; UNAVAILABLE with the reason where the rules give no price.
+        """
 
     @_abc_1.abstractmethod
     def ClearInactivePairs(

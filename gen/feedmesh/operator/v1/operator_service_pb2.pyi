@@ -114,6 +114,8 @@ class Node(_message.Message):
     SIGNING_ADDRESS_FIELD_NUMBER: _builtins.int
     KEY_BUNDLE_ID_FIELD_NUMBER: _builtins.int
     ORACLE_INDEX_FIELD_NUMBER: _builtins.int
+    OCR2_SIGNING_ADDRESS_FIELD_NUMBER: _builtins.int
+    OCR2_KEY_BUNDLE_ID_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """index is the node's number, from 1."""
     name: _builtins.str
@@ -130,6 +132,10 @@ class Node(_message.Message):
     """key_bundle_id is the id of its OCR key bundle; empty for a bootstrap node."""
     oracle_index: _builtins.int
     """oracle_index is its position in the feeds' configuration, from 0; absent for a bootstrap node."""
+    ocr2_signing_address: _builtins.str
+    """ocr2_signing_address is that of its report key of OCR2; empty for one that serves no feed of OCR2."""
+    ocr2_key_bundle_id: _builtins.str
+    """ocr2_key_bundle_id is the id of its OCR2 key bundle; empty for one that serves no feed of OCR2."""
     def __init__(
         self,
         *,
@@ -141,10 +147,12 @@ class Node(_message.Message):
         signing_address: _builtins.str = ...,
         key_bundle_id: _builtins.str = ...,
         oracle_index: _builtins.int | None = ...,
+        ocr2_signing_address: _builtins.str = ...,
+        ocr2_key_bundle_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index", "oracle_index", b"oracle_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index", "index", b"index", "key_bundle_id", b"key_bundle_id", "name", b"name", "oracle_index", b"oracle_index", "peer_id", b"peer_id", "role", b"role", "signing_address", b"signing_address", "transmitter_address", b"transmitter_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index", "index", b"index", "key_bundle_id", b"key_bundle_id", "name", b"name", "ocr2_key_bundle_id", b"ocr2_key_bundle_id", "ocr2_signing_address", b"ocr2_signing_address", "oracle_index", b"oracle_index", "peer_id", b"peer_id", "role", b"role", "signing_address", b"signing_address", "transmitter_address", b"transmitter_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__oracle_index: _TypeAlias = _typing.Literal["oracle_index"]  # noqa: Y015
     _WhichOneofArgType__oracle_index: _TypeAlias = _typing.Literal["_oracle_index", b"_oracle_index"]  # noqa: Y015

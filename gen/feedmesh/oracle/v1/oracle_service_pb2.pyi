@@ -46,6 +46,20 @@ class _RoundStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoundStage
     """ROUND_STAGE_SKIPPED means that we need not transmit, mostly since another oracle did."""
     ROUND_STAGE_FAILED: _RoundStage.ValueType  # 9
     """ROUND_STAGE_FAILED means that our transaction was not taken."""
+    ROUND_STAGE_EPOCH: _RoundStage.ValueType  # 10
+    """ROUND_STAGE_EPOCH means that an epoch began; its round is 0. Only in kept rounds, as all that follow."""
+    ROUND_STAGE_UNOBSERVED: _RoundStage.ValueType  # 11
+    """ROUND_STAGE_UNOBSERVED means that our data source had no value."""
+    ROUND_STAGE_HANDED_OVER: _RoundStage.ValueType  # 12
+    """ROUND_STAGE_HANDED_OVER means that an endpoint of the chain has, or may have, our transaction."""
+    ROUND_STAGE_INCLUDED: _RoundStage.ValueType  # 13
+    """ROUND_STAGE_INCLUDED means that a block was seen to have our transaction."""
+    ROUND_STAGE_REVERTED: _RoundStage.ValueType  # 14
+    """ROUND_STAGE_REVERTED means that a block has our transaction, and that the contract refused it."""
+    ROUND_STAGE_LOST: _RoundStage.ValueType  # 15
+    """ROUND_STAGE_LOST means that no block can have our transaction any more."""
+    ROUND_STAGE_REORGANIZED: _RoundStage.ValueType  # 16
+    """ROUND_STAGE_REORGANIZED means that the block that had our transaction is gone from the chain."""
 
 class RoundStage(_RoundStage, metaclass=_RoundStageEnumTypeWrapper):
     """RoundStage is a step of a round as this node sees it."""
@@ -70,6 +84,20 @@ ROUND_STAGE_SKIPPED: RoundStage.ValueType  # 8
 """ROUND_STAGE_SKIPPED means that we need not transmit, mostly since another oracle did."""
 ROUND_STAGE_FAILED: RoundStage.ValueType  # 9
 """ROUND_STAGE_FAILED means that our transaction was not taken."""
+ROUND_STAGE_EPOCH: RoundStage.ValueType  # 10
+"""ROUND_STAGE_EPOCH means that an epoch began; its round is 0. Only in kept rounds, as all that follow."""
+ROUND_STAGE_UNOBSERVED: RoundStage.ValueType  # 11
+"""ROUND_STAGE_UNOBSERVED means that our data source had no value."""
+ROUND_STAGE_HANDED_OVER: RoundStage.ValueType  # 12
+"""ROUND_STAGE_HANDED_OVER means that an endpoint of the chain has, or may have, our transaction."""
+ROUND_STAGE_INCLUDED: RoundStage.ValueType  # 13
+"""ROUND_STAGE_INCLUDED means that a block was seen to have our transaction."""
+ROUND_STAGE_REVERTED: RoundStage.ValueType  # 14
+"""ROUND_STAGE_REVERTED means that a block has our transaction, and that the contract refused it."""
+ROUND_STAGE_LOST: RoundStage.ValueType  # 15
+"""ROUND_STAGE_LOST means that no block can have our transaction any more."""
+ROUND_STAGE_REORGANIZED: RoundStage.ValueType  # 16
+"""ROUND_STAGE_REORGANIZED means that the block that had our transaction is gone from the chain."""
 Global___RoundStage: _TypeAlias = RoundStage  # noqa: Y015
 
 @_typing.final
@@ -327,3 +355,378 @@ class ListJobsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListJobsResponse: _TypeAlias = ListJobsResponse  # noqa: Y015
+
+@_typing.final
+class BridgeAnswer(_message.Message):
+    """BridgeAnswer is what a bridge answered to an observation's pipeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """task is the id of the pipeline's task."""
+    body: _builtins.str
+    """body is the body as it came, also of a failure; empty if there was none, or if it is too long to be kept."""
+    error: _builtins.str
+    """error is the task's error; empty if it has a result."""
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        body: _builtins.str = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "error", b"error", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BridgeAnswer: _TypeAlias = BridgeAnswer  # noqa: Y015
+
+@_typing.final
+class TransactionSight(_message.Message):
+    """TransactionSight is what is known of a transaction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    FROM_ADDRESS_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    BLOCK_NUMBER_FIELD_NUMBER: _builtins.int
+    GAS_USED_FIELD_NUMBER: _builtins.int
+    GAS_PRICE_WEI_FIELD_NUMBER: _builtins.int
+    CONTRACT_ROUND_FIELD_NUMBER: _builtins.int
+    hash: _builtins.str
+    """hash is the hash in 0x text."""
+    from_address: _builtins.str
+    """from_address is the EIP-55 address of its sender."""
+    nonce: _builtins.int
+    """nonce is its nonce."""
+    block_number: _builtins.int
+    """block_number is the block that has it; 0 for none."""
+    gas_used: _builtins.int
+    """gas_used is the gas that it took; 0 before a block has it, or where the chain does not say."""
+    gas_price_wei: _builtins.str
+    """gas_price_wei is what it paid for each, as decimal text; empty as gas_used."""
+    contract_round: _builtins.int
+    """contract_round is the contract's own number of the round; 0 if none was told."""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.str = ...,
+        from_address: _builtins.str = ...,
+        nonce: _builtins.int = ...,
+        block_number: _builtins.int = ...,
+        gas_used: _builtins.int = ...,
+        gas_price_wei: _builtins.str = ...,
+        contract_round: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_number", b"block_number", "contract_round", b"contract_round", "from_address", b"from_address", "gas_price_wei", b"gas_price_wei", "gas_used", b"gas_used", "hash", b"hash", "nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransactionSight: _TypeAlias = TransactionSight  # noqa: Y015
+
+@_typing.final
+class RoundMoment(_message.Message):
+    """RoundMoment is one moment of a round, as one node keeps it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    OBSERVERS_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    TRANSMISSION_STAGE_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    BEGAN_TIME_FIELD_NUMBER: _builtins.int
+    stage: Global___RoundStage.ValueType
+    """stage is what happened."""
+    leader: _builtins.int
+    """leader is the oracle index of the leader, where it is known."""
+    value: _builtins.str
+    """value is the contract's integer: the own observation at the stage observed, the median from the stage reported on."""
+    detail: _builtins.str
+    """detail says in words why: why a report was made or declined, why a transmission was skipped or failed."""
+    transmission_stage: _builtins.int
+    """transmission_stage is our stage in the transmission schedule, from 0, at the stage scheduled."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """time is when."""
+
+    @_builtins.property
+    def observers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """observers are the oracle indices in the report, in the order of observations."""
+
+    @_builtins.property
+    def observations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """observations are the observed values, ascending."""
+
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """signers are the oracle indices of those who signed the final report."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """due_time is when it is our turn to transmit, at the stage scheduled."""
+
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___BridgeAnswer]:
+        """answers are those of the bridges, at the stages observed and unobserved."""
+
+    @_builtins.property
+    def transaction(self) -> Global___TransactionSight:
+        """transaction is what is known of our transaction, from the stage handed over on."""
+
+    @_builtins.property
+    def began_time(self) -> _timestamp_pb2.Timestamp:
+        """began_time is when the pipeline was begun, at the stages observed and unobserved."""
+
+    def __init__(
+        self,
+        *,
+        stage: Global___RoundStage.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        leader: _builtins.int | None = ...,
+        value: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        observers: _abc.Iterable[_builtins.int] | None = ...,
+        observations: _abc.Iterable[_builtins.str] | None = ...,
+        signers: _abc.Iterable[_builtins.int] | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        transmission_stage: _builtins.int | None = ...,
+        answers: _abc.Iterable[Global___BridgeAnswer] | None = ...,
+        transaction: Global___TransactionSight | None = ...,
+        began_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_transmission_stage", b"_transmission_stage", "began_time", b"began_time", "due_time", b"due_time", "leader", b"leader", "time", b"time", "transaction", b"transaction", "transmission_stage", b"transmission_stage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader", b"_leader", "_transmission_stage", b"_transmission_stage", "answers", b"answers", "began_time", b"began_time", "detail", b"detail", "due_time", b"due_time", "leader", b"leader", "observations", b"observations", "observers", b"observers", "signers", b"signers", "stage", b"stage", "time", b"time", "transaction", b"transaction", "transmission_stage", b"transmission_stage", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__leader: _TypeAlias = _typing.Literal["leader"]  # noqa: Y015
+    _WhichOneofArgType__leader: _TypeAlias = _typing.Literal["_leader", b"_leader"]  # noqa: Y015
+    _WhichOneofReturnType__transmission_stage: _TypeAlias = _typing.Literal["transmission_stage"]  # noqa: Y015
+    _WhichOneofArgType__transmission_stage: _TypeAlias = _typing.Literal["_transmission_stage", b"_transmission_stage"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leader) -> _WhichOneofReturnType__leader | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__transmission_stage) -> _WhichOneofReturnType__transmission_stage | None: ...
+
+Global___RoundMoment: _TypeAlias = RoundMoment  # noqa: Y015
+
+@_typing.final
+class RoundRecord(_message.Message):
+    """RoundRecord is one round of one feed, as one node keeps it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTRACT_ADDRESS_FIELD_NUMBER: _builtins.int
+    CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    ORACLE_INDEX_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    F_FIELD_NUMBER: _builtins.int
+    MOMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """name is the job's name."""
+    contract_address: _builtins.str
+    """contract_address is the EIP-55 address of the feed's contract."""
+    config_digest: _builtins.str
+    """config_digest is the digest of the configuration, 32 hexadecimal digits."""
+    epoch: _builtins.int
+    """epoch is the epoch."""
+    round: _builtins.int
+    """round is the round within the epoch; 0 for the beginning of the epoch itself."""
+    oracle_index: _builtins.int
+    """oracle_index is this node's place in the configuration."""
+    n: _builtins.int
+    """n is the number of oracles."""
+    f: _builtins.int
+    """f is the number of faulty oracles that the configuration bears."""
+    @_builtins.property
+    def moments(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoundMoment]:
+        """moments are in the order of their times."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        contract_address: _builtins.str = ...,
+        config_digest: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        round: _builtins.int = ...,
+        oracle_index: _builtins.int = ...,
+        n: _builtins.int = ...,
+        f: _builtins.int = ...,
+        moments: _abc.Iterable[Global___RoundMoment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_digest", b"config_digest", "contract_address", b"contract_address", "epoch", b"epoch", "f", b"f", "moments", b"moments", "n", b"n", "name", b"name", "oracle_index", b"oracle_index", "round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoundRecord: _TypeAlias = RoundRecord  # noqa: Y015
+
+@_typing.final
+class ListRoundsRequest(_message.Message):
+    """ListRoundsRequest selects rounds of one feed; of the selections below at most one is given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    CONTRACT_ROUND_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """name is the job's name."""
+    most: _builtins.int
+    """most is how many to return at most; 0 for 1, at most 500."""
+    contract_round: _builtins.int
+    """contract_round selects by the contract's own number."""
+    epoch: _builtins.int
+    """epoch selects by epoch and round."""
+    round: _builtins.int
+    """round is the round within `epoch`."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """until selects those that began then or before."""
+
+    @_builtins.property
+    def after(self) -> _timestamp_pb2.Timestamp:
+        """after selects those that began later, the oldest of them, as what followed on a round."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        most: _builtins.int = ...,
+        contract_round: _builtins.int = ...,
+        epoch: _builtins.int = ...,
+        round: _builtins.int = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        after: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "contract_round", b"contract_round", "epoch", b"epoch", "most", b"most", "name", b"name", "round", b"round", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoundsRequest: _TypeAlias = ListRoundsRequest  # noqa: Y015
+
+@_typing.final
+class ListRoundsResponse(_message.Message):
+    """ListRoundsResponse carries the rounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    kept: _builtins.int
+    """kept is how many rounds of the feed are kept."""
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoundRecord]:
+        """rounds are the newest first."""
+
+    def __init__(
+        self,
+        *,
+        rounds: _abc.Iterable[Global___RoundRecord] | None = ...,
+        kept: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "rounds", b"rounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoundsResponse: _TypeAlias = ListRoundsResponse  # noqa: Y015
+
+@_typing.final
+class ReplayRoundRequest(_message.Message):
+    """ReplayRoundRequest names a kept round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """name is the job's name."""
+    config_digest: _builtins.str
+    """config_digest is the digest of the round's configuration."""
+    epoch: _builtins.int
+    """epoch is the epoch."""
+    round: _builtins.int
+    """round is the round within the epoch."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        config_digest: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        round: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_digest", b"config_digest", "epoch", b"epoch", "name", b"name", "round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayRoundRequest: _TypeAlias = ReplayRoundRequest  # noqa: Y015
+
+@_typing.final
+class ReplayRoundResponse(_message.Message):
+    """ReplayRoundResponse carries what was kept beside what the code makes of it now; empty texts where there is nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBSERVATION_FIELD_NUMBER: _builtins.int
+    REPLAYED_OBSERVATION_FIELD_NUMBER: _builtins.int
+    OBSERVATION_ERROR_FIELD_NUMBER: _builtins.int
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    REPLAYED_MEDIAN_FIELD_NUMBER: _builtins.int
+    observation: _builtins.str
+    """observation is the value that was observed."""
+    replayed_observation: _builtins.str
+    """replayed_observation is what the job's pipeline makes of the kept answers of its bridges."""
+    observation_error: _builtins.str
+    """observation_error says why the pipeline makes nothing of them."""
+    median: _builtins.str
+    """median is the answer of the report."""
+    replayed_median: _builtins.str
+    """replayed_median is what a report of the kept observations answers."""
+    def __init__(
+        self,
+        *,
+        observation: _builtins.str = ...,
+        replayed_observation: _builtins.str = ...,
+        observation_error: _builtins.str = ...,
+        median: _builtins.str = ...,
+        replayed_median: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["median", b"median", "observation", b"observation", "observation_error", b"observation_error", "replayed_median", b"replayed_median", "replayed_observation", b"replayed_observation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayRoundResponse: _TypeAlias = ReplayRoundResponse  # noqa: Y015

@@ -50,6 +50,16 @@ class OracleServiceStub:
                 request_serializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ListRounds = channel.unary_unary(
+                '/feedmesh.oracle.v1.OracleService/ListRounds',
+                request_serializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListRoundsRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListRoundsResponse.FromString,
+                _registered_method=True)
+        self.ReplayRound = channel.unary_unary(
+                '/feedmesh.oracle.v1.OracleService/ReplayRound',
+                request_serializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ReplayRoundRequest.SerializeToString,
+                response_deserializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ReplayRoundResponse.FromString,
+                _registered_method=True)
 
 
 class OracleServiceServicer:
@@ -77,6 +87,21 @@ class OracleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRounds(self, request, context):
+        """ListRounds returns rounds of a feed as this node keeps them, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayRound(self, request, context):
+        """ReplayRound puts what a kept round was made of through the code that runs now. Errors: NOT_FOUND for a round that is
+        not kept; FAILED_PRECONDITION for one without a report, if this node has no observation of it either.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OracleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +119,16 @@ def add_OracleServiceServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListJobsRequest.FromString,
                     response_serializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'ListRounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRounds,
+                    request_deserializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListRoundsRequest.FromString,
+                    response_serializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListRoundsResponse.SerializeToString,
+            ),
+            'ReplayRound': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayRound,
+                    request_deserializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ReplayRoundRequest.FromString,
+                    response_serializer=feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ReplayRoundResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +213,60 @@ class OracleService:
             '/feedmesh.oracle.v1.OracleService/ListJobs',
             feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListJobsRequest.SerializeToString,
             feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.oracle.v1.OracleService/ListRounds',
+            feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListRoundsRequest.SerializeToString,
+            feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ListRoundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayRound(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/feedmesh.oracle.v1.OracleService/ReplayRound',
+            feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ReplayRoundRequest.SerializeToString,
+            feedmesh_dot_oracle_dot_v1_dot_oracle__service__pb2.ReplayRoundResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class OracleServiceStub:
     """WatchRounds sends every round this node takes part in, as its messages come and go."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_oracle_service_pb2.ListJobsRequest, _oracle_service_pb2.ListJobsResponse]
     """ListJobs returns the node's jobs."""
+    ListRounds: _grpc.UnaryUnaryMultiCallable[_oracle_service_pb2.ListRoundsRequest, _oracle_service_pb2.ListRoundsResponse]
+    """ListRounds returns rounds of a feed as this node keeps them, the newest first."""
+    ReplayRound: _grpc.UnaryUnaryMultiCallable[_oracle_service_pb2.ReplayRoundRequest, _oracle_service_pb2.ReplayRoundResponse]
+    """ReplayRound puts what a kept round was made of through the code that runs now. Errors: NOT_FOUND for a round that is
+    not kept; FAILED_PRECONDITION for one without a report, if this node has no observation of it either.
+    """
 
 @_typing.type_check_only
 class OracleServiceAsyncStub(OracleServiceStub):
@@ -51,6 +57,12 @@ class OracleServiceAsyncStub(OracleServiceStub):
     """WatchRounds sends every round this node takes part in, as its messages come and go."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_oracle_service_pb2.ListJobsRequest, _oracle_service_pb2.ListJobsResponse]  # type: ignore[assignment]
     """ListJobs returns the node's jobs."""
+    ListRounds: _aio.UnaryUnaryMultiCallable[_oracle_service_pb2.ListRoundsRequest, _oracle_service_pb2.ListRoundsResponse]  # type: ignore[assignment]
+    """ListRounds returns rounds of a feed as this node keeps them, the newest first."""
+    ReplayRound: _aio.UnaryUnaryMultiCallable[_oracle_service_pb2.ReplayRoundRequest, _oracle_service_pb2.ReplayRoundResponse]  # type: ignore[assignment]
+    """ReplayRound puts what a kept round was made of through the code that runs now. Errors: NOT_FOUND for a round that is
+    not kept; FAILED_PRECONDITION for one without a report, if this node has no observation of it either.
+    """
 
 class OracleServiceServicer(metaclass=_abc_1.ABCMeta):
     """OracleService looks into one embedded node. It changes nothing: jobs and keys are the node's REST API's business."""
@@ -78,5 +90,23 @@ class OracleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_oracle_service_pb2.ListJobsResponse, _abc.Awaitable[_oracle_service_pb2.ListJobsResponse]]:
         """ListJobs returns the node's jobs."""
+
+    @_abc_1.abstractmethod
+    def ListRounds(
+        self,
+        request: _oracle_service_pb2.ListRoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oracle_service_pb2.ListRoundsResponse, _abc.Awaitable[_oracle_service_pb2.ListRoundsResponse]]:
+        """ListRounds returns rounds of a feed as this node keeps them, the newest first."""
+
+    @_abc_1.abstractmethod
+    def ReplayRound(
+        self,
+        request: _oracle_service_pb2.ReplayRoundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oracle_service_pb2.ReplayRoundResponse, _abc.Awaitable[_oracle_service_pb2.ReplayRoundResponse]]:
+        """ReplayRound puts what a kept round was made of through the code that runs now. Errors: NOT_FOUND for a round that is
+        not kept; FAILED_PRECONDITION for one without a report, if this node has no observation of it either.
+        """
 
 def add_OracleServiceServicer_to_server(servicer: OracleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

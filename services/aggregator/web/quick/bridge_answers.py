@@ -57,15 +57,22 @@ class BridgeAnswers:
     Args:
         resolve: Return the feed of a pair; raise MeshError if there is none.
         but: Pairs whose prices are not among the ready quotes.
+        absent: Return why sources of a quote have no price.
     """
 
     def __init__(
-        self, ready: ReadyQuotes, resolve: Callable[[Pair], Pair], clock: Clock, but: Collection[Pair] = ()
+        self,
+        ready: ReadyQuotes,
+        resolve: Callable[[Pair], Pair],
+        clock: Clock,
+        but: Collection[Pair] = (),
+        absent: bridge.Absent = bridge.none_absent,
     ) -> None:
         self._ready = ready
         self._resolve = resolve
         self._clock = clock
         self._but = but
+        self._absent = absent
         self._known: dict[bytes, _Asked] = {}
 
     def to(self, body: bytes) -> bytes | None:
@@ -112,7 +119,7 @@ class BridgeAnswers:
         return True
 
     def _text(self, asked: _Asked, quotes: Sequence[Quote]) -> bridge.AnswerText:
-        return bridge.answer_text(asked.data, list(zip(asked.pairs, quotes, strict=True)))
+        return bridge.answer_text(asked.data, list(zip(asked.pairs, quotes, strict=True)), self._absent)
 
     def _read(self, data: bytes) -> _Asked | None:
         """Return what a text of `data` asks for; None if it asks for nothing that can be ready."""

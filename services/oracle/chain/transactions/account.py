@@ -25,6 +25,7 @@ from services.oracle.chain.transactions.gas_price_source import Pricing
 from services.oracle.chain.transactions.in_flight import Attempt, Flight, Verdict, judge, told_nonce
 from services.oracle.chain.transactions.kept_transactions import KeptTransactions, TransactionState
 from services.oracle.chain.transactions.nonces import Nonces
+from services.oracle.chain.transactions.transaction_news import Follow, TransactionMoment, nobody
 
 _log = log.get_logger(__name__)
 # A nonce that others take again and again, or a price that never is enough, ends the patience.
@@ -49,6 +50,7 @@ class Account:
         chain: EvmSettings,
         store: KeptTransactions,
         clock: Clock,
+        follow: Follow = nobody,
     ) -> None:
         self.address = key.address
         self.counters: Counter[str] = Counter()
@@ -74,6 +76,7 @@ class Account:
             pricing=self._pricing,
             sign=self._signed,
             counters=self.counters,
+            follow=follow,
         )
 
     @property
@@ -173,6 +176,7 @@ class Account:
                 self.counters["sent"] += 1
                 self._follower.unfunded = ""
                 self._pricing.accepted()
+                self._follower.tell(TransactionMoment.HANDED_OVER, flight)
                 return self._follower.hold(flight).settled
             await self._drop(flight, verdict, submission)
             if verdict is Verdict.NONCE_TAKEN:

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient, Submission
-from chainlink.rpc.errors import ChainError, RpcUnavailable
+from chainlink.rpc.errors import ChainError, Malformed, RpcUnavailable
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.heads import HeadTracker
@@ -35,6 +36,7 @@ from services.oracle.chain.transactions.in_flight import (
 )
 from services.oracle.chain.transactions.kept_transactions import KeptTransactions, TransactionState
 from services.oracle.chain.transactions.nonces import Nonces
+from services.oracle.chain.transactions.transaction_news import Follow, TransactionMoment, TransactionNews, nobody
 from services.oracle.errors import DatabaseUnavailable
 
 _log = log.get_logger(__name__)
@@ -79,6 +81,7 @@ class TransactionFollower:
         pricing: Pricing,
         sign: Sign,
         counters: Counter[str],
+        follow: Follow = nobody,
     ) -> None:
         self.under_way: dict[uuid.UUID, UnderWay] = {}
         self.room = asyncio.Condition()
@@ -93,6 +96,7 @@ class TransactionFollower:
         self._pricing = pricing
         self._sign = sign
         self._counters = counters
+        self._tell = follow
         self._mined: dict[uuid.UUID, Mined] = {}
         self._task: asyncio.Task[None] | None = None
         self._rewinds = heads.rewinds
@@ -108,6 +112,11 @@ class TransactionFollower:
         self.under_way[flight.id] = held
         self._start()
         return held
+
+    def tell(self, moment: TransactionMoment, flight: Flight, receipt: Receipt | None = None) -> None:
+        """Tell whoever follows what became of a transaction."""
+        found = flight.last.hash if receipt is None else receipt.hash
+        self._tell(TransactionNews(moment, self._address, flight.to, flight.data, found, flight.nonce, receipt))
 
     def watch(self, mined: Mined) -> None:
         """Follow a transaction that a block had before this process started."""
@@ -197,7 +206,7 @@ class TransactionFollower:
             for found in hashes(flight):
                 receipt = await self._rpc.call("eth_getTransactionReceipt", found)
                 if isinstance(receipt, dict) and receipt.get("blockNumber") is not None:
-                    return Receipt(found, quantity(receipt["blockNumber"]), quantity(receipt.get("status")) == 1)
+                    return _read(found, receipt)
         return None
 
     async def _act(self, held: UnderWay, what: Turn, receipt: Receipt | None) -> None:
@@ -243,6 +252,7 @@ class TransactionFollower:
         await self._store.settle(flight, state, receipt.hash if receipt else None, block)
         self._counters[state] += 1
         _log.info("transaction_settled", hash=flight.last.hash, state=state, block=block, nonce=flight.nonce)
+        self.tell(TransactionMoment(state), flight, receipt)
         if receipt is not None:
             self._nonces.used(flight.nonce)
             self._mined[flight.id] = Mined(flight, receipt.block)
@@ -279,6 +289,27 @@ class TransactionFollower:
         await self._store.reopen(flight)
         self._counters["reopened"] += 1
         _log.warning("transaction_reopened", hash=flight.last.hash, nonce=flight.nonce)
+        self.tell(TransactionMoment.REORGANIZED, flight)
         del self._mined[flight.id]
         self._nonces.vanished(flight.nonce)
         self.hold(replace(flight, head=self._heads.latest, sent_s=self._clock.monotonic(), looks=0))
+
+
+def _read(hash_: str, receipt: Mapping[str, Any]) -> Receipt:
+    """Return a receipt; what chains leave out, and what is no quantity, counts as 0."""
+    logs = receipt.get("logs")
+    return Receipt(
+        hash_,
+        quantity(receipt["blockNumber"]),
+        quantity(receipt.get("status")) == 1,
+        _told(receipt.get("gasUsed")),
+        _told(receipt.get("effectiveGasPrice")),
+        tuple(each for each in logs if isinstance(each, dict)) if isinstance(logs, list) else (),
+    )
+
+
+def _told(value: object) -> int:
+    try:
+        return quantity(value)
+    except Malformed:
+        return 0

@@ -14,6 +14,7 @@ A report has one nonce: a transaction that somebody may have is never signed aga
 import enum
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from chainlink.rpc.client import Submission
@@ -125,11 +126,18 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Hold what a block did with a transaction."""
+    """
+    Hold what a block did with a transaction.
+
+    `gas_used` and `gas_price_wei` are 0 where the chain does not say them; `logs` are as it gave them.
+    """
 
     hash: str
     block: int
     ok: bool
+    gas_used: int = 0
+    gas_price_wei: int = 0
+    logs: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

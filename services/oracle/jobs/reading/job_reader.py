@@ -67,6 +67,7 @@ def read(toml: str, config: Config) -> Job:
     if head.kind == _CRON and head.pipeline is not None:
         return _cron(found, head, head.pipeline)
     if head.kind == _WEBHOOK and head.pipeline is not None:
+        _check_initiators(found)
         return WebhookJob(head, head.pipeline)
     if head.kind == _OCR2:
         raise FeatureDisabled("The Offchain Reporting 2 feature is disabled by configuration")
@@ -109,6 +110,16 @@ def _pipeline(source: str) -> Pipeline:
         return Pipeline.parse(source)
     except SpecificationError as error:
         raise ValueError(str(error)) from error
+
+
+def _check_initiators(found: Fields) -> None:
+    """Refuse what names external initiators: this node has none."""
+    named = found.table.get("externalInitiators")
+    initiators = named if isinstance(named, list) else []
+    names = [initiator.get("name", "") for initiator in initiators if isinstance(initiator, dict)]
+    if names:
+        cause = "sql: no rows in result set"
+        raise JobInvalid("; ".join(f"unable to find external initiator named {name}: {cause}" for name in names))
 
 
 def _cron(found: Fields, head: Head, pipeline: Pipeline) -> CronJob:

@@ -11,13 +11,19 @@ from services.oracle.ocr.report import AttributedObservation, encode_report
 
 
 class Attestation:
-    """Check what oracles of one configuration say about one round."""
+    """
+    Check what oracles of one configuration say about one round.
+
+    Attributes:
+        signers: The oracles that signed the report which was found attested last, ascending.
+    """
 
     def __init__(self, config: SharedConfig, epoch: int, round_number: int) -> None:
         self._config = config
         self._tag = context_tag(config.config_digest, epoch, round_number)
-        self._addresses = {oracle.signing_address for oracle in config.public.oracles}
         self._believed: AttestedReportMany | None = None
+        self._indices = {oracle.signing_address: index for index, oracle in enumerate(config.public.oracles)}
+        self.signers: tuple[int, ...] = ()
 
     @property
     def tag(self) -> bytes:
@@ -65,8 +71,9 @@ class Attestation:
         signers: set[str] = set()
         for signature in report.signatures:
             signer = recover_signer(encoded, signature)
-            if signer is None or signer in signers or signer not in self._addresses:
+            if signer is None or signer in signers or signer not in self._indices:
                 return False
             signers.add(signer)
         self._believed = report
+        self.signers = tuple(sorted(self._indices[signer] for signer in signers))
         return True

@@ -75,6 +75,7 @@ class ContractWasRead:
     A ReadContract of a round ended.
 
     `details` is None when the read failed or was too slow. `requested` and `override` are only read for SHOULD_REPORT.
+    `is_unread` tells that `details` are what was known before, since the read failed.
     """
 
     purpose: ReadPurpose
@@ -83,6 +84,7 @@ class ContractWasRead:
     details: TransmissionDetails | None
     requested: RoundRequested | None = None
     override: Override | None = None
+    is_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ from services.oracle.ocr.protocol.report_decision import Policy, reason_to_repor
 from services.oracle.ocr.report import AttributedObservation, in_range, median
 from services.oracle.ocr.state import SignedRound, Trace, TraceKind
 
+NOTHING_TO_REPORT = "nothing to report"
+UNREAD = "nothing to report by what was read before: the contract cannot be read"
+
 
 class Follower:
     """
@@ -68,6 +71,7 @@ class Follower:
         self._attestation = Attestation(self._config, self._epoch, round_number)
         self._requested: tuple[AttributedObservation, ...] | None = None
         self._signing = False
+        self._reason = ""
         self._completed = False
         self._echo: AttestedReportMany | None = None
         self._echoes_from: set[int] = set()
@@ -111,12 +115,14 @@ class Follower:
         offchain = self._config.public.offchain
         policy = Policy(self._config.config_digest, offchain.alpha_ppb, offchain.delta_c_ns).overridden(event.override)
         value = median(self._requested)
-        if reason_to_report(policy, value, event.details, event.requested, now_ms) is None:
-            told = self._tell(TraceKind.REPORT_DECLINED, now_ms, detail="nothing to report")
+        reason = reason_to_report(policy, value, event.details, event.requested, now_ms)
+        if reason is None:
+            detail = UNREAD if event.is_unread else NOTHING_TO_REPORT
+            told = self._tell(TraceKind.REPORT_DECLINED, now_ms, self._requested, detail=detail)
             return [told, *self._complete_round()]
         if (self._epoch, self._round) <= self._signed:
             return [self._tell(TraceKind.REPORT_DECLINED, now_ms, detail="signed before a restart")]
-        self._signing = True
+        self._signing, self._reason = True, reason.value
         return [SaveSignedRound(SignedRound(self._epoch, self._round))]
 
     def on_signed_round_saved(self, event: SignedRoundSaved, now_ms: int) -> list[Action]:
@@ -128,7 +134,8 @@ class Follower:
             return [self._tell(TraceKind.REPORT_DECLINED, now_ms, detail=detail)]
         signature = sign_report(self._keys.signing, self._attestation.report_bytes(self._requested))
         report = Report(self._epoch, self._round, AttestedReportOne(self._requested, signature))
-        return [SendTo(self._leader, report), self._tell(TraceKind.REPORT_SENT, now_ms, self._requested)]
+        told = self._tell(TraceKind.REPORT_SENT, now_ms, self._requested, detail=self._reason)
+        return [SendTo(self._leader, report), told]
 
     def on_final(self, sender: int, message: Final) -> list[Action]:
         """Echo the leader's signed report, once."""
@@ -175,6 +182,16 @@ class Follower:
         observers = tuple(o.observer for o in observations)
         middle = median(observations) if observations else None
         trace = Trace(
-            kind, self._epoch, self._round, at_ms, self._leader, observers, median=middle, value=value, detail=detail
+            kind,
+            self._epoch,
+            self._round,
+            at_ms,
+            self._leader,
+            observers,
+            median=middle,
+            value=value,
+            detail=detail,
+            observations=tuple(o.value for o in observations),
+            signers=self._attestation.signers if kind is TraceKind.FINAL else (),
         )
         return Tell(trace)

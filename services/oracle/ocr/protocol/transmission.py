@@ -66,9 +66,10 @@ class Transmission:
         if refusal:
             return [self._tell(TraceKind.TRANSMISSION_SKIPPED, key, now_ms, detail=refusal)]
         self._latest, self._latest_median = key, value
-        delay_ns = self._config.transmit_delay_ns(*key)
-        if delay_ns is None:
+        stage = self._config.transmit_stage(*key)
+        if stage is None:
             return [self._tell(TraceKind.TRANSMISSION_SKIPPED, key, now_ms, detail="in no stage of the schedule")]
+        delay_ns = stage * self._config.public.offchain.delta_stage_ns
         tag = context_tag(self._config.config_digest, *key)
         rs, ss, raw_vs = transmit_arguments(completed.report.signatures)
         report = encode_report(tag, completed.report.observations)
@@ -77,7 +78,7 @@ class Transmission:
         return [
             SavePending(pending),
             SetTimer(Timer(TimerKind.TRANSMIT, *key), delay_ns),
-            self._tell(TraceKind.TRANSMISSION_SCHEDULED, key, now_ms, due_ms=pending.due_ms),
+            self._tell(TraceKind.TRANSMISSION_SCHEDULED, key, now_ms, due_ms=pending.due_ms, stage=stage),
         ]
 
     def on_transmit_time(self, timer: Timer) -> list[Action]:
@@ -136,8 +137,17 @@ class Transmission:
         if self._latest == key:
             self._latest_median = None
 
-    def _tell(self, kind: TraceKind, key: Key, at_ms: int, *, due_ms: int | None = None, detail: str = "") -> Tell:
-        return Tell(Trace(kind, *key, at_ms, due_ms=due_ms, detail=detail))
+    def _tell(
+        self,
+        kind: TraceKind,
+        key: Key,
+        at_ms: int,
+        *,
+        due_ms: int | None = None,
+        detail: str = "",
+        stage: int | None = None,
+    ) -> Tell:
+        return Tell(Trace(kind, *key, at_ms, due_ms=due_ms, detail=detail, stage=stage))
 
 
 def _key(pending: PendingTransmission) -> Key:

@@ -88,7 +88,8 @@ class ExternalCalls:
             self._counters["clock_off"] += 1
             return ContractWasRead(purpose, epoch, round_number, None)
         known = details or self._assumed_details()
-        return ContractWasRead(purpose, epoch, round_number, known, self._known_request, override)
+        unread = details is None
+        return ContractWasRead(purpose, epoch, round_number, known, self._known_request, override, is_unread=unread)
 
     def signed(self, epoch: int, round_number: int, answer: int, at_ms: int) -> None:
         """Note a report that more than f oracles signed: somebody brings it to the contract, readable or not."""

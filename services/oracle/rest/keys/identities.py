@@ -10,6 +10,7 @@ from aiohttp import web
 
 from chainlink.keys.csa import CsaKey
 from chainlink.keys.ocr1 import OcrKeyBundle
+from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.keys.peer_id import TEXT_PREFIX
 from meshkit.errors import AlreadyExists
@@ -19,10 +20,11 @@ from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, all_of, one, resource, shortened
 from services.oracle.rest.keys import imports
 
-Key = P2pKey | OcrKeyBundle | CsaKey
+Key = P2pKey | OcrKeyBundle | Ocr2KeyBundle | CsaKey
+_CHAIN_TYPE = "evm"
+_OTHER_CHAIN_TYPES = ("cosmos", "solana", "starknet", "aptos", "tron")
 # Kinds of keys that a real node may have, and this one has none of.
 _NONE = {
-    "ocr2": "OCR",
     "vrf": "VRF",
     "solana": "Solana",
     "cosmos": "Cosmos",
@@ -56,7 +58,7 @@ class _Kind:
 
 
 class IdentityKeys:
-    """Serve /v2/keys/p2p, /ocr and /csa, and the empty lists of the other kinds."""
+    """Serve /v2/keys/p2p, /ocr, /ocr2 and /csa, and the empty lists of the other kinds."""
 
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
@@ -66,24 +68,26 @@ class IdentityKeys:
         for kind in _KINDS:
             path, ring = f"/v2/keys/{kind.name}", self._keys(kind)
             yield web.get(path, _lister(kind, ring))
-            yield web.post(path, self._creator(kind, ring))
             yield web.post(f"{path}/import", self._importer(kind))
+            yield web.post(f"{path}/{{type}}" if kind.name == "ocr2" else path, self._creator(kind, ring))
             yield web.post(f"{path}/export/{{id}}", _exporter(kind, ring))
             if kind.name != "csa":
                 yield web.delete(f"{path}/{{id}}", self._deleter(kind, ring))
         for name, title in _NONE.items():
             yield web.get(f"/v2/keys/{name}", _nothing)
             yield web.post(f"/v2/keys/{name}/import", _not_made)
-            yield web.post(f"/v2/keys/{name}{'/{type}' if name == 'ocr2' else ''}", _not_made)
+            yield web.post(f"/v2/keys/{name}", _not_made)
             yield web.post(f"/v2/keys/{name}/export/{{id}}", _missing(title, 500))
             yield web.delete(f"/v2/keys/{name}/{{id}}", _missing(title, 404))
 
     def _keys(self, kind: _Kind) -> Mapping[str, Key]:
-        rings: dict[str, Mapping[str, Key]] = {"p2p": self._ring.p2p, "ocr": self._ring.ocr, "csa": self._ring.csa}
+        rings: dict[str, Mapping[str, Key]] = {"p2p": self._ring.p2p, "ocr": self._ring.ocr}
+        rings |= {"ocr2": self._ring.ocr2, "csa": self._ring.csa}
         return rings[kind.name]
 
     def _creator(self, kind: _Kind, ring: Mapping[str, Key]) -> Callable[[web.Request], Any]:
-        async def create(_: web.Request) -> web.Response:
+        async def create(request: web.Request) -> web.Response:
+            _check_chain_type(request.match_info.get("type", _CHAIN_TYPE))
             if kind.name == "csa" and ring:
                 raise Refused(400, "can only have 1 CSA key")
             key = kind.generate()
@@ -98,7 +102,9 @@ class IdentityKeys:
             try:
                 await self._ring.add(key)
             except AlreadyExists as error:
-                raise Refused(500, kind.already(key)) from error
+                # The real node looks for an OCR2 bundle in another place, and so takes it twice.
+                if kind.name != "ocr2":
+                    raise Refused(500, kind.already(key)) from error
             # The real node answers with an OCR bundle's private keys in clear; nobody needs that.
             return one(kind.show(key))
 
@@ -159,6 +165,14 @@ def _peer_id(text: str) -> str:
     return bare
 
 
+def _check_chain_type(chain_type: str) -> None:
+    if chain_type in _OTHER_CHAIN_TYPES:
+        raise Refused(501, f"chain type: found {chain_type}, allowed: {_CHAIN_TYPE}, the only one of this node")
+    if chain_type != _CHAIN_TYPE:
+        types = ", ".join(map(quoted, (_CHAIN_TYPE, *_OTHER_CHAIN_TYPES)))
+        raise Refused(400, shortened(f"unknown chain type {quoted(chain_type)}: valid types include: [{types}]"))
+
+
 def _p2p(key: Key) -> dict[str, Any]:
     assert isinstance(key, P2pKey)
     attributes = {"peerId": TEXT_PREFIX + key.peer_id, "publicKey": key.public_key.hex()}
@@ -168,6 +182,18 @@ def _p2p(key: Key) -> dict[str, Any]:
 def _ocr(key: Key) -> dict[str, Any]:
     assert isinstance(key, OcrKeyBundle)
     return resource("keyV2s", key.id, key.public())
+
+
+def _ocr2(key: Key) -> dict[str, Any]:
+    assert isinstance(key, Ocr2KeyBundle)
+    public = key.public()
+    attributes = {
+        "chainType": _CHAIN_TYPE,
+        "onchainPublicKey": f"ocr2on_evm_{public['onchainPublicKey']}",
+        "offchainPublicKey": f"ocr2off_evm_{public['offchainPublicKey']}",
+        "configPublicKey": f"ocr2cfg_evm_{public['configPublicKey']}",
+    }
+    return resource("keyV2s", key.id, attributes)
 
 
 def _csa(key: Key) -> dict[str, Any]:
@@ -194,6 +220,15 @@ _KINDS = (
         OcrKeyBundle.from_export,
         _ocr,
         lambda key: f"key with ID {key.id} already exists",
+    ),
+    _Kind(
+        "ocr2",
+        "OCR",
+        imports.OCR2,
+        Ocr2KeyBundle.generate,
+        Ocr2KeyBundle.from_export,
+        _ocr2,
+        lambda key: key.id,
     ),
     _Kind(
         "csa",

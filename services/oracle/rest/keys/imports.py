@@ -36,6 +36,7 @@ class ImportTexts:
 EVM = ImportTexts("EthKeyStore", "", "map[string]interface {}", "encryptedKeyJSONV3")
 P2P = ImportTexts("P2PKeyStore", "P2P", "p2pkey.EncryptedP2PKeyExport", "EncryptedP2PKeyExport")
 OCR = ImportTexts("OCRKeyStore", "OCR", "ocrkey.EncryptedOCRKeyExport", "EncryptedOCRKeyExport")
+OCR2 = ImportTexts("OCRKeyStore", "OCR2", "ocr2key.EncryptedOCRKeyExport", "EncryptedOCRKeyExport")
 CSA = ImportTexts("CSAKeyStore", "CSA", "internal.EncryptedKeyExport", "EncryptedKeyExport")
 
 

@@ -12,7 +12,7 @@ ALTER TABLE bridges
 
 ALTER TABLE keys
     DROP CONSTRAINT keys_kind_check,
-    ADD CONSTRAINT keys_kind_check CHECK (kind IN ('evm', 'p2p', 'ocr', 'csa'));
+    ADD CONSTRAINT keys_kind_check CHECK (kind IN ('evm', 'p2p', 'ocr', 'ocr2', 'csa'));
 
 -- Of most jobs only the tasks of failed runs are kept, and one run may be of more than the newest.
 ALTER TABLE pipeline_runs ALTER COLUMN task_runs DROP NOT NULL;

@@ -1,0 +1,237 @@
+"""Ask the nodes that run here for a round that they keep: which one is meant, and what each has of it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+import grpc.aio
+
+from cli.commands.logs import since_ms
+from cli.errors import CliError, UsageError
+from cli.explain.round_story import RoundStory, put_together, short
+from cli.sockets import socket_of
+from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
+from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
+from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
+from meshkit import feeds
+from meshkit.errors import MeshError
+from meshkit.rpc.client import channel
+
+if TYPE_CHECKING:
+    from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceAsyncStub
+
+_PLACE = re.compile(r"(\d{1,9})/(\d{1,3})")
+_NUMBER = re.compile(r"\d{1,18}")
+_FOLLOWING = 20
+_UNDER_WAY_S = 5.0
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    Say which round is meant: by the contract's number, by epoch and round, or the last one that began until a time.
+
+    `or_newer`: where there is none until then, the last one of all. `asked_ms`: until when nothing else was to happen,
+    where the last round until a time is asked for.
+    """
+
+    contract_round: int = 0
+    epoch: int = 0
+    round: int = 0
+    until_ms: int | None = None
+    or_newer: bool = False
+    asked_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRound:
+    """Hold what each node keeps of one round, by the node's name, and its story."""
+
+    records: Mapping[str, pb.RoundRecord]
+    story: RoundStory
+
+
+def read_selection(text: str, now_s: float) -> Selection:
+    """
+    Return what `812`, `7/3`, `5m`, an ISO time or nothing (the last round that had some seconds) select.
+
+    Raises:
+        UsageError: for any other text.
+    """
+    if not text:
+        # Of a round that has just begun nothing can be said yet.
+        until_s = now_s - _UNDER_WAY_S
+        return Selection(until_ms=round(until_s * 1000), or_newer=True, asked_ms=round(now_s * 1000))
+    if place := _PLACE.fullmatch(text):
+        return Selection(epoch=int(place[1]), round=int(place[2]))
+    if _NUMBER.fullmatch(text):
+        return Selection(contract_round=int(text))
+    try:
+        until_ms = since_ms(text, now_s)
+        return Selection(until_ms=until_ms, asked_ms=until_ms)
+    except UsageError:
+        allowed = "the contract's number, EPOCH/ROUND, 90s, 5m, 2h, 1d ago or an ISO time"
+        raise UsageError(f"ROUND: found {text!r}, allowed: {allowed}") from None
+
+
+async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
+    """
+    Return a round with what all nodes keep of it.
+
+    Raises:
+        CliError: when no node runs here, or none keeps the round.
+        UsageError: when no node has a job of that name.
+    """
+    sockets = _sockets(run_dir)
+    places = await _each(sockets, lambda stub: stub.ListJobs(pb.ListJobsRequest()))
+    listed = {name: answer for name, answer in places.items() if not isinstance(answer, str)}
+    known = _feeds(listed)
+    if feed not in known and listed:
+        raise UsageError(f"FEED: found {feed!r}, allowed: the feeds that run here: {', '.join(known) or 'none yet'}")
+    if not listed:
+        raise CliError("no node gives an answer: " + "; ".join(f"{short(n)}: {why}" for n, why in places.items()))
+    oracles = await _oracles(run_dir)
+    names = oracles | _names(listed, feed)
+    wanted = await _which(sockets, feed, selection)
+    answers = await _each(
+        sockets,
+        lambda stub: stub.ListRounds(_of(feed, wanted.epoch, wanted.round)),
+    )
+    records = {
+        name: record
+        for name, answer in answers.items()
+        if not isinstance(answer, str)
+        for record in answer.rounds
+        if record.config_digest in (wanted.config_digest, "")
+    }
+    # Bootstrap nodes keep no rounds, and give no answer that says otherwise.
+    unheard = {short(name): answer for name, answer in answers.items() if isinstance(answer, str)}
+    running = {short(name) for name in sockets}
+    unheard |= {name: "it does not run" for name in oracles.values() if name not in running}
+    decimals = await _decimals(run_dir, feed)
+    return KeptRound(
+        records,
+        put_together(
+            records,
+            decimals=decimals,
+            names=names,
+            unheard=unheard,
+            later=await _later(sockets, feed, records),
+            asked_ms=selection.asked_ms,
+        ),
+    )
+
+
+async def _which(sockets: Mapping[str, Path], feed: str, selection: Selection) -> pb.RoundRecord:
+    request = pb.ListRoundsRequest(
+        name=feed, contract_round=selection.contract_round, epoch=selection.epoch, round=selection.round, most=2
+    )
+    if selection.until_ms is not None:
+        request.until.FromMilliseconds(selection.until_ms)
+    answers = await _each(sockets, lambda stub: stub.ListRounds(request))
+    heard = [answer for answer in answers.values() if not isinstance(answer, str)]
+    found = [record for answer in heard for record in answer.rounds if record.moments]
+    if found:
+        return max(found, key=_newness)
+    if selection.or_newer:
+        return await _which(sockets, feed, Selection())
+    kept = max((answer.kept for answer in heard), default=0)
+    silent = [f"{short(name)}: {answer}" for name, answer in answers.items() if isinstance(answer, str)]
+    raise CliError(
+        f"no node keeps that round of {feed}; {kept} rounds are kept" + "".join(f"; {each}" for each in silent),
+        "`feedmesh explain FEED` tells of the last one",
+    )
+
+
+def _newness(record: pb.RoundRecord) -> tuple[int, int, int, bool]:
+    return (record.moments[0].time.ToNanoseconds(), record.epoch, record.round, bool(record.config_digest))
+
+
+def _of(feed: str, epoch: int, round_number: int) -> pb.ListRoundsRequest:
+    return pb.ListRoundsRequest(name=feed, epoch=epoch, round=round_number, most=_FOLLOWING)
+
+
+async def _later(
+    sockets: Mapping[str, Path], feed: str, records: Mapping[str, pb.RoundRecord]
+) -> Sequence[pb.RoundRecord]:
+    """Return what one node, that which saw most of the round, keeps of what followed."""
+    if not records:
+        return ()
+    name, record = max(records.items(), key=lambda item: len(item[1].moments))
+    request = pb.ListRoundsRequest(name=feed, most=_FOLLOWING)
+    request.after.FromMilliseconds(record.moments[0].time.ToMilliseconds())
+    (answer,) = (await _each({name: sockets[name]}, lambda stub: stub.ListRounds(request))).values()
+    return () if isinstance(answer, str) else answer.rounds
+
+
+def _names(listed: Mapping[str, pb.ListJobsResponse], feed: str) -> dict[int, str]:
+    return {
+        job.oracle_index: short(name)
+        for name, answer in listed.items()
+        for job in answer.jobs
+        if job.name == feed and job.HasField("oracle_index")
+    }
+
+
+def _feeds(listed: Mapping[str, pb.ListJobsResponse]) -> list[str]:
+    return sorted({job.name for answer in listed.values() for job in answer.jobs if not job.bootstrap})
+
+
+async def _oracles(run_dir: Path) -> dict[int, str]:
+    """Return the names of all oracles by index, also of those that do not run; none without an operator."""
+    try:
+        async with channel(socket_of(run_dir, "operator")) as connection:
+            listed = await OperatorServiceStub(connection).ListNodes(operator_pb.ListNodesRequest(), timeout=3)
+    except (CliError, grpc.aio.AioRpcError):
+        return {}
+    return {node.oracle_index: short(node.name) for node in listed.nodes if node.HasField("oracle_index")}
+
+
+async def _decimals(run_dir: Path, feed: str) -> int:
+    """Return the decimals of a feed's answers: the operator knows them, else the table of known feeds."""
+    try:
+        async with channel(socket_of(run_dir, "operator")) as connection:
+            listed = await OperatorServiceStub(connection).ListFeeds(operator_pb.ListFeedsRequest(), timeout=3)
+        found = next((each.decimals for each in listed.feeds if each.name == feed), None)
+    except (CliError, grpc.aio.AioRpcError):
+        found = None
+    if found is not None:
+        return found
+    try:
+        return feeds.get(feed).decimals
+    except MeshError:
+        return 0
+
+
+def _sockets(run_dir: Path) -> dict[str, Path]:
+    found = {socket.stem: socket for socket in sorted(run_dir.absolute().glob("chainlink-node-*.sock"))}
+    if not found:
+        raise CliError(
+            f"no embedded node runs here: {run_dir.absolute()} has no chainlink-node-*.sock",
+            "start a mesh with `feedmesh run`, or give --run-dir; Chainlink's own nodes do not keep their rounds",
+        )
+    return found
+
+
+async def _each(
+    sockets: Mapping[str, Path], call: "Callable[[OracleServiceAsyncStub], Awaitable[_T]]"
+) -> dict[str, _T | str]:
+    """Return each node's answer, or why there is none."""
+
+    async def one(socket: Path) -> _T | str:
+        try:
+            async with channel(socket, timeout_s=10) as connection:
+                return await call(OracleServiceStub(connection))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            return "no answer" if error.code() is grpc.StatusCode.UNAVAILABLE else str(error.details())
+
+    answers = await asyncio.gather(*(one(socket) for socket in sockets.values()))
+    return dict(zip(sockets, answers, strict=True))

@@ -1,0 +1,108 @@
+"""The certificates of the order that this workload runs for, by which its admin proves where it runs."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from eth_abi.abi import encode
+from eth_keys.datatypes import PrivateKey
+
+from chainlink.contract.chunked_certificate import ChunkedCertificate, NoChunks, cut
+from chainlink.contract.split_config import ADMIN_STATEMENT
+from services.operator.errors import UnusableCertificate
+
+LEAF_FILE = "order_cert.crt"
+BUNDLE_FILE = "order_cert_ca_bundle.crt"
+KEY_FILE = "order_cert.key"
+_FIRST_V = 27
+
+
+@dataclass(frozen=True, slots=True)
+class AdminProof:
+    """Hold what an admin shows: a chain of certificates, the leaf first, and the leaf's signature of 65 bytes."""
+
+    chain: tuple[ChunkedCertificate, ...]
+    signature: bytes
+
+
+class Registrar(Protocol):
+    """Whoever can prove that an account may become admin."""
+
+    def prove(self, admin: str, chain_id: int, helper: str, nonce: int) -> AdminProof:
+        """Return the proof for an account, to the contract at `helper`, which wants this nonce next."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCertificates:
+    """Prove by the files of a directory: the order's certificate, those above it, and its key."""
+
+    directory: Path
+
+    def prove(self, admin: str, chain_id: int, helper: str, nonce: int) -> AdminProof:
+        """
+        Read the files and sign.
+
+        Raises:
+            UnusableCertificate: naming the file that is missing, damaged, or not of the same key.
+        """
+        order = _read(self.directory)
+        statement = hashlib.sha256(encode(ADMIN_STATEMENT, (admin, chain_id, helper, nonce))).digest()
+        signature = PrivateKey(order.key).sign_msg_hash(statement)
+        end = bytes((signature.v + _FIRST_V,))
+        return AdminProof(order.chain, signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    chain: tuple[ChunkedCertificate, ...]
+    key: bytes = field(repr=False)
+
+
+def _read(directory: Path) -> _Order:
+    # In this order, so that the first that is missing is named.
+    leaf, bundle, key = (_text(directory / name) for name in (LEAF_FILE, BUNDLE_FILE, KEY_FILE))
+    certificates = [*_certificates(directory / LEAF_FILE, leaf), *_certificates(directory / BUNDLE_FILE, bundle)]
+    # The root is in the contract already.
+    above = [certificate for certificate in certificates[1:] if certificate.issuer != certificate.subject]
+    private = _private_key(directory / KEY_FILE, key)
+    chain = [_cut(directory, certificate) for certificate in (certificates[0], *above)]
+    if PrivateKey(private).public_key.to_bytes() != chain[0].public_key:
+        raise UnusableCertificate(directory / KEY_FILE, f"is not the key of {LEAF_FILE}")
+    return _Order(tuple(chain), private)
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnusableCertificate(path, f"cannot be read: {error.strerror}") from error
+
+
+def _certificates(path: Path, pem: bytes) -> Sequence[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise UnusableCertificate(path, "has no certificate in PEM form, or a damaged one") from error
+
+
+def _private_key(path: Path, pem: bytes) -> bytes:
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError) as error:
+        raise UnusableCertificate(path, "has no unencrypted private key in PEM form") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256K1):
+        raise UnusableCertificate(path, "is not a key of secp256k1")
+    return key.private_numbers().private_value.to_bytes(32, "big")
+
+
+def _cut(directory: Path, certificate: x509.Certificate) -> ChunkedCertificate:
+    subject = certificate.subject.rfc4514_string()
+    try:
+        return cut(certificate.public_bytes(serialization.Encoding.DER))
+    except NoChunks as error:
+        raise UnusableCertificate(directory, f"the certificate of {subject!r} cannot be shown: {error}") from error
