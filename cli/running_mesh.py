@@ -52,8 +52,9 @@ def logs(
 ) -> None:
     """Show log lines of services."""
     from cli.commands import logs as command
+    from cli.moments import since_ms
 
-    selection = command.LogSelection(services or [], lines, follow, command.since_ms(since, time.time()), grep, level)
+    selection = command.LogSelection(services or [], lines, follow, since_ms(since, time.time()), grep, level)
     options.run(command.show(run_dir or default_run_dir(), selection, as_json))
 
 

@@ -1,10 +1,8 @@
 """`feedmesh logs`: log lines of a running mesh."""
 
-import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,7 +17,6 @@ from meshkit.rpc.client import channel
 
 # As many as a level may be found among.
 _MOST_LINES = 20_000
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +32,6 @@ class LogSelection:
     since_ms: int | None = None
     contains: str = ""
     level: str = ""
-
-
-def since_ms(text: str, now_s: float) -> int | None:
-    """Return the time that `90s`, `5m`, `2h`, `1d` (ago) or an ISO time means, None for nothing; or UsageError."""
-    if not text:
-        return None
-    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text):
-        return round((now_s - float(ago[1]) * _UNITS_S[ago[2]]) * 1000)
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
-        raise UsageError(f"--since: found {text!r}, allowed: 90s, 5m, 2h, 1d or an ISO time") from None
 
 
 async def show(run_dir: Path, selection: LogSelection, as_json: bool) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import grpc.aio
 
-from cli.commands.logs import since_ms
 from cli.errors import CliError, UsageError
 from cli.explain.round_story import RoundStory, put_together, short
+from cli.moments import since_ms
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub

@@ -15,6 +15,8 @@ from services.oracle.jobs.schedule import Schedule
 from services.oracle.jobs.specification import CronJob, Head, WebhookJob
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.pipeline.graph import Pipeline
+from services.oracle.round_records.recorder import RoundRecorder
+from services.oracle.round_records.store import RoundStore
 from services.oracle.store.bridge_answers import BridgeAnswerStore
 from services.oracle.store.database import Database
 from services.oracle.store.jobs import JobStore
@@ -33,7 +35,9 @@ async def _sources(database: Database) -> AsyncIterator[ObservationSources]:
     async with aiohttp.ClientSession() as session:
         fetcher = Fetcher(session, lambda _: None, default_timeout_s=5, max_bytes=4096, bridge_cache_ttl_s=0)
         answers = BridgeAnswerStore(database, clock)
-        yield ObservationSources(fetcher, answers, LastObservationStore(database), RunStore(database, 9), clock)
+        recorder = RoundRecorder(RoundStore(database, clock), clock)
+        last, runs = LastObservationStore(database), RunStore(database, 9)
+        yield ObservationSources(fetcher, recorder, answers, last, runs, clock)
 
 
 async def test_runs_by_a_schedule(database: Database, sources: ObservationSources) -> None:
