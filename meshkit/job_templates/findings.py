@@ -135,6 +135,9 @@ def _is_quote(found: str, wanted: str) -> bool:
 
 def _symbol(asked: Asked, asset: str, known: KnownAssets) -> Iterator[_Said]:
     """Yield what is wrong with the symbol that a source is asked for an asset."""
+    if not known_assets.is_priced_by(asked.source, asset, known):
+        yield "error", "wrong-source", f"{asked}: {asked.source} has no prices of what {asset} is"
+        return
     right = known.symbols.get((asked.source, asset), frozenset())
     if asked.base in right and not (asked.source == COIN_IDS and known_assets.is_currency(asset)):
         if asked.source == COIN_IDS and known_assets.is_stand_in(asked.base):
