@@ -22,7 +22,7 @@ def consequences(old: MeshPlan, new: MeshPlan, found: Difference) -> tuple[str, 
     """Return a sentence for each service, each feed and each key that deserves one; none if nothing differs."""
     kinds = {spec.name: spec.kind for spec in new.services}
     services = (f"{change.name} {_verb(change, kinds.get(change.name))}" for change in found.changes)
-    return (*services, *_feeds(old, new), *_contracts(found.keys), *_settings(found.keys), *_keys(found.keys))
+    return (*services, *_feeds(old, new), *_contracts(found.keys), *_settings(old, new), *_keys(found.keys))
 
 
 def _verb(change: Change, kind: Kind | None) -> str:
@@ -60,10 +60,11 @@ def _contracts(keys: tuple[str, ...]) -> Iterator[str]:
         yield f"every feed: its contract will be configured anew, because of {', '.join(reasons)}"
 
 
-def _settings(keys: tuple[str, ...]) -> Iterator[str]:
+def _settings(old: MeshPlan, new: MeshPlan) -> Iterator[str]:
     """Yield a sentence for each feed whose own settings differ; its name may have dots, a key has none."""
-    own = (key.removeprefix(_FEED_SETTINGS).rpartition(".")[0] for key in keys if key.startswith(_FEED_SETTINGS))
-    for feed in dict.fromkeys(own):
+    places = [place for place in {**old.keys, **new.keys} if place.startswith(_FEED_SETTINGS)]
+    differing = (place for place in places if old.keys.get(place) != new.keys.get(place))
+    for feed in dict.fromkeys(place.removeprefix(_FEED_SETTINGS).rpartition(".")[0] for place in differing):
         yield f"{feed}: its contract will be configured anew, because of {_FEED_SETTINGS}{feed}"
 
 
