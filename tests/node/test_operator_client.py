@@ -61,7 +61,7 @@ async def test_what_is_changed_by_hand_is_set_right(node: NodeUnderTest, api: Re
     """A job deleted, one edited, another in the way, and the bridge bent: one pass mends it, and is the last."""
     await client.changes()
     before = {key: job["attributes"]["pipelineSpec"]["dotDagSource"] for key, job in (await api.jobs()).items()}
-    first, second = (await api.jobs()).values()
+    first, second = sorted((await api.jobs()).values(), key=lambda job: int(job["id"]))
     assert 204 == (await api.delete(f"/v2/jobs/{first['id']}")).status
     edited = _job_text(client, node, 1).replace("quote -> price -> answer", "quote -> price")
     assert 200 == (await api.send("PUT", f"/v2/jobs/{second['id']}", {"toml": edited})).status
