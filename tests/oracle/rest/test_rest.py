@@ -57,7 +57,10 @@ async def test_sessions(api: Api) -> None:
 
 
 async def test_monitoring(api: Api) -> None:
-    """The node is ready without its chain, and its health says what is missing; metrics are open."""
+    """The node is ready without its chain, and its health says what is missing; metrics are open, and say it first."""
+    _, text = await api.call("GET", "/metrics")
+    assert 'health{service_id="EVM.1337.HeadTracker.HeadListener"} 0.0' in text
+    assert 'health{service_id="PipelineORM"} 1.0' in text
     assert 200 == (await api.call("GET", "/readyz"))[0]
     assert 200 == (await api.call("GET", "/readyz?full"))[0]
     status, document = await api.call("GET", "/health")
