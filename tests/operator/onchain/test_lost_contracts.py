@@ -1,11 +1,12 @@
 """Where an account's contracts are."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from services.operator.config import OperatorConfig
+from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import ChainUnavailable
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.known_contracts import KnownContracts
@@ -33,7 +34,8 @@ async def test_what_waits_for_a_block_may_be_a_contract(
 ) -> None:
     """While something that an earlier start has sent waits, nobody knows what there is, and nothing is decided."""
     known = KnownContracts(tmp_path / "contracts.json", CHAIN_ID)
-    lost = LostContracts(onchain, chain, known, sender.address, (), keys_are_new=False)
+    config = replace(onchain, feeds=(FeedTarget("NOBODY / HAS", 8),))
+    lost = LostContracts(config, chain, known, sender.address, (), keys_are_new=False)
     await anvil.call("evm_setAutomine", False)
     sending = asyncio.create_task(sender.send_all([Transaction("gift", "0x" + "9" * 40, value_wei=1)]))
     try:
