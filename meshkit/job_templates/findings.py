@@ -135,6 +135,9 @@ def _is_quote(found: str, wanted: str) -> bool:
 
 def _symbol(asked: Asked, asset: str, known: KnownAssets) -> Iterator[_Said]:
     """Yield what is wrong with the symbol that a source is asked for an asset."""
+    if not known_assets.is_priced_by(asked.source, asset, known):
+        yield "error", "wrong-source", f"{asked}: {asked.source} has no prices of what {asset} is"
+        return
     right = known.symbols.get((asked.source, asset), frozenset())
     if asked.base in right and not (asked.source == COIN_IDS and known_assets.is_currency(asset)):
         if asked.source == COIN_IDS and known_assets.is_stand_in(asked.base):
@@ -215,6 +218,9 @@ def _collisions(templates: Sequence[JobTemplate]) -> Iterator[Finding]:
     """Yield each template that has another one's name or job id, or that a name of its kind has overwritten."""
     names: dict[str, JobTemplate] = {}
     ids: dict[str, JobTemplate] = {}
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for name in feeds.load():
+        by_file[file_name(name)].append(name)
     for template in templates:
         first = names.setdefault(template.name, template)
         if first is not template:
@@ -236,8 +242,8 @@ def _collisions(templates: Sequence[JobTemplate]) -> Iterator[Finding]:
             if owner is not template:
                 message = f"its externalJobID is that of {owner.file}"
                 yield Finding("error", "id-collision", template.name, template.file, message)
-        for name in feeds.load():
-            if name != template.name and file_name(name) == file_name(template.name):
+        for name in by_file.get(file_name(template.name), ()):
+            if name != template.name:
                 message = f"its file would also be that of {name}, which may be lost"
                 yield Finding("warning", "file-collision", template.name, template.file, message)
 

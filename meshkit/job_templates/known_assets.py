@@ -12,6 +12,12 @@ from meshkit.feeds import CanonicalPair, Correction, Feed
 
 COIN_IDS: Final = "coingecko"
 """The source that prices coins by ids of its own, where all others have tickers."""
+CURRENCY_SOURCES: Final = frozenset({"frankfurter", "exchangeratehost"})
+"""Sources that price states' money and precious metals, and nothing else."""
+COIN_SOURCES: Final = frozenset({"binance", "bybit", "coinbase", "cryptocompare", "kraken", "kucoin", "okx"})
+"""Sources on which no shares are traded."""
+_SHARES: Final = "yahoofinance"
+_METALS: Final = frozenset({"XAU", "XAG", "XPD", "XPT"})
 # What a currency's tokens are named after beside its code: ISO 4217 and the names that people use.
 CURRENCIES: Final[Mapping[str, tuple[str, ...]]] = {
     "AED": ("dirham",),
@@ -130,6 +136,15 @@ def ticker(symbol: str) -> str:
 def is_currency(asset: str) -> bool:
     """Tell whether an asset is a state's money."""
     return asset in CURRENCIES
+
+
+def is_priced_by(source: str, asset: str, known: KnownAssets) -> bool:
+    """Tell whether a source has prices of an asset's kind at all; of what nobody knows, it may."""
+    if source in CURRENCY_SOURCES:
+        return is_currency(asset) or asset == "USD" or asset in _METALS
+    if source not in COIN_SOURCES or is_currency(asset) or (_SHARES, asset) not in known.symbols:
+        return True
+    return any((name, asset) in known.symbols for name in COIN_SOURCES)
 
 
 def names_currency(coin_id: str, currency: str) -> bool:

@@ -1,14 +1,12 @@
 """A job template: a TOML with placeholders, and the price that its pipeline asks for."""
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from meshkit.job_templates import dot, price_pipeline
-from meshkit.job_templates.placeholders import ANY_VALUES, filled, unknown_in
-from meshkit.job_templates.price_pipeline import PricePipeline
+if TYPE_CHECKING:
+    from meshkit.job_templates.price_pipeline import PricePipeline
 
 SUFFIX: Final = ".toml"
 _TYPE: Final = "offchainreporting"
@@ -33,7 +31,7 @@ class JobTemplate:
     text: str = field(repr=False)
     name: str
     external_job_id: str
-    pipeline: PricePipeline
+    pipeline: "PricePipeline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,12 @@ class BadTemplate:
 @lru_cache(maxsize=1024)
 def read(file: str, text: str) -> JobTemplate | BadTemplate:
     """Read a template, or say what is wrong with it."""
+    # Here, since most configurations have no templates, and every check and every start would pay for it.
+    import tomllib
+
+    from meshkit.job_templates import dot, price_pipeline
+    from meshkit.job_templates.placeholders import ANY_VALUES, filled, unknown_in
+
     if unknown := unknown_in(text):
         return BadTemplate(file, f"the placeholder ${unknown[0]}", "placeholders that docs/migrate.md names")
     try:

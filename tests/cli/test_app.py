@@ -114,6 +114,13 @@ def test_check_starts_no_other_interpreter() -> None:
     assert {"typer", "services.supervisor.plan.check_command"} <= loaded_by("check", "--config", str(VECTOR))
 
 
+def test_who_has_no_templates_pays_for_none() -> None:
+    """A check of a file whose directory of templates is not there loads nothing that reads them."""
+    readers = {f"meshkit.job_templates.{name}" for name in ("dot", "findings", "price_pipeline")}
+
+    assert set() == loaded_by("check", "--config", str(VECTOR)) & readers
+
+
 def loaded_by(*arguments: str) -> set[str]:
     """Return the modules that a command imports in its own process."""
     program = "import sys; from cli.app import main; main()"

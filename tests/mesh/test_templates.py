@@ -10,22 +10,28 @@ from typing import Any
 
 import pytest
 
+from chainlink.contract.abi_codec import AbiCodec
+from chainlink.contract.artifact import load
 from chainlink.rpc.endpoints import Endpoint
 from cli.embedded import timing
 from meshkit.clock import SystemClock
 from services.operator.config import FeedTarget
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain, Receipt
-from services.operator.onchain.transactions import Sender
+from services.operator.onchain.transactions import Sender, Transaction
 from tests.deployment import KEYS, SIGNED, written
 from tests.job_templates import Leg, cross, direct
 from tests.mesh.running import FEEDMESH, Mesh, free_port_offset, own_directory, stopping
 from tests.operator import anvil
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil
+from tests.operator.order import SOLUTION, write_order
 
 pytestmark = [pytest.mark.long(120), pytest.mark.timeout(300)]
 
 FEEDS = (FeedTarget("ETH / USD", 8), FeedTarget("LTC / ETH", 18))
+_ZERO = "0x" + "00" * 20
+_ROOT_CERTIFICATE = 2
+_SPLIT, _HELPER = (AbiCodec(load(f"split/{name}")) for name in ("SplitConfigAggregator", "AdminHelper"))
 _SOURCES = ("binance", "kraken", "okx")
 _ETH = [Leg(name, "ETH", "USDT" if name == "binance" else "USD") for name in _SOURCES]
 _LTC = [Leg(each.source, "LTC", each.quote) for each in _ETH]
@@ -40,9 +46,11 @@ def _mesh() -> Iterator[Mesh]:
     """Give the mesh of the signed file, on a chain whose contracts were there before."""
     key = json.loads(KEYS.read_text())
     with own_directory() as directory, anvil.start(anvil.free_port(), "--block-time", "1") as chain:
-        _write_templates(directory / "templates", asyncio.run(_deployed(chain)))
+        addresses, admin = asyncio.run(_deployed(chain))
+        _write_templates(directory / "templates", addresses)
+        write_order(directory / "certs")
         offset = free_port_offset()
-        config = written(directory, _document(directory, offset, chain))
+        config = written(directory, _document(directory, offset, chain, admin))
         (directory / "key").write_text(key["privateKeyDerBase64"])
         subprocess.run([*FEEDMESH, "config", "sign", str(config), "--key", str(directory / "key")], check=True)
         with pytest.MonkeyPatch.context() as patch:
@@ -60,21 +68,36 @@ def _write_templates(directory: Path, addresses: dict[str, str]) -> None:
     (directory / "feed-cas.json").write_text(json.dumps(listed))
 
 
-async def _deployed(running: Anvil) -> dict[str, str]:
-    """Deploy a contract for each feed, as somebody else has done, and return their addresses."""
+async def _deployed(running: Anvil) -> tuple[dict[str, str], str]:
+    """
+    Deploy a contract of each shape, as somebody else has done; return their addresses, and that of the admin's.
+
+    The first is configured by its owner, the second in two parts, by its owner and by an admin.
+    """
     await running.call("anvil_setBalance", running.faucet, hex(10**22))
     chain = Chain([Endpoint("chain", running.url)], CHAIN_ID)
     try:
         sender = Sender(chain, FAUCET_KEY, 10**9, SystemClock(), 30)
-        receipts = await sender.send_all([feed_contract.deployment(chain, feed) for feed in FEEDS])
-        made = [receipt for receipt in receipts if isinstance(receipt, Receipt)]
-        assert len(FEEDS) == len(made), receipts
-        return {feed.name: str(receipt.contract) for feed, receipt in zip(FEEDS, made, strict=True)}
+        helper = _HELPER.deployment(_ROOT_CERTIFICATE, SOLUTION)
+        owned, admin = await _made(
+            sender, feed_contract.deployment(chain, FEEDS[0]), Transaction("admin", None, helper)
+        )
+        billing, answers = (0, 0, 0, 0, 0, _ZERO, _ZERO), (1, 10**33)
+        data = _SPLIT.deployment(billing, *answers, _ZERO, FEEDS[1].decimals, FEEDS[1].name, admin)
+        (split,) = await _made(sender, Transaction("split", None, data))
     finally:
         await chain.close()
+    return {FEEDS[0].name: owned, FEEDS[1].name: split}, admin
 
 
-def _document(directory: Path, offset: int, chain: Anvil) -> dict[str, Any]:
+async def _made(sender: Sender, *transactions: Transaction) -> list[str]:
+    receipts = await sender.send_all(transactions)
+    made = [str(receipt.contract) for receipt in receipts if isinstance(receipt, Receipt)]
+    assert len(transactions) == len(made), receipts
+    return made
+
+
+def _document(directory: Path, offset: int, chain: Anvil, admin: str) -> dict[str, Any]:
     """Return the deployment's file with the chain, the places and the sources of here."""
     document: dict[str, Any] = json.loads(SIGNED.read_text())
     market = 8600 + offset
@@ -88,6 +111,7 @@ def _document(directory: Path, offset: int, chain: Anvil) -> dict[str, Any]:
         "pgPort": 5432 + offset,
         "spSecretsDir": str(directory / "secrets"),
         "chainlinkFeedTemplatesDir": str(directory / "templates"),
+        "adminContractAddress": admin,
         "mesh": {
             "runtime": "embedded",
             "dataDir": str(directory / "data"),
@@ -95,6 +119,7 @@ def _document(directory: Path, offset: int, chain: Anvil) -> dict[str, Any]:
             "ports": {"metrics": 3003 + offset, "nodeApiBase": 6600 + offset, "nodeP2PBase": 9900 + offset},
             "market": {"enabled": True, "port": market},
             "keystore": {"scryptN": 4096},
+            "contracts": {"adminCertificatesDir": str(directory / "certs")},
             "postgres": {"maxConnections": 200},
             "ocr": timing.ocr(len(FEEDS)),
         },

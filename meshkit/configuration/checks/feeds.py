@@ -14,7 +14,6 @@ from meshkit.configuration.feeds.timings import is_set, setting_of
 from meshkit.configuration.mesh import FeedSettings
 from meshkit.configuration.node_program import wanted_runtime
 from meshkit.configuration.solution import Solution
-from meshkit.job_templates.findings import findings
 from meshkit.job_templates.template import JobTemplate
 from meshkit.ocr.timing import observation_timeout_ms
 
@@ -45,6 +44,11 @@ def remarks(solution: Solution) -> Iterator[Remark]:
     for name in solution.mesh.feed_settings:
         if name in feeds.load() and name not in listing.names:
             yield Remark(f"solution.mesh.feedSettings.{name}", "has no effect: the feed is not served")
+    if not listing.templates:
+        return
+    # Here, since most files have no templates, and what is known of assets takes a while to gather.
+    from meshkit.job_templates.findings import findings
+
     used = [each for each in listing.templates if not isinstance(each, JobTemplate) or each.name not in listing.unused]
     found = [each for each in findings(used, SOURCES) if each.feed]
     for each in found:

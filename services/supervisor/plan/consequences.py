@@ -62,13 +62,9 @@ def _contracts(keys: tuple[str, ...]) -> Iterator[str]:
 
 def _settings(keys: tuple[str, ...]) -> Iterator[str]:
     """Yield a sentence for each feed whose own settings differ; its name may have dots, a key has none."""
-    changed: dict[str, list[str]] = {}
-    for key in keys:
-        if key.startswith(_FEED_SETTINGS):
-            feed, _, _ = key.removeprefix(_FEED_SETTINGS).rpartition(".")
-            changed.setdefault(feed, []).append(key)
-    for feed, reasons in changed.items():
-        yield f"{feed}: its contract will be configured anew, because of {', '.join(reasons)}"
+    own = (key.removeprefix(_FEED_SETTINGS).rpartition(".")[0] for key in keys if key.startswith(_FEED_SETTINGS))
+    for feed in dict.fromkeys(own):
+        yield f"{feed}: its contract will be configured anew, because of {_FEED_SETTINGS}{feed}"
 
 
 def _keys(keys: tuple[str, ...]) -> Iterator[str]:

@@ -64,6 +64,8 @@ BEFORE = views(BASE)
 OTHERS: dict[str, object] = {
     "solution.metricsPush.headers": {"X-Key": SecretStr("another")},
     "solution.mesh.contracts.addresses": {"BTC / USD": "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"},
+    "solution.adminContractAddress": "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB",
+    "solution.linkCa": "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB",
     "solution.mesh.feedSettings": {"BTC / USD": FeedSettings(heartbeatMs=1)},
     "solution.mesh.rpcEndpoints": (RpcEndpoint(name="b", httpUrl="https://b.example", wsUrl="wss://b.example"),),
 }

@@ -65,6 +65,8 @@ def test_a_good_template_is_left_alone() -> None:
         (direct("SOL / USD", [Leg("coingecko", "solana-2")]), "wrong-coin"),
         (direct("SOL / USD", [Leg("coingecko", "bridged-trx-solana")]), "wrong-coin"),
         (direct("SEK / USD", [Leg("coingecko", "seeking-token")]), "wrong-coin"),
+        (direct("LTC / USD", [Leg("frankfurter", "LTC")]), "wrong-source"),
+        (direct("AAPL / USD", [Leg("binance", "AAPL", "USDT")]), "wrong-source"),
         (direct("LTC / USD", [Leg("kraken", "ETH")]), "other-asset"),
         (direct("LTC / USD", [Leg("kraken", "NOSUCH")]), "other-asset"),
         (direct("NOSUCH / USD", [Leg("coingecko", "ethereum")]), "other-asset"),

@@ -51,6 +51,10 @@ def deployed_before(solution: dict[str, Any]) -> None:
             ["every feed: its contract will be configured anew, because of solution.mesh.ocr.deltaCMs"],
         ),
         (
+            lambda solution: solution["mesh"].update(feedSettings={"BTC / USD": {"heartbeatMs": 900_000}}),
+            ["BTC / USD: its contract will be configured anew, because of solution.mesh.feedSettings.BTC / USD"],
+        ),
+        (
             lambda solution: solution.update(totalNodes=6, nodesList="1 2 3 4 5 6"),
             [
                 "chainlink-node-6 starts",

@@ -40,7 +40,7 @@ def test_services() -> None:
         (
             lambda solution: solution["priceAggregatorConfig"].update(port=3999),
             ["solution.priceAggregatorConfig.port"],
-            {"price-aggregator", "operator"},
+            {"price-aggregator", "operator", "process-metrics"},
         ),
         (
             lambda solution: solution.update(chainlinkPassword="another password"),
