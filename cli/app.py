@@ -20,7 +20,7 @@ from cli.errors import CliError, UsageError
 from cli.explain.commands import explain_app
 from cli.feeds.commands import feeds_app
 from cli.keys.commands import keys_app
-from cli.options import ConfigOption, JsonOption, RunDirOption
+from cli.options import ConfigOption, DataDirOption, JsonOption, RunDirOption
 from cli.running_mesh import running_app
 from meshkit.errors import MeshError
 from meshkit.paths import default_data_dir, default_run_dir
@@ -36,7 +36,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DataDirOption = Annotated[Path | None, typer.Option(help="Where everything lasting lies. [default: by user]")]
 RoundsOption = Annotated[int, typer.Option(min=0, help="Stop after this many new rounds of every feed; 0: never.")]
 TimeoutOption = Annotated[float, typer.Option(min=0, help="Longest time in seconds for --rounds; 0: no bound.")]
 LogsOption = Annotated[bool, typer.Option("--logs", help="Also write every service's log lines, prefixed.")]

@@ -9,6 +9,7 @@ import typer
 RunDirOption = Annotated[
     Path | None, typer.Option(help="Where the sockets are. [env: FEEDMESH_RUN_DIR]", show_default=False)
 ]
+DataDirOption = Annotated[Path | None, typer.Option(help="Where everything lasting lies. [default: by user]")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 ConfigOption = Annotated[Path, typer.Option(help="The deployment's configuration.json.")]
 

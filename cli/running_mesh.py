@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.options import JsonOption, RunDirOption
-from meshkit.paths import default_run_dir
+from cli.options import DataDirOption, JsonOption, RunDirOption
+from meshkit.paths import default_data_dir, default_run_dir
 
 running_app = typer.Typer(rich_markup_mode=None)
 
@@ -47,15 +47,17 @@ def logs(
     since: Annotated[str, typer.Option(help="Only lines from then on: 90s, 5m, 2h, 1d ago or an ISO time.")] = "",
     grep: Annotated[str, typer.Option(help="Only lines with this text, in upper or lower case.")] = "",
     level: Annotated[str, typer.Option(help="Only lines of this level or a worse one: info, warning, error.")] = "",
+    data_dir: DataDirOption = None,
     run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show log lines of services."""
+    """Show log lines of services; with --since also those of a mesh that does not run, from its files."""
     from cli.commands import logs as command
     from cli.moments import since_ms
 
     selection = command.LogSelection(services or [], lines, follow, since_ms(since, time.time()), grep, level)
-    options.run(command.show(run_dir or default_run_dir(), selection, as_json))
+    data = data_dir or default_data_dir("embedded")
+    options.run(command.show(run_dir or default_run_dir(), selection, as_json, data))
 
 
 @running_app.command()

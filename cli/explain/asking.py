@@ -96,9 +96,12 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
         raise UsageError(f"FEED: found {feed!r}, allowed: the feeds that run here: {', '.join(known) or 'none yet'}")
     if not listed:
         raise CliError("no node gives an answer: " + "; ".join(f"{short(n)}: {why}" for n, why in places.items()))
+    silent = {name: why for name, why in places.items() if isinstance(why, str)}
+    # Who gave no answer once is not asked again: each question would wait for it.
+    sockets = {name: socket for name, socket in sockets.items() if name not in silent}
     oracles = await _oracles(run_dir)
     names = oracles | _names(listed, feed)
-    wanted = await _which(sockets, feed, selection)
+    wanted = await _which(sockets, feed, selection, silent)
     answers = await _each(
         sockets,
         lambda stub: stub.ListRounds(_of(feed, wanted.epoch, wanted.round)),
@@ -111,8 +114,8 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
         if record.config_digest in (wanted.config_digest, "")
     }
     # Bootstrap nodes keep no rounds, and give no answer that says otherwise.
-    unheard = {short(name): answer for name, answer in answers.items() if isinstance(answer, str)}
-    running = {short(name) for name in sockets}
+    unheard = {short(name): why for name, why in (silent | answers).items() if isinstance(why, str)}
+    running = {short(name) for name in places}
     unheard |= {name: "it does not run" for name in oracles.values() if name not in running}
     decimals = await _decimals(run_dir, feed)
     return KeptRound(
@@ -128,7 +131,9 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
     )
 
 
-async def _which(sockets: Mapping[str, Path], feed: str, selection: Selection) -> pb.RoundRecord:
+async def _which(
+    sockets: Mapping[str, Path], feed: str, selection: Selection, unheard: Mapping[str, str]
+) -> pb.RoundRecord:
     request = pb.ListRoundsRequest(
         name=feed, contract_round=selection.contract_round, epoch=selection.epoch, round=selection.round, most=2
     )
@@ -140,9 +145,10 @@ async def _which(sockets: Mapping[str, Path], feed: str, selection: Selection) -
     if found:
         return max(found, key=_newness)
     if selection.or_newer:
-        return await _which(sockets, feed, Selection())
+        return await _which(sockets, feed, Selection(), unheard)
     kept = max((answer.kept for answer in heard), default=0)
-    silent = [f"{short(name)}: {answer}" for name, answer in answers.items() if isinstance(answer, str)]
+    failed = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
+    silent = [f"{short(name)}: {why}" for name, why in (dict(unheard) | failed).items()]
     raise CliError(
         f"no node keeps that round of {feed}; {kept} rounds are kept" + "".join(f"; {each}" for each in silent),
         "`feedmesh explain FEED` tells of the last one",

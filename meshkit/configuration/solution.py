@@ -76,7 +76,7 @@ class Solution(Section):
         "`mesh.contracts.adminCertificatesDir`, as soon as such a feed needs new oracles.",
     )
     diamond_contract_address: Address | None = without_effect(
-        None, "each feed has a contract of its own; nothing is routed through a common one."
+        None, "the admin is registered at `adminContractAddress` itself, and no other contract is asked for that."
     )
     faucet_private_key: PrivateKey = Field(description="Key of the account that funds the transmitters.")
     balance_topup_check_interval_ms: int = Field(3_600_000, ge=1000, description="Time between balance checks.")

@@ -7,14 +7,22 @@ line, which costs ten times as much. Source: the Prometheus project's exposition
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-_SAMPLE: Final = re.compile(
-    rb"[ \t]*([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*"
-    rb'(?:\{((?:[ \t]*[a-zA-Z_][a-zA-Z0-9_]*[ \t]*=[ \t]*"(?:[^"\\\n]|\\.)*"[ \t]*,?)*)[ \t]*\})?'
-    rb"[ \t]*([+-]?(?:[0-9][0-9.eE+-]*|\.[0-9][0-9eE+-]*|Inf|NaN))(?:[ \t]+(-?[0-9]+))?[ \t]*\r?"
+# `(@` begins what is taken out of a line.
+_PATTERN: Final = (
+    rb"[ \t]*(@[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*"
+    rb'(?:\{(@(?:[ \t]*[a-zA-Z_][a-zA-Z0-9_]*[ \t]*=[ \t]*"(?:[^"\\\n]|\\.)*"[ \t]*,?)*)[ \t]*\})?'
+    rb"[ \t]*(@[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|Inf)|NaN)(?:[ \t]+(@-?[0-9]+))?[ \t]*\r?"
+)
+_SAMPLE: Final = re.compile(_PATTERN.replace(b"(@", b"("))
+_SAMPLES: Final = re.compile(b"^" + _PATTERN.replace(b"(@", b"(?:") + b"$", re.MULTILINE)
+# The same beginnings of lines, for a whole page at once: a name with labels, and one without.
+_WITH_LABELS: Final = re.compile(rb"^[ \t]*([a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+\{[ \t]*+(?![}\s])", re.MULTILINE)
+_WITHOUT: Final = re.compile(
+    rb"^[ \t]*([a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+(?:\{[ \t]*\})?+[ \t]*+(?=[^{\s])", re.MULTILINE
 )
 _LABEL: Final = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
@@ -34,9 +42,11 @@ class Series:
 
 def readable(page: bytes) -> tuple[bytes, int]:
     """Return a page without the lines that are no samples, and how many those were; comments and empty lines stay."""
+    if len(_SAMPLES.findall(page)) == count(page):
+        return page, 0
     kept, left_out = [], 0
     for line in page.split(b"\n"):
-        if not line.strip() or line.startswith(b"#") or _number(_SAMPLE.fullmatch(line)) is not None:
+        if not line.strip() or line.startswith(b"#") or _SAMPLE.fullmatch(line):
             kept.append(line)
         else:
             left_out += 1
@@ -48,7 +58,12 @@ def labelled(page: bytes, labels: Mapping[str, str]) -> bytes:
     added = {name.encode(): f'{name}="{escaped(value)}"'.encode() for name, value in labels.items()}
     if not added:
         return page
-    all_added = b",".join(added.values())
+    ours = b",".join(added.values())
+    if not may_have(page, labels):
+        # A half of the time of looking at each line.
+        template = ours.replace(b"\\", b"\\\\")
+        page = _WITH_LABELS.sub(rb"\1{" + template + b",", page)
+        return _WITHOUT.sub(rb"\1{" + template + b"} ", page)
     lines = []
     for line in page.split(b"\n"):
         sample = None if line.startswith(b"#") else _SAMPLE.fullmatch(line)
@@ -56,12 +71,18 @@ def labelled(page: bytes, labels: Mapping[str, str]) -> bytes:
             lines.append(line)
             continue
         name, own = sample[1], (sample[2] or b"").strip(b", \t")
-        inner = all_added
+        inner = ours
         if own:
             names = {found[0] for found in _LABEL.findall(own)}
-            inner = b",".join((own, *(text for label, text in added.items() if label not in names)))
+            inner = b",".join((*(text for label, text in added.items() if label not in names), own))
         lines.append(b"%s{%s} %s" % (name, inner, line[sample.start(3) :]))
     return b"\n".join(lines)
+
+
+def may_have(page: bytes, names: Iterable[str]) -> bool:
+    """Tell whether samples of a page may have one of these labels themselves; never no for one that has."""
+    known = [name.encode() for name in names]
+    return any(start + name + end in page for name in known for start in (b"{", b",", b" ") for end in (b"=", b" "))
 
 
 def escaped(value: str) -> str:
@@ -89,14 +110,13 @@ def series(page: bytes, labels: Mapping[str, str] | None = None) -> Iterator[Ser
     given = labels or {}
     for line in page.split(b"\n"):
         sample = None if line.startswith(b"#") else _SAMPLE.fullmatch(line)
-        value = _number(sample)
-        if sample is None or value is None:
+        if sample is None:
             continue
         own = {name.decode(): _unescaped(text) for name, text in _LABEL.findall(sample[2])} if sample[2] else {}
         merged = {**given, **own, "__name__": sample[1].decode()}
         yield Series(
             tuple(sorted((name, text) for name, text in merged.items() if text)),
-            value,
+            float(sample[3]),
             int(sample[4]) if sample[4] else None,
         )
 
@@ -125,13 +145,6 @@ def parts(page: bytes, most: int | None) -> Iterator[bytes]:
         begins = True
     if lines:
         yield b"".join(lines)
-
-
-def _number(sample: re.Match[bytes] | None) -> float | None:
-    try:
-        return None if sample is None else float(sample[3])
-    except ValueError:
-        return None
 
 
 def _unescaped(text: bytes) -> str:

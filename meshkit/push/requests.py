@@ -1,6 +1,6 @@
 """What is asked of a receiver for a page: pure, but for the memory of what it was given before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -30,7 +30,7 @@ class Request:
     method: str
     url: str
     body: bytes = b""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     compressible: bool = False
 
@@ -49,7 +49,7 @@ class Requests:
 
     def __init__(self, config: PushConfig) -> None:
         self._config = config
-        self._query = {} if config.ttl is None else {TTL_LABEL: config.ttl}
+        self._query = () if config.ttl is None else ((TTL_LABEL, config.ttl),)
         self._groups: dict[_Key, str] = {}
         self._in_lines: dict[_Key, frozenset[str]] = {}
         self._series: dict[_Key, frozenset[Labels]] = {}
@@ -70,10 +70,9 @@ class Requests:
             case "remoteWrite":
                 return list(self._write_requests(page, time_ms))
             case "victoriaMetrics":
-                # One time for all parts, and for a part that is sent again.
-                return list(self._text_requests(page, {"timestamp": str(time_ms)}))
+                return list(self._import_requests(page, time_ms))
             case _:
-                return list(self._text_requests(page, {}))
+                return list(self._text_requests(page, self._labels(page), ()))
 
     def taken(self, page: Page) -> None:
         """Remember that the receiver has what was sent for a page."""
@@ -93,7 +92,7 @@ class Requests:
             case "remoteWrite":
                 return self._write(remote_write.NOTHING)
             case _:
-                return Request("POST", self._config.url, b"", {}, _TEXT)
+                return Request("POST", self._config.url, b"", (), _TEXT)
 
     def take_back(self, now_ms: int) -> Iterator[Request]:
         """Yield what makes the receiver forget all that it was given, where it can."""
@@ -135,14 +134,24 @@ class Requests:
         body = exposition.labelled(page.text, in_lines)
         yield Request("PUT", url, body, self._query, _TEXT, compressible=True)
 
-    def _text_requests(self, page: Page, query: Mapping[str, str]) -> Iterator[Request]:
+    def _import_requests(self, page: Page, time_ms: int) -> Iterator[Request]:
+        labels = self._labels(page)
+        # One time for all parts, and for a part that is sent again.
+        query = [("timestamp", str(time_ms))]
+        if page.text is not None and not exposition.may_have(page.text, labels):
+            # It sets these on every sample, whatever that has itself; where none has them it saves us to write them.
+            query += [("extra_label", f"{name}={value}") for name, value in labels.items()]
+            labels = {}
+        yield from self._text_requests(page, labels, query)
+
+    def _text_requests(
+        self, page: Page, labels: Mapping[str, str], query: Sequence[tuple[str, str]]
+    ) -> Iterator[Request]:
         if page.text is None:
             return
-        body = exposition.labelled(page.text, self._labels(page))
+        body = exposition.labelled(page.text, labels)
         for part in exposition.parts(body, self._config.batch_size):
-            yield Request(
-                self._config.method, self._config.url, part, {**self._query, **query}, _TEXT, compressible=True
-            )
+            yield Request(self._config.method, self._config.url, part, (*self._query, *query), _TEXT, compressible=True)
 
     def _write_requests(self, page: Page, time_ms: int) -> Iterator[Request]:
         series = list(exposition.series(page.text or b"", self._labels(page)))

@@ -33,6 +33,7 @@ REASONS: Final = {
         (f"meshkit.push.{name}" for name in ("arrival", "metrics", "pusher")),
         "aggregator and metrics service push by one protocol",
     ),
+    "meshkit.ocr.hops": "explain tells the hops that the oracles measure: one definition",
     **dict.fromkeys(
         (f"meshkit.job_templates.{name}" for name in ("findings", "known_assets")),
         "`check` has notes of what `feeds import` finds: one set of rules",

@@ -34,7 +34,7 @@ from tests.oracle.ocr.fakes import LoopbackNetwork, World
 
 FEEDS, ORACLES = (1, 10, 100, 260), (4, 7, 16, 31)
 # So many rounds are measured, fewer where one of them is much work.
-_ROUNDS, _MOST_WORK = 8, 400_000
+_ROUNDS, _MOST_WORK = 4, 100_000
 _ROUND_S = 10.0
 _START_MS = 1_800_000_000_000
 # What the fits may say: rounds are few, and a first round is dearer than those that follow.
@@ -161,7 +161,7 @@ async def _measure(feeds: int, n: int) -> Cell:
     counts, before_bytes = Counts(Counter()), _rss_bytes()
     tasks = [task for _ in range(feeds) for task in _started(committee, counts)]
     # The first round comes soon after the start; half a round later nothing is under way.
-    await asyncio.sleep(1.5 * _ROUND_S)
+    await asyncio.sleep(0.5 * _ROUND_S)
     memory_kb = (_rss_bytes() - before_bytes) / feeds / n / 1000
     rounds = max(1, min(_ROUNDS, _MOST_WORK // (feeds * n * n)))
     before, before_rows, before_finals = counts.messages.copy(), counts.rows, counts.finals

@@ -295,7 +295,7 @@ def test_a_feed_is_added_and_removed(mesh: Mesh) -> None:
     wait_until_rounds(mesh)
 
     assert ["solution.mesh.feeds"] == tried["keys"]
-    assert {"operator": "restarted", "price-aggregator": "restarted"} == {
+    assert dict.fromkeys(("operator", "price-aggregator", "process-metrics"), "restarted") == {
         change["name"]: change["change"] for change in tried["changes"]
     }
     assert "SOL / USD: a contract will be deployed, unless one was before" in tried["consequences"]

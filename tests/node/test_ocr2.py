@@ -94,6 +94,28 @@ def test_keys_and_jobs_are_told(mesh: Mesh) -> None:
     }
 
 
+def test_a_changed_setting_reaches_the_contract_and_its_nodes(mesh: Mesh) -> None:
+    """A setting of the feed is written on chain anew, for that feed alone, and rounds are made by it."""
+    before = {name: feed["config_digest"] for name, feed in mesh.feeds().items()}
+    config = mesh.data_dir / "configuration.json"
+    document = json.loads(config.read_text())
+    document["solution"]["mesh"]["feedSettings"][OF_OCR2]["rMax"] = 7
+    config.write_text(json.dumps(document))
+    mesh.command("apply", "--config", str(config))
+
+    def digests() -> dict[str, str]:
+        # The operator is another process now, and may not be there yet.
+        listed = mesh.command("feeds", "--json", check=False)
+        return {feed["name"]: feed["config_digest"] for feed in json.loads(listed.stdout)} if listed.stdout else {}
+
+    def is_written() -> bool:
+        return digests().get(OF_OCR2, "") not in ("", before[OF_OCR2])
+
+    wait_until("another configuration", is_written, _SETTLES_S)
+    rounds_until(mesh, lambda seen: any(each.feed == OF_OCR2 for each in seen), "a report by the new configuration")
+    assert before[OF_OCR1] == digests()[OF_OCR1]
+
+
 def test_rounds_go_on_without_one_of_the_oracles(mesh: Mesh) -> None:
     """A node that is killed is missing in reports of OCR2, and is in them again when it is back."""
     victim = "chainlink-node-3"

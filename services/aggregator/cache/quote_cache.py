@@ -6,7 +6,7 @@ from dataclasses import replace
 from cachetools import LRUCache
 
 from meshkit.clock import Clock
-from meshkit.expiring_map import ExpiringMap
+from services.aggregator.expiring_map import ExpiringMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import SourceQuote
 

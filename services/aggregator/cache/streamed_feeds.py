@@ -18,7 +18,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote
 
 # Beside the hold times of the guards, and the time to live of any source's price, this is a moment.
-RENEW_S = 0.5
+RENEW_S = 1.0
 
 
 class StreamedFeeds:

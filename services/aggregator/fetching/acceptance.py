@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from meshkit.expiring_map import ExpiringMap
 from meshkit.metrics import Registry
 from services.aggregator.config import AggregatorConfig
+from services.aggregator.expiring_map import ExpiringMap
 from services.aggregator.fetching.source_jump_guard import SourceGuard, Standing
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import MalformedAnswer, PriceRefused

@@ -1,5 +1,6 @@
 """Binance spot stream: mini tickers, last trade at most once a second, unknown symbols accepted in silence."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -34,6 +35,7 @@ class BinanceStream:
 
     RULES: ClassVar[Rules] = Rules(
         source="binance",
+        price_frame=re.compile(r'\{"e":"24hrMiniTicker",[^{}]*?"s":"([A-Z0-9]+)"[^{}]*\}'),
         url="wss://stream.binance.com:9443/ws",
         regions={"api.binance.us": "wss://stream.binance.us:9443/ws"},
         quotes=BINANCE_QUOTES,

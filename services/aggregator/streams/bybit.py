@@ -1,5 +1,6 @@
 """Bybit v5 spot stream: snapshots of tickers every 50 ms without bid and ask; the client pings."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ class BybitStream:
 
     RULES: ClassVar[Rules] = Rules(
         source="bybit",
+        price_frame=re.compile(r'\{"topic":"tickers\.([A-Z0-9]+)",[^{}]*"data":\{[^{}]*\}[^{}]*\}'),
         url="wss://stream.bybit.com/v5/public/spot",
         unknown_words=("symbol", "handler not found"),
         quotes=frozenset(_QUOTES.split()),

@@ -34,6 +34,7 @@ class CoinbaseStream:
 
     RULES: ClassVar[Rules] = Rules(
         source="coinbase",
+        price_frame=re.compile(r'\{"type":"ticker",[^{}]*?"product_id":"([^"{}]+)"[^{}]*\}'),
         url="wss://ws-feed.exchange.coinbase.com",
         batch=100,
         symbols_per_connection=200,

@@ -1,5 +1,6 @@
 """Kraken v2 stream: last trade, bid and ask as JSON numbers, one acknowledgement a symbol, a heartbeat a second."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -38,6 +39,7 @@ class KrakenStream:
 
     RULES: ClassVar[Rules] = Rules(
         source="kraken",
+        price_frame=re.compile(r'\{"channel":"ticker","type":"update","data":\[\{"symbol":"([^"{}]+)"[^{}]*\}\]\}'),
         url="wss://ws.kraken.com/v2",
         separator="/",
         has_listed_names=False,

@@ -1,5 +1,6 @@
 """KuCoin stream: a token and an address by REST first, a welcome, tickers with last, bid and ask; the client pings."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -32,6 +33,9 @@ class KucoinStream:
 
     RULES: ClassVar[Rules] = Rules(
         source="kucoin",
+        price_frame=re.compile(
+            r'\{(?:"type":"message",)?"topic":"/market/ticker:([^",{}]+)",[^{}]*"data":\{[^{}]*\}[^{}]*\}'
+        ),
         url="wss://ws-api-spot.kucoin.com/",
         unknown_words=("not found", "not exist"),
         token_path="/api/v1/bullet-public",  # noqa: S106

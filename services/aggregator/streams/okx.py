@@ -41,6 +41,7 @@ class OkxStream:
 
     RULES: ClassVar[Rules] = Rules(
         source="okx",
+        price_frame=re.compile(r'\{"arg":\{"channel":"tickers","instId":"([^"{}]+)"\},"data":\[\{[^{}]*\}\]\}'),
         url="wss://ws.okx.com:8443/ws/v5/public",
         regions={
             "eea.okx.com": "wss://wseea.okx.com:8443/ws/v5/public",

@@ -6,6 +6,7 @@ own names of pairs.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -47,6 +48,8 @@ class Rules:
         separator: What stands between the assets in a name; no asset that can be told from the name has it.
         quotes: The assets that the provider quotes in, where a name has nothing between its assets.
         has_listed_names: Whether the names are those of the REST API's listing.
+        price_frame: A whole message that is one price of one market, which is its group, so that a later one of the
+            same market makes it worthless; None if no message can be told to be one before it is read.
         unknown_words: What the provider says, in lower case, of a request with a symbol that it does not have. A
             request that fails in other words says nothing about its symbols.
         key_parameter: The query parameter that carries the API key; empty where none is needed.
@@ -72,6 +75,7 @@ class Rules:
     separator: str = "-"
     quotes: frozenset[str] = frozenset()
     has_listed_names: bool = True
+    price_frame: re.Pattern[str] | None = None
     unknown_words: tuple[str, ...] = ()
     key_parameter: str = ""
     token_path: str = ""

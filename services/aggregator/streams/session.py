@@ -29,12 +29,17 @@ from services.aggregator.streams.protocol import (
 )
 from services.aggregator.streams.send_rate import Pace
 from services.aggregator.streams.subscriptions import Subscriptions, Verb
+from services.aggregator.streams.waiting_frames import Frame, WaitingFrames
 
 _log = get_logger(__name__)
 
 # How long the writer sleeps at most; overdue answers are noticed this late.
 STEP_S = 1.0
-_IN_A_ROW = 16
+_IN_A_ROW = 64
+# So many are read before whatever else waits has its turn.
+_TOGETHER = 16
+# So many messages may wait for being read: more than there are markets on a connection.
+_MOST_WAITING = 2_000
 _MESSAGES = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 
 
@@ -46,7 +51,7 @@ class Session:
         pace: How fast messages may be sent.
         ping: How to ping; None where only the provider does.
         processor: How much of the processor's time the messages may take.
-        on_price: Called with each price's symbol and tick.
+        on_price: Called with each price's symbol and tick, and when it came, Unix milliseconds.
         on_halt: Called with the symbol and the status of a market that is halted, or trades again.
         on_message: Called for each message, with what of it could not be read, if anything.
 
@@ -64,7 +69,7 @@ class Session:
         pace: Pace,
         ping: Ping | None,
         processor: ProcessorTime,
-        on_price: Callable[[str, Tick], None],
+        on_price: Callable[[str, Tick, int], None],
         on_halt: Callable[[str, str], None],
         on_message: Callable[[str | None], None],
     ) -> None:
@@ -82,6 +87,10 @@ class Session:
         self._on_message = on_message
         self._welcomed = not dialect.RULES.welcomes
         self._changed = asyncio.Event()
+        self._frames = WaitingFrames(dialect.RULES.price_frame)
+        self._some_read = asyncio.Event()
+        self._reading: asyncio.Handle | None = None
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._opened_at = self._heard_at = self._pinged_at = self._priced_at = clock.monotonic()
 
     @property
@@ -103,12 +112,15 @@ class Session:
         """Receive and send; return when nothing is wanted any more, raise StreamDown when the connection ends."""
         tasks = [asyncio.create_task(each) for each in (self._receive(), self._send(), self._watch())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         except (aiohttp.ClientError, OSError) as error:
             raise StreamDown("closed", type(error).__name__) from None
         finally:
+            if self._reading is not None:
+                self._reading.cancel()
+            self._failed.cancel()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -129,30 +141,56 @@ class Session:
                 await asyncio.sleep(0)
             if message.type in _MESSAGES:
                 self._heard_at = self._clock.monotonic()
-                self._read(message)
-                now = self._clock.monotonic()
-                if (wait_s := self._processor.spend(now - self._heard_at, now)) > 0:
-                    await self._clock.sleep(wait_s)
+                if self._frames.put(Frame(message.data, self._heard_at, self._clock.time_ms())):
+                    self._on_message(None)
+                if self._reading is None:
+                    # What has come already is taken off the socket first.
+                    self._reading = asyncio.get_running_loop().call_soon(self._read_some)
+                while len(self._frames) >= _MOST_WAITING:
+                    self._some_read.clear()
+                    await self._some_read.wait()
             elif message.type is aiohttp.WSMsgType.PING:
                 self._heard_at = self._clock.monotonic()
                 self._pace.spend(self._heard_at)
                 await self._ws.pong(message.data)
+            # A pong of the protocol may come from a machine before the provider's, so it is no sign of life.
             elif message.type is not aiohttp.WSMsgType.PONG:
-                # A pong of the protocol may come from a machine before the provider's, so it is no sign of life.
+                # What was said before the end may be the reason for it.
+                for frame in self._frames.drain():
+                    self._read(frame)
                 raise StreamDown("closed", f"code {self._ws.close_code}")
+
+    def _read_some(self) -> None:
+        """Read what has come, a few messages at a time and within the processor's time that there is for them."""
+        self._some_read.set()
+        loop, wait_s = asyncio.get_running_loop(), 0.0
+        for _ in range(_TOGETHER):
+            if wait_s > 0 or (frame := self._frames.pop()) is None:
+                break
+            began_at = self._clock.monotonic()
+            try:
+                self._read(frame)
+            except StreamDown as down:
+                if not self._failed.done():
+                    self._failed.set_exception(down)
+                return
+            now = self._clock.monotonic()
+            wait_s = self._processor.spend(now - began_at, now)
+        # Meanwhile newer prices take the places of those that wait.
+        self._reading = loop.call_later(wait_s, self._read_some) if wait_s > 0 or self._frames else None
 
     async def _watch(self) -> None:
         while (left_s := self._heard_at + self._silence_s - self._clock.monotonic()) > 0:
             await self._clock.sleep(left_s)
         raise StreamDown("silent", f"no message for {self._silence_s:g} s")
 
-    def _read(self, message: aiohttp.WSMessage) -> None:
+    def _read(self, frame: Frame) -> None:
         odd = None
         try:
-            text = message.data if isinstance(message.data, str) else bytes(message.data).decode()
+            text = frame.data if isinstance(frame.data, str) else bytes(frame.data).decode()
             for event in self._dialect.read(parse(text)):
-                odd = self._take(event) or odd
-            self._subscriptions.hear(self._heard_at)
+                odd = self._take(event, frame.heard_ms) or odd
+            self._subscriptions.hear(frame.heard_at)
         except StreamDown:
             raise
         except ValueError as error:
@@ -163,14 +201,14 @@ class Session:
             odd = type(error).__name__
         self._on_message(odd)
 
-    def _take(self, event: Event) -> str | None:
+    def _take(self, event: Event, heard_ms: int) -> str | None:
         """Do what follows from an event, and return what of it could not be read; raise StreamDown for an error."""
         source, now = self._dialect.RULES.source, self._clock.monotonic()
         match event:
             case Price(symbol, tick):
                 self._priced_at = now
                 self._subscriptions.confirm(symbol)
-                self._on_price(symbol, tick)
+                self._on_price(symbol, tick, heard_ms)
             case Confirmed(symbol, request_id):
                 if symbol:
                     self._subscriptions.confirm(symbol)

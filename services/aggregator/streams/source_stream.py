@@ -168,11 +168,9 @@ class SourceStream:
             on_message=self._count,
         )
 
-    def _take(self, symbol: str, tick: Tick) -> None:
+    def _take(self, symbol: str, tick: Tick, heard_ms: int) -> None:
         # As `replace` does, which costs as much as all else here.
-        received = Tick(
-            tick.price, tick.exchange_time_ms, tick.bid, tick.ask, tick.age_ms, received_ms=self._clock.time_ms()
-        )
+        received = Tick(tick.price, tick.exchange_time_ms, tick.bid, tick.ask, tick.age_ms, received_ms=heard_ms)
         for pair in self._pairs.get(symbol, ()):
             status = "" if self._markets is None else self._markets.halt(pair)
             self._deliver(self.source, pair, MarketHalted(self.source, pair, status) if status else received)

@@ -1,5 +1,6 @@
 """What a feed's contract needs to be as configured: values in, values out."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum, IntEnum
 
@@ -8,6 +9,7 @@ from chainlink.ocr.config_differences import config_differences
 from chainlink.ocr.contract_config import OcrConfig
 from chainlink.ocr2.contract_config import Ocr2Config
 from chainlink.ocr2.median_config import AnswerRange
+from meshkit.errors import MeshError
 from services.operator.config import FeedTarget
 from services.operator.errors import ForeignOracles, UnusableContract
 
@@ -92,6 +94,23 @@ class Rights:
     may_replace: bool = False
     may_deploy_ocr2: bool = False
     has_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Hold what a look at all contracts has found: errors by feed or under `chain`, and which feeds need what."""
+
+    errors: Mapping[str, MeshError]
+    deploy: tuple[FeedTarget, ...] = ()
+    configure: tuple[FeedTarget, ...] = ()
+
+    def only(self, names: Collection[str], action: FeedAction) -> "Look":
+        """Return what is to be done to some feeds, of one kind; what is wrong with the whole chain stays."""
+        return Look(
+            {name: error for name, error in self.errors.items() if name in names or name == "chain"},
+            tuple(feed for feed in self.deploy if feed.name in names and action is FeedAction.DEPLOY),
+            tuple(feed for feed in self.configure if feed.name in names and action is FeedAction.CONFIGURE),
+        )
 
 
 def decide_feed(feed: FeedTarget, contract: ContractState | None, wanted: Config, rights: Rights) -> FeedDecision:

@@ -1,8 +1,8 @@
 """Deploy and configure the feeds' contracts."""
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from chainlink.errors import UnwritableSecrets
@@ -25,12 +25,14 @@ from services.operator.onchain.contract_changes import (
     ContractState,
     FeedAction,
     FeedDecision,
+    Look,
     Rights,
     decide_feed,
     differences,
 )
 from services.operator.onchain.known_contracts import KnownContract, KnownContracts
-from services.operator.onchain.transactions import Sender
+from services.operator.onchain.lost_contracts import address_of
+from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome, joined
 
 # An RPC behind a load balancer may lag: a contract seen before is given up only when it is missing this often in a row.
@@ -124,7 +126,7 @@ class ContractSetup:
         """Deploy what is missing, configure what differs; raises as `look`."""
         return await self.act(await self.look())
 
-    async def look(self) -> "Look":
+    async def look(self) -> Look:
         """
         Look at every feed's contract and say what is to be done; the errors stand under `chain` or the feed's name.
 
@@ -134,6 +136,7 @@ class ContractSetup:
         feeds = self._config.feeds
         try:
             await self._chain.check()
+            await self._sender.await_earlier()
             # In pieces, so that hundreds of feeds hold nobody else up.
             decisions = [
                 decision
@@ -156,14 +159,14 @@ class ContractSetup:
             raise IdentitiesRefused(self._config.secrets.nodes, len(foreign), foreign[0])
         return Look(failed, tuple(todo[FeedAction.DEPLOY]), tuple(todo[FeedAction.CONFIGURE]))
 
-    async def act(self, look: "Look") -> Outcome:
+    async def act(self, look: Look) -> Outcome:
         """Do what a look has found to be done."""
         deployment = await self._deploy(list(look.deploy))
         made = [feed for feed in look.deploy if feed.name not in deployment.errors]
         configuration = await self._configure([*made, *look.configure])
         return joined((Outcome(errors=MappingProxyType(dict(look.errors))), deployment, configuration))
 
-    def planned(self, look: "Look") -> tuple[ConfigCall, ...]:
+    def planned(self, look: Look) -> tuple[ConfigCall, ...]:
         """Return what `act` would send for what a look has found; a secret in it would be another one."""
         made = [ConfigCall(feed_contract.deployment(self._chain, feed, self._ocr2_code)) for feed in look.deploy]
         return (*made, *(call for feed in look.configure for call in self._calls(feed)))
@@ -252,12 +255,11 @@ class ContractSetup:
             except UnwritableSecrets as error:
                 return Outcome(errors=MappingProxyType({feed.name: error for feed in feeds}))
         for batch in _batches(feeds, self._config.transaction_batch):
-            receipts = await self._sender.send_all(
-                [
-                    feed_contract.deployment(self._chain, feed, self._ocr2_code, self._config.link_token)
-                    for feed in batch
-                ]
-            )
+            deployments = [
+                feed_contract.deployment(self._chain, feed, self._ocr2_code, self._config.link_token) for feed in batch
+            ]
+            names = {each.purpose: feed.name for each, feed in zip(deployments, batch, strict=True)}
+            receipts = await self._sender.send_all(deployments, partial(self._plan, names))
             made = {
                 feed.name: KnownContract(str(receipt.contract))
                 for feed, receipt in zip(batch, receipts, strict=True)
@@ -274,6 +276,10 @@ class ContractSetup:
                 self._decided[feed.name] = FeedDecision(FeedAction.CONFIGURE, "no configuration", parts=BOTH_PARTS)
                 changes.append(f"contract of {feed.name} deployed at {address}")
         return Outcome(tuple(changes), errors)
+
+    def _plan(self, names: Mapping[str, str], transaction: Transaction, nonce: int) -> None:
+        """Keep where a contract will stand before it is paid for: who comes after a kill finds it there."""
+        self._known.put(names[transaction.purpose], KnownContract(address_of(self._sender.address, nonce)))
 
     async def _configure(self, feeds: list[FeedTarget]) -> Outcome:
         outcomes: list[Outcome] = []
@@ -332,23 +338,6 @@ class ContractSetup:
         if decision is not FeedAction.NOTHING or record is None:
             return Outcome()
         return Outcome((f"contract of {feed.name} configured, digest {record.config_digest}",))
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Hold what a look at all contracts has found: errors by feed or under `chain`, and which feeds need what."""
-
-    errors: Mapping[str, MeshError]
-    deploy: tuple[FeedTarget, ...] = ()
-    configure: tuple[FeedTarget, ...] = ()
-
-    def only(self, names: Collection[str], action: FeedAction) -> "Look":
-        """Return what is to be done to some feeds, of one kind; what is wrong with the whole chain stays."""
-        return Look(
-            {name: error for name, error in self.errors.items() if name in names or name == "chain"},
-            tuple(feed for feed in self.deploy if feed.name in names and action is FeedAction.DEPLOY),
-            tuple(feed for feed in self.configure if feed.name in names and action is FeedAction.CONFIGURE),
-        )
 
 
 def _batches(feeds: list[FeedTarget], size: int) -> list[list[FeedTarget]]:

@@ -7,7 +7,7 @@ The one sender of the operator's transactions: consecutive nonces, receipts wait
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chainlink.keccak import keccak
@@ -59,6 +59,9 @@ class Transaction:
     only_after: int | None = None
 
 
+AboutToSend = Callable[[Transaction, int], None]
+
+
 @dataclass(slots=True)
 class _Waiting:
     """Hold a transaction that waits for its block; its attempts have one nonce, and rising prices."""
@@ -106,6 +109,7 @@ class Sender:
         self._clock = clock
         self._deadline_s = deadline_s
         self._submission = asyncio.Lock()
+        self._is_first = True
         self._log = log.get_logger("services.operator.onchain.transactions")
 
     @property
@@ -118,9 +122,29 @@ class Sender:
         """Return what a transaction offers for each unit of gas."""
         return self._price.wei
 
-    async def send_all(self, transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
+    async def await_earlier(self) -> None:
+        """
+        Wait, once, for what an earlier process of this account has sent and no block has yet.
+
+        Whoever looks at the chain before that would send the same again. What is still not in a block when the
+        deadline of a transaction has passed is waited for no more.
+        """
+        if self._is_first:
+            give_up_s = self._clock.monotonic() + self._deadline_s
+            while (waiting := await self._chain.next_nonce(self.address)) > await self._chain.mined_nonce(self.address):
+                if self._clock.monotonic() >= give_up_s:
+                    self._log.warning("earlier_transactions_wait", next_nonce=waiting)
+                    break
+                await self._clock.sleep(_POLL_S)
+        self._is_first = False
+
+    async def send_all(
+        self, transactions: Sequence[Transaction], about_to_send: AboutToSend | None = None
+    ) -> list[Receipt | MeshError]:
         """
         Submit transactions in their order, so that one block can take them all, and wait for every receipt.
+
+        `about_to_send` is told of each and its nonce before any endpoint is; what it raises keeps it from being sent.
 
         Returns one outcome for each, in order: the receipt, or TransactionReverted, ChainUnavailable or
         DeadlineExceeded. After one that cannot be submitted, the rest is not submitted and shares its error.
@@ -132,7 +156,7 @@ class Sender:
                 nonce = await self._next_nonce()
                 for transaction in transactions:
                     self._check_only(transaction, nonce)
-                    waiting.append(await self._submit(transaction, nonce))
+                    waiting.append(await self._submit(transaction, nonce, about_to_send))
                     self._waiting[waiting[-1].nonce] = waiting[-1]
                     self._sent[waiting[-1].nonce] = transaction
                     if len(self._sent) > _SENT_KEPT:
@@ -173,7 +197,7 @@ class Sender:
                 what = f"the transaction of nonce {earlier}, which {whose} has sent, may be the same; waiting for it"
                 raise ChainUnavailable(f"sending {transaction.purpose}", what)
 
-    async def _submit(self, transaction: Transaction, nonce: int) -> _Waiting:
+    async def _submit(self, transaction: Transaction, nonce: int, about_to_send: AboutToSend | None = None) -> _Waiting:
         """Hand a transaction over, under a later nonce where that one is taken, for more where the pool wants more."""
         gas = transaction.gas
         if gas is None:
@@ -184,6 +208,8 @@ class Sender:
             if price_wei is None:
                 break
             raw = self._signed(transaction, nonce, gas, price_wei)
+            if about_to_send is not None:
+                about_to_send(transaction, nonce)
             submission = await self._chain.submit(raw)
             if submission.accepted or submission.uncertain:
                 self._price.accepted()

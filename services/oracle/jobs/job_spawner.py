@@ -26,6 +26,8 @@ from services.oracle.store.jobs import JobError, JobStore, StoredJob
 _log = log.get_logger(__name__)
 # A source that is down fails every round of every feed; the database need not hear of each.
 _RECORD_EVERY_S = 15.0
+_LOG_AGAIN_S = 600.0
+_NUMBERS = re.compile(r"\d+")
 _BRIDGE_NAME = re.compile(r"[a-zA-Z0-9\-_]*")
 
 
@@ -40,6 +42,15 @@ class Service(Protocol):
     async def run(self) -> None:
         """Run until cancelled."""
         ...
+
+
+@dataclass(slots=True)
+class _Logged:
+    """Hold the kind of a job's error that was logged last, when, and how often it was recorded since."""
+
+    kind: str
+    at_s: float
+    repeated: int = 0
 
 
 @dataclass(slots=True)
@@ -139,6 +150,7 @@ class JobSpawner:
         self._external: dict[UUID, int] = {}
         self._recorders: set[asyncio.Task[None]] = set()
         self._recorded_s: dict[int, float] = {}
+        self._logged: dict[int, _Logged] = {}
 
     async def start_all(self) -> None:
         """Start every stored job; one that cannot start gets an error and the others start all the same."""
@@ -266,7 +278,13 @@ class JobSpawner:
         if now_s - self._recorded_s.get(job_id, -_RECORD_EVERY_S) < _RECORD_EVERY_S:
             return
         self._recorded_s[job_id] = now_s
-        _log.warning("job_error", job=job_id, error=description)
+        # What goes on, with other rounds' numbers in it, is one line when it begins, and later one that counts.
+        kind, logged = _NUMBERS.sub("#", description), self._logged.get(job_id)
+        if logged is None or logged.kind != kind or now_s - logged.at_s >= _LOG_AGAIN_S:
+            _log.warning("job_error", job=job_id, error=description, repeated=0 if logged is None else logged.repeated)
+            self._logged[job_id] = _Logged(kind, now_s)
+        else:
+            logged.repeated += 1
         task = asyncio.get_running_loop().create_task(self._record(job_id, description))
         self._recorders.add(task)
         task.add_done_callback(self._recorders.discard)

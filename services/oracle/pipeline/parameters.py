@@ -82,6 +82,9 @@ def json_text(attribute: str, variables: Mapping[str, Value], *, keep_errors: bo
     """
     Take the JSON value of the attribute, in which expressions outside of texts stand for values.
 
+    An attribute that is nothing but an expression stays what the node puts in its place: an object that names the
+    variable, which has to be there. Nearly every parameter looks for such an expression by `variable` first.
+
     With `keep_errors`, an expression whose task failed becomes its TaskError instead of raising one.
     """
 
@@ -94,7 +97,8 @@ def json_text(attribute: str, variables: Mapping[str, Value], *, keep_errors: bo
         except TaskError as error:
             raise bad_input(f"while unmarshalling JSON: {error}; js: {marked}") from error
         try:
-            return _fill(document, variables, keep_errors)
+            filled = _fill(document, variables, keep_errors)
+            return document if isinstance(document, dict) and _PATH_KEY in document else filled
         except RecursionError as error:
             raise bad_input("while unmarshalling JSON: exceeded max depth") from error
 

@@ -16,7 +16,7 @@ _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _MOST_DIGITS = 400
 _SPACE = " \t\r\n"
 _KINDS = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-TEXT, NATURAL_32, RAW = "string", "uint32", "json.RawMessage"
+TEXT, TRUTH, NATURAL_32, RAW = "string", "bool", "uint32", "json.RawMessage"
 
 
 def _no_number(text: str) -> float:
@@ -91,8 +91,8 @@ def _misfit(value: object, type_: str) -> str:
     """Return what was found where it does not fit."""
     if value is None or type_ == RAW:
         return ""
-    if type_ == TEXT:
-        return "" if isinstance(value, str) else name_of(value)
+    if type_ in (TEXT, TRUTH):
+        return "" if isinstance(value, str if type_ == TEXT else bool) else name_of(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return name_of(value)
     if isinstance(value, int) and 0 <= value < 2**32:

@@ -58,6 +58,8 @@ class Monitoring:
             given.encode("utf-8", "replace"), f"Bearer {self._token}".encode()
         ):
             return web.Response(status=401, text="invalid or missing token")
+        # Nobody else may ever ask how the node is, and its metrics are to tell.
+        await self._health.checks()
         return web.Response(body=self._registry.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _get_discovery(self, request: web.Request) -> web.Response:

@@ -1,19 +1,22 @@
 """What a node says of itself: its configuration, its features, its log, its users."""
 
+import logging
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 
 from services.oracle import go_texts
 from services.oracle.rest.config_text import toml_of
+from services.oracle.rest.json_body import TEXT, TRUTH, decode
 from services.oracle.rest.jsonapi import Refused, all_of, many, one, resource, shortened, timestamp
 from services.oracle.settings import Config
 from services.oracle.store.users import UserStore
 
 # What a real node changes by request, and this one by its files or not at all.
 _FIXED = (
-    *(("PATCH", "/v2/log"), ("PATCH", "/v2/user/password"), ("POST", "/v2/user/token")),
+    *(("PATCH", "/v2/user/password"), ("POST", "/v2/user/token")),
     *(("POST", "/v2/user/token/delete"), ("POST", "/v2/users"), ("PATCH", "/v2/users")),
     *(("DELETE", "/v2/users/{email}"), ("POST", "/v2/transfers"), ("POST", "/v2/transfers/evm")),
     *(("POST", "/v2/replay_from_block/{number}"), ("POST", "/v2/nodes/evm/forwarders/track")),
@@ -21,13 +24,25 @@ _FIXED = (
     *(("POST", "/v2/keys/eth"), ("POST", "/query"), ("GET", "/debug/vars")),
 )
 
+# Under Python's names.
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "dpanic": logging.CRITICAL,
+    "panic": logging.CRITICAL,
+    "fatal": logging.CRITICAL,
+}
+
 
 class NodeInformation:
-    """Serve /v2/config, /v2/features, /v2/log, /v2/users and /v2/external_initiators, all of it to be read only."""
+    """Serve /v2/config, /v2/features, /v2/users, /v2/external_initiators and /v2/log, whose level may be set."""
 
     def __init__(self, config: Config, users: UserStore) -> None:
         self._config = config
         self._users = users
+        self._level = config.log.level.lower()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the routes."""
@@ -36,6 +51,7 @@ class NodeInformation:
             web.get("/v2/config/v2", self._get_config),
             web.get("/v2/features", self._get_features),
             web.get("/v2/log", self._get_log),
+            web.patch("/v2/log", self._set_log),
             web.get("/v2/users", self._get_users),
             web.get("/v2/external_initiators", _no_initiators),
             web.post("/v2/external_initiators", _initiators_are_off),
@@ -63,13 +79,19 @@ class NodeInformation:
         return all_of([resource("features", name, {"enabled": value}) for name, value in enabled.items()])
 
     async def _get_log(self, _: web.Request) -> web.Response:
-        level = self._config.log.level.lower()
-        attributes = {
-            "serviceName": ["Global", "IsSqlEnabled"],
-            "logLevel": [level, "false"],
-            "defaultLogLevel": level,
-        }
-        return one(resource("serviceLevelLogs", "log", attributes))
+        return one(_log(self._level, self._config.log.level.lower()))
+
+    async def _set_log(self, request: web.Request) -> web.Response:
+        wanted = await decode(request, "web.LogPatchRequest", {"level": TEXT, "sqlEnabled": TRUTH})
+        level = wanted["level"]
+        if not level and wanted["sqlEnabled"] is None:
+            raise Refused(400, "please check request params, no params configured")
+        if level:
+            if level.lower() not in _LEVELS or level not in (level.lower(), level.upper()):
+                raise Refused(400, shortened(f"unrecognized level: {go_texts.quoted(level)}"))
+            self._level = level.lower()
+            logging.getLogger().setLevel(_LEVELS[self._level])
+        return one(_log(self._level, ""))
 
     async def _get_users(self, _: web.Request) -> web.Response:
         return all_of(
@@ -88,6 +110,12 @@ class NodeInformation:
                 for user in await self._users.all()
             ]
         )
+
+
+def _log(level: str, default: str) -> dict[str, Any]:
+    # No statement of SQL is ever logged: some hold secrets.
+    attributes = {"serviceName": ["Global", "IsSqlEnabled"], "logLevel": [level, "false"], "defaultLogLevel": default}
+    return resource("serviceLevelLogs", "log", attributes)
 
 
 async def _no_initiators(request: web.Request) -> web.Response:

@@ -66,7 +66,10 @@ def test_levels_are_in_order(level: str, shown: bool) -> None:
     assert shown == read_line("a", AT_MS, LINE).at_least(level)
 
 
-@given(st.text(), st.dictionaries(st.text(max_size=5), st.one_of(st.text(), st.integers(), st.none()), max_size=4))
+@given(
+    st.text(),
+    st.dictionaries(st.text(max_size=5), st.one_of(st.text(), st.integers(-(2**63), 2**63), st.none()), max_size=4),
+)
 def test_any_line_is_shown(text: str, said: dict[str, object]) -> None:
     """Whatever a service writes there is a line of it, for people and for programs."""
     for line in (text, orjson.dumps({"event": text, **said}).decode()):

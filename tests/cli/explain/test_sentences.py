@@ -90,7 +90,7 @@ def moments(draw: st.DrawFn) -> pb.RoundMoment:
     return made
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(st.lists(moments(), max_size=6), min_size=1, max_size=4), st.lists(moments(), max_size=3))
 def test_any_records_have_words(kept: list[list[pb.RoundMoment]], later: list[pb.RoundMoment]) -> None:
     """Whatever nodes keep there is a sentence, six hops, and values that are JSON; nothing is an error."""

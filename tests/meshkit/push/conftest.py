@@ -1,4 +1,4 @@
-"""Receivers as Debian packages them, each started once for all tests of this folder."""
+"""Receivers as Debian packages them, each started once for the tests of a file and ended with them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,28 +14,28 @@ PASSWORD = "a-password"
 HASHED = "$2b$04$abcdefghijklmnopqrstuurp8gIuTR7jNLYUS2oWqlo53RjDCp7f6"
 
 
-@pytest.fixture(scope="session", name="victoria")
+@pytest.fixture(scope="module", name="victoria")
 def _victoria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _running(monitoring_programs.victoria_metrics(tmp_path_factory.mktemp("victoria")))
 
 
-@pytest.fixture(scope="session", name="gateway")
+@pytest.fixture(scope="module", name="gateway")
 def _gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _running(monitoring_programs.pushgateway(tmp_path_factory.mktemp("gateway")))
 
 
-@pytest.fixture(scope="session", name="prometheus")
+@pytest.fixture(scope="module", name="prometheus")
 def _prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _running(monitoring_programs.prometheus(tmp_path_factory.mktemp("prometheus")))
 
 
-@pytest.fixture(scope="session", name="certificates")
+@pytest.fixture(scope="module", name="certificates")
 def _certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a directory with ca.crt, tls.crt and tls.key of a private authority."""
     return Authority().issue(tmp_path_factory.mktemp("tls"))
 
 
-@pytest.fixture(scope="session", name="closed_victoria")
+@pytest.fixture(scope="module", name="closed_victoria")
 def _closed_victoria(tmp_path_factory: pytest.TempPathFactory, certificates: Path) -> Iterator[Server]:
     """Give one with TLS and a password."""
     options = (
@@ -49,7 +49,7 @@ def _closed_victoria(tmp_path_factory: pytest.TempPathFactory, certificates: Pat
     yield from _running(monitoring_programs.victoria_metrics(directory, *options, scheme="https"))
 
 
-@pytest.fixture(scope="session", name="closed_gateway")
+@pytest.fixture(scope="module", name="closed_gateway")
 def _closed_gateway(tmp_path_factory: pytest.TempPathFactory, certificates: Path) -> Iterator[Server]:
     """Give one with TLS and a password."""
     directory = tmp_path_factory.mktemp("closed-gateway")

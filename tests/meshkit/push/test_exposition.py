@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -23,6 +23,7 @@ def written(samples: list[tuple[str, dict[str, str], float]]) -> bytes:
     return "".join(lines).encode(errors="surrogatepass")
 
 
+@settings(max_examples=40)
 @given(SAMPLES, LABELS)
 def test_every_sample_gets_the_labels_that_it_lacks(
     samples: list[tuple[str, dict[str, str], float]], extra: dict[str, str]
@@ -39,6 +40,7 @@ def test_every_sample_gets_the_labels_that_it_lacks(
     assert len(samples) == count(page)
 
 
+@settings(max_examples=40)
 @given(SAMPLES, LABELS)
 def test_series_are_those_of_the_text(samples: list[tuple[str, dict[str, str], float]], extra: dict[str, str]) -> None:
     """A series has all labels that are not empty, sorted, with the metric's name."""
@@ -60,7 +62,11 @@ def test_forms_that_the_format_allows_are_read() -> None:
         ((("__name__", "c"),), 0.0, None),
         ((("__name__", "d"),), 0.5, None),
     ] == [(each.labels, each.value, each.time_ms) for each in series(page)]
-    assert b'a{x = "1,y=\\"}",j="k"} 1.5e3' in labelled(page, {"j": "k"})
+    whole = page.replace(b"e 0x10\n", b"")
+    for labels in ({"j": "k\\1"}, {"j": "k\\1", "x": "other"}):
+        families = text_string_to_metric_families(labelled(whole, labels).decode())
+        found = [(each.name, each.labels) for family in families for each in family.samples]
+        assert [("a", labels | {"x": '1,y="}'}), *((name, labels) for name in "bcd")] == found
 
 
 def test_lines_that_are_no_samples_are_left_out() -> None:

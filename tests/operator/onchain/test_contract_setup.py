@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from chainlink.errors import UnwritableSecrets
 from chainlink.identities import key_changes
+from meshkit.clock import SystemClock
 from meshkit.errors import MeshError
 from meshkit.paths import SecretsDir
 from services.operator.config import OperatorConfig
@@ -25,9 +27,10 @@ from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain, Receipt
 from services.operator.onchain.contract_setup import ContractSetup
 from services.operator.onchain.known_contracts import KnownContracts
+from services.operator.onchain.lost_contracts import address_of
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome
-from tests.operator.anvil import CHAIN_ID, Anvil
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil
 
 _BTC = "BTC / USD"
 
@@ -94,13 +97,12 @@ async def test_one_feeds_failure_is_its_own(
     """A deployment that reverts stands under its feed and is configured by nobody; the other feeds are set up."""
     send_all = sender.send_all
 
-    async def spoil(transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
-        return await send_all(
-            [
-                replace(one, data=bytes.fromhex("60006000fd")) if one.purpose == "deployment of ETH / USD" else one
-                for one in transactions
-            ]
-        )
+    async def spoil(transactions: Sequence[Transaction], *rest: Any) -> list[Receipt | MeshError]:
+        spoilt = [
+            replace(one, data=bytes.fromhex("60006000fd")) if one.purpose == "deployment of ETH / USD" else one
+            for one in transactions
+        ]
+        return await send_all(spoilt, *rest)
 
     monkeypatch.setattr(sender, "send_all", spoil)
     # One a batch: of several that wait for each other, those behind a failure share it.
@@ -112,6 +114,35 @@ async def test_one_feeds_failure_is_its_own(
     assert 4 == len(outcome.changes)
     assert not [text for text in outcome.changes if "ETH / USD" in text]
     assert (True, False) == (setup.is_configured("EUR / USD"), setup.is_deployed("ETH / USD"))
+
+
+async def test_a_deployment_is_found_after_a_kill(
+    config: OperatorConfig, prepared: Preparation, chain: Chain, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contracts whose operator was killed before it saw their receipts are the next one's: none is paid for twice."""
+
+    class Killed(BaseException):
+        """The process is no more."""
+
+    async def never(*_: object) -> None:
+        raise Killed
+
+    first = await chain.mined_nonce(sender.address)
+    with monkeypatch.context() as patch:
+        patch.setattr(chain, "receipt", never)
+        with pytest.raises(Killed):
+            await _setup(config, prepared, chain, sender).run()
+    deployed = await chain.mined_nonce(sender.address)
+    assert len(config.feeds) == deployed - first
+    again = _setup(config, prepared, chain, Sender(chain, FAUCET_KEY, 2 * 10**9, SystemClock(), 20))
+    outcome = await again.run()
+
+    assert {} == outcome.errors
+    assert [f"contract of {feed.name} configured" for feed in config.feeds] == [
+        text.partition(", ")[0] for text in outcome.changes
+    ]
+    made = {address_of(sender.address, nonce) for nonce in range(first, deployed)}
+    assert made == {_address(again, config, index) for index in range(len(config.feeds))}
 
 
 async def test_what_must_not_be_deployed(

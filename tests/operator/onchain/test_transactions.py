@@ -140,6 +140,37 @@ async def test_a_replaced_transaction_is_not_waited_for(
     assert "another transaction took the nonce" in str(first)
 
 
+async def test_what_an_earlier_process_sent_is_waited_for(anvil: Anvil, chain: Chain, sender: Sender) -> None:
+    """A new process waits, once, until a block has what the one before it has sent, lest it sends the same again."""
+    later = Sender(chain, FAUCET_KEY, 2 * 10**9, SystemClock(), 20)
+    async with _holding(anvil):
+        sending = asyncio.ensure_future(sender.send_all([Transaction("transfer", _address(), value_wei=1)]))
+        await until(lambda: _has_waiting(chain, sender), "the transaction is with the chain")
+        waiting = asyncio.ensure_future(later.await_earlier())
+        done, _ = await asyncio.wait([waiting], timeout=0.6)
+        assert not done
+        await anvil.call("evm_mine")
+        await waiting
+        await sending
+
+
+async def test_what_no_block_takes_is_not_waited_for_for_ever(anvil: Anvil, chain: Chain, sender: Sender) -> None:
+    """After the deadline of a transaction a new process goes on without the one that was sent before."""
+    later = Sender(chain, FAUCET_KEY, 2 * 10**9, SystemClock(), 0.3)
+    async with _holding(anvil):
+        sending = asyncio.ensure_future(sender.send_all([Transaction("transfer", _address(), value_wei=1)]))
+        await until(lambda: _has_waiting(chain, sender), "the transaction is with the chain")
+        await later.await_earlier()
+
+        assert await _has_waiting(chain, sender)
+        await anvil.call("evm_mine")
+        await sending
+
+
+async def _has_waiting(chain: Chain, sender: Sender) -> bool:
+    return await chain.next_nonce(sender.address) > await chain.mined_nonce(sender.address)
+
+
 async def test_no_block_in_time_is_a_deadline(anvil: Anvil, chain: Chain) -> None:
     """A transaction that no block takes gives DeadlineExceeded that names it."""
     impatient = Sender(chain, FAUCET_KEY, 2 * 10**9, SystemClock(), 0.3)

@@ -25,7 +25,7 @@ from services.oracle.store.runs import RunStore
 from tests.waiting import until
 
 _ID = uuid.UUID(int=7)
-_PIPELINE = Pipeline.parse('a [type=memo value="$(jobSpec.name)"]; b [type=uppercase input="$(a)"]; a -> b')
+_PIPELINE = Pipeline.parse('a [type=uppercase input="$(jobSpec.name)"]')
 
 
 @pytest.fixture(name="sources")

@@ -31,6 +31,7 @@ _ROUTES = (
     *(("GET", f"/v2/{path}") for path in ("transactions/%", "chains/%", "chains/%/%", "chains/%/%/nodes", "nodes/%")),
     ("POST", "/v2/keys/evm/chain"),
     ("PATCH", "/v2/resume/%"),
+    ("PATCH", "/v2/log"),
     ("DELETE", "/v2/pipeline/job_spec_errors/%"),
     *((method, f"/v2/keys/{kind}") for method in ("GET", "POST") for kind in _KEYS),
     *(("DELETE", f"/v2/keys/{kind}/%") for kind in _KEYS),
@@ -55,7 +56,7 @@ _values = st.recursive(
 )
 _FIELDS = (
     *("email", "password", "name", "url", "confirmations", "minimumContractPayment", "toml"),
-    *("crypto", "id", "keyType", "address", "version", "publicKey", "peerID", "Crypto", "ID"),
+    *("level", "sqlEnabled", "crypto", "id", "keyType", "address", "version", "publicKey", "peerID", "Crypto", "ID"),
 )
 _toml = st.sampled_from(
     [

@@ -71,6 +71,7 @@ class Admin:
             if found is None:
                 raise UnreadableKeyFile(path, "is missing")
             self._sender = self._make_sender(found[0].private_key.hex())
+        await self._sender.await_earlier()
         return self._sender
 
     async def _register(self, sender: Sender) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
 import tenacity
@@ -21,7 +21,7 @@ from services.oracle.ocr.protocol.events import (
 )
 from services.oracle.ocr.running.interfaces import LastKnown, Ports
 from services.oracle.ocr.running.limits import LocalLimits
-from services.oracle.ocr.state import Override, SignedRound
+from services.oracle.ocr.state import Override, PendingTransmission, SignedRound
 
 _T = TypeVar("_T")
 
@@ -66,6 +66,7 @@ class ExternalCalls:
             self._try("load_pending", self._ports.store.load_pending(self._digest), database_s),
             self._details(),
         )
+        self._assume(pending or ())
         return Started(pacemaker, signed, tuple(pending or ()), self._known_details)
 
     async def observe(self, epoch: int, round_number: int) -> Observed:
@@ -94,6 +95,12 @@ class ExternalCalls:
     def signed(self, epoch: int, round_number: int, answer: int, at_ms: int) -> None:
         """Note a report that more than f oracles signed: somebody brings it to the contract, readable or not."""
         self._signed_details = TransmissionDetails(self._digest, epoch, round_number, answer, at_ms // 1000)
+
+    def _assume(self, pending: Iterable[PendingTransmission]) -> None:
+        """Note the newest report that an earlier run left scheduled: it was signed, and others have it too."""
+        newest = max(pending, key=lambda each: (each.epoch, each.round), default=None)
+        if newest is not None:
+            self.signed(newest.epoch, newest.round, newest.median, newest.due_ms)
 
     async def save_signed_round(self, signed: SignedRound) -> SignedRoundSaved:
         """Save durably that a round is signed."""

@@ -12,6 +12,7 @@ from services.oracle.ocr.protocol.report_decision import Policy, Reason, reason_
 from services.oracle.ocr.running.external_calls import ExternalCalls
 from services.oracle.ocr.running.interfaces import LastKnown, Ports
 from services.oracle.ocr.running.limits import LocalLimits
+from services.oracle.ocr.state import PendingTransmission
 from tests.oracle.ocr.committee import make_committee
 from tests.oracle.ocr.fake_contract import FakeContract
 from tests.oracle.ocr.fakes import World
@@ -129,6 +130,26 @@ async def test_nothing_is_reported_twice_unread(world: World) -> None:
     world.broken = set()
     read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 5)
     assert Reason.HEARTBEAT is reason(read, 1000, overdue_ms)
+
+
+async def test_what_an_earlier_run_has_scheduled_counts(world: World) -> None:
+    """After a restart that can read nothing, the newest report that waits for its turn counts as the contract's."""
+    world.known = LastKnown(world.contract.details, None)
+    for round_number, answer in ((4, 1500), (3, 1005)):
+        await world.save_pending(DIGEST, _pending(3, round_number, answer, 2_000_000))
+    world.broken = {"latest_round_requested", "latest_transmission_details"}
+    calls = outside(world)
+    await calls.restore()
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 5)
+
+    assert reason(read, 1500, 2_001_000) is None
+    assert Reason.DEVIATION is reason(read, 1005, 2_001_000)
+    world.broken = set()
+    assert Reason.DEVIATION is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 6), 1500, 2_001_000)
+
+
+def _pending(epoch: int, round_number: int, answer: int, due_ms: int) -> PendingTransmission:
+    return PendingTransmission(epoch, round_number, due_ms, answer, b"", (), (), b"")
 
 
 @pytest.mark.parametrize("purpose", [ReadPurpose.SHOULD_SCHEDULE, ReadPurpose.SHOULD_TRANSMIT])

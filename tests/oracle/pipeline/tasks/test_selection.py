@@ -31,10 +31,14 @@ async def test_any_of_nothing(fetcher: Fetcher) -> None:
 
 
 async def test_memo(fetcher: Fetcher) -> None:
-    """A memo says its value, a variable, JSON with variables, or what comes in."""
+    """A memo says its value, JSON with variables, or what comes in; of nothing but a variable it says the name."""
     job_run = {"x": 3}
     assert Decimal("65.9") == unwrapped(await result_of("m [type=memo value=65.9]", fetcher))
-    assert 3 == unwrapped(await result_of('m [type=memo value="$(jobRun.x)"]', fetcher, jobRun=job_run))
+    # As a real node does, whether that is of use or not.
+    named = {"__chainlink_key_path__": "jobRun.x"}
+    assert named == unwrapped(await result_of('m [type=memo value="$(jobRun.x)"]', fetcher, jobRun=job_run))
+    with pytest.raises(TaskError, match="keypath not found"):
+        await result_of('m [type=memo value="$(jobRun.y)"]', fetcher, jobRun=job_run)
     nested = 'm [type=memo value=<{"a": [$(jobRun.x), "t"]}>]'
     assert {"a": [3, "t"]} == unwrapped(await result_of(nested, fetcher, jobRun=job_run))
     assert 4 == unwrapped(await result_of("a [type=memo value=4] m [type=memo] a -> m", fetcher))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
-from meshkit.expiring_map import ExpiringMap
+from services.aggregator.expiring_map import ExpiringMap
 
 STEPS = st.lists(
     st.tuples(
