@@ -88,11 +88,13 @@ class StreamedFeeds:
 
     def _read(self, feed: Pair) -> tuple[Pair, ...]:
         """Return a feed and those that it is made of, these first."""
-        found: dict[Pair, None] = {}
-        for leg in self._feeds.legs(feed):
-            if leg != feed:
-                found |= dict.fromkeys(self._read(leg))
-        self._made_of[feed] = (*found, feed)
+        found, waiting = {feed: None}, [feed]
+        while waiting:
+            for leg in self._feeds.legs(waiting.pop()):
+                if leg not in found:
+                    found[leg] = None
+                    waiting.append(leg)
+        self._made_of[feed] = tuple(reversed(found))
         return self._made_of[feed]
 
     def _is_wanted(self, feed: Pair) -> bool:
