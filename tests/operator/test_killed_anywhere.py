@@ -1,8 +1,9 @@
 """An operator that is killed at any of its external calls, and started again, comes to the same end."""
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,6 @@ class Stage:
             self.config,
             data=DataDir(place / "data"),
             secrets=SecretsDir(place / "secrets"),
-            ports=replace(self.config.ports, node_api_base=free_base(5)),
         )
         calls, nodes = Calls(fatal, is_after), list[FakeNode]()
         if fatal is not None:
@@ -169,7 +169,8 @@ async def _run(config: OperatorConfig, kept: list[FakeNode]) -> dict[str, Any]:
     owner = sender_of(config.credentials.faucet_private_key)
     known = KnownContracts(config.secrets.contracts, CHAIN_ID)
     admin = Admin(config, chain, owner, sender_of)
-    async with fake_nodes(prepared, config.ports.node_api_base) as nodes:
+    async with AsyncExitStack() as stack:
+        config, nodes = await _serve_nodes(stack, config, prepared)
         # The nodes outlive the operator; only their sockets are made anew.
         for node, before in zip(nodes, list(kept), strict=False):
             node.jobs, node.bridges, node.bundles = before.jobs, before.bridges, before.bundles
@@ -187,6 +188,21 @@ async def _run(config: OperatorConfig, kept: list[FakeNode]) -> dict[str, Any]:
         finally:
             await reconciler.close()
             await chain.close()
+
+
+async def _serve_nodes(
+    stack: AsyncExitStack, config: OperatorConfig, prepared: Preparation
+) -> tuple[OperatorConfig, list[FakeNode]]:
+    """Serve the nodes on ports of which none is taken meanwhile by the many connections of a long campaign."""
+    while True:
+        base = free_base(config.total_nodes)
+        try:
+            nodes = await stack.enter_async_context(fake_nodes(prepared, base))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        return replace(config, ports=replace(config.ports, node_api_base=base)), nodes
 
 
 async def _end(
