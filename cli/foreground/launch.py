@@ -121,7 +121,12 @@ async def _until_end(
     timeout_s: float,
     hint: str,
 ) -> None:
-    """Return when the rounds are there or a signal came; raise MeshFailed when the mesh broke or time is up."""
+    """
+    Return when the rounds are there, a signal came or somebody stopped the mesh, which counts as a signal.
+
+    Raises:
+        MeshFailed: when the mesh broke or time is up.
+    """
     ended = asyncio.create_task(supervised.wait())
     waits: set[asyncio.Task[Any]] = {
         ended,
@@ -133,7 +138,9 @@ async def _until_end(
         if not finished:
             raise MeshFailed(f"the rounds were not there after {timeout_s:.0f} s", hint)
         if ended in finished:
-            raise MeshFailed(supervised.last_error(), hint, ended.result())
+            if exit_code := ended.result():
+                raise MeshFailed(supervised.last_error(), hint, exit_code)
+            interrupted.set()
     finally:
         for task in waits:
             task.cancel()

@@ -150,6 +150,10 @@ def test_everything_is_as_configured(mesh: Mesh) -> None:
     nodes = json.loads(mesh.command("nodes", "--json").stdout)
 
     assert verified["ok"], verified
+    planned = json.loads(mesh.command("feeds", "configure", "--dry-run", "--json").stdout)
+    assert (True, []) == (planned["ok"], planned["planned"])
+    shown = json.loads(mesh.command("feeds", "show", "ETH / USD", "--json").stdout)
+    assert ("FEED_PHASE_RUNNING", 5) == (shown["phase"], len(shown["jobs"]))
     assert jobs["ok"], jobs
     named = [sorted(job["name"] for job in node["jobs"]) for node in jobs["nodes"][1:]]
     assert [["ETH / USD", "LTC / ETH"]] * 4 == named

@@ -18,7 +18,7 @@ from meshkit import log
 from meshkit.errors import MeshError
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import UnusableContract
+from services.operator.errors import ChainUnavailable, UnusableContract
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.contract_changes import ContractState
@@ -84,6 +84,11 @@ class LostContracts:
 
     async def _search(self, feeds: list[FeedTarget]) -> Mapping[str, list[ContractState]]:
         nonces = await self._chain.mined_nonce(self._deployer)
+        if (waiting := await self._chain.next_nonce(self._deployer) - nonces) > 0:
+            what = (
+                f"{waiting} transactions of an earlier start wait for a block, and may be contracts; waiting for them"
+            )
+            raise ChainUnavailable("looking for contracts", what)
         if not nonces:
             return {}
         searched = min(nonces, _MOST_NONCES)

@@ -42,8 +42,8 @@ class Jobs:
 
     async def _list(self, request: web.Request) -> web.Response:
         number, size = window(request, _PAGE_SIZE)
-        # As in the real node: the newest changes first.
-        jobs = list(reversed(self._spawner.all()))
+        # As in the real node: the newest first.
+        jobs = sorted(self._spawner.all(), key=lambda job: (job.stored.created_at, job.id), reverse=True)
         shown = jobs[(number - 1) * size : number * size]
         errors = await self._spawner.errors_of(shown)
         return page(request, [_resource(job, errors.get(job.id, ())) for job in shown], len(jobs), number, size)

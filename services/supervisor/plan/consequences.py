@@ -10,7 +10,7 @@ from services.supervisor.plan.service_spec import Kind
 
 # A contract's configuration has the timings and the set of oracles.
 _ON_CHAIN: Final = ("solution.mesh.ocr", "solution.totalNodes", "solution.bootstrapNodes")
-_FEED_SETTINGS: Final = "solution.mesh.feedSettings."
+_FEED_SETTINGS: Final = "solution.mesh.feedSettings"
 _WARNINGS: Final[Mapping[str, str]] = {
     "solution.chainlinkKeystorePassword": "key files that were made with the old one cannot be read with another, so "
     "the operator fails until the old one is back",
@@ -61,10 +61,14 @@ def _contracts(keys: tuple[str, ...]) -> Iterator[str]:
 
 
 def _settings(keys: tuple[str, ...]) -> Iterator[str]:
-    """Yield a sentence for each feed whose own settings differ; its name may have dots, a key has none."""
-    own = (key.removeprefix(_FEED_SETTINGS).rpartition(".")[0] for key in keys if key.startswith(_FEED_SETTINGS))
-    for feed in dict.fromkeys(own):
-        yield f"{feed}: its contract will be configured anew, because of {_FEED_SETTINGS}{feed}"
+    """Yield a sentence for each feed whose own settings differ; of a key for all of them, one for all."""
+    if _FEED_SETTINGS in keys:
+        yield f"every feed with settings of its own: its contract will be configured anew, because of {_FEED_SETTINGS}"
+    below = (key.removeprefix(f"{_FEED_SETTINGS}.") for key in keys if key.startswith(f"{_FEED_SETTINGS}."))
+    # A feed's name has spaces, the key of a setting has none; both may be there or only the name.
+    names = (name if " " in name.rpartition(".")[2] or "." not in name else name.rpartition(".")[0] for name in below)
+    for feed in dict.fromkeys(names):
+        yield f"{feed}: its contract will be configured anew, because of {_FEED_SETTINGS}.{feed}"
 
 
 def _keys(keys: tuple[str, ...]) -> Iterator[str]:

@@ -4,10 +4,14 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from cli.errors import MeshFailed
 from cli.foreground import launch
+from cli.foreground.launch import _until_end
 from cli.foreground.mesh_watcher import Watcher
 from tests.deployment import deployment, written
 
@@ -105,3 +109,31 @@ async def test_references_that_cannot_be_had_stop_the_mesh_in_order(
 
     assert (1, 0) == (code, supervisors[0].exit_code)
     assert "error: the market simulator gave no reference price: TimeoutError()" in capsys.readouterr().out
+
+
+def ended(exit_code: int) -> Any:
+    """Return a supervisor that has ended."""
+
+    async def wait() -> int:
+        return exit_code
+
+    return SimpleNamespace(wait=wait, last_error=lambda: "it broke")
+
+
+async def test_a_mesh_that_somebody_stopped_is_no_failure() -> None:
+    """A supervisor that ended well was told to by another command: that counts as a signal would."""
+    interrupted = asyncio.Event()
+
+    await _until_end(ended(0), asyncio.Event(), interrupted, 0, "hint")
+
+    assert interrupted.is_set()
+
+
+async def test_a_mesh_that_broke_is_one() -> None:
+    """A supervisor that ended badly is told with its last error and its exit code."""
+    interrupted = asyncio.Event()
+
+    with pytest.raises(MeshFailed, match="it broke") as caught:
+        await _until_end(ended(3), asyncio.Event(), interrupted, 0, "hint")
+
+    assert (3, False) == (caught.value.exit_code, interrupted.is_set())

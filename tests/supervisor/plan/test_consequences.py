@@ -52,7 +52,10 @@ def deployed_before(solution: dict[str, Any]) -> None:
         ),
         (
             lambda solution: solution["mesh"].update(feedSettings={"BTC / USD": {"heartbeatMs": 900_000}}),
-            ["BTC / USD: its contract will be configured anew, because of solution.mesh.feedSettings.BTC / USD"],
+            [
+                "every feed with settings of its own: its contract will be configured anew, because of "
+                "solution.mesh.feedSettings"
+            ],
         ),
         (
             lambda solution: solution.update(totalNodes=6, nodesList="1 2 3 4 5 6"),
@@ -80,6 +83,19 @@ def test_what_follows_is_said(plans: Plans, edit: Edit, sentences: list[str]) ->
     found = consequences(old, new, difference(old, new))
 
     assert [] == [sentence for sentence in sentences if sentence not in found]
+
+
+def test_settings_of_feeds_name_their_feeds(plans: Plans) -> None:
+    """A setting that differs, or all of a feed's, is said of that feed once."""
+    old, new = plans(lambda _: None)
+    keys = ("BTC / USD.rMax", "BTC / USD.heartbeatMs", "A.B / USD", "A.B / USD.rMax")
+
+    found = Difference((), tuple(f"solution.mesh.feedSettings.{key}" for key in keys))
+
+    assert tuple(
+        f"{feed}: its contract will be configured anew, because of solution.mesh.feedSettings.{feed}"
+        for feed in ("BTC / USD", "A.B / USD")
+    ) == consequences(old, new, found)
 
 
 def test_what_does_not_differ_has_no_consequence(plans: Plans) -> None:

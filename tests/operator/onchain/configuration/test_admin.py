@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chainlink.contract import aggregator
 from chainlink.contract.abi_codec import AbiCodec
 from chainlink.contract.artifact import load
 from chainlink.contract.shape import ContractShape
@@ -86,6 +87,20 @@ async def test_from_nothing(split: OperatorConfig, chain: Chain, sender: Sender)
     assert isinstance(state.config, OcrConfig)
     assert Outcome() == await _setup(split, prepared, chain, sender).run()
     assert after == await _sent(chain, prepared, sender)
+
+
+async def test_the_contract_joins_what_libocr_encodes(split: OperatorConfig, chain: Chain, sender: Sender) -> None:
+    """Of both parts the contract makes the bytes and the digest that a contract of OCR1 is given, to the last byte."""
+    prepared = await prepare_nodes.prepare(split)
+    await _setup(split, prepared, chain, sender).run()
+    address = str(split.feeds[0].address)
+    (event,) = await chain.logs([address], "ConfigSet", 0, (await chain.head()).number)
+    said = aggregator.config_of(address, event.fields)
+    config, sealed = said.decode()
+
+    assert config.offchain.encode(sealed) == said.encoded
+    assert said.digest() == (await chain.read(address, "latestConfigDetails"))[2]
+    assert (1, 1, 1) == (said.config_count, said.encoded_version, said.f)
 
 
 @pytest.mark.parametrize(("change", "sent"), [("timings", (2, 0)), ("oracles", (0, 2))])
