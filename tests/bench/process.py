@@ -46,7 +46,8 @@ def ended_by_sigterm() -> Iterator[None]:
         raise SystemExit(128 + signal.SIGTERM)
 
     def kill(*_arguments: object) -> None:
-        for process in started:
+        # A pool may have put another process in the place of one that ended.
+        for process in (*started, *(psutil.Process().children(recursive=True) if started else ())):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
