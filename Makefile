@@ -29,7 +29,7 @@ test-image: setup ## build the container image and run it, as root, with buildah
 	@$(PY) -m pytest -m image --override-ini addopts='--strict-config --strict-markers' --timeout 600 -n 0 tests/image
 
 test-node: setup ## run the tests of nodes against Chainlink's own program: CHAINLINK_BIN=path, or what chainlink-node has built
-	@$(PY) -m pytest -m chainlink_node --override-ini addopts='--strict-config --strict-markers' --timeout 900 -n 0 $(if $(T),$(T),tests/node)
+	@$(PY) -m pytest -m chainlink_node --override-ini addopts='--strict-config --strict-markers' --timeout 900 -n 0 $(if $(T),$(T),tests/node tests/mesh/test_templates.py)
 
 chainlink-node: ## build a real chainlink node for test-node and test-image, once (needs Go and gcc; 10 minutes)
 	@scripts/image/chainlink-node "$${FEEDMESH_IMAGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/feedmesh/image}"

@@ -124,12 +124,14 @@ class Operator:
             self._kept_running("watch of passes", lambda: self._passes.run(report)),
             self._kept_running("watch of accounts", self._accounts.run),
         ]
+        ended = asyncio.gather(*tasks)
         try:
-            yield asyncio.gather(*tasks)
+            yield ended
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Also what nobody waited for in the body has its end looked at here.
+            await asyncio.gather(*tasks, ended, return_exceptions=True)
             await self.close()
 
     async def close(self) -> None:

@@ -15,6 +15,7 @@ from chainlink.contract.artifact import load
 from chainlink.rpc.endpoints import Endpoint
 from cli.embedded import timing
 from meshkit.clock import SystemClock
+from meshkit.configuration.node_program import PROGRAM_VARIABLE, RuntimeName
 from services.operator.config import FeedTarget
 from services.operator.onchain import feed_contract
 from services.operator.onchain.chain import Chain, Receipt
@@ -22,11 +23,19 @@ from services.operator.onchain.transactions import Sender, Transaction
 from tests.deployment import KEYS, SIGNED, written
 from tests.job_templates import Leg, cross, direct
 from tests.mesh.running import FEEDMESH, Mesh, free_port_offset, own_directory, stopping
+from tests.node.program import HINT, chainlink_program
 from tests.operator import anvil
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil
 from tests.operator.order import SOLUTION, write_order
 
-pytestmark = [pytest.mark.long(120), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long(120), pytest.mark.timeout(600)]
+
+_RUNTIMES: dict[str, RuntimeName | dict[str, RuntimeName]] = {
+    "embedded": "embedded",
+    "chainlink": "chainlink",
+    "mixed": {"1": "embedded", "2": "chainlink", "3": "chainlink", "4": "embedded", "5": "embedded"},
+}
+_CHAINLINKS = [pytest.param(name, marks=pytest.mark.chainlink_node) for name in ("chainlink", "mixed")]
 
 FEEDS = (FeedTarget("ETH / USD", 8), FeedTarget("LTC / ETH", 18))
 _ZERO = "0x" + "00" * 20
@@ -41,22 +50,27 @@ _TEMPLATES = {
 }
 
 
-@pytest.fixture(name="mesh", scope="module")
-def _mesh() -> Iterator[Mesh]:
-    """Give the mesh of the signed file, on a chain whose contracts were there before."""
+@pytest.fixture(name="mesh", scope="module", params=["embedded", *_CHAINLINKS])
+def _mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
+    """Give the mesh of the signed file, of nodes of each program, on a chain whose contracts were there before."""
+    program = chainlink_program()
+    if request.param != "embedded" and program is None:
+        pytest.exit(f"there is no chainlink program: {HINT}", returncode=1)
     key = json.loads(KEYS.read_text())
     with own_directory() as directory, anvil.start(anvil.free_port(), "--block-time", "1") as chain:
         addresses, admin = asyncio.run(_deployed(chain))
         _write_templates(directory / "templates", addresses)
         write_order(directory / "certs")
         offset = free_port_offset()
-        config = written(directory, _document(directory, offset, chain, admin))
+        config = written(directory, _document(directory, offset, chain, admin, _RUNTIMES[request.param]))
         (directory / "key").write_text(key["privateKeyDerBase64"])
         subprocess.run([*FEEDMESH, "config", "sign", str(config), "--key", str(directory / "key")], check=True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CONFIGURATION_PUBLIC_KEY", key["publicKeyDerBase64"])
+            if program is not None:
+                patch.setenv(PROGRAM_VARIABLE, str(program))
             with stopping(Mesh(directory, offset, config=config)) as mesh:
-                mesh.first_rounds([feed.name for feed in FEEDS], 120)
+                mesh.first_rounds([feed.name for feed in FEEDS], 120 if request.param == "embedded" else 500)
                 yield mesh
 
 
@@ -97,7 +111,9 @@ async def _made(sender: Sender, *transactions: Transaction) -> list[str]:
     return made
 
 
-def _document(directory: Path, offset: int, chain: Anvil, admin: str) -> dict[str, Any]:
+def _document(
+    directory: Path, offset: int, chain: Anvil, admin: str, runtime: RuntimeName | dict[str, RuntimeName]
+) -> dict[str, Any]:
     """Return the deployment's file with the chain, the places and the sources of here."""
     document: dict[str, Any] = json.loads(SIGNED.read_text())
     market = 8600 + offset
@@ -113,7 +129,7 @@ def _document(directory: Path, offset: int, chain: Anvil, admin: str) -> dict[st
         "chainlinkFeedTemplatesDir": str(directory / "templates"),
         "adminContractAddress": admin,
         "mesh": {
-            "runtime": "embedded",
+            "runtime": runtime,
             "dataDir": str(directory / "data"),
             "runDir": str(directory / "run"),
             "ports": {"metrics": 3003 + offset, "nodeApiBase": 6600 + offset, "nodeP2PBase": 9900 + offset},

@@ -133,7 +133,7 @@ class Feed:
 def declined(traces: list[list[Trace]], times: int) -> bool:
     """Tell whether every oracle found so often that there is nothing to report."""
     return all(
-        sum(t.kind is TraceKind.REPORT_DECLINED and t.detail == "nothing to report" for t in told) >= times
+        sum(t.kind is TraceKind.REPORT_DECLINED and t.detail.startswith("nothing to report") for t in told) >= times
         for told in traces
     )
 
