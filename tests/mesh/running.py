@@ -1,6 +1,7 @@
 """A whole mesh as a child process, as a person runs it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -22,20 +23,34 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
 
 BASE_PORTS = (3000, 3003, 5432, 8545, 8600, *range(6601, 6609), *range(9901, 9909))
+PORT_OFFSETS = range(10_000, 11_000, 20)
 T = TypeVar("T")
 FEEDMESH = (sys.executable, "-m", "cli")
 
 
 def free_port_offset() -> int:
-    """Return an offset at which every port of a mesh is free; all stay below the range of outgoing connections."""
-    for offset in range(10_000 + os.getpid() % 50 * 200, 22_000, 200):
+    """
+    Return an offset at which every port of a mesh is free, for this process alone until its end.
+
+    Two offsets differ by less than any two kinds of ports do, so that their ports are never the same; all stay below
+    the range of outgoing connections. A mesh that was chosen a port for has not bound it yet, so a lock keeps it.
+    """
+    for offset in PORT_OFFSETS:
+        # It is never closed, so that the lock ends with the process.
+        lock = os.open(Path(tempfile.gettempdir()) / f"feedmesh-tests-ports-{offset}", os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
         with contextlib.ExitStack() as stack:
             try:
                 for port in BASE_PORTS:
                     stack.enter_context(socket.create_server(("127.0.0.1", port + offset)))
             except OSError:
+                os.close(lock)
                 continue
-            return offset
+        return offset
     raise RuntimeError("no free ports")
 
 
