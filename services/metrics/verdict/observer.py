@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -95,7 +96,7 @@ class MeshObserver:
 
     async def _jobs(self) -> list[OracleSeen]:
         """Return the jobs of the oracles that run here and give an answer, with why they do not observe."""
-        names = [name for name in self._oracle_names if self._run_dir.socket(name).exists()]
+        names = [name for name in self._oracle_names if _is_there(self._run_dir.socket(name))]
         answers = await asyncio.gather(*(self._jobs_of(name) for name in names))
         return [job for jobs in answers for job in jobs]
 
@@ -172,3 +173,11 @@ def _money(said: operator.ListBalancesResponse) -> list[MoneySeen]:
 def _service(service: supervisor.Service) -> ServiceSeen:
     name = supervisor.ServiceState.Name(service.state).removeprefix("SERVICE_STATE_").lower()
     return ServiceSeen(service.name, name, service.state in _WELL)
+
+
+def _is_there(socket: Path) -> bool:
+    """Tell whether a socket can be seen; that of a node of another user cannot, and the node then tells nothing."""
+    try:
+        return socket.exists()
+    except OSError:
+        return False

@@ -138,3 +138,12 @@ async def test_what_is_seen(run_dir: Path) -> None:
     assert away.trouble["chain"] == "eth_call: no connection"
     assert (None, None) == (away.services, away.feeds)
     assert {"chain", "money", "supervisor"} == set(away.trouble)
+
+
+async def test_a_node_that_may_not_be_looked_at(run_dir: Path) -> None:
+    """A node whose socket cannot even be looked at, as that of another user, tells nothing and hides nothing else."""
+    async with MeshObserver(RunDir(run_dir), ManualClock(1_000_000), oracles=("x" * 300,)) as observer:
+        seen = await observer.look()
+
+    assert [] == list(seen.jobs)
+    assert {"supervisor", "sources", "chain", "money"} == set(seen.trouble)
