@@ -76,7 +76,12 @@ class SocketTarget:
 
     async def read(self) -> bytes:
         """Return the page; raise Unreadable for no answer, a late or a refusing one."""
-        if not self.socket.exists():
+        try:
+            # Of another user's directory not even this may be asked.
+            is_there = self.socket.exists()
+        except OSError as error:
+            raise Unreadable("unreachable", str(error)) from error
+        if not is_there:
             raise Unreadable("unreachable", f"no {self.socket.name}")
         async with channel(self.socket) as opened:
             try:

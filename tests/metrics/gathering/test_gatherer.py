@@ -16,7 +16,7 @@ from meshkit.push.page import Page
 from meshkit.rpc.server import MeshServer
 from services.metrics.gathering import target
 from services.metrics.gathering.gatherer import GATHERING_METRICS, Gatherer
-from services.metrics.gathering.target import HttpTarget, SocketTarget
+from services.metrics.gathering.target import HttpTarget, SocketTarget, Unreadable
 
 GOOD = b"# TYPE up_seconds gauge\nup_seconds 5\n"
 
@@ -93,6 +93,14 @@ async def test_a_page_over_a_socket(run_dir: Path) -> None:
         page = await SocketTarget("dbinit", run_dir / "dbinit.sock").read()
 
     assert b"process_resident_memory_bytes" in page
+
+
+async def test_a_socket_that_may_not_be_looked_at(run_dir: Path) -> None:
+    """A socket that cannot even be looked at, as in another user's directory, is told as one that gives no answer."""
+    with pytest.raises(Unreadable) as caught:
+        await SocketTarget("node", run_dir / ("x" * 300)).read()
+
+    assert "unreachable" == caught.value.reason
 
 
 async def test_a_page_waits_until_it_was_pushed_and_is_sent_once() -> None:
