@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from meshkit.job_templates.dot import Tasks, references
+from meshkit.job_templates.tasks import Tasks, references
 
 MARKET_DATA: Final = "market-data"
 _QUOTE: Final = re.compile(r"/quote/([^/]+)/([^/]+)/([^/]+)/?")

@@ -49,7 +49,8 @@ def read(file: str, text: str) -> JobTemplate | BadTemplate:
     # Here, since most configurations have no templates, and every check and every start would pay for it.
     import tomllib
 
-    from meshkit.job_templates import dot, price_pipeline
+    from meshkit import dot
+    from meshkit.job_templates import price_pipeline, tasks
     from meshkit.job_templates.placeholders import ANY_VALUES, filled, unknown_in
 
     if unknown := unknown_in(text):
@@ -68,13 +69,11 @@ def read(file: str, text: str) -> JobTemplate | BadTemplate:
     if not isinstance(source, str):
         return BadTemplate(file, "no observationSource", "a pipeline")
     try:
-        tasks = dot.read(source)
+        pipeline = price_pipeline.read(tasks.read(source))
     except dot.NotDot as error:
-        return BadTemplate(file, f"a pipeline that ends being one at {error}", "tasks and arrows")
+        return BadTemplate(file, f"no pipeline: {error}", "tasks and arrows as a node reads them")
     given_id = document.get("externalJobID")
-    return JobTemplate(
-        file, text, name.strip(), given_id if isinstance(given_id, str) else "", price_pipeline.read(tasks)
-    )
+    return JobTemplate(file, text, name.strip(), given_id if isinstance(given_id, str) else "", pipeline)
 
 
 def read_directory(directory: Path) -> tuple[JobTemplate | BadTemplate, ...]:

@@ -1,20 +1,15 @@
 """Texts as Go's libraries print them, where operators of nodes know the errors by them."""
 
-import json
 import re
 
 from chainlink.units import parse_duration_ns
+from meshkit.go_quoted import quoted
 
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]*")
 _UNIT = re.compile(r"[^0-9.]*")
 _UNITS = ("ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h")
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
-
-
-def quoted(text: str) -> str:
-    """Return a text in quotes, what cannot be printed escaped, as `%q` does."""
-    return '"' + "".join(map(_escaped, text)) + '"'
 
 
 def duration_ns(text: str) -> int:
@@ -50,17 +45,6 @@ def _whole(text: str, function: str, form: str, least: int, most: int) -> int:
     if len(text) > 4000 or not least <= int(text) <= most:
         raise ValueError(fault + "value out of range")
     return int(text)
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character in "\n\r\t\f\v\a\b":
-        return {"\v": "\\v", "\a": "\\a"}.get(character) or json.dumps(character)[1:-1]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _duration_fault(text: str) -> str:

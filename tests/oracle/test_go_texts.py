@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshkit.go_quoted import quoted
 from services.oracle import go_texts
 
 
@@ -15,7 +16,7 @@ from services.oracle import go_texts
 )
 def test_quoted(text: str, expected: str) -> None:
     """What can be printed stands as it is, all else is escaped."""
-    assert expected == go_texts.quoted(text)
+    assert expected == quoted(text)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.oracle.pipeline import dot
+from meshkit import dot
 from services.oracle.pipeline.attributes import Attributes, Common
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.parameters import variable_names
@@ -65,7 +65,10 @@ class Pipeline:
         """Read and check an observation source; SpecificationError says what is wrong with it."""
         if not source.strip():
             raise SpecificationError("empty pipeline")
-        graph = dot.read(source)
+        try:
+            graph = dot.read(source)
+        except dot.NotDot as error:
+            raise SpecificationError(str(error)) from error
         dependencies = _dependencies(graph)
         order = _sorted(dependencies, [node.id for node in graph.nodes])
         rank = {place: position for position, place in enumerate(order)}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from services.oracle.go_texts import quoted
+from meshkit.go_quoted import quoted
 from services.oracle.jobs.job_spawner import JobSpawner
 from services.oracle.rest.json_body import NATURAL_32, RAW, TEXT, decode, name_of
 from services.oracle.rest.jsonapi import Refused, many, one, resource, shortened, timestamp

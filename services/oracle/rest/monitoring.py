@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import orjson
 from aiohttp import web
 
+from meshkit.go_quoted import quoted
 from meshkit.metrics import CONTENT_TYPE, Registry
-from services.oracle.go_texts import quoted
 from services.oracle.health import Check, Health
 from services.oracle.rest.jsonapi import all_of, resource
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from meshkit.go_quoted import quoted
 from services.oracle import go_texts
 from services.oracle.rest.config_text import toml_of
 from services.oracle.rest.json_body import TEXT, TRUTH, decode
@@ -88,7 +89,7 @@ class NodeInformation:
             raise Refused(400, "please check request params, no params configured")
         if level:
             if level.lower() not in _LEVELS or level not in (level.lower(), level.upper()):
-                raise Refused(400, shortened(f"unrecognized level: {go_texts.quoted(level)}"))
+                raise Refused(400, shortened(f"unrecognized level: {quoted(level)}"))
             self._level = level.lower()
             logging.getLogger().setLevel(_LEVELS[self._level])
         return one(_log(self._level, ""))

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from meshkit.job_templates import dot, price_pipeline
+from meshkit.job_templates import price_pipeline, tasks
 from meshkit.job_templates.price_pipeline import Asked, Input
 from meshkit.job_templates.template import JobTemplate, read
 from tests.job_templates import FEEDS, Leg, cross, direct, of
@@ -40,7 +40,7 @@ def test_a_median_may_be_scaled_after_it() -> None:
     """What multiplies the median is as what multiplies each of its values."""
     text = direct("EUR / USD", [Leg("kraken", "EUR")], decimals=2)
     scaled = text.replace(
-        "answer [type=median];", "answer [type=median]; end [type=multiply times=1e6]; answer -> end;"
+        "answer [type=median];", 'answer [type=median]; end [type=multiply times="1e6"]; answer -> end;'
     )
 
     assert (Decimal(10**8), 8) == (template(scaled).pipeline.inputs[0].scale, template(scaled).pipeline.decimals)
@@ -69,4 +69,4 @@ def test_every_feed_of_a_deployment_is_understood() -> None:
 )
 def test_what_is_not_understood_is_said(text: str, oddity: str) -> None:
     """A pipeline of another shape is no error of the reader."""
-    assert any(oddity in each for each in price_pipeline.read(dot.read(text)).oddities)
+    assert any(oddity in each for each in price_pipeline.read(tasks.read(text)).oddities)

@@ -2,8 +2,8 @@
 
 from chainlink.errors import InvalidPeerId
 from chainlink.keys.peer_id import decode_peer_id
+from meshkit.go_quoted import quoted
 from services.oracle.errors import JobInvalid
-from services.oracle.go_texts import quoted
 
 _ALPHABET = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 

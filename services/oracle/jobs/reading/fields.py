@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from chainlink import toml_reader
 from chainlink.address import is_checksummed
 from chainlink.errors import SpecMalformed
+from meshkit.go_quoted import quoted
 from services.oracle import go_texts
 from services.oracle.jobs.reading import toml_faults
 
@@ -93,7 +94,7 @@ def external_job_id(text: str) -> uuid.UUID:
     if size not in _UUID_LENGTHS:
         raise ValueError(f"invalid UUID length: {size}")
     if size == 45 and not text.lower().startswith(_URN):
-        raise ValueError(f"invalid urn prefix: {go_texts.quoted(text[: len(_URN)])}")
+        raise ValueError(f"invalid urn prefix: {quoted(text[: len(_URN)])}")
     bare = text[len(_URN) :] if size == 45 else text[1:-1] if size == 38 else text
     dashes = (8, 13, 18, 23) if len(bare) == 36 else ()
     digits = "".join(letter for at, letter in enumerate(bare) if at not in dashes)
@@ -105,7 +106,7 @@ def external_job_id(text: str) -> uuid.UUID:
 def address(text: str) -> str:
     """Read an address with its checksum; ValueError in the node's words."""
     if not is_checksummed(text):
-        raise ValueError(f"{go_texts.quoted(text[:100])} is not a valid EIP55 formatted address")
+        raise ValueError(f"{quoted(text[:100])} is not a valid EIP55 formatted address")
     return text
 
 

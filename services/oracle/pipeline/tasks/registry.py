@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from services.oracle.go_texts import quoted
+from meshkit.go_quoted import quoted
 from services.oracle.pipeline.attributes import Attributes
 from services.oracle.pipeline.errors import SpecificationError
 from services.oracle.pipeline.task import Task

@@ -14,7 +14,7 @@ from chainlink.keys.ocr2 import Ocr2KeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.keys.peer_id import TEXT_PREFIX
 from meshkit.errors import AlreadyExists
-from services.oracle.go_texts import quoted
+from meshkit.go_quoted import quoted
 from services.oracle.jobs.reading.bootstrappers import peer_id_fault
 from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.rest.jsonapi import MEDIA_TYPE, Refused, all_of, one, resource, shortened

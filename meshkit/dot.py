@@ -13,8 +13,7 @@ meaning. Names are words, numbers, "texts" or <texts>; `5s` or `$(x)` without qu
 import re
 from dataclasses import dataclass, field
 
-from services.oracle.go_texts import quoted
-from services.oracle.pipeline.errors import SpecificationError
+from meshkit.go_quoted import quoted
 
 # What one job may be made of; the largest known has some two hundred tasks.
 _MOST_NODES = 1_000
@@ -61,6 +60,10 @@ _ATTRIBUTE = 'either "]" or id'
 _UNREADABLE = re.compile(r"""["<].*|/\*.*|[-./].?|.""", re.DOTALL)
 
 
+class NotDot(ValueError):
+    """A text is no observation source; the words are those of a Chainlink node."""
+
+
 @dataclass(slots=True)
 class Node:
     """Hold one node: its id and its attributes as unquoted text."""
@@ -78,7 +81,7 @@ class Graph:
 
 
 def read(source: str) -> Graph:
-    """Return the graph of an observation source; SpecificationError if the text is none."""
+    """Return the graph of an observation source; NotDot if the text is none."""
     return _Parser(source).graph()
 
 
@@ -98,7 +101,7 @@ class _Parser:
     def graph(self) -> Graph:
         self._statements(0)
         if self._kind in ("strict", "graph", "digraph"):
-            raise SpecificationError(f"{_FAULT}invalid number of graphs; expected 1, got 2")
+            raise NotDot(f"{_FAULT}invalid number of graphs; expected 1, got 2")
         if self._kind != _END:
             raise self._unexpected(_GRAPH)
         return Graph(self._nodes, self._edges)
@@ -117,17 +120,17 @@ class _Parser:
             raise self._unexpected(allowed)
         return self._next()
 
-    def _unexpected(self, allowed: str) -> SpecificationError:
+    def _unexpected(self, allowed: str) -> NotDot:
         kind, text, offset = self._tokens[self._at]
         line_start = self._text.rfind("\n", 0, offset) + 1
         place = f"{self._text.count(chr(10), 0, offset) + 1}:{offset - line_start + 1}"
         found = "unknown/invalid token " + quoted(text[:_LONGEST_SHOWN]) if kind == _INVALID else quoted(text)
-        return SpecificationError(f"{_FAULT}{place}: error: expected {allowed}; got: {found if text else kind}")
+        return NotDot(f"{_FAULT}{place}: error: expected {allowed}; got: {found if text else kind}")
 
     def _statements(self, depth: int) -> None:
         """Read statements and the bracket behind them."""
         if depth > _DEEPEST:
-            raise SpecificationError(f"{_FAULT}found deeper subgraphs, allowed: {_DEEPEST} within one another")
+            raise NotDot(f"{_FAULT}found deeper subgraphs, allowed: {_DEEPEST} within one another")
         allowed = _STATEMENT
         while self._kind in _BEGINS:
             allowed = self._statement(depth)
@@ -177,11 +180,11 @@ class _Parser:
 
     def _connect(self, sources: list[int], targets: list[int]) -> None:
         if len(self._edges) + len(sources) * len(targets) > _MOST_EDGES:
-            raise SpecificationError(f"{_FAULT}found more edges, allowed: at most {_MOST_EDGES}")
+            raise NotDot(f"{_FAULT}found more edges, allowed: at most {_MOST_EDGES}")
         for source in sources:
             for target in targets:
                 if source == target:
-                    raise SpecificationError(f"{_FAULT}panic setting edge: simple: adding self edge")
+                    raise NotDot(f"{_FAULT}panic setting edge: simple: adding self edge")
                 self._edges.add((source, target))
 
     def _node(self) -> tuple[int, int]:
@@ -194,7 +197,7 @@ class _Parser:
         if raw in self._places:
             return self._places[raw], ports
         if len(self._nodes) == _MOST_NODES:
-            raise SpecificationError(f"{_FAULT}found more tasks, allowed: at most {_MOST_NODES}")
+            raise NotDot(f"{_FAULT}found more tasks, allowed: at most {_MOST_NODES}")
         place = self._places[raw] = len(self._nodes)
         self._nodes.append(Node(_unquote(raw)))
         for collected in self._in_subgraph:
