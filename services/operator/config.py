@@ -8,6 +8,7 @@ from eth_utils.address import to_checksum_address
 from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
 from meshkit.configuration.feeds.served_feeds import ServedFeed, served_feeds
+from meshkit.configuration.feeds.timings import FeedTimings, timings
 from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
@@ -35,23 +36,9 @@ class FeedTarget:
     name: str
     decimals: int
     address: str | None = None
-    ocr: "OcrSettings | None" = None
+    ocr: FeedTimings | None = None
     ocr_version: int = 1
     template: JobTemplate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OcrSettings:
-    """Hold the timings and thresholds of the OCR protocol: milliseconds, parts per billion, rounds an epoch."""
-
-    delta_progress_ms: int
-    delta_resend_ms: int
-    delta_round_ms: int
-    delta_grace_ms: int
-    delta_c_ms: int
-    alpha_ppb: int
-    delta_stage_ms: int
-    r_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +141,7 @@ class OperatorConfig:
     credentials: Credentials
     chain: ChainSettings
     funding: FundingSettings
-    ocr: OcrSettings
+    ocr: FeedTimings
     scrypt_n: int
     deploy_contracts: bool
     replace_oracles: bool
@@ -213,16 +200,7 @@ class OperatorConfig:
                 required=solution.balance_topup_required,
                 usual_gas_price_wei=solution.chainlink_gas_price,
             ),
-            ocr=OcrSettings(
-                delta_progress_ms=mesh.ocr.delta_progress_ms,
-                delta_resend_ms=mesh.ocr.delta_resend_ms,
-                delta_round_ms=mesh.ocr.delta_round_ms,
-                delta_grace_ms=mesh.ocr.delta_grace_ms,
-                delta_c_ms=mesh.ocr.delta_c_ms,
-                alpha_ppb=mesh.ocr.alpha_ppb,
-                delta_stage_ms=mesh.ocr.delta_stage_ms,
-                r_max=mesh.ocr.r_max,
-            ),
+            ocr=timings(mesh.ocr, None, None),
             scrypt_n=mesh.keystore.scrypt_n,
             deploy_contracts=mesh.contracts.deploy,
             replace_oracles=mesh.contracts.replace_oracles,
@@ -256,28 +234,18 @@ class OperatorConfig:
         """Tell whether a node only helps others to find each other."""
         return index <= self.bootstrap_nodes
 
-    def ocr_of(self, feed: FeedTarget) -> OcrSettings:
+    def ocr_of(self, feed: FeedTarget) -> FeedTimings:
         """Return what the protocol goes by for a feed."""
         return self.ocr if feed.ocr is None else feed.ocr
 
 
 def _target(feed: ServedFeed) -> FeedTarget:
-    given = feed.timings
     return FeedTarget(
         feed.name,
         feed.decimals,
         # Nodes take an address only in its checksummed spelling.
         _checksummed(feed.address),
-        OcrSettings(
-            delta_progress_ms=given.delta_progress_ms,
-            delta_resend_ms=given.delta_resend_ms,
-            delta_round_ms=given.delta_round_ms,
-            delta_grace_ms=given.delta_grace_ms,
-            delta_c_ms=given.delta_c_ms,
-            alpha_ppb=given.alpha_ppb,
-            delta_stage_ms=given.delta_stage_ms,
-            r_max=given.r_max,
-        ),
+        feed.timings,
         feed.ocr_version,
         feed.template,
     )

@@ -9,13 +9,13 @@ import pytest
 
 from chainlink.rpc.endpoints import Endpoint
 from meshkit.clock import SystemClock
+from meshkit.configuration.feeds.timings import FeedTimings
 from meshkit.paths import DataDir, SecretsDir
 from services.operator.config import (
     ChainSettings,
     Credentials,
     FeedTarget,
     FundingSettings,
-    OcrSettings,
     OperatorConfig,
     Ports,
 )
@@ -43,7 +43,7 @@ def _config_in(path: Path) -> OperatorConfig:
         ),
         chain=ChainSettings(CHAIN_ID, "http://127.0.0.1:1", "ws://127.0.0.1:1", "primary", 2 * 10**9),
         funding=FundingSettings(minimum_wei=10**17, topup_wei=10**18, interval_ms=60_000),
-        ocr=OcrSettings(
+        ocr=FeedTimings(
             delta_progress_ms=5000,
             delta_resend_ms=1000,
             delta_round_ms=2000,

@@ -13,10 +13,10 @@ from chainlink.jobs import JobSpec
 from chainlink.ocr2 import jobs as ocr2_jobs
 from chainlink.ocr2.jobs import Ocr2JobSpec
 from chainlink.units import NS_PER_MS
+from meshkit.configuration.feeds.timings import FeedTimings
 from meshkit.job_templates.placeholders import JobValues, filled
 from meshkit.job_templates.template import JobTemplate
 from meshkit.ocr import timing
-from services.operator.config import OcrSettings
 from services.operator.errors import TemplateRefused
 from services.operator.nodes.identity import NodeIdentity
 
@@ -130,7 +130,7 @@ def template_job(
     return replace(spec, name=name, external_job_id=external_job_id(chain_id, contract_address, node.name))
 
 
-def observation_timeout_ms(settings: OcrSettings) -> int:
+def observation_timeout_ms(settings: FeedTimings) -> int:
     """Return how long an observation may take."""
     return timing.observation_timeout_ms(settings.delta_round_ms, settings.delta_grace_ms)
 

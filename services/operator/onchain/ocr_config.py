@@ -10,12 +10,12 @@ from chainlink.ocr.offchain_config import ENCODED_VERSION, OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from chainlink.ocr.timing_minimums import first_too_short
 from chainlink.units import NS_PER_MS
+from meshkit.configuration.feeds.timings import FeedTimings
 from meshkit.ocr.timing import timing_minimums
-from services.operator.config import OcrSettings
 from services.operator.nodes.identity import OracleIdentity
 
 
-def desired(oracles: Sequence[OracleIdentity], settings: OcrSettings, chain_id: int) -> OcrConfig:
+def desired(oracles: Sequence[OracleIdentity], settings: FeedTimings, chain_id: int) -> OcrConfig:
     """
     Return the configuration that every feed shall have; as many oracles may be faulty as the protocol allows.
 

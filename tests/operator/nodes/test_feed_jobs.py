@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainlink.jobs import JobSpec
+from meshkit.configuration.feeds.timings import FeedTimings
 from meshkit.job_templates.template import JobTemplate, read
-from services.operator.config import OcrSettings, OperatorConfig
+from services.operator.config import OperatorConfig
 from services.operator.errors import TemplateRefused
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import NodeIdentity, bootstrappers
@@ -73,7 +74,7 @@ def test_source_asks_for_the_feed_and_scales(feed: str, decimals: int) -> None:
 @settings(deadline=None)
 def test_timeouts_are_within_the_nodes_bounds(round_ms: int, grace_ms: int) -> None:
     """An observation may take 1 s to 20 s, its task less; with real rounds both fit before the grace."""
-    settings = OcrSettings(300_000, 1, round_ms, grace_ms, 1, 1, 1, 1)
+    settings = FeedTimings(300_000, 1, round_ms, grace_ms, 1, 1, 1, 1)
     timeout_ms = feed_jobs.observation_timeout_ms(settings)
 
     assert 1000 <= timeout_ms <= 20_000

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.operator.config import FeedTarget, OcrSettings
+from meshkit.configuration.feeds.timings import FeedTimings
+from services.operator.config import FeedTarget
 from services.operator.errors import ForeignOracles, UnusableContract
 from services.operator.onchain import ocr_config
 from services.operator.onchain.contract_changes import ContractState, FeedAction, Rights, decide_feed
@@ -13,7 +14,7 @@ from tests.operator.made import made_oracles
 _FEED = FeedTarget("BTC / USD", 8)
 _FOREIGN = FeedTarget("BTC / USD", 8, "0x" + "1" * 40)
 _US = "0x" + "A" * 40
-_WANTED = ocr_config.desired(made_oracles(4), OcrSettings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4), 1337)
+_WANTED = ocr_config.desired(made_oracles(4), FeedTimings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4), 1337)
 _ORACLES = (*_WANTED.signers, *_WANTED.transmitters)
 _GOOD = ContractState("0x" + "1" * 40, "BTC / USD", 8, _US.lower(), 1, "ab" * 16, _WANTED, _ORACLES)
 _NONE = Rights(_US, frozenset(address.lower() for address in _ORACLES))

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.offchain_config import OffchainConfig
-from services.operator.config import OcrSettings, OperatorConfig
+from meshkit.configuration.feeds.timings import FeedTimings
+from services.operator.config import OperatorConfig
 from services.operator.nodes.identity import OracleIdentity, oracles
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain import ocr_config
 from tests.operator.made import made_oracles
 
-_SETTINGS = OcrSettings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4)
+_SETTINGS = FeedTimings(5000, 1000, 2000, 500, 10_000, 1, 2000, 4)
 
 
 def _keys(made: list[OracleIdentity]) -> list[bytes]:
@@ -125,7 +126,7 @@ def test_a_key_for_each_oracle() -> None:
 )
 def test_timings_that_oracles_refuse_on_a_chain(chain_id: int, changes: dict[str, int], field: str) -> None:
     """A timing under the chain's minimum is refused with its setting's name before anything is sent."""
-    allowed = OcrSettings(35_000, 17_000, 30_000, 12_000, 86_400_000, 5_000_000, 60_000, 6)
+    allowed = FeedTimings(35_000, 17_000, 30_000, 12_000, 86_400_000, 5_000_000, 60_000, 6)
     made = made_oracles(4)
     ocr_config.desired(made, allowed, chain_id)
 

@@ -8,8 +8,8 @@ from chainlink.ocr2.contract_config import Ocr2Config
 from chainlink.ocr2.median_config import AnswerRange, MedianConfig
 from chainlink.ocr2.offchain_config import OFFCHAIN_CONFIG_VERSION, Ocr2OffchainConfig
 from chainlink.units import NS_PER_MS
+from meshkit.configuration.feeds.timings import FeedTimings
 from meshkit.ocr.timing import observation_timeout_ms
-from services.operator.config import OcrSettings
 from services.operator.nodes.identity import OcrIdentity, OracleIdentity
 from services.operator.onchain import ocr_config
 
@@ -21,7 +21,7 @@ _MOST_OF_PROGRESS = 10
 _SETTINGS = {"deltaProgress": "delta_progress_ms", "deltaResend": "delta_resend_ms", "deltaRound": "delta_round_ms"}
 
 
-def desired(oracles: Sequence[OracleIdentity], settings: OcrSettings, answers: AnswerRange) -> Ocr2Config:
+def desired(oracles: Sequence[OracleIdentity], settings: FeedTimings, answers: AnswerRange) -> Ocr2Config:
     """
     Return the configuration that a feed shall have whose contract takes answers of a range.
 
@@ -90,7 +90,7 @@ def _keys(oracle: OracleIdentity) -> OcrIdentity:
     return oracle.node.ocr2
 
 
-def _in_settings(flaw: InvalidOcrConfig, settings: OcrSettings) -> InvalidOcrConfig:
+def _in_settings(flaw: InvalidOcrConfig, settings: FeedTimings) -> InvalidOcrConfig:
     """Return a flaw under the name of the setting that it comes from, if it is one of them."""
     if flaw.field not in _SETTINGS:
         return flaw

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from chainlink.ocr.contract_config import OcrConfig
 from chainlink.ocr2.contract_config import Ocr2Config
 from chainlink.ocr2.median_config import AnswerRange
-from services.operator.config import FeedTarget, OcrSettings
+from meshkit.configuration.feeds.timings import FeedTimings
+from services.operator.config import FeedTarget
 from services.operator.nodes.identity import OracleIdentity
 from services.operator.onchain import ocr_config
 from services.operator.onchain.configuration import ocr2_config
@@ -14,11 +15,11 @@ from services.operator.onchain.configuration import ocr2_config
 class WantedConfigs:
     """Make the configurations once for each set of settings: hundreds of feeds share one."""
 
-    def __init__(self, oracles: Sequence[OracleIdentity], settings: OcrSettings, chain_id: int) -> None:
+    def __init__(self, oracles: Sequence[OracleIdentity], settings: FeedTimings, chain_id: int) -> None:
         self._oracles = tuple(oracles)
         self._settings = settings
         self._chain_id = chain_id
-        self._made: dict[tuple[int, OcrSettings, AnswerRange | None], OcrConfig | Ocr2Config] = {}
+        self._made: dict[tuple[int, FeedTimings, AnswerRange | None], OcrConfig | Ocr2Config] = {}
 
     def of(self, feed: FeedTarget, answers: AnswerRange) -> OcrConfig | Ocr2Config:
         """

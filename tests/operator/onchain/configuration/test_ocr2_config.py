@@ -10,11 +10,11 @@ from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr2 import config_rules
 from chainlink.ocr2.median_config import AnswerRange, MedianConfig
 from chainlink.ocr2.offchain_config import Ocr2OffchainConfig
-from services.operator.config import OcrSettings
+from meshkit.configuration.feeds.timings import FeedTimings
 from services.operator.onchain.configuration import ocr2_config
 from tests.operator.made import made_oracles
 
-_SETTINGS = OcrSettings(5000, 1000, 2000, 500, 10_000, 7, 2500, 4)
+_SETTINGS = FeedTimings(5000, 1000, 2000, 500, 10_000, 7, 2500, 4)
 _ANSWERS = AnswerRange(1, 10**23)
 
 
