@@ -1,4 +1,4 @@
-"""The door of the cache: only a plausible price passes."""
+"""What is checked of a price before the cache takes it: only a plausible one passes."""
 
 from decimal import Decimal
 

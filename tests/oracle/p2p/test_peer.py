@@ -23,7 +23,7 @@ LIMITS = StreamLimits(1_000, 1_000.0, 1_000, 1_000_000.0, 1_000_000)
 _DELTA_DIAL_S = 0.05
 
 
-class Door:
+class Listener:
     """Listen as the peer LISTENER does, and keep what comes."""
 
     def __init__(self, key: PeerKey = LISTENER) -> None:
@@ -50,15 +50,15 @@ class Door:
 
 
 @asynccontextmanager
-async def listening(door: Door) -> AsyncIterator[Address]:
-    """Give the address of a door."""
-    server = await asyncio.start_server(door.accept, "127.0.0.1", 0)
+async def listening(listener: Listener) -> AsyncIterator[Address]:
+    """Give the address of a listener."""
+    server = await asyncio.start_server(listener.accept, "127.0.0.1", 0)
     try:
         host, port = server.sockets[0].getsockname()
         yield Address(host, port)
     finally:
         server.close()
-        await door.close()
+        await listener.close()
 
 
 @asynccontextmanager
@@ -94,14 +94,14 @@ async def _frame(tls: TlsStream, kind: FrameType) -> Frame:
 
 
 async def test_a_peer_with_streams_is_dialed() -> None:
-    """A peer is dialed once something needs it, with a knock at its own door, and carries the stream."""
-    door, arrived = Door(), asyncio.Event()
-    async with listening(door) as address, dialing(address) as (peer, counters):
+    """A peer is dialed once something needs it, with a knock at its own listener, and carries the stream."""
+    listener, arrived = Listener(), asyncio.Event()
+    async with listening(listener) as address, dialing(address) as (peer, counters):
         assert not peer.has_streams
         stream = peer.open("a", LIMITS, arrived)
         peer.dial_now()
-        tls = await door.connections.get()
-        assert DIALER.public_key == read_knock(door.knocks[0], LISTENER.public_key)
+        tls = await listener.connections.get()
+        assert DIALER.public_key == read_knock(listener.knocks[0], LISTENER.public_key)
 
         opened = await _frame(tls, FrameType.OPEN)
         assert (stream.id, b"a") == (opened.stream_id, opened.payload)
@@ -116,21 +116,21 @@ async def test_a_peer_with_streams_is_dialed() -> None:
 
 async def test_a_peer_that_nothing_needs_is_not_dialed() -> None:
     """Without streams nobody is dialed, however often it is asked for."""
-    door = Door()
-    async with listening(door) as address, dialing(address) as (peer, counters):
+    listener = Listener()
+    async with listening(listener) as address, dialing(address) as (peer, counters):
         stream = peer.open("a", LIMITS, asyncio.Event())
         peer.close_stream(stream)
         for _ in range(5):
             peer.dial_now()
             await asyncio.sleep(0)
 
-        assert [] == door.knocks
+        assert [] == listener.knocks
         assert 0 == counters["dials_failed"]
 
 
 async def test_places_are_tried_in_turn() -> None:
     """After a place where nobody listens, and one where somebody else does, the right one is found."""
-    wrong, right = Door(STRANGER), Door()
+    wrong, right = Listener(STRANGER), Listener()
     async with AsyncExitStack() as stack:
         elsewhere = await stack.enter_async_context(listening(wrong))
         address = await stack.enter_async_context(listening(right))
@@ -150,22 +150,22 @@ async def test_places_are_tried_in_turn() -> None:
 
 async def test_a_name_that_is_none_costs_only_a_dial() -> None:
     """A place that cannot even be looked up is a failed dial, and the next is tried."""
-    door = Door()
-    async with listening(door) as address, dialing(Address("x" * 80, 1), address) as (peer, counters):
+    listener = Listener()
+    async with listening(listener) as address, dialing(Address("x" * 80, 1), address) as (peer, counters):
         peer.open("a", LIMITS, asyncio.Event())
         peer.dial_now()
-        await door.connections.get()
+        await listener.connections.get()
 
         assert 1 == counters["dials_failed"]
 
 
 async def test_a_lost_peer_is_dialed_again() -> None:
     """When the connection ends, the peer is dialed again and its streams are announced again."""
-    door = Door()
-    async with listening(door) as address, dialing(address) as (peer, counters):
+    listener = Listener()
+    async with listening(listener) as address, dialing(address) as (peer, counters):
         peer.open("a", LIMITS, asyncio.Event())
         for number in range(1, 4):
-            tls = await door.connections.get()
+            tls = await listener.connections.get()
             assert b"a" == (await _frame(tls, FrameType.OPEN)).payload
             assert number == counters["connections"]
             await tls.close()
@@ -236,16 +236,16 @@ async def test_closing_ends_everything() -> None:
 
 async def test_the_other_end_dials_first() -> None:
     """A peer that should dial from its end is still dialed after a turn in which it did not."""
-    door = Door()
-    async with listening(door) as address, dialing(address, dials_first=False) as (peer, counters):
+    listener = Listener()
+    async with listening(listener) as address, dialing(address, dials_first=False) as (peer, counters):
         peer.open("a", LIMITS, asyncio.Event())
-        await door.connections.get()
+        await listener.connections.get()
         await until(lambda: peer.is_connected, "the peer is connected")
 
         assert 1 == counters["connections"]
 
 
-class SlowDoor(Door):
+class SlowListener(Listener):
     """Listen, and shake hands only when told."""
 
     def __init__(self) -> None:
@@ -254,7 +254,7 @@ class SlowDoor(Door):
         self.may_shake = asyncio.Event()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Let the dialer wait at the door."""
+        """Let the dialer wait at the listener."""
         self._writers.append(writer)
         self.knocked.set()
         await self.may_shake.wait()
@@ -263,16 +263,16 @@ class SlowDoor(Door):
 
 async def test_dials_that_cross() -> None:
     """A connection that comes in while the own dial is on its way is refused when that gets through."""
-    door = SlowDoor()
+    listener = SlowListener()
     async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(listening(door))
+        address = await stack.enter_async_context(listening(listener))
         peer, counters = await stack.enter_async_context(dialing(address))
         _, incoming = await stack.enter_async_context(unshaken(make_context(LISTENER), make_context(DIALER)))
         peer.open("a", LIMITS, asyncio.Event())
         peer.dial_now()
-        await door.knocked.wait()
+        await listener.knocked.wait()
         accepting = asyncio.create_task(peer.accept(incoming))
-        door.may_shake.set()
+        listener.may_shake.set()
 
         with pytest.raises(KnockRefused, match="just reached"):
             await accepting
@@ -282,16 +282,16 @@ async def test_dials_that_cross() -> None:
 
 async def test_a_dial_that_fails_lets_the_other_through() -> None:
     """A connection that comes in while the own dial is on its way is taken when that fails."""
-    door = SlowDoor()
+    listener = SlowListener()
     async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(listening(door))
+        address = await stack.enter_async_context(listening(listener))
         peer, counters = await stack.enter_async_context(dialing(address))
         far, incoming = await stack.enter_async_context(unshaken(make_context(LISTENER), make_context(DIALER)))
         peer.open("a", LIMITS, asyncio.Event())
         peer.dial_now()
-        await door.knocked.wait()
+        await listener.knocked.wait()
         accepting = asyncio.create_task(peer.accept(incoming))
-        await door.close()
+        await listener.close()
         await asyncio.gather(accepting, far.handshake(DIALER.public_key))
 
         assert peer.is_connected

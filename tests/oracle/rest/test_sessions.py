@@ -36,7 +36,7 @@ class _Pings:
 
 
 @dataclass
-class Door:
+class LoginServer:
     """Hold a server, its clock and a client that says which peer it is."""
 
     server: TestServer
@@ -61,8 +61,8 @@ def _peer(request: web.Request) -> Peer:
     return Peer(name, is_ours=name == OURS)
 
 
-@pytest.fixture(name="door")
-async def _door(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+@pytest.fixture(name="logins")
+async def _logins(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LoginServer]:
     """Give the API of a node with one user, where a header says who the peer is."""
     monkeypatch.setattr(peers, "of_request", _peer)
     users, clock = UserStore(database), ManualClock()
@@ -72,31 +72,31 @@ async def _door(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     server = TestServer(application.create(Sessions(users, settings, clock), [_Pings()], settings))
     await server.start_server()
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        yield Door(server, http, clock)
+        yield LoginServer(server, http, clock)
     await server.close()
 
 
 @pytest.mark.parametrize("operator", [OURS, ELSEWHERE])
-async def test_a_guesser_does_not_lock_the_operator_out(door: Door, operator: str) -> None:
+async def test_a_guesser_does_not_lock_the_operator_out(logins: LoginServer, operator: str) -> None:
     """Whoever guesses is shut out after five wrong passwords; the operator's right one still opens."""
-    guesses = [(await door.login(STRANGER, f"guess {number}"))[0] for number in range(8)]
+    guesses = [(await logins.login(STRANGER, f"guess {number}"))[0] for number in range(8)]
 
     assert [401] * 5 + [429] * 3 == guesses
-    assert 429 == (await door.login(STRANGER, PASSWORD))[0]
-    status, token = await door.login(operator, PASSWORD)
+    assert 429 == (await logins.login(STRANGER, PASSWORD))[0]
+    status, token = await logins.login(operator, PASSWORD)
     assert 200 == status
-    assert 200 == await door.get(operator, "/v2/ping", token)
-    door.clock.advance(PERIOD_S)
-    assert 200 == (await door.login(STRANGER, PASSWORD))[0]
+    assert 200 == await logins.get(operator, "/v2/ping", token)
+    logins.clock.advance(PERIOD_S)
+    assert 200 == (await logins.login(STRANGER, PASSWORD))[0]
 
 
-async def test_the_operator_beside_a_flood_of_its_own_user(door: Door) -> None:
+async def test_the_operator_beside_a_flood_of_its_own_user(logins: LoginServer) -> None:
     """While forty of the same user guess at once, the password that was right before opens without waiting."""
-    assert 200 == (await door.login(OURS, PASSWORD))[0]
-    flood = [asyncio.create_task(door.login(OURS, f"guess {number}")) for number in range(40)]
+    assert 200 == (await logins.login(OURS, PASSWORD))[0]
+    flood = [asyncio.create_task(logins.login(OURS, f"guess {number}")) for number in range(40)]
     await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
 
-    assert 200 == (await door.login(OURS, PASSWORD))[0]
+    assert 200 == (await logins.login(OURS, PASSWORD))[0]
     assert not all(task.done() for task in flood)
     assert {401, 429} == {status for status, _ in await asyncio.gather(*flood)}
 
@@ -115,29 +115,29 @@ async def test_the_operator_beside_a_flood_of_its_own_user(door: Door) -> None:
         (1, True),
     ],
 )
-async def test_any_credentials(door: Door, email: object, password: object) -> None:
+async def test_any_credentials(logins: LoginServer, email: object, password: object) -> None:
     """Whatever stands for address and password, it is wrong, and no fault of the node."""
     document = json.dumps([email, password])
     is_text = all(isinstance(given, str | None) for given in (email, password))
     expected = 413 if len(document) > 10_000 else 401 if is_text else 400
 
-    assert expected == (await door.login(STRANGER, password, email))[0]
+    assert expected == (await logins.login(STRANGER, password, email))[0]
 
 
-async def test_a_session_counts_for_itself(door: Door) -> None:
+async def test_a_session_counts_for_itself(logins: LoginServer) -> None:
     """Requests without a session use up their peer's limit and no session's; one session uses up its own alone."""
-    _, first = await door.login(OURS, PASSWORD)
-    _, second = await door.login(OURS, PASSWORD)
-    assert [401] * 10 + [429] == [await door.get(OURS, "/v2/ping", f"made up {number}") for number in range(11)]
+    _, first = await logins.login(OURS, PASSWORD)
+    _, second = await logins.login(OURS, PASSWORD)
+    assert [401] * 10 + [429] == [await logins.get(OURS, "/v2/ping", f"made up {number}") for number in range(11)]
 
-    assert [200] * 10 + [429] == [await door.get(OURS, "/v2/ping", first) for _ in range(11)]
-    assert 200 == await door.get(OURS, "/v2/ping", second)
-    assert 200 == await door.get(STRANGER, "/health")
-    door.clock.advance(60)
-    assert 200 == await door.get(OURS, "/v2/ping", first)
+    assert [200] * 10 + [429] == [await logins.get(OURS, "/v2/ping", first) for _ in range(11)]
+    assert 200 == await logins.get(OURS, "/v2/ping", second)
+    assert 200 == await logins.get(STRANGER, "/health")
+    logins.clock.advance(60)
+    assert 200 == await logins.get(OURS, "/v2/ping", first)
 
 
-async def test_those_who_watch_are_not_limited(door: Door) -> None:
+async def test_those_who_watch_are_not_limited(logins: LoginServer) -> None:
     """The metrics and the readiness are answered however often they are asked for."""
     for path in ("/metrics", "/readyz"):
-        assert [200] * 15 == [await door.get(STRANGER, path) for _ in range(15)]
+        assert [200] * 15 == [await logins.get(STRANGER, path) for _ in range(15)]

@@ -13,7 +13,7 @@ _LABEL = b"ragep2p 1.0.0 knock knock"
 
 
 def make_knock(key: PeerKey, listener: bytes) -> bytes:
-    """Return the knock of a dialer's key at the door of a listener's 32-byte public key."""
+    """Return the knock of a dialer's key for a listener's 32-byte public key."""
     return _VERSION + key.public_key + key.sign(_LABEL + listener)
 
 
@@ -22,7 +22,7 @@ def read_knock(knock: bytes, own_public_key: bytes) -> bytes:
     Return the dialer's 32-byte public key. A knock can be replayed: it does not authenticate, TLS does.
 
     Raises:
-        KnockRefused: when the bytes are no knock at this door.
+        KnockRefused: when the bytes are no knock for this listener.
     """
     if len(knock) != KNOCK_LENGTH or not knock.startswith(_VERSION):
         raise KnockRefused("not a knock")
