@@ -8,63 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from scripts.monitoring.timeline import Line, absent, at, now, rising, stopped
-
-_MESH: Final = 'job="process-metrics",instance="mesh"'
-_NODE: Final = f'{_MESH},mesh_service="chainlink-node-2"'
-_OPERATOR: Final = f'{_MESH},mesh_service="operator"'
-_AGGREGATOR: Final = 'job="price-aggregator",instance="mesh"'
-_FEED: Final = 'feed="BTC / USD"'
-_JOB: Final = 'job_name="BTC / USD"'
-_DAMAGED: Final = (
-    f'feedmesh_database_checksum_failures_total{{database="chainlink_node_2",{_MESH},mesh_service="dbinit"}}'
+from scripts.monitoring.calm_metrics import (
+    AGGREGATOR,
+    ANSWERED,
+    DAMAGED,
+    FEED,
+    INCLUDED,
+    JOB,
+    MESH,
+    NODE,
+    OPERATOR,
+    PUSHED,
+    SENT,
+    STARTED,
+    STATE,
+    UP,
+    reports_of,
 )
-_STATE: Final = f"feedmesh_feed_state{{{_FEED},{_MESH},state="
-_STARTED: Final = f'feedmesh_oracle_rounds_total{{{_JOB},moment="round_started",{_NODE}}}'
-_FINAL: Final = f'feedmesh_oracle_rounds_total{{{_JOB},moment="final",{_NODE}}}'
-_SENT: Final = f"feedmesh_oracle_sent_observations_total{{{_JOB},{_NODE}}}"
-_INCLUDED: Final = f"feedmesh_oracle_included_observations_total{{{_JOB},{_NODE}}}"
-_PUSHED: Final = f"feedmesh_metrics_push_timestamp_seconds{{{_MESH}}}"
-_UP: Final = f"feedmesh_supervisor_up{{{_MESH}}}"
-_ANSWERED: Final = f"feedmesh_feed_answer_timestamp_seconds{{{_FEED},{_MESH}}}"
-
-
-def _reports_of(oracle: int) -> str:
-    return f'feedmesh_oracle_final_reports_total{{oracle="{oracle}",{_NODE}}}'
-
-
-# What comes while all is well: 1 feed with a heartbeat of ten minutes, 4 oracles of which a report needs 3.
-CALM: Final[Mapping[str, Line]] = {
-    _ANSWERED: now(30),
-    f"feedmesh_feed_heartbeat_seconds{{{_FEED},{_MESH}}}": at(600),
-    f"feedmesh_feed_deviation_bps{{{_FEED},{_MESH}}}": at(50),
-    f"feedmesh_feed_gap_bps{{{_FEED},{_MESH}}}": at(12),
-    f'{_STATE}"fresh"}}': at(1),
-    f'{_STATE}"no_price"}}': at(0),
-    f"feedmesh_oracle_pinned{{{_JOB},{_NODE}}}": at(0),
-    **{_reports_of(oracle): rising(1) for oracle in range(4)},
-    _STARTED: rising(1),
-    _FINAL: rising(1),
-    _SENT: rising(1),
-    _INCLUDED: rising(1),
-    f'feedmesh_oracles{{part="up",{_MESH}}}': at(4),
-    f'feedmesh_oracles{{part="needed",{_MESH}}}': at(3),
-    f'source_availability{{source="kraken",{_AGGREGATOR}}}': at(1),
-    f'source_circuit_state{{source="kraken",{_AGGREGATOR}}}': at(0),
-    f"own_clock_off{{{_AGGREGATOR}}}": at(0),
-    f'chainlink_service_restarts_total{{service="chainlink-node-2",{_MESH}}}': at(1),
-    f'feedmesh_operator_balance_wei{{account="chainlink-node-2",{_OPERATOR}}}': at(5e16),
-    f'feedmesh_operator_balance_wei{{account="faucet",{_OPERATOR}}}': at(5e15),
-    f"feedmesh_operator_balance_minimum_wei{{{_OPERATOR}}}": at(1e16),
-    f'feedmesh_operator_days_left{{account="faucet",{_OPERATOR}}}': at(90),
-    _PUSHED: now(5),
-    f"feedmesh_metrics_push_lost_samples{{{_MESH}}}": at(0),
-    _UP: at(1),
-    f'feedmesh_target_up{{mesh_service="operator",{_MESH}}}': at(1),
-    f'feedmesh_disk_bytes{{part="free",{_MESH}}}': at(6e10),
-    f'feedmesh_disk_bytes{{part="size",{_MESH}}}': at(1e11),
-    _DAMAGED: at(0),
-}
+from scripts.monitoring.timeline import Line, absent, at, rising, stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +76,7 @@ ALERTS: Final = (
         "shows "
         "at which hop rounds end.",
         "Mend what the state names. If it is `late`, look for oracles without peers or transmitters without money.",
-        {_ANSWERED: stopped()},
+        {ANSWERED: stopped()},
     ),
     Alert(
         "FeedStuck",
@@ -131,7 +92,7 @@ ALERTS: Final = (
         "`no_price`: "
         "`feedmesh sources` and `feedmesh quote FEED` say which sources are refused, and by which rule. `not_set_up`: "
         "`feedmesh feeds` and the operator's log.",
-        {f'{_STATE}"fresh"}}': at(0), f'{_STATE}"no_price"}}': at(1)},
+        {f'{STATE}"fresh"}}': at(0), f'{STATE}"no_price"}}': at(1)},
     ),
     Alert(
         "AnswerPinned",
@@ -145,7 +106,7 @@ ALERTS: Final = (
         "If the market is really there, the contract's owner has to deploy one with wider bounds. If not, find the "
         "source "
         "that is wrong.",
-        {f"feedmesh_oracle_pinned{{{_JOB},{_NODE}}}": at(1)},
+        {f"feedmesh_oracle_pinned{{{JOB},{NODE}}}": at(1)},
     ),
     Alert(
         "MarketDeviation",
@@ -158,7 +119,7 @@ ALERTS: Final = (
         "the price "
         "flow shows market and chain.",
         "If rounds go on, look at the transmitters: BalanceLow, gas price, RPC. If they do not, see FeedStuck.",
-        {f"feedmesh_feed_gap_bps{{{_FEED},{_MESH}}}": at(-180)},
+        {f"feedmesh_feed_gap_bps{{{FEED},{MESH}}}": at(-180)},
     ),
     Alert(
         "RoundsStopped",
@@ -171,7 +132,7 @@ ALERTS: Final = (
         "A node has seen no round begin for more than three minutes.",
         "`feedmesh nodes`: its peers. `feedmesh rounds FEED`. Its log for `p2p` and for the epoch's leader.",
         "If it is one node, restart it and check that its peers reach its port. If it is all, fewer than 2f+1 are up.",
-        {_STARTED: stopped()},
+        {STARTED: stopped()},
     ),
     Alert(
         "OracleNotObserving",
@@ -184,7 +145,7 @@ ALERTS: Final = (
         "Rounds begin, and this node has no value for them.",
         "`feedmesh jobs` for the job's last error; `pipeline_run_errors`; the aggregator's answer to the job's bridge.",
         "Mend the source or the bridge that the error names. The feed goes on while 2f+1 others observe.",
-        {_SENT: stopped()},
+        {SENT: stopped()},
     ),
     Alert(
         "OracleNotIncluded",
@@ -197,7 +158,7 @@ ALERTS: Final = (
         "Its clock, its load, the latency to its peers; `deltaGrace` in the configuration.",
         "Give it processor time or a better place. If its observations are wrong, they are not left out for that: see "
         "`feedmesh rounds FEED`.",
-        {_INCLUDED: stopped()},
+        {INCLUDED: stopped()},
     ),
     Alert(
         "OracleMissing",
@@ -210,7 +171,7 @@ ALERTS: Final = (
         "The reports of the others have no observation of this oracle any more.",
         "`feedmesh nodes` for its state and peers; the index is its place in the contract's configuration.",
         "Start it again, mend its network, or replace it in the configuration. One more that fails may end the rounds.",
-        {_reports_of(3): stopped()},
+        {reports_of(3): stopped()},
     ),
     Alert(
         "QuorumAtEdge",
@@ -221,7 +182,7 @@ ALERTS: Final = (
         "One more oracle that goes ends the rounds of all feeds; below the quorum they have ended.",
         "`feedmesh status` for the services that are not healthy.",
         "Bring back those that are down before anything else is restarted.",
-        {f'feedmesh_oracles{{part="up",{_MESH}}}': at(3)},
+        {f'feedmesh_oracles{{part="up",{MESH}}}': at(3)},
     ),
     Alert(
         "SourceDown",
@@ -234,7 +195,7 @@ ALERTS: Final = (
         "A refusal by key or by region needs a change of the configuration; all else is tried again by itself. Look "
         "whether "
         "feeds have enough other sources: `feed_sources`.",
-        {f'source_availability{{source="kraken",{_AGGREGATOR}}}': at(0)},
+        {f'source_availability{{source="kraken",{AGGREGATOR}}}': at(0)},
     ),
     Alert(
         "SourceShut",
@@ -245,7 +206,7 @@ ALERTS: Final = (
         "The circuit breaker is open: the source is asked again only on trial.",
         "`feedmesh sources`, and its provider's status page.",
         "Nothing, if the provider is down. If we are limited, lower `rps` or give a key.",
-        {f'source_circuit_state{{source="kraken",{_AGGREGATOR}}}': at(2)},
+        {f'source_circuit_state{{source="kraken",{AGGREGATOR}}}': at(2)},
     ),
     Alert(
         "ClockOff",
@@ -256,7 +217,7 @@ ALERTS: Final = (
         "Most sources that tell their time say that our clock is wrong, and no price is believed until it is right.",
         "`own_clock_ahead_seconds`, `timedatectl`, the host's NTP.",
         "Set the host's clock right. Nothing needs a restart.",
-        {f"own_clock_off{{{_AGGREGATOR}}}": at(1)},
+        {f"own_clock_off{{{AGGREGATOR}}}": at(1)},
     ),
     Alert(
         "ServiceRestarted",
@@ -267,7 +228,7 @@ ALERTS: Final = (
         "A process ended by itself, or was ended because it hung. After `maxRestarts` of them the whole mesh stops.",
         "`feedmesh logs SERVICE --since 1h` from before the restart.",
         "A crash is a defect, or a machine without memory: look at both before it happens again.",
-        {f'chainlink_service_restarts_total{{service="chainlink-node-2",{_MESH}}}': rising(1)},
+        {f'chainlink_service_restarts_total{{service="chainlink-node-2",{MESH}}}': rising(1)},
     ),
     Alert(
         "BalanceLow",
@@ -279,7 +240,7 @@ ALERTS: Final = (
         "A transmitter has less than the balance under which it is topped up, and no top-up came.",
         "`feedmesh balances`; the operator's log for `top_up`.",
         "Fund the faucet, or the transmitter itself. The others transmit in its place while they can.",
-        {f'feedmesh_operator_balance_wei{{account="chainlink-node-2",{_OPERATOR}}}': at(5e15)},
+        {f'feedmesh_operator_balance_wei{{account="chainlink-node-2",{OPERATOR}}}': at(5e15)},
     ),
     Alert(
         "DaysLeft",
@@ -290,7 +251,7 @@ ALERTS: Final = (
         "At the rate of spending that was measured on chain the account is empty within a week.",
         "`feedmesh balances` for the rate; `feedmesh_operator_transmission_cost_wei` for the price of a transmission.",
         "Fund the account. If the rate has risen, see whether the gas price or the number of rounds has.",
-        {f'feedmesh_operator_days_left{{account="faucet",{_OPERATOR}}}': at(3)},
+        {f'feedmesh_operator_days_left{{account="faucet",{OPERATOR}}}': at(3)},
     ),
     Alert(
         "PushFailing",
@@ -301,7 +262,7 @@ ALERTS: Final = (
         "Metrics do not arrive, or the process that pushes them is gone. All that is shown of it is old.",
         "The log of `process-metrics` or `price-aggregator` for `push_failed`, which says what the receiver answered.",
         "Mend credentials, certificate or receiver. Rounds do not depend on it.",
-        {_PUSHED: stopped()},
+        {PUSHED: stopped()},
     ),
     Alert(
         "PushLosesSamples",
@@ -313,7 +274,7 @@ ALERTS: Final = (
         "The log for `push_lost_samples`, which names metrics; the receiver's own log and limits (labels, "
         "cardinality).",
         "Raise the receiver's limits, or drop grouping labels.",
-        {f"feedmesh_metrics_push_lost_samples{{{_MESH}}}": at(12)},
+        {f"feedmesh_metrics_push_lost_samples{{{MESH}}}": at(12)},
     ),
     Alert(
         "MetricsSilent",
@@ -324,7 +285,7 @@ ALERTS: Final = (
         "No mesh has pushed for ten minutes; the other alerts are silent for that reason alone.",
         "Is the container running? `feedmesh status` on its host, then PushFailing.",
         "Start the mesh, or mend the way to the receiver.",
-        {_UP: absent()},
+        {UP: absent()},
     ),
     Alert(
         "SupervisorSilent",
@@ -335,7 +296,7 @@ ALERTS: Final = (
         "Nobody restarts what crashes, though all that runs goes on.",
         "The container's own log; the processor time and memory of the supervisor.",
         "Restart the container at a quiet moment.",
-        {_UP: at(0)},
+        {UP: at(0)},
     ),
     Alert(
         "TargetDown",
@@ -346,7 +307,7 @@ ALERTS: Final = (
         "The process gives no page of metrics: it is down, hangs, or writes too much.",
         "`feedmesh_target_failures_total` by reason; `feedmesh status`.",
         "See the process's log. If it is healthy otherwise, its alerts are blind until this is mended.",
-        {f'feedmesh_target_up{{mesh_service="operator",{_MESH}}}': at(0)},
+        {f'feedmesh_target_up{{mesh_service="operator",{MESH}}}': at(0)},
     ),
     Alert(
         "DiskLow",
@@ -357,7 +318,7 @@ ALERTS: Final = (
         "When the disk of the data directory is full, PostgreSQL stops, and with it all nodes.",
         "`feedmesh_database_bytes` by node; the logs' directory.",
         "Free space or enlarge the disk.",
-        {f'feedmesh_disk_bytes{{part="free",{_MESH}}}': at(4e9)},
+        {f'feedmesh_disk_bytes{{part="free",{MESH}}}': at(4e9)},
     ),
     Alert(
         "DatabaseDamaged",
@@ -370,6 +331,6 @@ ALERTS: Final = (
         "Stop the node of this database, move to another disk, restore or let the node begin anew: what it has "
         "signed is in "
         "its database, so never run it with an older copy.",
-        {_DAMAGED: at(2)},
+        {DAMAGED: at(2)},
     ),
 )
