@@ -1,17 +1,8 @@
-"""Keccak-256, the hash of Ethereum; its library is loaded without what it would like to have and does not need."""
+"""Keccak-256 as eth_utils computes it, over a library that is loaded without cffi."""
 
-import importlib
-import sys
+import meshkit.keccak  # noqa: F401  # before eth_utils loads it with cffi
 
-if "Crypto.Util._raw_api" not in sys.modules and "cffi" not in sys.modules:
-    # pycryptodome calls its C code through cffi where that is installed, else through ctypes. Both take as long, but
-    # cffi brings a parser of C: a megabyte in each process that hashes, and a tenth of its start.
-    sys.modules["cffi"] = None  # type: ignore[assignment]  # which is how an import is told that there is nothing
-    try:
-        importlib.import_module("Crypto.Util._raw_api")
-    finally:
-        del sys.modules["cffi"]
-
+# isort: split
 from eth_utils.crypto import keccak
 
 __all__ = ["keccak"]
