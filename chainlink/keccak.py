@@ -12,6 +12,9 @@ if "Crypto.Util._raw_api" not in sys.modules and "cffi" not in sys.modules:
     finally:
         del sys.modules["cffi"]
 
-from eth_utils.crypto import keccak
+from Crypto.Hash import keccak as _hashes
 
-__all__ = ["keccak"]
+
+def keccak(data: bytes = b"", *, text: str | None = None) -> bytes:
+    """Return the 32-byte hash of bytes, or of a text in UTF-8."""
+    return _hashes.new(digest_bits=256, data=data if text is None else text.encode()).digest()
