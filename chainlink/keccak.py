@@ -1,8 +1,8 @@
-"""Keccak-256 as eth_utils computes it, over a library that is loaded without cffi."""
+"""Keccak-256 of bytes or of a text, as Solidity's signatures are hashed."""
 
-import meshkit.keccak  # noqa: F401  # before eth_utils loads it with cffi
+from meshkit.keccak import keccak256
 
-# isort: split
-from eth_utils.crypto import keccak
 
-__all__ = ["keccak"]
+def keccak(data: bytes = b"", *, text: str | None = None) -> bytes:
+    """Return the 32-byte hash of bytes, or of a text in UTF-8."""
+    return keccak256(data if text is None else text.encode())

@@ -135,7 +135,7 @@ def test_who_asks_no_server_pays_for_none(arguments: tuple[str, ...]) -> None:
 
 
 def test_check_loads_no_parser_of_c(tmp_path: Path) -> None:
-    """Hashes, the address of a key and the size of the memory are had without what takes longest to load."""
+    """Addresses are hashed, the faucet's key has an address, and memory is looked at without what loads slowest."""
     config = profile.write(tmp_path / "data", tmp_path / "run", 5, ("BTC / USD",))
 
     loaded = loaded_by("check", "--config", str(config))
