@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,7 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
             unheard=unheard,
             later=await _later(sockets, feed, records),
             asked_ms=selection.asked_ms,
+            now_ms=round(time.time() * 1000),
         ),
     )
 
