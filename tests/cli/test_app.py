@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.embedded import profile
 from tests.deployment import deployment, written
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "configuration.signed.json"
@@ -107,6 +108,16 @@ def test_who_asks_no_server_pays_for_none(arguments: tuple[str, ...]) -> None:
 
     assert "typer" in loaded
     assert set() == loaded & {"aiohttp", "grpc", "google.protobuf", "web3", "asyncpg", "uvloop"}
+
+
+def test_check_loads_no_parser_of_c(tmp_path: Path) -> None:
+    """Addresses are hashed, the faucet's key has an address, and memory is looked at without what loads slowest."""
+    config = profile.write(tmp_path / "data", tmp_path / "run", 5, ("BTC / USD",))
+
+    loaded = loaded_by("check", "--config", str(config))
+
+    assert {"meshkit.keccak", "coincurve"} <= loaded
+    assert set() == loaded & {"cffi.cparser", "pycparser", "psutil", "eth_utils", "rich"}
 
 
 def test_check_starts_no_other_interpreter() -> None:

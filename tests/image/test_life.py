@@ -44,6 +44,11 @@ def test_it_starts_and_makes_rounds(living: Mesh) -> None:
     wait_until("the health check agrees", lambda: living.inside.health() == (0, "every feed is answered"), 30)
 
 
+def test_the_verdict_sees_into_the_nodes(living: Mesh) -> None:
+    """The metrics service is told by the nodes themselves, whose users are others, that they observe the feeds."""
+    wait_until("the link of rounds is well", lambda: living.link("round") == "well", 60, living.container)
+
+
 def test_every_process_has_the_user_it_should(living: Mesh) -> None:
     """Only the first process is root; each service has a user of its own."""
     users = inspection.users(living)

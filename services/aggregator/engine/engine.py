@@ -91,6 +91,7 @@ class Engine:
             config,
             cache.fetchers,
             clock,
+            feeds=cache.feeds,
             sources=self.sources,
             streams=cache.streams,
             registry=cache.registry,

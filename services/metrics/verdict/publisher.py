@@ -14,6 +14,7 @@ import orjson
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.paths import RunDir
+from services.metrics.verdict.last_answers import LastAnswers
 from services.metrics.verdict.observer import MeshObserver
 from services.metrics.verdict.verdict import Limits, Observation, Verdict, judge
 
@@ -37,13 +38,15 @@ class VerdictPublisher:
         self._path = run_dir.verdict
         self._limits = limits
         self._clock = clock
+        self._last_answers = LastAnswers()
         self.last: Verdict | None = None
 
     async def run(self) -> None:
         """Judge and write until cancelled."""
         began_s = self._clock.monotonic()
         while True:
-            seen, watched_s = await self._observer.look(), self._clock.monotonic() - began_s
+            seen, now_s = await self._observer.look(), self._clock.monotonic()
+            seen, watched_s = self._last_answers.fill(seen, now_s), now_s - began_s
             self._note(seen, watched_s)
             verdict = judge(seen, self._limits, watched_s)
             self._write(verdict)
