@@ -1,6 +1,7 @@
 """Ask the nodes that run here for a round that they keep: which one is meant, and what each has of it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,7 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
             unheard=unheard,
             later=await _later(sockets, feed, records),
             asked_ms=selection.asked_ms,
+            now_ms=round(time.time() * 1000),
         ),
     )
 

@@ -12,15 +12,15 @@ from aiohttp import web
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.explain.asking import ask
-from meshkit.explain.recent_rounds import recent_rounds
 from meshkit.explain.round_story import RoundStory
 from meshkit.explain.selection import read_selection
-from services.metrics.page.audience import Audience
-from services.metrics.page.document import page
-from services.metrics.page.events import Events
-from services.metrics.page.feed_page import feed_page
-from services.metrics.page.seen import MeshSeen
-from services.metrics.page.tables import Choice, chosen, view
+from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.content.tables import Choice, chosen, view
+from services.metrics.page.live.audience import Audience
+from services.metrics.page.live.events import Events
+from services.metrics.page.markup.document import page
+from services.metrics.page.markup.feed_page import feed_page
+from services.metrics.page.recent_rounds import recent_rounds
 
 _ASSETS: Final = {
     "page.js": "text/javascript",

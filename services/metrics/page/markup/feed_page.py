@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from meshkit.explain.round_story import RoundStory, moments_ms
 from meshkit.explain.sentences import Explanation, Hop, explain, time_text
-from services.metrics.page import history
-from services.metrics.page.bars import bar
-from services.metrics.page.document import document, drawn
-from services.metrics.page.history import Point
-from services.metrics.page.markup import Markup, joined, tag
-from services.metrics.page.tables import feed_path
-from services.metrics.page.view import Cell, Row, Table, Tone
+from services.metrics.page.content import history
+from services.metrics.page.content.bars import bar
+from services.metrics.page.content.history import Point
+from services.metrics.page.content.tables import feed_path
+from services.metrics.page.content.view import Cell, Row, Table, Tone
+from services.metrics.page.markup.document import document, drawn
+from services.metrics.page.markup.elements import Markup, joined, tag
 
 
 def feed_page(

@@ -12,10 +12,10 @@ from meshkit.listings import balances as balance_listing
 from meshkit.listings import feeds as feed_listing
 from meshkit.listings import services as service_listing
 from meshkit.listings import sources as source_listing
-from services.metrics.page import history
-from services.metrics.page.bars import bar
-from services.metrics.page.seen import MeshSeen
-from services.metrics.page.view import Cell, Row, Table, Tone, View, plain
+from services.metrics.page.content import history
+from services.metrics.page.content.bars import bar
+from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.content.view import Cell, Row, Table, Tone, View, plain
 from services.metrics.verdict.feed_metrics import gap_bps
 from services.metrics.verdict.verdict import LinkState
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.page.history import HEIGHT, LONGEST_STEP_S, MOST_POINTS, WIDTH, FeedHistory, lines, words
+from services.metrics.page.content.history import HEIGHT, LONGEST_STEP_S, MOST_POINTS, WIDTH, FeedHistory, lines, words
 
 
 def test_points_are_bounded_and_reach_back() -> None:
