@@ -13,11 +13,11 @@ from playwright.async_api import Browser, Page
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from meshkit.clock import SystemClock
 from meshkit.http.server import listen
-from services.metrics.page.live.audience import Audience
 from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.content.tables import FEEDS_A_PAGE
+from services.metrics.page.live.audience import Audience
 from services.metrics.page.server import build
 from services.metrics.page.status_page import StatusPage
-from services.metrics.page.content.tables import FEEDS_A_PAGE
 from tests.browser import browsing, complaints
 from tests.metrics.page.meshes import EVIL, mesh
 
