@@ -130,13 +130,14 @@ async def test_every_panel_of_the_dashboards_has_data(mesh: Mesh, tmp_path: Path
         server.stop()
 
 
+@pytest_asyncio.fixture(name="browser", scope="class", loop_scope="class")
+async def _browser() -> AsyncIterator[Browser]:
+    async with browsing() as browser:
+        yield browser
+
+
 class TestPage:
     """What a browser sees of the mesh."""
-
-    @pytest_asyncio.fixture(name="browser", scope="class", loop_scope="class")
-    async def _browser(self) -> AsyncIterator[Browser]:
-        async with browsing() as browser:
-            yield browser
 
     @pytest.mark.asyncio(loop_scope="class")
     async def test_it_shows_what_the_commands_say(self, browser: Browser, mesh: Mesh, tmp_path: Path) -> None:
