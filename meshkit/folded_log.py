@@ -45,7 +45,7 @@ class Folding:
         self._kept: OrderedDict[tuple[str, tuple[tuple[str, str], ...]], _Kept] = OrderedDict()
 
     def written(self, event: MutableMapping[str, Any]) -> bool:
-        """Return whether an event is to be written; `repeated` has how many like it were not, and the marks are gone."""
+        """Return whether an event is to be written; `repeated` has how many like it were not."""
         over, ended = tuple(event.pop(FOLDED_OVER, ())), event.pop(ENDS, "")
         if ended:
             return self._end(ended, event)
