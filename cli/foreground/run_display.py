@@ -67,11 +67,12 @@ def feed_table(records: list[FeedRecord], latest: dict[str, operator_pb.Round], 
 
 
 class LiveTable:
-    """The tables, redrawn twice a second; use as a context manager."""
+    """The tables, and where the page is, redrawn twice a second; use as a context manager."""
 
-    def __init__(self, view: View, console: Console, title: str) -> None:
+    def __init__(self, view: View, console: Console, title: str, page: str) -> None:
         self._view = view
         self._title = title
+        self._page = page
         self._latest: dict[str, operator_pb.Round] = {}
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=2)
 
@@ -107,5 +108,5 @@ class LiveTable:
             service_table(list(self._view.services.values()), now_s),
             Text(""),
             feed_table(list(self._view.feeds.values()), self._latest, now_s),
-            Text("Ctrl-C stops everything in order", style="dim"),
+            Text(f"{self._page}   Ctrl-C stops everything in order", style="dim"),
         )
