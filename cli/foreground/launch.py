@@ -25,8 +25,10 @@ import orjson
 from rich.console import Console
 
 from cli.errors import CliError, MeshFailed
+from cli.explain.doctor import Diagnosis, diagnose
+from cli.foreground.live_table import LiveTable
 from cli.foreground.mesh_watcher import View, Watcher, fetch_references
-from cli.foreground.run_display import Lines, LiveTable
+from cli.foreground.run_lines import Lines
 from cli.foreground.run_report import FeedRecord, final_line
 from cli.foreground.supervisor_process import Supervised
 from cli.foreground.tolerant_output import Display, say, write_line
@@ -52,12 +54,15 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
     error: CliError | None = None
     interrupted = asyncio.Event()
 
+    def judged() -> Diagnosis:
+        return diagnose(solution.mesh.run_dir, time.time_ns() // 1_000_000)
+
     with ExitStack() as stack:
         display: Lines | LiveTable
         console = Console()
         if console.is_terminal and not as_json and not pass_logs:
             title = f"feedmesh  data {solution.mesh.data_dir}  sockets {solution.mesh.run_dir}"
-            display = stack.enter_context(LiveTable(view, console, title, page))
+            display = stack.enter_context(LiveTable(view, console, title, page, judged))
         else:
             stream = sys.stderr if as_json else sys.stdout
             display = Lines(lambda text: write_line(text, stream), started_s)
