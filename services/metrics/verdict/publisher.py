@@ -14,6 +14,7 @@ import orjson
 from meshkit.clock import Clock
 from meshkit.log import get_logger
 from meshkit.paths import RunDir
+from services.metrics.verdict.last_answers import LastAnswers
 from services.metrics.verdict.observer import MeshObserver
 from services.metrics.verdict.verdict import Limits, Observation, Verdict, judge
 
@@ -31,25 +32,30 @@ class VerdictPublisher:
         limits: Limits,
         clock: Clock,
         note: Callable[[Observation, float], None] = lambda _seen, _watched_s: None,
+        judged: Callable[[Verdict], None] = lambda _verdict: None,
     ) -> None:
         self._note = note
+        self._judged = judged
         self._observer = observer
         self._path = run_dir.verdict
         self._limits = limits
         self._clock = clock
+        self._last_answers = LastAnswers()
         self.last: Verdict | None = None
 
     async def run(self) -> None:
         """Judge and write until cancelled."""
         began_s = self._clock.monotonic()
         while True:
-            seen, watched_s = await self._observer.look(), self._clock.monotonic() - began_s
+            seen, now_s = await self._observer.look(), self._clock.monotonic()
+            seen, watched_s = self._last_answers.fill(seen, now_s), now_s - began_s
             self._note(seen, watched_s)
             verdict = judge(seen, self._limits, watched_s)
             self._write(verdict)
             if self.last is None or verdict.words != self.last.words:
                 _log.info("verdict", well=verdict.well, verdict=verdict.words, broken=list(verdict.broken))
             self.last = verdict
+            self._judged(verdict)
             await self._clock.sleep(PERIOD_S)
 
     def _write(self, verdict: Verdict) -> None:

@@ -282,7 +282,10 @@ def _short_of_money(seen: Observation) -> list[str]:
 
 def _rpc(seen: Observation) -> Link:
     if seen.feeds is None:
+        operator = next((each for each in seen.services or () if each.name == "operator"), None)
         words = f"the chain gives no answer: {seen.trouble.get('chain', 'unknown')}"
+        if operator is not None and not operator.well:
+            words = f"the operator is {operator.state}: nobody tells how the chain is"
         return Link(LinkName.RPC, LinkState.BROKEN, (words,))
     return Link(LinkName.RPC, LinkState.WELL, ("the chain answers",))
 

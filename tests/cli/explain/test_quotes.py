@@ -1,8 +1,8 @@
 """What is read of a bridge's answer: why each source did not count, and in which words."""
 
 import pytest
-
 from cli.explain.faults import FaultKind
+
 from tests.cli.explain.faulty_committee import absent, body, healthy, kinds, row
 
 

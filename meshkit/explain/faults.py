@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cli.explain.quotes import FAILED, OUTLIER, REFUSED, STALE, QuoteSeen, SourceSeen
-from cli.explain.round_story import NodeView, RoundStory
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from meshkit.explain.quotes import FAILED, OUTLIER, REFUSED, STALE, QuoteSeen, SourceSeen
+from meshkit.explain.round_story import NodeView, RoundStory
 
 # A transaction that takes longer than this into a block is late, on any chain that feeds are for.
 LATE_MS = 30_000

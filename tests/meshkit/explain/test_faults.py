@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from cli.explain.faults import FaultKind
-from cli.explain.round_story import put_together
-from cli.explain.sentences import Explanation, explain
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from meshkit.explain.faults import FaultKind
+from meshkit.explain.round_story import put_together
+from meshkit.explain.sentences import Explanation, explain
 from services.oracle.chain.transactions.transaction_news import TransactionMoment
 from services.oracle.ocr.state import TraceKind
-from tests.cli.explain.faulty_committee import (
+from tests.meshkit.explain.faulty_committee import (
     AT,
     NAMES,
     FaultyCommittee,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from cli.explain.quotes import QuoteSeen, read_quote
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from meshkit.explain.quotes import QuoteSeen, read_quote
 from meshkit.ocr.hops import Moment
 
 if TYPE_CHECKING:
