@@ -4,10 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cli.explain.faults import OF_SOURCES, idle_before, stage_of
-
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
-from meshkit.explain.faults import Fault, FaultKind, faults_of, quotes, sources
+from meshkit.explain.faults import OF_SOURCES, Fault, FaultKind, faults_of, idle_before, quotes, sources, stage_of
 from meshkit.explain.quotes import USED
 from meshkit.explain.round_story import NodeView, RoundStory
 

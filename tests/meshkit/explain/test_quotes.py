@@ -1,9 +1,9 @@
 """What is read of a bridge's answer: why each source did not count, and in which words."""
 
 import pytest
-from cli.explain.faults import FaultKind
 
-from tests.cli.explain.faulty_committee import absent, body, healthy, kinds, row
+from meshkit.explain.faults import FaultKind
+from tests.meshkit.explain.faulty_committee import absent, body, healthy, kinds, row
 
 
 @pytest.mark.parametrize(
