@@ -66,6 +66,10 @@ class RunDir:
         """Return the directory of what only this service's user may touch, where services have users of their own."""
         return self.path / f"{service}.d"
 
+    def called(self, service: str) -> Path:
+        """Return the directory of a node's socket, apart from its files, where services have users of their own."""
+        return self.path / f"{service}.rpc"
+
     @property
     def postgres_launch(self) -> Path:
         """Return the file that says how to start the PostgreSQL server."""

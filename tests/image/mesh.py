@@ -123,6 +123,12 @@ class Mesh:
 
         wait_until(f"{more} more rounds of every feed after {before}", enough, timeout_s, self.container)
 
+    def link(self, name: str) -> str:
+        """Return the state of a link of the verdict, `unknown` before there is one."""
+        ran = self.inside.exec("feedmesh", "doctor", "--json", check=False)
+        links = json.loads(ran.stdout)["links"] if ran.stdout else []
+        return next((str(link["state"]) for link in links if link["name"] == name), "unknown")
+
     def services(self) -> dict[str, dict[str, Any]]:
         """Return the supervisor's view of every service by its name, whatever the verdict on the mesh is."""
         ran = self.inside.exec("feedmesh", "status", "--json", check=False)

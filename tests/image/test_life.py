@@ -44,6 +44,11 @@ def test_it_starts_and_makes_rounds(living: Mesh) -> None:
     wait_until("the health check agrees", lambda: living.inside.health() == (0, "every feed is answered"), 30)
 
 
+def test_the_verdict_sees_into_the_nodes(living: Mesh) -> None:
+    """The metrics service is told by the nodes themselves, whose users are others, that they observe the feeds."""
+    wait_until("the link of rounds is well", lambda: living.link("round") == "well", 60, living.container)
+
+
 def test_every_process_has_the_user_it_should(living: Mesh) -> None:
     """Only the first process is root; each service has a user of its own."""
     users = inspection.users(living)
@@ -68,16 +73,26 @@ def test_no_secret_is_seen(living: Mesh) -> None:
 def test_a_node_reaches_only_its_own(living: Mesh, node: int) -> None:
     """A node's user reads no secret but those of its own files, and connects to no socket but its own."""
     own = f"/run/feedmesh/chainlink-node-{node}"
+    socket = f"{own}.rpc/chainlink-node-{node}.sock"
     found = inspection.reached(living, f"feedmesh-node-{node}", list(SECRETS.values()))
-    assert found
-    assert [] == [path for path in found if not path.startswith(f"{own}.d/")]
+    assert socket in found
+    assert [] == [path for path in found if path != socket and not path.startswith(f"{own}.d/")]
 
 
-@pytest.mark.parametrize("service", ["aggregator", "metrics", "dbinit"])
+def test_the_metrics_service_calls_every_node(living: Mesh) -> None:
+    """It connects to the nodes' sockets, and reads no file of theirs."""
+    found = inspection.reached(living, "feedmesh-metrics", ["crypto", *SECRETS.values()])
+    sockets = {f"/run/feedmesh/chainlink-node-{node}.rpc/chainlink-node-{node}.sock" for node in range(1, 6)}
+    assert sockets == {path for path in found if "node" in path}
+
+
+@pytest.mark.parametrize("service", ["aggregator", "operator", "dbinit"])
 def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
-    """A service that is no node reads no node's file."""
+    """A service that is no node reads no node's file and calls no node; only the operator, whose they are, has keys."""
     found = inspection.reached(living, f"feedmesh-{service}", ["crypto", *SECRETS.values()])
-    assert [] == [path for path in found if "node" in path]
+    nodes = [path for path in found if "node" in path or "cl-secrets" in path]
+    assert (service == "operator") is any(not path.endswith(".sock") for path in nodes)
+    assert [] == [path for path in nodes if path.startswith("/run/")]
 
 
 @pytest.mark.parametrize("service", ["node-1", "node-2", "aggregator", "operator", "metrics", "dbinit"])

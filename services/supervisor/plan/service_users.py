@@ -4,7 +4,9 @@ A user of its own for each service, where the host has accounts for them, as the
 Every service gets a directory of its own in the run directory, `<run>/<service>.d`, with its copy of the configuration
 and its socket; `<run>/<name>.sock` becomes a link to that socket. The mesh's services share the group `feedmesh`, which
 lets them call each other; a node is in no group but its own, so it reaches neither their sockets nor its neighbours'.
-A node reads copies of the files that the operator makes, since the originals are the operator's, as the keys are.
+A node reads copies of the files that the operator makes, since the originals are the operator's, as the keys are. Its
+socket lies in `<run>/<service>.rpc`, apart from those files: a directory of the metrics service's own group, as that
+service asks each node how its rounds go, and of the others nobody has to.
 """
 
 from collections.abc import Mapping
@@ -119,6 +121,9 @@ def _node(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: Data
     index = int(spec.name.removeprefix(_NODE))
     uid, gid = accounts.users[spec.name]
     own, made, home = run_dir.own(spec.name), data_dir.node(index), data_dir.node_home(index)
+    called = run_dir.called(spec.name)
+    # Without an account of its own the metrics service is root.
+    _, observers = accounts.users.get(METRICS.service, (0, gid))
     moved = {str(made / name): str(own / name) for name in _NODE_FILES}
     return replace(
         spec,
@@ -127,9 +132,13 @@ def _node(spec: ServiceSpec, accounts: Accounts, run_dir: RunDir, data_dir: Data
         identity=Identity(
             uid,
             gid,
-            directories=(Directory(own, _CLOSED, gid), Directory(home, _CLOSED, gid)),
+            directories=(
+                Directory(own, _CLOSED, gid),
+                Directory(home, _CLOSED, gid),
+                *((Directory(called, _SHARED, observers),) if spec.sockets else ()),
+            ),
             copies=tuple(Copy(made / name, own / name) for name in _NODE_FILES),
-            links=tuple(Link(socket, f"{own.name}/{socket.name}") for socket in spec.sockets),
+            links=tuple(Link(socket, f"{called.name}/{socket.name}") for socket in spec.sockets),
         ),
-        leftovers=(*spec.leftovers, *(own / name for name in _NODE_FILES), *(own / s.name for s in spec.sockets)),
+        leftovers=(*spec.leftovers, *(own / name for name in _NODE_FILES), *(called / s.name for s in spec.sockets)),
     )

@@ -1,14 +1,22 @@
 """Users of the services."""
 
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from meshkit.paths import RunDir
 from services.supervisor.plan.plan_input import PlanInput
 from services.supervisor.plan.service_definitions import services_of
 from services.supervisor.plan.service_spec import Copy, Directory, Link, ServiceSpec
 from services.supervisor.plan.service_users import Accounts, account_names
+from services.supervisor.process.child_process import ChildProcess
+from tests.supervisor.fakes import ENVIRONMENT
 from tests.supervisor.plan.plans import RUNTIMES, all_run
 
 NAMES = tuple(account_names(5))
@@ -49,8 +57,87 @@ def test_a_node(services: dict[str, ServiceSpec], given: PlanInput) -> None:
     assert "FEEDMESH_CONFIG" not in spec.environment
     assert {own / "config.toml", own / "secrets.toml", own / "apicredentials"} <= set(map(Path, spec.command))
     assert not any(word.startswith(str(data.node(3))) for word in spec.command)
-    assert (Directory(own, 0o700, gid), Directory(data.node_home(3), 0o700, gid)) == spec.identity.directories
+    assert (Directory(own, 0o700, gid), Directory(data.node_home(3), 0o700, gid)) == spec.identity.directories[:2]
     assert {data.node(3)} == {copy.source.parent for copy in spec.identity.copies}
+
+
+def test_the_metrics_service_alone_calls_the_nodes(services: dict[str, ServiceSpec], given: PlanInput) -> None:
+    """A node's socket lies apart from its files, in a directory of a group that nobody but the metrics service has."""
+    spec, run = services["chainlink-node-3"], given.run_dir.path
+    _, observers = ACCOUNTS.users["process-metrics"]
+    called = run / "chainlink-node-3.rpc"
+    assert spec.identity is not None
+
+    assert Directory(called, 0o2750, observers) == spec.identity.directories[2]
+    assert (Link(run / "chainlink-node-3.sock", f"{called.name}/chainlink-node-3.sock"),) == spec.identity.links
+    assert called / "chainlink-node-3.sock" in spec.leftovers
+    assert {"process-metrics"} == {
+        name
+        for name, each in services.items()
+        if each.identity and observers in (each.identity.gid, *each.identity.groups)
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+async def test_who_can_call_a_node(given: PlanInput, run_dir: Path) -> None:
+    """On the file system of this host the metrics service's user connects to a node's socket, and nobody else's."""
+    run_dir.chmod(0o755)
+    found = services_of(replace(given, is_root=True, accounts=ACCOUNTS, run_dir=RunDir(run_dir)))
+    services = {spec.name: spec for spec in found}
+    node = services["chainlink-node-3"]
+    assert node.identity is not None
+    await _made_ready(replace(node, identity=replace(node.identity, copies=())))
+    with socket.socket(socket.AF_UNIX) as listening:
+        path = node.sockets[0]
+        with _as_user_of(node):
+            listening.bind(os.path.realpath(path))
+            os.chmod(os.path.realpath(path), 0o660)  # noqa: PTH101  # as the server of calls does
+            listening.listen()
+
+        assert {"chainlink-node-3", "process-metrics"} == {name for name in NAMES if _can_connect(services[name], path)}
+
+
+async def _made_ready(spec: ServiceSpec) -> None:
+    """Start and end a process of the service's user, for which directories and links are made."""
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    output = bytearray()
+    spec = replace(spec, command=("true",), environment=ENVIRONMENT)
+    ChildProcess(spec, set(), output.extend, ended.set_result)
+    async with asyncio.timeout(30):
+        assert 0 == await ended, output.decode()
+
+
+def _can_connect(spec: ServiceSpec, path: Path) -> bool:
+    with _as_user_of(spec), socket.socket(socket.AF_UNIX) as calling:
+        try:
+            calling.connect(str(path))
+        except PermissionError:
+            return False
+        return True
+
+
+@contextmanager
+def _as_user_of(spec: ServiceSpec) -> Iterator[None]:
+    """Be the service's user for a while; only the effective ids are changed, so that there is a way back."""
+    assert spec.identity is not None
+    groups, gid = os.getgroups(), os.getegid()
+    os.setgroups(spec.identity.groups)
+    os.setegid(spec.identity.gid)
+    os.seteuid(spec.identity.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
+
+
+def test_chainlinks_nodes_have_no_socket(given: PlanInput) -> None:
+    """A node of Chainlink's program answers no gRPC, so no directory is made for a socket of it."""
+    found = services_of(replace(given, is_root=True, runtimes=all_run("chainlink"), accounts=ACCOUNTS))
+    nodes = [spec for spec in found if spec.name.startswith("chainlink-node")]
+    assert 5 == len(nodes)
+    assert {2} == {len(spec.identity.directories) for spec in nodes if spec.identity}
 
 
 def test_the_keys_are_the_operators(services: dict[str, ServiceSpec], given: PlanInput) -> None:
