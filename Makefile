@@ -10,7 +10,7 @@ BENCH ?=
 PY := .venv/bin/python
 UV := python3 scripts/run_uv.py
 
-.PHONY: help setup run test test-node test-image chainlink-node check campaign bench helm monitoring-programs gen contracts lock clean
+.PHONY: help setup run test test-node test-image chainlink-node check campaign bench helm monitoring-programs browser gen contracts lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -48,6 +48,9 @@ helm: ## build the pinned helm with Go, outside the tree; without it the tests o
 
 monitoring-programs: ## unpack Debian's Prometheus, Pushgateway and VictoriaMetrics outside the tree; without them their tests are skipped
 	@scripts/monitoring_programs
+
+browser: ## unpack Debian's headless Chromium outside the tree; without it the page's tests are skipped
+	@scripts/browser
 
 gen: setup ## regenerate gen/ from protos/ and the generated documentation
 	@scripts/gen

@@ -1,9 +1,12 @@
 """Ethereum addresses with their EIP-55 checksum, the one spelling that a node takes."""
 
+import re
 from functools import lru_cache
 
-from eth_utils.address import is_checksum_address, to_checksum_address
-from eth_utils.exceptions import ValidationError
+from chainlink.keccak import keccak
+
+_ADDRESS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{40})")
+_FROM_EIGHT = frozenset("89abcdef")
 
 
 @lru_cache(maxsize=4096)
@@ -14,12 +17,16 @@ def checksummed(address: str) -> str:
     Raises:
         ValueError: when the text is no address.
     """
-    return to_checksum_address(address)
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise ValueError(f"{address!r} is no address of 40 hexadecimal digits")
+    digits = found[1].lower()
+    marks = keccak(digits.encode()).hex()
+    return "0x" + "".join(
+        digit.upper() if mark in _FROM_EIGHT else digit for digit, mark in zip(digits, marks, strict=False)
+    )
 
 
 def is_checksummed(text: str) -> bool:
     """Tell whether a text is an address and has its checksum."""
-    try:
-        return is_checksum_address(text)
-    except (ValueError, ValidationError):
-        return False
+    return _ADDRESS.fullmatch(text) is not None and text == checksummed(text)

@@ -1,17 +1,8 @@
-"""Keccak-256, the hash of Ethereum; its library is loaded without what it would like to have and does not need."""
+"""Keccak-256 of bytes or of a text, as Solidity's signatures are hashed."""
 
-import importlib
-import sys
+from meshkit.keccak import keccak256
 
-if "Crypto.Util._raw_api" not in sys.modules and "cffi" not in sys.modules:
-    # pycryptodome calls its C code through cffi where that is installed, else through ctypes. Both take as long, but
-    # cffi brings a parser of C: a megabyte in each process that hashes, and a tenth of its start.
-    sys.modules["cffi"] = None  # type: ignore[assignment]  # which is how an import is told that there is nothing
-    try:
-        importlib.import_module("Crypto.Util._raw_api")
-    finally:
-        del sys.modules["cffi"]
 
-from eth_utils.crypto import keccak
-
-__all__ = ["keccak"]
+def keccak(data: bytes = b"", *, text: str | None = None) -> bytes:
+    """Return the 32-byte hash of bytes, or of a text in UTF-8."""
+    return keccak256(data if text is None else text.encode())

@@ -1,8 +1,9 @@
-"""A service as programs and people read it."""
+"""A service as programs read it."""
 
 from typing import Any
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
+from meshkit.listings.services import state_name
 
 
 def service_json(service: supervisor_pb.Service) -> dict[str, Any]:
@@ -14,8 +15,3 @@ def service_json(service: supervisor_pb.Service) -> dict[str, Any]:
         "restarts": service.restarts,
         **({"runtime": service.runtime} if service.runtime else {}),
     }
-
-
-def state_name(state: "supervisor_pb.ServiceState.ValueType") -> str:
-    """Return a state as people read it, for example `healthy`."""
-    return supervisor_pb.ServiceState.Name(state).removeprefix("SERVICE_STATE_").lower()

@@ -107,11 +107,11 @@ def pushgateway(directory: Path, *options: str, scheme: str = "http") -> Server:
     return Server(command, port, "/-/ready", scheme, directory)
 
 
-def prometheus(directory: Path, *options: str) -> Server:
-    """Return a Prometheus that takes remote writes and scrapes nothing."""
+def prometheus(directory: Path, *options: str, configuration: str = "scrape_configs: []\n") -> Server:
+    """Return a Prometheus that takes remote writes, and scrapes nothing unless its configuration says so."""
     port = unused_port()
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "prometheus.yml").write_text("scrape_configs: []\n")
+    (directory / "prometheus.yml").write_text(configuration)
     command = [
         program("prometheus"),
         f"--config.file={directory / 'prometheus.yml'}",

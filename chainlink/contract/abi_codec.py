@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError
-
+from chainlink.abi import AbiError, decode, encode
 from chainlink.address import checksummed
 from chainlink.contract.artifact import Artifact
 from chainlink.keccak import keccak
@@ -138,14 +136,14 @@ def _event(item: Mapping[str, Any]) -> Event:
 def _encode(types: Sequence[str], values: Sequence[object]) -> bytes:
     try:
         return encode(types, values)
-    except (EncodingError, TypeError) as error:
+    except AbiError as error:
         raise ValueError(f"({', '.join(types)}): {error}") from error
 
 
 def _decode(what: str, types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
     try:
         values = decode(types, data)
-    except (DecodingError, ValueError, OverflowError) as error:
+    except AbiError as error:
         raise Malformed(f"{what}: not the encoding of ({','.join(types)}): {error}") from error
     return tuple(_spelled(kind, value) for kind, value in zip(types, values, strict=True))
 

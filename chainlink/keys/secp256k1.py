@@ -1,10 +1,14 @@
-"""The curve of Ethereum's keys."""
+"""The curve of Ethereum's keys: signatures, and the addresses of who signed."""
 
 import secrets
 
-from eth_keys.datatypes import PrivateKey
+from coincurve import PrivateKey, PublicKey
+
+from chainlink.address import checksummed
+from chainlink.keccak import keccak
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+SIGNATURE_LENGTH = 65
 
 
 def random_private_key() -> bytes:
@@ -19,4 +23,26 @@ def is_private_key(value: bytes) -> bool:
 
 def address_of(private_key: bytes) -> str:
     """Return the EIP-55 address of a private key of 32 bytes."""
-    return PrivateKey(private_key).public_key.to_checksum_address()
+    return _address(PrivateKey(private_key).public_key)
+
+
+def sign(private_key: bytes, digest: bytes) -> bytes:
+    """Sign a hash of 32 bytes; return r, low s and v (0/1), 65 bytes, after RFC 6979."""
+    return PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+
+
+def recover(digest: bytes, signature: bytes) -> str | None:
+    """Return the EIP-55 address that made a signature of 65 bytes over a hash, None if there is no such address."""
+    if len(signature) != SIGNATURE_LENGTH or signature[64] > 1:
+        return None
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    if not (0 < r < ORDER and 0 < s < ORDER):
+        return None
+    try:
+        return _address(PublicKey.from_signature_and_message(signature, digest, hasher=None))
+    except ValueError:
+        return None
+
+
+def _address(key: PublicKey) -> str:
+    return checksummed(keccak(key.format(compressed=False)[1:])[12:].hex())

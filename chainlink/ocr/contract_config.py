@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_abi.abi import encode
-
+from chainlink.abi import encode
 from chainlink.address import checksummed
 from chainlink.errors import InvalidOcrConfig
 from chainlink.keccak import keccak

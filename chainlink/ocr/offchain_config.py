@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError
-
+from chainlink.abi import AbiError, decode, encode
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 
@@ -47,7 +45,7 @@ class OffchainConfig:
         values.append((sealed.diffie_hellman_point, sealed.shared_secret_hash, sealed.encryptions))
         try:
             encoded = encode(_SCHEMA, (tuple(values),))
-        except (EncodingError, ValueError, OverflowError) as error:
+        except AbiError as error:
             raise InvalidOcrConfig("offchainConfig", str(error), "values that fit the ABI types") from error
         _check_length(encoded)
         return encoded
@@ -63,7 +61,7 @@ class OffchainConfig:
         _check_length(encoded)
         try:
             (values,) = decode(_SCHEMA, encoded)
-        except (DecodingError, ValueError, OverflowError) as error:
+        except AbiError as error:
             allowed = "the ABI encoding of the off-chain configuration"
             raise InvalidOcrConfig("encoded", str(error), allowed) from error
         numbers: tuple[int, int, int, int, int, int, int, int] = values[:8]

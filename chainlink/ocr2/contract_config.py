@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from eth_abi.abi import encode
-
+from chainlink.abi import encode
 from chainlink.keccak import keccak
 from chainlink.ocr.contract_config import addresses
 from chainlink.ocr.shared_secret import SharedSecretEncryptions

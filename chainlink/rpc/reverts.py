@@ -2,9 +2,7 @@
 
 import re
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
-
+from chainlink.abi import AbiError, decode
 from chainlink.rpc.errors import RpcRefused
 from chainlink.rpc.refusals import is_revert
 
@@ -34,7 +32,7 @@ def _of_data(data: object) -> str:
             return str(decode(("string",), returned[4:])[0])
         if returned.startswith(_PANIC):
             return f"panic {decode(('uint256',), returned[4:])[0]:#x}"
-    except (DecodingError, ValueError, OverflowError):
+    except AbiError:
         return ""
     return f"custom error 0x{match[1][:8]}" if len(returned) >= 4 else ""
 

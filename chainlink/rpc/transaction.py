@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import rlp  # type: ignore[import-untyped]  # it has no annotations
-from eth_keys.datatypes import PrivateKey
-
+from chainlink import rlp
 from chainlink.keccak import keccak
+from chainlink.keys import secp256k1
 
 _DYNAMIC_FEE = b"\x02"
 
@@ -29,18 +28,22 @@ class UnsignedTransaction:
 
     def sign(self, private_key: bytes) -> bytes:
         """Return the signed bytes for eth_sendRawTransaction."""
-        key, to = PrivateKey(private_key), b"" if self.to is None else bytes.fromhex(self.to[2:])
+        to = b"" if self.to is None else bytes.fromhex(self.to[2:])
         if self.tip_wei is None:
-            fields = [self.nonce, self.cap_wei, self.gas_limit, to, self.value_wei, self.data]
-            signature = key.sign_msg_hash(keccak(rlp.encode([*fields, self.chain_id, 0, 0])))
-            v = signature.v + 35 + 2 * self.chain_id
-            return bytes(rlp.encode([*fields, v, signature.r, signature.s]))
+            legacy: list[rlp.Item] = [self.nonce, self.cap_wei, self.gas_limit, to, self.value_wei, self.data]
+            r, s, v = _signature(private_key, rlp.encode([*legacy, self.chain_id, 0, 0]))
+            return rlp.encode([*legacy, v + 35 + 2 * self.chain_id, r, s])
         head = [self.chain_id, self.nonce, self.tip_wei, self.cap_wei]
-        fields = [*head, self.gas_limit, to, self.value_wei, self.data, []]
-        signature = key.sign_msg_hash(keccak(_DYNAMIC_FEE + rlp.encode(fields)))
-        return _DYNAMIC_FEE + bytes(rlp.encode([*fields, signature.v, signature.r, signature.s]))
+        fields: list[rlp.Item] = [*head, self.gas_limit, to, self.value_wei, self.data, []]
+        r, s, v = _signature(private_key, _DYNAMIC_FEE + rlp.encode(fields))
+        return _DYNAMIC_FEE + rlp.encode([*fields, v, r, s])
 
 
 def transaction_hash(raw: bytes) -> str:
     """Return the hash of a signed transaction as 0x text."""
     return "0x" + keccak(raw).hex()
+
+
+def _signature(private_key: bytes, signed: bytes) -> tuple[int, int, int]:
+    signature = secp256k1.sign(private_key, keccak(signed))
+    return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]

@@ -8,10 +8,10 @@ from rich.table import Table
 from cli import terminal
 from cli.errors import UsageError
 from cli.json_output import as_json_values, print_json
-from cli.service_table import duration
 from cli.sockets import socket_of
 from feedmesh.aggregator.v1 import quote_service_pb2 as quote_pb
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as quote_grpc
+from meshkit.listings.durations import duration
 from meshkit.rpc.client import channel
 
 

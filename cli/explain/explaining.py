@@ -1,18 +1,17 @@
 """`feedmesh explain`: why a round's answer is what it is, or why there is none."""
 
-import time
 from pathlib import Path
 
-from cli.explain.asking import ask, read_selection
-from cli.explain.round_story import RoundStory, moments_ms
-from cli.explain.sentences import Explanation, explain
+from cli.explain.asked_round import asked_round
 from cli.json_output import print_json
+from meshkit.explain.round_story import RoundStory, moments_ms
+from meshkit.explain.sentences import Explanation, explain
 from meshkit.ocr.hops import durations_ms
 
 
 async def explain_round(run_dir: Path, feed: str, round_text: str, as_json: bool) -> None:
     """Print the way of a round's price from the exchanges into a block, one line a hop, and the reason in words."""
-    kept = await ask(run_dir, feed, read_selection(round_text, time.time()))
+    kept = await asked_round(run_dir, feed, round_text)
     told = explain(kept.story)
     if as_json:
         print_json(as_dict(kept.story, told))

@@ -1,6 +1,5 @@
 """`feedmesh replay`: put what a kept round was made of through the code that runs now; it must give the same."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -12,14 +11,15 @@ import grpc.aio
 import orjson
 
 from cli.errors import CliError
-from cli.explain.asking import KeptRound, ask, read_selection
-from cli.explain.round_story import short
+from cli.explain.asked_round import asked_round
 from cli.json_output import print_json
 from cli.sockets import socket_of
 from feedmesh.aggregator.v1 import quote_service_pb2 as quotes
 from feedmesh.aggregator.v1.quote_service_pb2_grpc import QuoteServiceStub
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
+from meshkit.explain.asking import KeptRound
+from meshkit.explain.round_story import short
 from meshkit.rpc.client import channel, error_info
 
 _OBSERVED = (pb.ROUND_STAGE_OBSERVED, pb.ROUND_STAGE_UNOBSERVED)
@@ -52,7 +52,7 @@ class Comparison:
 
 async def replay_round(run_dir: Path, feed: str, round_text: str, as_json: bool) -> int:
     """Compare a round's medians and observations with what comes of them now; return 1 if one differs, else 0."""
-    kept = await ask(run_dir, feed, read_selection(round_text, time.time()))
+    kept = await asked_round(run_dir, feed, round_text)
     found = [*await _quotes(run_dir, kept), *await _rounds(run_dir, kept)]
     if all(each.skipped for each in found):
         raise CliError(f"of {feed} {kept.story.epoch}/{kept.story.round} no node keeps anything that can be replayed")

@@ -9,11 +9,11 @@ from rich.table import Table
 from cli import terminal
 from cli.errors import UsageError
 from cli.json_output import as_json_values, print_json
-from cli.service_table import duration
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as pb_grpc
 from meshkit import feeds
+from meshkit.listings.durations import duration
 from meshkit.rpc.client import channel
 
 

@@ -7,10 +7,10 @@ from rich.table import Table
 
 from cli import terminal
 from cli.json_output import as_json_values, print_json
-from cli.service_table import duration
 from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1 import operator_service_pb2_grpc as operator_grpc
+from meshkit.listings.feeds import COLUMNS, row
 from meshkit.rpc.client import channel
 
 
@@ -21,12 +21,9 @@ async def feeds(run_dir: Path, as_json: bool) -> None:
     if as_json:
         print_json([as_json_values(feed) for feed in listed.feeds])
         return
-    table = Table("feed", "phase", "answer", "round", "age", "contract", box=None, pad_edge=False)
+    table = Table(*COLUMNS, box=None, pad_edge=False)
     for feed in listed.feeds:
-        phase = operator_pb.FeedPhase.Name(feed.phase).removeprefix("FEED_PHASE_").lower()
-        has_answer = feed.HasField("update_time")
-        age = duration(time.time() - feed.update_time.ToMilliseconds() / 1000) if has_answer else ""
-        table.add_row(feed.name, phase, feed.answer, str(feed.round_id or ""), age, feed.address)
+        table.add_row(*row(feed, time.time()))
     console = terminal.console()
     console.print(table)
     for feed in listed.feeds:

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from cli.foreground.mesh_watcher import View
 from cli.foreground.run_report import FeedRecord
-from cli.service_states import state_name
-from cli.service_table import duration, service_table
+from cli.service_table import service_table
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
+from meshkit.listings.durations import duration
+from meshkit.listings.services import state_name
 
 
 class Lines:

@@ -62,6 +62,12 @@ def unknown_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if name not in NAMES))
 
 
+def known_in(text: str) -> tuple[str, ...]:
+    """Return the placeholders of a text that have values, each time they are there, in their order."""
+    found = (match["braced"] or match["bare"] for match in _PLACEHOLDER.finditer(text))
+    return tuple(name for name in found if name in NAMES)
+
+
 def filled(text: str, values: JobValues) -> str:
     """Return a template's text with a node's values; a placeholder that is none stays."""
     pieces: list[str] = []

@@ -25,6 +25,7 @@ class JobTemplate:
         name: The job's name, which is the feed's.
         external_job_id: The one it gives, empty if none; our jobs have ids of their own.
         pipeline: The price it asks for.
+        digest: The same for templates that make the same jobs: comments, spaces and the id make no difference.
     """
 
     file: str
@@ -32,6 +33,7 @@ class JobTemplate:
     name: str
     external_job_id: str
     pipeline: "PricePipeline"
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,13 @@ class BadTemplate:
 def read(file: str, text: str) -> JobTemplate | BadTemplate:
     """Read a template, or say what is wrong with it."""
     # Here, since most configurations have no templates, and every check and every start would pay for it.
+    import hashlib
+    import json
     import tomllib
 
     from meshkit import dot
     from meshkit.job_templates import price_pipeline, tasks
-    from meshkit.job_templates.placeholders import ANY_VALUES, filled, unknown_in
+    from meshkit.job_templates.placeholders import ANY_VALUES, filled, known_in, unknown_in
 
     if unknown := unknown_in(text):
         return BadTemplate(file, f"the placeholder ${unknown[0]}", "placeholders that docs/migrate.md names")
@@ -72,8 +76,11 @@ def read(file: str, text: str) -> JobTemplate | BadTemplate:
         pipeline = price_pipeline.read(tasks.read(source))
     except dot.NotDot as error:
         return BadTemplate(file, f"no pipeline: {error}", "tasks and arrows as a node reads them")
-    given_id = document.get("externalJobID")
-    return JobTemplate(file, text, name.strip(), given_id if isinstance(given_id, str) else "", pipeline)
+    given_id = document.pop("externalJobID", None)
+    # Two placeholders may have the same value here, so which ones there are counts too.
+    content = json.dumps((document, known_in(text)), sort_keys=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return JobTemplate(file, text, name.strip(), given_id if isinstance(given_id, str) else "", pipeline, digest)
 
 
 def read_directory(directory: Path) -> tuple[JobTemplate | BadTemplate, ...]:

@@ -33,6 +33,14 @@ REASONS: Final = {
         (f"meshkit.push.{name}" for name in ("arrival", "metrics", "pusher")),
         "aggregator and metrics service push by one protocol",
     ),
+    **dict.fromkeys(
+        (f"meshkit.explain.{name}" for name in ("asking", "faults", "quotes", "round_story", "selection", "sentences")),
+        "the page explains a round in the words of `explain`",
+    ),
+    **dict.fromkeys(
+        (f"meshkit.listings.{name}" for name in ("balances", "durations", "feeds", "services", "sources")),
+        "the page shows what the commands show, in the same words",
+    ),
     "meshkit.ocr.hops": "explain tells the hops that the oracles measure: one definition",
     **dict.fromkeys(
         (f"meshkit.job_templates.{name}" for name in ("findings", "known_assets")),

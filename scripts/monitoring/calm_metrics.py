@@ -20,6 +20,7 @@ FINAL: Final = f'feedmesh_oracle_rounds_total{{{JOB},moment="final",{NODE}}}'
 SENT: Final = f"feedmesh_oracle_sent_observations_total{{{JOB},{NODE}}}"
 INCLUDED: Final = f"feedmesh_oracle_included_observations_total{{{JOB},{NODE}}}"
 PUSHED: Final = f"feedmesh_metrics_push_timestamp_seconds{{{MESH}}}"
+SCORE: Final = f'source_score{{source="kraken",{AGGREGATOR}}}'
 UP: Final = f"feedmesh_supervisor_up{{{MESH}}}"
 ANSWERED: Final = f"feedmesh_feed_answer_timestamp_seconds{{{FEED},{MESH}}}"
 
@@ -46,6 +47,7 @@ CALM: Final[Mapping[str, Line]] = {
     f'feedmesh_oracles{{part="up",{MESH}}}': at(4),
     f'feedmesh_oracles{{part="needed",{MESH}}}': at(3),
     f'source_availability{{source="kraken",{AGGREGATOR}}}': at(1),
+    SCORE: at(1),
     f'source_circuit_state{{source="kraken",{AGGREGATOR}}}': at(0),
     f"own_clock_off{{{AGGREGATOR}}}": at(0),
     f'chainlink_service_restarts_total{{service="chainlink-node-2",{MESH}}}': at(1),

@@ -86,6 +86,7 @@ PRICE_BOARDS: Final = (
                 "ops",
                 ((or_nothing(f"sum by (source, reason) ({rate('refused_prices_total')})"), "{{source}} {{reason}}"),),
             ),
+            Panel("Share of its feeds in which a source counts", "percentunit", ((at("source_score"), "{{source}}"),)),
             Panel(
                 "Verdicts on prices",
                 "ops",

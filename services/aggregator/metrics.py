@@ -34,6 +34,13 @@ METRICS = (
     ),
     Metric("source_errors_total", "counter", "Pairs a fetch brought no price for, by reason.", ("source", "reason")),
     Metric("source_availability", "gauge", "1 if the last fetch of the source succeeded, else 0.", _SOURCE),
+    Metric(
+        "source_score",
+        "gauge",
+        "Share of the configured feeds with a price in which the source counts, of those that it is mapped to; an "
+        "outlier, another unit, an old price and none at all do not count. Absent without such a feed.",
+        _SOURCE,
+    ),
     Metric("source_retries_total", "counter", "Calls of a source that were repeated after a fault.", _SOURCE),
     Metric("source_circuit_state", "gauge", "0 if the source is called as usual, 1 on trial, 2 not.", _SOURCE),
     Metric("refused_prices_total", "counter", "Prices that failed validation, by rule.", ("source", "reason")),

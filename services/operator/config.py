@@ -7,7 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
-from meshkit.configuration.feeds.served_feeds import ServedFeed, served_feeds
+from meshkit.configuration.feeds.served_feeds import ServedFeed, feed_list
 from meshkit.configuration.feeds.timings import FeedTimings, timings
 from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
@@ -129,7 +129,8 @@ class OperatorConfig:
     """
     Hold the operator's whole configuration; node i, from 1, is a bootstrap node if i ≤ `bootstrap_nodes`.
 
-    `postgres` is a server that is not ours.
+    `postgres` is a server that is not ours. `feed_faults` say what of templates and addresses cannot be read: the list
+    of feeds may lack some then, or their addresses.
     """
 
     data: DataDir
@@ -152,6 +153,7 @@ class OperatorConfig:
     link_token: str | None = None
     admin_contract: str | None = None
     admin_certificates: Path = Path(SP_CERTIFICATES_DIR)
+    feed_faults: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -164,6 +166,7 @@ class OperatorConfig:
         for name in configuration.solution.mesh.feeds:
             feeds.get(name)
         solution, mesh = configuration.solution, configuration.solution.mesh
+        listing = feed_list(solution)
         credentials = Credentials(
             api_email=solution.chainlink_email,
             api_password=solution.chainlink_password.get_secret_value(),
@@ -176,7 +179,7 @@ class OperatorConfig:
             secrets=SecretsDir(Path(solution.sp_secrets_dir).absolute()),
             total_nodes=solution.total_nodes,
             bootstrap_nodes=solution.bootstrap_nodes,
-            feeds=tuple(_target(feed) for feed in served_feeds(solution)),
+            feeds=tuple(_target(feed) for feed in listing.served),
             ports=Ports(
                 postgres=solution.pg_port,
                 aggregator=solution.price_aggregator_config.port,
@@ -202,7 +205,8 @@ class OperatorConfig:
             ),
             ocr=timings(mesh.ocr, None, None),
             scrypt_n=mesh.keystore.scrypt_n,
-            deploy_contracts=mesh.contracts.deploy,
+            # A feed's contract may be named in what cannot be read.
+            deploy_contracts=mesh.contracts.deploy and not listing.problems,
             replace_oracles=mesh.contracts.replace_oracles,
             transaction_batch=solution.set_config_batch_size,
             egress=mesh.egress,
@@ -210,6 +214,7 @@ class OperatorConfig:
             link_token=_checksummed(solution.link_ca),
             admin_contract=_checksummed(solution.admin_contract_address),
             admin_certificates=mesh.contracts.admin_certificates_dir,
+            feed_faults=tuple(map(str, listing.problems)),
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:

@@ -10,6 +10,7 @@ The operator's errors.
     │   ├── KeysLost               nodes that ran before have no keys any more
     │   ├── NodeRefused            a node answers a request with a refusal that a retry will not change
     │   ├── TemplateRefused        a template of jobs becomes nothing that a node takes
+    │   ├── FeedFilesFaulty        a template or the file of addresses was good and cannot be read any more
     │   ├── TransactionReverted    the chain executed a transaction and undid it
     │   ├── FaucetEmpty            the faucet cannot pay a top-up
     │   │   └── TopupRequired      the same, where the configuration says that this ends everything
@@ -139,6 +140,24 @@ class TemplateRefused(FailedPrecondition):
     def __init__(self, file: str, cause: Exception) -> None:
         super().__init__(f"the job template {file}: {cause}")
         self.file = file
+
+
+class FeedFilesFaulty(FailedPrecondition):
+    """
+    A template, or the file of addresses, was good when the mesh started and is no more.
+
+    Which feeds there are is not known then: no job is deleted and no contract deployed for want of one.
+    """
+
+    reason = "FEED_FILES_FAULTY"
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        shown = "; ".join(faults[:_MOST_SHOWN]) + ("; …" if len(faults) > _MOST_SHOWN else "")
+        super().__init__(
+            f"{shown}; no job is deleted and no contract deployed until that is mended and the operator started anew "
+            "(feedmesh restart operator)"
+        )
+        self.faults = faults
 
 
 class NodeUnavailable(Unavailable):

@@ -11,7 +11,7 @@ from meshkit.clock import Clock
 from meshkit.errors import MeshError
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
-from services.operator.errors import IdentitiesRefused
+from services.operator.errors import FeedFilesFaulty, IdentitiesRefused
 from services.operator.feed_phase import FeedPhase, phase
 from services.operator.feed_verification import Verification, of_node
 from services.operator.funding.faucet import Faucet
@@ -87,6 +87,8 @@ class Reconciler:
         self.faucet = Faucet(config, able, chain, sender, clock, paid)
         locators = bootstrappers(prepared.identities, config.ports)
         self._nodes = tuple(NodeSetup(config, node, locators, clock, node_counted) for node in prepared.nodes)
+        faults = config.feed_faults
+        self._feed_faults: Mapping[str, MeshError] = {"feeds": FeedFilesFaulty(faults)} if faults else {}
         self._chain_pass = asyncio.Lock()
         self._node_passes = {node.name: asyncio.Lock() for node in self._nodes}
 
@@ -145,7 +147,7 @@ class Reconciler:
     async def verify(self) -> Verification:
         """Look at contracts and nodes anew, change nothing, and return in words what differs."""
         differences: dict[str, list[str]] = {feed.name: [] for feed in self._config.feeds}
-        problems: list[str] = []
+        problems = [str(fault) for fault in self._feed_faults.values()]
         async with self._chain_pass:
             try:
                 errors = (await self._contracts.look()).errors
@@ -217,7 +219,8 @@ class Reconciler:
                 return found
             # Nobody is paid before it is known that these nodes are those that the contracts list.
             look = await self._contracts.look()
-            return joined((found, *await together((self._contracts.act(look), self.faucet.run()))))
+            listed = Outcome(errors=self._feed_faults)
+            return joined((found, listed, *await together((self._contracts.act(look), self.faucet.run()))))
 
     async def _run_node(self, node: NodeSetup) -> Outcome:
         # Until the chain was looked at, the known contracts may be those of a dev chain that is gone.

@@ -153,7 +153,7 @@ class Node:
             await server.start()
             token = self.secrets.prometheus.auth_token
             controllers = (
-                Monitoring(health, registry, token.get_secret_value() if token else None),
+                Monitoring(health, registry, token.text if token else None),
                 NodeInformation(config, users),
                 Chains(chains),
                 EvmKeys(keyring, chains),
@@ -173,14 +173,14 @@ class Node:
 
     @asynccontextmanager
     async def _database(self) -> AsyncIterator[Database]:
-        url = self.secrets.database.url.get_secret_value()
+        url = self.secrets.database.url.text
         connections = min(self.config.database.max_open_conns, _MOST_CONNECTIONS)
         async with Database.connect(url, max_connections=connections, deadline_s=_DATABASE_DEADLINE_S) as database:
             yield database
 
     async def _ensure_admin(self, users: UserStore) -> None:
         if self.credentials is not None:
-            await users.ensure_admin(self.credentials.email, self.credentials.password.get_secret_value())
+            await users.ensure_admin(self.credentials.email, self.credentials.password.text)
         elif not await users.any():
             raise SettingInvalid(
                 "--api", "nothing", "API credentials must be supplied: a file with e-mail and password"

@@ -13,7 +13,8 @@ from tests.bench.report import Report
 
 # Each is a module of this package with `run() -> Report`.
 BENCHES = (
-    "aggregator", "database", "growth", "latency", "many_feeds", "oracle", "reconcile", "start", "storms", "supervisor"
+    "aggregator", "database", "growth", "latency", "many_feeds", "observing", "oracle", "reconcile", "start", "storms",
+    "supervisor"
 )  # fmt: skip
 
 

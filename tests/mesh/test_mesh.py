@@ -20,7 +20,8 @@ import pytest
 from meshkit.configuration.load import load
 from meshkit.credentials import database_password
 from meshkit.paths import RunDir
-from tests.mesh.monitored import push_until_filled
+from tests.mesh.monitoring.alerting import Alerting, alerting, hastened
+from tests.mesh.monitoring.panels_filled import push_until, push_until_filled
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
 from tests.mesh.running import Mesh, running, wait_until
 from tests.monitoring_programs import victoria_metrics
@@ -201,15 +202,23 @@ def test_killed_service_comes_back(mesh: Mesh, name: str) -> None:
     wait_until_rounds(mesh)
 
 
-def test_feed_goes_on_without_one_oracle(mesh: Mesh) -> None:
-    """With one of four oracles stopped, rounds of every feed go on without its observations."""
-    mesh.command("stop", "chainlink-node-4")
-    assert mesh.status()["chainlink-node-4"]["state"] == "stopped"
-    wait_until_rounds(mesh)
-    length = len(mesh.text())
-    wait_until_rounds(mesh)
-    later = [line for line in mesh.text()[length:].splitlines() if " answer " in line]
-    mesh.command("start", "chainlink-node-4")
+async def test_feed_goes_on_without_one_oracle(mesh: Mesh, tmp_path: Path) -> None:
+    """With one of four oracles stopped, rounds of every feed go on without it, and the alerts for it come and go."""
+    path, run_dir = mesh.data_dir / "configuration.json", RunDir(mesh.run_dir)
+
+    def down(alerts: Alerting) -> tuple[bool, bool]:
+        return alerts.fires("QuorumAtEdge"), alerts.fires("TargetDown", mesh_service="chainlink-node-4")
+
+    with alerting(tmp_path, hastened(times=120)) as alerts:
+        mesh.command("stop", "chainlink-node-4")
+        assert mesh.status()["chainlink-node-4"]["state"] == "stopped"
+        wait_until_rounds(mesh)
+        length = len(mesh.text())
+        await push_until(path, run_dir, alerts.remote_write, lambda: (True, True) == down(alerts), 60)
+        wait_until_rounds(mesh)
+        later = [line for line in mesh.text()[length:].splitlines() if " answer " in line]
+        mesh.command("start", "chainlink-node-4")
+        await push_until(path, run_dir, alerts.remote_write, lambda: (False, False) == down(alerts), 60)
 
     assert later
     assert not any("node-4" in line for line in later)

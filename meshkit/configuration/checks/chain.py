@@ -94,9 +94,9 @@ def checksummed(address: str) -> str:
     if digits.isdecimal():
         return f"0x{digits}"
     # Here, since many files have no address with letters.
-    from Crypto.Hash import keccak
+    from meshkit.keccak import keccak256
 
-    digest = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
+    digest = keccak256(digits.encode()).hex()
     return "0x" + "".join(
         letter.upper() if int(mark, 16) >= 8 else letter for letter, mark in zip(digits, digest, strict=False)
     )

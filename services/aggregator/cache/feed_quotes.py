@@ -77,6 +77,10 @@ class FeedQuotes:
         said, failed = self._in_currency(feed, quotes, asked)
         return self._beliefs.price(feed, said, {**failures, **failed}, asked)
 
+    def price_of_kept(self, feed: Pair, asked: Mapping[str, Pair]) -> Result:
+        """Return what the kept prices of the sources that are asked make, as `price` does."""
+        return self.price(feed, *self._found(asked), asked)
+
     def cross(self, feed: Pair, numerator: Result, denominator: Result) -> Result:
         """Return the price of a feed made of its two legs' prices, or the error of the leg that has none."""
         if isinstance(numerator, MeshError):
@@ -222,5 +226,4 @@ class FeedQuotes:
         if (legs := self._feeds.cross(feed)) is not None:
             numerator, denominator = (self.fresh(leg) or TooFewSources(leg, 0, 1, {}) for leg in legs)
             return self.cross(feed, numerator, denominator)
-        mapped = self._feeds.sources(feed)
-        return self.price(feed, *self._found(mapped), mapped)
+        return self.price_of_kept(feed, self._feeds.sources(feed))

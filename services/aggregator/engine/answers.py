@@ -26,7 +26,7 @@ MOST_PAIRS = 500
 
 
 class QuoteAnswers:
-    """Answer with quotes of feeds and with prices of single sources."""
+    """Answer with quotes of feeds and with prices of single sources; `longest_wait_s` is how long a caller waits."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class QuoteAnswers:
         own_clock: OwnClock,
     ) -> None:
         self._minimum = config.minimum_sources
-        self._longest_wait_s = config.request_timeout_ms / 1000
+        self.longest_wait_s = config.request_timeout_ms / 1000
         self._feeds = feeds
         self._clock = clock
         self._sources = sources
@@ -87,6 +87,23 @@ class QuoteAnswers:
         distinct = list(dict.fromkeys(pairs))
         results = await asyncio.gather(*(self._result(pair, sources, timeout_s) for pair in distinct))
         return list(zip(distinct, results, strict=True))
+
+    def kept(self, pair: Pair, sources: Collection[str] | None = None) -> Quote | None:
+        """Return the quote that the kept prices make of a pair now, without asking a source; None if they make none."""
+        feed = self._feeds.resolve(pair)
+        legs = self._feeds.cross(feed)
+        if legs is not None:
+            numerator, denominator = (self.kept(leg, sources) for leg in legs)
+            if numerator is None or denominator is None:
+                return None
+            result = self._feed_quotes.cross(feed, numerator, denominator)
+        else:
+            result = self._feed_quotes.price_of_kept(feed, self._mapped(feed, sources))
+        if isinstance(result, MeshError):
+            return None
+        if sources is None:
+            self._feed_quotes.put(feed, result)
+        return result
 
     async def source_quote(self, source: str, pair: Pair, *, timeout_s: float | None = None) -> SourceQuote:
         """
@@ -193,4 +210,4 @@ class QuoteAnswers:
         return mapped
 
     def _wait_s(self, timeout_s: float | None) -> float:
-        return self._longest_wait_s if timeout_s is None else min(timeout_s, self._longest_wait_s)
+        return self.longest_wait_s if timeout_s is None else min(timeout_s, self.longest_wait_s)

@@ -15,6 +15,7 @@ from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.fetching.circuit_breaker import CircuitState
 from services.aggregator.fetching.refusal_counts import Refusal, Refusals
 from services.aggregator.fetching.source_fetcher import SourceFetcher
+from services.aggregator.prices.feeds import FeedMap
 from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Quote, SourceQuote
 from services.aggregator.streams.streams import Streams
@@ -84,6 +85,7 @@ class EngineStatus:
         fetchers: Mapping[str, SourceFetcher],
         clock: Clock,
         *,
+        feeds: FeedMap,
         sources: SourceNames,
         streams: Streams,
         registry: PairRegistry,
@@ -95,6 +97,7 @@ class EngineStatus:
         self._pinned = config.pinned
         self._fetchers = fetchers
         self._clock = clock
+        self._feeds = feeds
         self._sources = sources
         self._streams = streams
         self._registry = registry
@@ -125,6 +128,24 @@ class EngineStatus:
         """Return the configured feeds' pairs, each with its quote if one is fresh."""
         found = {feed: self._feed_quotes.fresh(feed) for feed in self._pinned}
         return {feed: result if isinstance(result, Quote) else None for feed, result in found.items()}
+
+    def scores(self) -> dict[str, Fraction]:
+        """
+        Return for each source in how many of the configured feeds it counts, of those that have a price, from 0 to 1.
+
+        A price without the source does not count as its word: it was an outlier, in another unit, too old, or not
+        there. A source that no such feed is mapped to has no score; nor can a feed without a price tell who was right.
+        """
+        mapped, counted = Counter[str](), Counter[str]()
+        for feed, quote in self.feeds().items():
+            if quote is None:
+                continue
+            used = {(each.source, each.pair) for each in quote.sources}
+            for leg in self._feeds.cross(feed) or (feed,):
+                for source, pair in self._feeds.sources(leg).items():
+                    mapped[source] += 1
+                    counted[source] += (source, pair) in used
+        return {source: Fraction(counted[source], whole) for source, whole in mapped.items()}
 
     def sources(self) -> list[SourceStatus]:
         """Return the status of every configured source by name."""

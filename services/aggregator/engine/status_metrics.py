@@ -62,6 +62,10 @@ class StatusMetrics:
             sources.labels(str(feed)).set(0 if quote is None else len(quote.sources))
             if quote is not None:
                 age.labels(str(feed)).set(max(map(self._age_s, quote.sources)))
+        score = self._metrics.gauge("source_score")
+        score.clear()
+        for source, share in self._status.scores().items():
+            score.labels(source).set(float(share))
 
     def _look_at_market(self) -> None:
         age_ms = None if self._market is None else self._market.age_ms

@@ -13,8 +13,9 @@ from services.aggregator.engine.answers import QuoteAnswers
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.prices.errors import SourceDisabled
 from services.aggregator.prices.pair import Pair
-from services.aggregator.prices.quote import Quote, Result
+from services.aggregator.prices.quote import Result
 from services.aggregator.web import quote_json
+from services.aggregator.web.fresh_results import FreshResults
 from services.aggregator.web.parameters import CHOSEN, PAIRS, SOURCES, read_fields, read_pairs, read_sources
 from services.aggregator.web.rendered_quotes import MOST_BATCHES, RenderedQuotes
 
@@ -97,16 +98,16 @@ class BatchRoute:
 
     async def _made(self, batch: Batch) -> bytes:
         """Return the answer of a batch of which some quotes must be made; none expires while another one is awaited."""
-        results: dict[Pair, Result] = {}
+        results = FreshResults(self._answers, self._clock, batch.sources)
         while True:
             now_ms = self._clock.time_ms()
             texts = self._texts(batch)
             now = self._clock.monotonic()
             asked = list(zip(batch.pairs, batch.heads, texts, strict=True))
-            missing = [pair for pair, _, text in asked if text is None and not _holds(results.get(pair), now)]
+            missing = results.missing((pair for pair, _, text in asked if text is None), now)
             if not missing:
                 break
-            results.update(await self._answers.quotes(missing, sources=batch.sources))
+            await results.ask(missing)
         fields = quote_json.FIELDS if batch.fields is None else batch.fields
         entries = (
             orjson.dumps(quote_json.entry(pair, results[pair], fields)) if text is None else head + text
@@ -132,18 +133,14 @@ async def present(
     Raises SourceDisabled for a source that is switched off.
     """
     require_enabled(names, sources)
-    now_ms = clock.time_ms()
-    results: dict[Pair, Result] = {}
+    results = FreshResults(answers, clock, sources)
     missing: Sequence[Pair] = pairs
-    while missing:
-        results.update(await answers.quotes(missing, sources=sources))
+    while True:
+        await results.ask(missing)
         now_ms, now = clock.time_ms(), clock.monotonic()
-        missing = [pair for pair, result in results.items() if not _holds(result, now)]
-    return now_ms, list(results.items())
-
-
-def _holds(result: Result | None, now: float) -> bool:
-    return result.expires_at > now if isinstance(result, Quote) else result is not None
+        missing = results.missing(pairs, now)
+        if not missing:
+            return now_ms, [(pair, results[pair]) for pair in dict.fromkeys(pairs)]
 
 
 def _whole(now_ms: int, entries: bytes) -> bytes:

@@ -154,8 +154,9 @@ class NodeSetup:
     def _decide(self, wanted: Mapping[FeedTarget, FeedJob], found: NodeState) -> tuple[NodeChange, ...]:
         ocr, ocr2 = self._node.identity.ocr, self._node.identity.ocr2
         feeds = self._config.feeds
+        all_listed = not self._config.feed_faults
         # What is in a template that is not read, or whose contract is not known, may have any name.
-        named_by_us = not any(feed.template for feed in feeds if feed not in wanted)
+        named_by_us = all_listed and not any(feed.template for feed in feeds if feed not in wanted)
         names = {feed_jobs.job_name(feed.name, is_bootstrap=ocr is None) for feed in feeds}
         return decide_node(
             self.name,
@@ -164,7 +165,7 @@ class NodeSetup:
             WantedJobs(
                 tuple(wanted.values()),
                 names=names if named_by_us else None,
-                all_feeds=len(wanted) == len(feeds),
+                all_feeds=all_listed and len(wanted) == len(feeds),
                 answered_otherwise=self._answered_otherwise,
             ),
             found,

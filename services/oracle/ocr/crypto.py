@@ -4,12 +4,9 @@ from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from eth_keys.datatypes import PrivateKey, Signature
-from eth_keys.exceptions import BadSignature
-from eth_utils.exceptions import ValidationError
 
 from chainlink.keccak import keccak
-from chainlink.keys.secp256k1 import ORDER
+from chainlink.keys import secp256k1
 from services.oracle.ocr.report import encode_value
 
 
@@ -29,19 +26,11 @@ def verify_observation(public_key: bytes, tag: bytes, value: int, signature: byt
 
 def sign_report(key: bytes, report: bytes) -> bytes:
     """Sign keccak256(report) with a 32-byte secp256k1 key; return r, low s and v (0/1), 65 bytes, after RFC 6979."""
-    return PrivateKey(key).sign_msg_hash(keccak(report)).to_bytes()
+    return secp256k1.sign(key, keccak(report))
 
 
 # A leader meets each signature twice: in the follower's Report and in its own Final. A recovery takes milliseconds.
 @lru_cache(maxsize=256)
 def recover_signer(report: bytes, signature: bytes) -> str | None:
     """Return the checksummed address that made a 65-byte signature over a report, None if there is no such address."""
-    if len(signature) != 65 or signature[64] > 1:
-        return None
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-    if not (0 < r < ORDER and 0 < s < ORDER):
-        return None
-    try:
-        return Signature(signature).recover_public_key_from_msg_hash(keccak(report)).to_checksum_address()
-    except (BadSignature, ValidationError, ValueError):
-        return None
+    return secp256k1.recover(keccak(report), signature)

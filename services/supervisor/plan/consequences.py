@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from meshkit.configuration.keys_by_service import DECLARED
+from services.supervisor.plan.key_digests import TEMPLATES
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_difference import Change, ChangeKind, Difference
 from services.supervisor.plan.service_spec import Kind
@@ -22,7 +23,8 @@ def consequences(old: MeshPlan, new: MeshPlan, found: Difference) -> tuple[str, 
     """Return a sentence for each service, each feed and each key that deserves one; none if nothing differs."""
     kinds = {spec.name: spec.kind for spec in new.services}
     services = (f"{change.name} {_verb(change, kinds.get(change.name))}" for change in found.changes)
-    return (*services, *_feeds(old, new), *_contracts(found.keys), *_settings(found.keys), *_keys(found.keys))
+    contracts = (*_contracts(found.keys), *_settings(found.keys))
+    return (*services, *_feeds(old, new), *_jobs(old, new), *contracts, *_keys(found.keys))
 
 
 def _verb(change: Change, kind: Kind | None) -> str:
@@ -44,6 +46,20 @@ def _feeds(old: MeshPlan, new: MeshPlan) -> Iterator[str]:
     for name in old.feeds:
         if name not in new.feeds:
             yield f"{name}: its jobs will be deleted; its contract stays on chain and gets no more answers"
+
+
+def _jobs(old: MeshPlan, new: MeshPlan) -> Iterator[str]:
+    for name in new.feeds:
+        key = f"{TEMPLATES}.{name}"
+        before, after = old.keys.get(key), new.keys.get(key)
+        if name not in old.feeds or before == after:
+            continue
+        if after is None:
+            yield f"{name}: its jobs will be replaced by those of our own pipeline, without its template"
+        elif before is None:
+            yield f"{name}: its jobs will be replaced by those of its template"
+        else:
+            yield f"{name}: its jobs will be replaced on every node, since its template has changed"
 
 
 def _contract(address: str, *, may_deploy: bool) -> str:

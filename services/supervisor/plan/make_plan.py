@@ -70,7 +70,7 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         settings,
         services=tuple(graph.specs.values()),
         configuration=given.content,
-        keys=digests(whole),
+        keys=digests(whole, served),
         feeds={feed.name: feed.address or "" for feed in served},
         may_deploy=mesh.contracts.deploy,
         nodes=configuration.solution.total_nodes,

@@ -7,7 +7,7 @@ from services.aggregator.prices.pair import Pair
 from services.aggregator.prices.quote import Tick
 from services.aggregator.sources.source import UNLIMITED, RateLimiter, TickOutcome
 from tests.aggregator.bench import bench
-from tests.aggregator.fakes import BTC, ETH, settings
+from tests.aggregator.fakes import BTC, ETH, NAMES, settings
 
 
 async def test_shares_and_ages_are_those_of_the_moment() -> None:
@@ -52,3 +52,30 @@ async def test_an_age_is_that_of_the_price_not_of_its_arrival() -> None:
             await b.run(10)
 
             assert (b.clock.time_ms() - taken_ms) / 1000 == b.counted('quote_age_seconds{source="kraken"}')
+
+
+async def test_a_score_is_the_share_of_feeds_in_which_a_source_counts() -> None:
+    """One that is far off in one of two feeds has half; one that is away has none; without prices nobody has any."""
+    async with bench(settings(pinned=(BTC, ETH))) as b:
+        sources = dict(zip(NAMES, b.sources, strict=True))
+        kraken = sources.pop("kraken")
+        await b.run(0.5)
+
+        assert {1.0} == {b.counted(f'source_score{{source="{name}"}}') for name in NAMES}
+
+        kraken.prices[BTC] = "190"
+        await b.run(15)
+
+        assert 0.5 == b.counted('source_score{source="kraken"}')
+        assert {1.0} == {b.counted(f'source_score{{source="{name}"}}') for name in sources}
+
+        kraken.failure = ProviderFault("kraken", "down")
+        await b.run(15)
+
+        assert 'source_score{source="kraken"} 0.0' in b.metrics.render().decode()
+
+        for name, source in sources.items():
+            source.failure = ProviderFault(name, "down")
+        await b.run(25)
+
+        assert "source_score{" not in b.metrics.render().decode()

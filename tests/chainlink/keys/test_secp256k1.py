@@ -1,32 +1,48 @@
-"""Private keys and their addresses."""
+"""Signatures of Ethereum's keys, against the field's common library."""
 
 import pytest
+from eth_keys.datatypes import PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from chainlink.keys.secp256k1 import ORDER, address_of, is_private_key, random_private_key
+from chainlink.keys import secp256k1
 
-
-def test_address_of_known_keys() -> None:
-    """Keys have the addresses that Ethereum tools give them."""
-    assert "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf" == address_of((1).to_bytes(32, "big"))
-    assert "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266" == address_of(
-        bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
-    )
+_KEYS = st.integers(1, secp256k1.ORDER - 1).map(lambda number: number.to_bytes(32, "big"))
+_DIGESTS = st.binary(min_size=32, max_size=32)
 
 
-def test_new_keys_are_keys() -> None:
-    """A new key is a private key, and another each time."""
-    made = {random_private_key() for _ in range(20)}
+@settings(max_examples=30, deadline=None)
+@given(_KEYS, _DIGESTS)
+def test_a_signature_is_that_of_others(key: bytes, digest: bytes) -> None:
+    """Address and signature are those of the common library, and the signature gives the address."""
+    theirs = PrivateKey(key)
+    signature = secp256k1.sign(key, digest)
 
-    assert 20 == len(made)
-    assert all(map(is_private_key, made))
-
-
-@pytest.mark.parametrize("value", [b"", bytes(32), bytes(31), b"\1" * 33, ORDER.to_bytes(32, "big"), b"\xff" * 32])
-def test_what_is_no_private_key(value: bytes) -> None:
-    """Zero, numbers from the order on, and other lengths are none."""
-    assert not is_private_key(value)
+    assert theirs.public_key.to_checksum_address() == secp256k1.address_of(key)
+    assert theirs.sign_msg_hash(digest).to_bytes() == signature
+    assert secp256k1.address_of(key) == secp256k1.recover(digest, signature)
 
 
-def test_the_largest_key() -> None:
-    """The number before the order is the last private key."""
-    assert is_private_key((ORDER - 1).to_bytes(32, "big"))
+@settings(max_examples=50, deadline=None)
+@given(_DIGESTS, st.binary(min_size=64, max_size=66))
+def test_any_bytes_are_a_signature_or_none(digest: bytes, signature: bytes) -> None:
+    """Whatever is given for a signature leads to an address or to none."""
+    found = secp256k1.recover(digest, signature)
+
+    assert found is None or len(found) == 42
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        b"",
+        bytes(65),
+        b"\1" * 64 + b"\2",
+        b"\1" * 64 + b"\x1b",
+        secp256k1.ORDER.to_bytes(32, "big") + b"\1" * 32 + b"\0",
+        b"\1" * 32 + secp256k1.ORDER.to_bytes(32, "big") + b"\0",
+    ],
+)
+def test_what_no_key_can_have_made(signature: bytes) -> None:
+    """Numbers out of the curve's order, and other recovery ids than 0 and 1, lead to no address."""
+    assert secp256k1.recover(b"\1" * 32, signature) is None

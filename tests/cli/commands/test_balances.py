@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli.commands.balances import dry, footer, table
+from cli.commands.balances import table
 from feedmesh.operator.v1 import operator_service_pb2 as pb
+from meshkit.listings.balances import dry, footer
 
 COST_WEI = 500_000 * 10**9 + 10**14
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cli.errors import CliError, UsageError
-from cli.explain.asking import Selection, read_selection
 from cli.explain.explaining import explain_round
 from cli.explain.replaying import replay_round
 from feedmesh.aggregator.v1 import quote_service_pb2_grpc as quotes_grpc
@@ -27,7 +26,7 @@ from services.oracle.pipeline.graph import Pipeline
 from services.oracle.round_records.kept_rounds import KeptRounds
 from services.oracle.service import FULL_NAME, OracleServicer
 from tests.aggregator.fakes import NAMES, ScriptedSource, settings
-from tests.cli.explain.test_sentences import moment, record
+from tests.meshkit.explain.test_sentences import moment, record
 
 FEED = "BTC / USD"
 NODES = ("chainlink-node-2", "chainlink-node-3")
@@ -182,18 +181,3 @@ async def test_another_result_fails(mesh: Path, value: str, capsys: pytest.Captu
     assert 1 == await replay_round(mesh, FEED, "99", as_json=False)
 
     assert f"node-2 observation: {value}, now 10010000000" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("812", Selection(contract_round=812)),
-        ("7/3", Selection(epoch=7, round=3)),
-        ("5m", Selection(until_ms=700_000, asked_ms=700_000)),
-        ("1970-01-01T00:00:09Z", Selection(until_ms=9_000, asked_ms=9_000)),
-        ("", Selection(until_ms=995_000, or_newer=True, asked_ms=1_000_000)),
-    ],
-)
-def test_what_selects_a_round(text: str, expected: Selection) -> None:
-    """Numbers, places and times are told apart; nothing is the last round that had some seconds."""
-    assert expected == read_selection(text, 1000.0)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from meshkit.job_templates import template
+from meshkit.job_templates.template import JobTemplate
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
 from services.operator.nodes import feed_jobs
 from services.operator.nodes.node_setup import NodeSetup
 from services.operator.nodes.prepare_nodes import Preparation
+from tests.job_templates import Leg, direct
 from tests.operator.fake_node import FakeNode, Refusal, job_attributes, serving
 from tests.operator.node_faults import Fault
 from tests.operator.running_nodes import free_base
@@ -151,6 +154,45 @@ async def test_jobs_of_feeds_that_are_gone_are_deleted(watched: Watched) -> None
         outcome.errors,
     )
     assert {waiting.name, kept.name, "mine"} == {job["name"] for job in watched.fake.jobs.values()}
+
+
+async def test_no_job_is_deleted_while_the_list_of_feeds_is_not_whole(watched: Watched) -> None:
+    """A feed whose template cannot be read at a restart of the operator keeps its jobs on every node."""
+    lost, *left = watched.config.feeds
+    config = replace(watched.config, feeds=tuple(left), feed_faults=("btc-usd.toml: no TOML",))
+    setup = Watched(config, Preparation((watched.setup._node, watched.setup._node), 0), watched.fake).setup
+    contracts = _contracts(watched.config)
+    outcome = await setup.run({feed: contracts[feed] for feed in left}, {})
+    await setup.close()
+
+    assert ((), {}) == (outcome.changes, outcome.errors)
+    assert lost.name in {job["name"] for job in watched.fake.jobs.values()}
+
+
+async def test_a_changed_template_replaces_the_job(watched: Watched) -> None:
+    """A job whose template is another one is deleted and made anew under the same id; the others stay."""
+
+    async def served(decimals: int) -> tuple[tuple[str, ...], dict[str, Any]]:
+        found = template.read("btc-usd.toml", direct("BTC / USD", [Leg("kraken", "BTC")], decimals))
+        assert isinstance(found, JobTemplate)
+        feeds = (replace(watched.config.feeds[0], template=found), *watched.config.feeds[1:])
+        config = replace(watched.config, feeds=feeds)
+        setup = Watched(config, Preparation((watched.setup._node, watched.setup._node), 0), watched.fake).setup
+        outcome = await setup.run(_contracts(config), {})
+        await setup.close()
+        assert {} == outcome.errors
+        (job,) = [job for job in watched.fake.jobs.values() if job["name"] == "BTC / USD"]
+        return outcome.changes, job
+
+    _, before = await served(8)
+    changes, after = await served(9)
+
+    assert (
+        "chainlink-node-2: job 'BTC / USD' deleted: it differs in observationSource",
+        "chainlink-node-2: job 'BTC / USD' created",
+    ) == changes
+    assert before["externalJobID"] == after["externalJobID"]
+    assert before != after
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in (Fault.HANG, Fault.STORED_HANG)])

@@ -9,9 +9,9 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from cli.explain.replaying import replay_request
-from cli.explain.round_story import put_together
-from cli.explain.sentences import explain
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from meshkit.explain.round_story import put_together
+from meshkit.explain.sentences import explain
 from services.aggregator.prices.agreement import Rules
 from services.aggregator.prices.feed_price import believe_again
 from services.aggregator.prices.pair import Pair

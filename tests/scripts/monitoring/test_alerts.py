@@ -9,7 +9,8 @@ import yaml
 
 from scripts.metrics_page import all_metrics
 from scripts.monitoring import alert_files
-from scripts.monitoring.alerts import ALERTS, Alert
+from scripts.monitoring.alert import Alert
+from scripts.monitoring.alerts import ALERTS
 from scripts.monitoring.calm_metrics import CALM
 from scripts.monitoring.timeline import END_S, FAULT_FROM_S, FAULT_UNTIL_S, STEP_S, values
 from tests.monitoring_programs import program

@@ -4,10 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError, ParseError
-from eth_abi.grammar import ABIType, BasicType, parse
-
+from chainlink import abi
+from chainlink.abi import AbiError
 from chainlink.keccak import keccak
 from services.oracle.pipeline import number
 from services.oracle.pipeline.attributes import Attributes
@@ -39,7 +37,7 @@ class _Argument:
 
     name: str
     type: str
-    parsed: ABIType
+    parsed: abi.Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,8 @@ class EthAbiEncodeTask:
                 raise bad_input(f"ETHABIEncode: while converting {what}: {error}") from error
         types = [argument.type for argument in arguments]
         try:
-            encoded = encode(types, given)
-        except EncodingError as error:
+            encoded = abi.encode(types, given)
+        except AbiError as error:
             raise bad_input(f"ETHABIEncode: could not ABI encode values: {error}") from error
         selector = keccak(text=f"{name}({','.join(types)})")[:4] if name else b""
         return f"0x{(selector + encoded).hex()}"
@@ -103,8 +101,8 @@ class EthAbiDecodeTask:
         if not data and arguments:
             raise TaskError("ETHABIDecode: abi: attempting to unmarshall an empty string while arguments are expected")
         try:
-            values = decode([argument.type for argument in arguments], data)
-        except (DecodingError, OverflowError) as error:
+            values = abi.decode([argument.type for argument in arguments], data)
+        except AbiError as error:
             raise bad_input(f"ETHABIDecode: {error}") from error
         return {argument.name: _listed(value) for argument, value in zip(arguments, values, strict=True)}
 
@@ -122,40 +120,36 @@ def _arguments(listed: str, task: str) -> list[_Argument]:
         # A number without its size has 256 bits.
         type_ = re.sub(r"^(u?int)(?![0-9])", r"\g<1>256", words[0])
         try:
-            parsed = parse(type_)
-            parsed.validate()
-        except (ParseError, ValueError) as error:
+            parsed = abi.parse(type_)
+        except AbiError as error:
             raise bad_input(f"{task}: while parsing ABI string: bad ABI specification: {words[0]}") from error
         found.append(_Argument(words[1], type_, parsed))
     return found
 
 
-def _converted(value: Value, type_: ABIType) -> Value:
+def _converted(value: Value, type_: abi.Type) -> Value:
     value = unwrapped(value)
-    if type_.is_array:
-        if not isinstance(value, list):
-            raise bad_input(f"cannot convert {kind(value)} to {type_}")
-        dimension = (type_.arrlist or ((),))[-1]
-        if dimension and len(value) != dimension[0]:
-            raise bad_input(f"incorrect length: expected {dimension[0]}, got {len(value)}")
-        return [_converted(item, type_.item_type) for item in value]
-    if not isinstance(type_, BasicType):
-        raise bad_input(f"cannot convert {kind(value)} to {type_}")
-    match type_.base:
-        case "uint" | "int":
+    match type_:
+        case abi.Array(item=item, length=length) if isinstance(value, list):
+            if length is not None and len(value) != length:
+                raise bad_input(f"incorrect length: expected {length}, got {len(value)}")
+            return [_converted(each, item) for each in value]
+        case abi.Number():
             return number.truncate(number.to_decimal(value))
-        case "bool":
+        case abi.Bool():
             return to_bool(value)
-        case "string":
+        case abi.Text():
             return to_text(value)
-        case "address":
+        case abi.Address():
             return f"0x{_sized(value, _ADDRESS_LENGTH, type_).hex()}"
-        case "bytes":
-            return to_bytes(value) if type_.sub is None else _sized(value, int(type_.sub), type_)
+        case abi.Bytes():
+            return to_bytes(value)
+        case abi.FixedBytes(length=size):
+            return _sized(value, size, type_)
     raise bad_input(f"cannot convert {kind(value)} to {type_}")
 
 
-def _sized(value: Value, size: int, type_: ABIType) -> bytes:
+def _sized(value: Value, size: int, type_: abi.Type) -> bytes:
     if not isinstance(value, str | bytes):
         raise bad_input(f"cannot convert {kind(value)} to {type_}")
     data = to_bytes(value)

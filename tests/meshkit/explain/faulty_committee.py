@@ -7,9 +7,9 @@ import orjson
 
 from chainlink.contract.aggregator import transmit_calldata
 from chainlink.ocr.report_context import context_tag
-from cli.explain.faults import FaultKind
-from cli.explain.round_story import put_together
-from cli.explain.sentences import Explanation, explain
+from meshkit.explain.faults import FaultKind
+from meshkit.explain.round_story import put_together
+from meshkit.explain.sentences import Explanation, explain
 from services.oracle.chain.transactions.in_flight import Receipt
 from services.oracle.chain.transactions.transaction_news import TransactionMoment, TransactionNews
 from services.oracle.ocr.report import AttributedObservation, encode_report

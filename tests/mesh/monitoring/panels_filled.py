@@ -1,15 +1,18 @@
 """The metrics of a running mesh in a VictoriaMetrics, pushed as they always are, and what panels show of them."""
 
 import asyncio
+import contextlib
 import json
 import re
 import urllib.parse
 import urllib.request
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
 
 from meshkit.clock import SystemClock
+from meshkit.configuration.aggregator import ReceiverKind
 from meshkit.configuration.load import load
 from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import RunDir
@@ -19,19 +22,18 @@ from services.metrics.config import from_configuration
 from services.metrics.gathering.pushing import PUSHING_METRICS, Pushing
 
 
-async def push_until_filled(mesh_configuration: Path, run_dir: RunDir, url: str, within_s: float) -> list[str]:
-    """
-    Gather the pages of all processes of a mesh and push them to an import endpoint, until all panels have data.
-
-    Returns those that have none in that time. Nothing of what was pushed may be lost.
-    """
+@contextlib.asynccontextmanager
+async def pushing(
+    mesh_configuration: Path, run_dir: RunDir, url: str, kind: ReceiverKind = "victoriaMetrics"
+) -> AsyncIterator[Pushing]:
+    """Give what gathers the pages of all processes of a mesh, and pushes them to a receiver, when it is told to."""
     config = from_configuration(load(mesh_configuration))
     receiver = PushConfig(
-        url=f"{url}/api/v1/import/prometheus",
+        url=url,
         interval_ms=5_000,
         timeout_ms=10_000,
         labels={"job": "process-metrics", "instance": "mesh"},
-        kind="victoriaMetrics",
+        kind=kind,
         gzip=True,
     )
     clock, registry = SystemClock(), Registry((*RPC_METRICS, *PUSHING_METRICS))
@@ -41,15 +43,37 @@ async def push_until_filled(mesh_configuration: Path, run_dir: RunDir, url: str,
         async with aiohttp.ClientSession() as session, session.get(page) as response:
             return await response.read() + registry.render()
 
-    async with Pushing(config, receiver, run_dir, own_page, clock, registry) as pushing:
-        end_s, empty = clock.monotonic() + within_s, ["not pushed"]
+    async with Pushing(config, receiver, run_dir, own_page, clock, registry) as made:
+        yield made
+
+
+async def push_until_filled(mesh_configuration: Path, run_dir: RunDir, url: str, within_s: float) -> list[str]:
+    """
+    Gather the pages of all processes of a mesh and push them to an import endpoint, until all panels have data.
+
+    Returns those that have none in that time. Nothing of what was pushed may be lost.
+    """
+    async with pushing(mesh_configuration, run_dir, f"{url}/api/v1/import/prometheus") as made:
+        clock, empty = SystemClock(), ["not pushed"]
+        end_s = clock.monotonic() + within_s
         while empty and clock.monotonic() < end_s:
-            await pushing.gatherer.gather()
-            await pushing.pusher.push()
+            await made.gatherer.gather()
+            await made.pusher.push()
             # That also gives the receiver the time to show what it took.
-            assert 0 == await pushing.pusher.check()
+            assert 0 == await made.pusher.check()
             empty = await asyncio.to_thread(empty_panels, url)
     return empty
+
+
+async def push_until(
+    mesh_configuration: Path, run_dir: RunDir, url: str, holds: Callable[[], bool], within_s: float
+) -> None:
+    """Gather and write to a Prometheus each second until something holds; fail if it does not in that time."""
+    async with pushing(mesh_configuration, run_dir, url, "remoteWrite") as made, asyncio.timeout(within_s):
+        while not await asyncio.to_thread(holds):
+            await made.gatherer.gather()
+            await made.pusher.push()
+            await asyncio.sleep(1)
 
 
 def empty_panels(url: str) -> list[str]:

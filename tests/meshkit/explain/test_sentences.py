@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.explain.explaining import as_dict, lines
-from cli.explain.faults import FaultKind
-from cli.explain.round_story import moments_ms, put_together
-from cli.explain.sentences import explain
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
+from meshkit.explain.faults import FaultKind
+from meshkit.explain.round_story import moments_ms, put_together
+from meshkit.explain.sentences import explain
 from meshkit.ocr.hops import Moment
 
 NOW_MS = 1_700_000_000_000

@@ -1,7 +1,7 @@
 """Ask the nodes that run here for a round that they keep: which one is meant, and what each has of it."""
 
 import asyncio
-import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,43 +10,22 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import grpc.aio
 
-from cli.errors import CliError, UsageError
-from cli.explain.round_story import RoundStory, put_together, short
-from cli.moments import since_ms
-from cli.sockets import socket_of
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.operator.v1.operator_service_pb2_grpc import OperatorServiceStub
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
 from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceStub
 from meshkit import feeds
-from meshkit.errors import MeshError
+from meshkit.errors import FailedPrecondition, InvalidInput, MeshError
+from meshkit.explain.round_story import RoundStory, put_together, short
+from meshkit.explain.selection import Selection
+from meshkit.paths import RunDir
 from meshkit.rpc.client import channel
 
 if TYPE_CHECKING:
     from feedmesh.oracle.v1.oracle_service_pb2_grpc import OracleServiceAsyncStub
 
-_PLACE = re.compile(r"(\d{1,9})/(\d{1,3})")
-_NUMBER = re.compile(r"\d{1,18}")
 _FOLLOWING = 20
-_UNDER_WAY_S = 5.0
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """
-    Say which round is meant: by the contract's number, by epoch and round, or the last one that began until a time.
-
-    `or_newer`: where there is none until then, the last one of all. `asked_ms`: until when nothing else was to happen,
-    where the last round until a time is asked for.
-    """
-
-    contract_round: int = 0
-    epoch: int = 0
-    round: int = 0
-    until_ms: int | None = None
-    or_newer: bool = False
-    asked_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,52 +36,31 @@ class KeptRound:
     story: RoundStory
 
 
-def read_selection(text: str, now_s: float) -> Selection:
-    """
-    Return what `812`, `7/3`, `5m`, an ISO time or nothing (the last round that had some seconds) select.
-
-    Raises:
-        UsageError: for any other text.
-    """
-    if not text:
-        # Of a round that has just begun nothing can be said yet.
-        until_s = now_s - _UNDER_WAY_S
-        return Selection(until_ms=round(until_s * 1000), or_newer=True, asked_ms=round(now_s * 1000))
-    if place := _PLACE.fullmatch(text):
-        return Selection(epoch=int(place[1]), round=int(place[2]))
-    if _NUMBER.fullmatch(text):
-        return Selection(contract_round=int(text))
-    try:
-        until_ms = since_ms(text, now_s)
-        return Selection(until_ms=until_ms, asked_ms=until_ms)
-    except UsageError:
-        allowed = "the contract's number, EPOCH/ROUND, 90s, 5m, 2h, 1d ago or an ISO time"
-        raise UsageError(f"ROUND: found {text!r}, allowed: {allowed}") from None
-
-
 async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
     """
     Return a round with what all nodes keep of it.
 
     Raises:
-        CliError: when no node runs here, or none keeps the round.
-        UsageError: when no node has a job of that name.
+        FailedPrecondition: when no node runs here, or none keeps the round.
+        InvalidInput: when no node has a job of that name.
     """
-    sockets = _sockets(run_dir)
-    places = await _each(sockets, lambda stub: stub.ListJobs(pb.ListJobsRequest()))
+    sockets = node_sockets(run_dir)
+    places = await ask_each(sockets, lambda stub: stub.ListJobs(pb.ListJobsRequest()))
     listed = {name: answer for name, answer in places.items() if not isinstance(answer, str)}
     known = _feeds(listed)
     if feed not in known and listed:
-        raise UsageError(f"FEED: found {feed!r}, allowed: the feeds that run here: {', '.join(known) or 'none yet'}")
+        raise InvalidInput("FEED", feed, f"the feeds that run here: {', '.join(known) or 'none yet'}")
     if not listed:
-        raise CliError("no node gives an answer: " + "; ".join(f"{short(n)}: {why}" for n, why in places.items()))
+        raise FailedPrecondition(
+            "no node gives an answer: " + "; ".join(f"{short(n)}: {why}" for n, why in places.items())
+        )
     silent = {name: why for name, why in places.items() if isinstance(why, str)}
     # Who gave no answer once is not asked again: each question would wait for it.
     sockets = {name: socket for name, socket in sockets.items() if name not in silent}
     oracles = await _oracles(run_dir)
     names = oracles | _names(listed, feed)
     wanted = await _which(sockets, feed, selection, silent)
-    answers = await _each(
+    answers = await ask_each(
         sockets,
         lambda stub: stub.ListRounds(_of(feed, wanted.epoch, wanted.round)),
     )
@@ -127,6 +85,7 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
             unheard=unheard,
             later=await _later(sockets, feed, records),
             asked_ms=selection.asked_ms,
+            now_ms=round(time.time() * 1000),
         ),
     )
 
@@ -139,7 +98,7 @@ async def _which(
     )
     if selection.until_ms is not None:
         request.until.FromMilliseconds(selection.until_ms)
-    answers = await _each(sockets, lambda stub: stub.ListRounds(request))
+    answers = await ask_each(sockets, lambda stub: stub.ListRounds(request))
     heard = [answer for answer in answers.values() if not isinstance(answer, str)]
     found = [record for answer in heard for record in answer.rounds if record.moments]
     if found:
@@ -149,9 +108,10 @@ async def _which(
     kept = max((answer.kept for answer in heard), default=0)
     failed = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
     silent = [f"{short(name)}: {why}" for name, why in (dict(unheard) | failed).items()]
-    raise CliError(
-        f"no node keeps that round of {feed}; {kept} rounds are kept" + "".join(f"; {each}" for each in silent),
-        "`feedmesh explain FEED` tells of the last one",
+    raise FailedPrecondition(
+        f"no node keeps that round of {feed}; {kept} rounds are kept"
+        + "".join(f"; {each}" for each in silent)
+        + " (`feedmesh explain FEED` tells of the last one)"
     )
 
 
@@ -172,7 +132,7 @@ async def _later(
     name, record = max(records.items(), key=lambda item: len(item[1].moments))
     request = pb.ListRoundsRequest(name=feed, most=_FOLLOWING)
     request.after.FromMilliseconds(record.moments[0].time.ToMilliseconds())
-    (answer,) = (await _each({name: sockets[name]}, lambda stub: stub.ListRounds(request))).values()
+    (answer,) = (await ask_each({name: sockets[name]}, lambda stub: stub.ListRounds(request))).values()
     return () if isinstance(answer, str) else answer.rounds
 
 
@@ -192,9 +152,9 @@ def _feeds(listed: Mapping[str, pb.ListJobsResponse]) -> list[str]:
 async def _oracles(run_dir: Path) -> dict[int, str]:
     """Return the names of all oracles by index, also of those that do not run; none without an operator."""
     try:
-        async with channel(socket_of(run_dir, "operator")) as connection:
+        async with channel(RunDir(run_dir.absolute()).socket("operator")) as connection:
             listed = await OperatorServiceStub(connection).ListNodes(operator_pb.ListNodesRequest(), timeout=3)
-    except (CliError, grpc.aio.AioRpcError):
+    except grpc.aio.AioRpcError:
         return {}
     return {node.oracle_index: short(node.name) for node in listed.nodes if node.HasField("oracle_index")}
 
@@ -202,10 +162,10 @@ async def _oracles(run_dir: Path) -> dict[int, str]:
 async def _decimals(run_dir: Path, feed: str) -> int:
     """Return the decimals of a feed's answers: the operator knows them, else the table of known feeds."""
     try:
-        async with channel(socket_of(run_dir, "operator")) as connection:
+        async with channel(RunDir(run_dir.absolute()).socket("operator")) as connection:
             listed = await OperatorServiceStub(connection).ListFeeds(operator_pb.ListFeedsRequest(), timeout=3)
         found = next((each.decimals for each in listed.feeds if each.name == feed), None)
-    except (CliError, grpc.aio.AioRpcError):
+    except grpc.aio.AioRpcError:
         found = None
     if found is not None:
         return found
@@ -215,17 +175,18 @@ async def _decimals(run_dir: Path, feed: str) -> int:
         return 0
 
 
-def _sockets(run_dir: Path) -> dict[str, Path]:
+def node_sockets(run_dir: Path) -> dict[str, Path]:
+    """Return the sockets of the nodes that run here, by the nodes' names; raise FailedPrecondition if there is none."""
     found = {socket.stem: socket for socket in sorted(run_dir.absolute().glob("chainlink-node-*.sock"))}
     if not found:
-        raise CliError(
-            f"no embedded node runs here: {run_dir.absolute()} has no chainlink-node-*.sock",
-            "start a mesh with `feedmesh run`, or give --run-dir; Chainlink's own nodes do not keep their rounds",
+        raise FailedPrecondition(
+            f"no embedded node runs here: {run_dir.absolute()} has no chainlink-node-*.sock"
+            " (start a mesh with `feedmesh run`, or give --run-dir; Chainlink's own nodes do not keep their rounds)"
         )
     return found
 
 
-async def _each(
+async def ask_each(
     sockets: Mapping[str, Path], call: "Callable[[OracleServiceAsyncStub], Awaitable[_T]]"
 ) -> dict[str, _T | str]:
     """Return each node's answer, or why there is none."""
