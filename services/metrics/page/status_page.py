@@ -70,8 +70,8 @@ class StatusPage:
         async with self._explaining:
             told, status = await self._told(feed, round_text)
             recent = await self._recent(feed)
-        points = self._seen.histories[feed].points if feed in self._seen.histories else []
-        return _html(feed_page(feed, round_text, told, recent, points), status)
+        plot = self._seen.histories[feed].drawn if feed in self._seen.histories else ((), "")
+        return _html(feed_page(feed, round_text, told, recent, plot), status)
 
     async def _told(self, feed: str, round_text: str) -> tuple[RoundStory | str, int]:
         """Return a round, or why there is none, and the status of the answer."""

@@ -16,7 +16,7 @@ from services.metrics.page.guard import HEADERS
 from services.metrics.page.live.audience import MOST_VIEWERS, Audience
 
 # Changes that come together are told together.
-GATHER_S: Final = 0.25
+GATHER_S: Final = 0.5
 ALIVE_S: Final = 15.0
 # Whoever takes longer for what it is told is let go; it comes again by itself.
 SLOWEST_S: Final = 10.0
