@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import orjson
 
-from meshkit.censor import CENSORED as CENSORED
-from meshkit.censor import add_secret as add_secret
-from meshkit.censor import censor as censor
-from meshkit.censor import knows_secrets
-from meshkit.folded_log import Folding
+from meshkit.log_processing.censor import CENSORED as CENSORED
+from meshkit.log_processing.censor import add_secret as add_secret
+from meshkit.log_processing.censor import censor as censor
+from meshkit.log_processing.censor import knows_secrets
+from meshkit.log_processing.folding import Folding
 
 
 @contextmanager
@@ -27,8 +27,8 @@ def _without(name: str) -> Iterator[None]:
             del absent[name]
 
 
-# Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind: 4 MB
-# and 70 ms of each process for nothing.
+# Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind:
+# 4 MB and 70 ms of each process for nothing.
 with _without("rich"), _without("greenlet"):
     import structlog
     from structlog.typing import EventDict, WrappedLogger

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
-from meshkit.folded_log import Folding
+from meshkit.log_processing.folding import Folding
 
 
 class _Log:
