@@ -17,7 +17,7 @@ from cli.service_table import service_table
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from meshkit.listings.durations import duration
-from meshkit.listings.services import state_name
+from meshkit.listings.services import COLUMNS, state_name
 
 _NODE: Final = "chainlink-node-"
 _WELL: Final = frozenset({"healthy", "completed"})
@@ -30,6 +30,8 @@ _STYLES: Final = {
     "chain lost": "bold red",
     "waiting": "dim",
 }
+_FEED_COLUMNS: Final = ("feed", "state", "answer", "round", "age", "observers", "by")
+_OBSERVERS: Final = _FEED_COLUMNS.index("observers")
 # Title, verdict, two empty lines, the line at the end, and the one where the cursor stands.
 _FIXED_LINES: Final = 6
 
@@ -126,7 +128,7 @@ def body(
     folded = [*(each for each in services if state_name(each.state) in _WELL), *unwell[room:]]
     parts: list[RenderableType] = [_line(_counts([state_name(each.state) for each in folded], "service"), "")]
     if shown:
-        parts.append(_unwrapped(service_table(shown, now_s)))
+        parts.append(_one_line_each(service_table(shown, now_s, is_message_cut=True), len(COLUMNS) - 1))
     left = lines - 1 - (len(shown) + 1 if shown else 0)
     return [*parts, Text(""), *_feeds(feeds, latest, found, now_s, left), Text("")]
 
@@ -140,19 +142,19 @@ def _feeds(
 ) -> list[RenderableType]:
     states = {feed.name: feed_state(feed.name, feed.name in latest, found) for feed in feeds}
     if len(feeds) < lines:
-        return [_unwrapped(feed_table(feeds, latest, states, now_s))]
+        return [_one_line_each(feed_table(feeds, latest, states, now_s), _OBSERVERS)]
     # What is not as it should be first; the sort keeps the order of the others.
     ordered = sorted(feeds, key=lambda feed: states[feed.name] == "fresh")
     room = max(lines - 2, 0)
     rest = _counts([states[feed.name] for feed in ordered[room:]], "more feed")
-    return [_unwrapped(feed_table(ordered[:room], latest, states, now_s)), _line(rest, "")]
+    return [_one_line_each(feed_table(ordered[:room], latest, states, now_s), _OBSERVERS), _line(rest, "")]
 
 
 def feed_table(
     feeds: Sequence[FeedRecord], latest: Mapping[str, operator_pb.Round], states: Mapping[str, str], now_s: float
 ) -> Table:
     """Return feeds as a table; `now_s` is Unix time, for the ages."""
-    table = Table("feed", "state", "answer", "round", "age", "observers", "by", box=None, pad_edge=False)
+    table = Table(*_FEED_COLUMNS, box=None, pad_edge=False)
     for feed in feeds:
         accepted, state = latest.get(feed.name), states[feed.name]
         told = Text(state, style=_STYLES[state])
@@ -161,7 +163,8 @@ def feed_table(
             continue
         age = duration(now_s - accepted.block_time.ToMilliseconds() / 1000)
         observers, transmitter = numbers(accepted.observers), accepted.transmitter.removeprefix(_NODE)
-        table.add_row(feed.name, told, accepted.answer, str(accepted.round_id), age, observers, transmitter)
+        seen = Text(observers, no_wrap=True, overflow="ellipsis")
+        table.add_row(feed.name, told, accepted.answer, str(accepted.round_id), age, seen, transmitter)
     return table
 
 
@@ -187,7 +190,8 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _unwrapped(table: Table) -> Table:
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "ellipsis"
+def _one_line_each(table: Table, cut: int) -> Table:
+    """Return a table whose rows are one line each: where it is too wide, one column is cut before all others."""
+    for index, column in enumerate(table.columns):
+        column.no_wrap, column.overflow = index != cut, "ellipsis"
     return table
