@@ -70,47 +70,61 @@ class LiveTable:
         try:
             height = self._live.console.size.height
             services, feeds = list(self._view.services.values()), list(self._view.feeds.values())
-            found = self._diagnose()
+            # What is not there before all has started is not missing.
+            is_started = self._view.startup_s is not None
+            judged = self._diagnose() if is_started else None
             return Group(
                 _line(self._title, "bold"),
-                verdict_line(found, is_started=self._view.startup_s is not None),
-                *body(services, feeds, self._latest, found, time.time(), height - _FIXED_LINES),
+                verdict_line(judged),
+                *body(services, feeds, self._latest, judged, time.time(), height - _FIXED_LINES),
                 _line(f"{self._page}   Ctrl-C stops everything in order", "dim"),
             )
         except Exception as error:
             return Group(Text(f"the tables cannot be drawn now: {error!r}", style="red"))
 
 
-def verdict_line(found: Diagnosis, *, is_started: bool = True) -> Text:
-    """Return the verdict: well, degraded where rounds bear a fault, or the first broken link."""
-    broken = next((link for link in found.links if link.get("state") == "broken"), None)
-    if broken is not None and broken.get("name") == "rpc":
+def verdict_line(found: Diagnosis | None) -> Text:
+    """Return the verdict: well, degraded where rounds bear a fault, or the first broken link; None before the start."""
+    if found is None:
+        return _line("starting", "dim")
+    if _is_chain_lost(found):
         return _line(f"chain lost: {found.words}", "bold red")
     if not found.well:
-        return _line(f"not well: {found.words}", "bold red") if is_started else _line("starting", "dim")
+        return _line(f"not well: {found.words}", "bold red") if found.links else _line(found.words, "dim")
     if found.remarks:
         more = f" (and {len(found.remarks) - 1} more)" if len(found.remarks) > 1 else ""
         return _line(f"degraded: {found.remarks[0]}{more}", "yellow")
     return _line(f"well: {found.words}", "green")
 
 
-def feed_state(name: str, answered: bool, found: Diagnosis) -> str:
+def feed_state(name: str, answered: bool, found: Diagnosis | None) -> str:
     """Return in a word how a feed is, by the verdict's words on it."""
-    broken = {str(link.get("name")): link.get("words") or () for link in found.links if link.get("state") == "broken"}
-    if "rpc" in broken:
+    if found is not None and _is_chain_lost(found):
         return "chain lost"
-    if any(str(words).startswith(f"{name} ") for words in broken.get("age", ())):
+    if found is not None and any(words.startswith(f"{name} ") for words in _broken(found, "age")):
         return "stale"
     if not answered:
         return "waiting"
-    return "degraded" if any(remark.startswith(f"{name} ") for remark in found.remarks) else "fresh"
+    is_degraded = found is not None and any(remark.startswith(f"{name} ") for remark in found.remarks)
+    return "degraded" if is_degraded else "fresh"
+
+
+def _broken(found: Diagnosis, name: str) -> list[str]:
+    """Return what is wrong with a link, in words; nothing if it holds."""
+    links = (link for link in found.links if (link.get("name"), link.get("state")) == (name, "broken"))
+    return [str(words) for link in links for words in link.get("words") or ()]
+
+
+def _is_chain_lost(found: Diagnosis) -> bool:
+    # While the operator is away nobody tells how the chain is.
+    return any(words.startswith("the chain ") for words in _broken(found, "rpc"))
 
 
 def body(
     services: Sequence[supervisor_pb.Service],
     feeds: Sequence[FeedRecord],
     latest: Mapping[str, operator_pb.Round],
-    found: Diagnosis,
+    found: Diagnosis | None,
     now_s: float,
     lines: int,
 ) -> list[RenderableType]:
@@ -136,7 +150,7 @@ def body(
 def _feeds(
     feeds: Sequence[FeedRecord],
     latest: Mapping[str, operator_pb.Round],
-    found: Diagnosis,
+    found: Diagnosis | None,
     now_s: float,
     lines: int,
 ) -> list[RenderableType]:
