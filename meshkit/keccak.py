@@ -1,6 +1,6 @@
 """Keccak-256, the hash of Ethereum; its library is loaded without what it would like to have and does not need."""
 
-from meshkit.process.optional_packages import without
+from meshkit.optional_packages import without
 
 # pycryptodome calls its C code through cffi where that is installed, else through ctypes. Both take as long, but cffi
 # brings a parser of C: a megabyte in each process that hashes, and a tenth of its start.

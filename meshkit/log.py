@@ -11,7 +11,7 @@ from meshkit.log_processing.censor import add_secret as add_secret
 from meshkit.log_processing.censor import censor as censor
 from meshkit.log_processing.censor import knows_secrets
 from meshkit.log_processing.folding import Folding
-from meshkit.process.optional_packages import without
+from meshkit.optional_packages import without
 
 # Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind:
 # 4 MB and 70 ms of each process for nothing.

@@ -15,8 +15,8 @@ from meshkit.egress.connector import EgressConnector
 from meshkit.egress.redirects import refusing_redirects
 from meshkit.errors import MeshError
 from meshkit.http.failure_words import in_words
+from meshkit.http.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from meshkit.resolver import HostResolver
-from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import (

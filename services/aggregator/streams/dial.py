@@ -9,7 +9,7 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.egress.redirects import RedirectRefused
-from meshkit.retry_after import retry_after_ms
+from meshkit.http.retry_after import retry_after_ms
 from services.aggregator.sources import shapes
 from services.aggregator.sources.body import read_body
 from services.aggregator.streams.errors import StreamDown

@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from meshkit.clock import Clock
-from meshkit.retry_after import retry_after_ms
+from meshkit.http.retry_after import retry_after_ms
 from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
 from services.operator.nodes.login_limit import LoginLimit
 from services.operator.nodes.session_file import SessionFile

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from meshkit.process.optional_packages import without
+from meshkit.optional_packages import without
 
 
 def test_a_package_is_not_found() -> None:
