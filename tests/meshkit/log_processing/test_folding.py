@@ -85,6 +85,19 @@ def test_what_did_not_fail_does_not_work_again() -> None:
     assert not _Log().add("works_again", "info", call="read", ends="call_failed")
 
 
+def test_another_exception_is_news() -> None:
+    """Of a defect that repeats one traceback is written, another defect at the same place has its own."""
+    log, written = _Log(), []
+    for error in (ValueError("7 is odd"), ValueError("9 is odd"), KeyError("7")):
+        try:
+            raise error
+        except Exception:
+            written.append(log.add("step_failed", "error", exc_info=True))
+        written.append(log.add("step_failed", "error", exc_info=error))
+
+    assert [True, False, False, False, True, False] == written
+
+
 def test_information_is_never_folded() -> None:
     """Events that are no warnings are written each time."""
     log = _Log()
