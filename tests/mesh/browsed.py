@@ -11,7 +11,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, Page
 
 from meshkit.listings import feeds, services, sources
-from tests.browser import complaints
+from tests.browser import new_page
 from tests.mesh.running import Mesh
 
 # Each table of the page with the command that shows the same, and how many of its columns that has.
@@ -40,8 +40,7 @@ _LOADED: Final = (
 
 async def opened(browser: Browser, mesh: Mesh) -> tuple[Page, list[str]]:
     """Return the page, when it is live, and what its console complains of."""
-    page = await browser.new_page()
-    said = complaints(page)
+    page, said = await new_page(browser)
     await page.goto(f"http://127.0.0.1:{3003 + mesh.offset}/")
     await page.wait_for_function("() => document.getElementById('live').textContent === 'live'")
     return page, said
