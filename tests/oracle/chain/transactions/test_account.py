@@ -361,18 +361,16 @@ async def test_only_so_many_at_once(
 async def test_why_a_contract_reverted_is_told(
     anvil: Anvil, heads: HeadTracker, key: EvmKey, transactions: TransactionStore
 ) -> None:
-    """A report by an account that is no transmitter costs its gas, and it is told why in the contract's words."""
+    """A report of a configuration that the contract does not have costs its gas, and its words on that are told."""
     aggregator = await Aggregator.deploy(anvil)
-    signers = ["0x" + f"{number:02x}" * 20 for number in range(1, 5)]
-    await aggregator.configure(signers, ["0x" + f"{number:02x}" * 20 for number in range(5, 9)], 1, b"")
     told: list[TransactionNews] = []
     account = Account(key, anvil.rpc, heads, settings_with(), transactions, SystemClock(), told.append)
-    report = encode_report(bytes(32), [AttributedObservation(0, 5)])
+    report = encode_report(b"\1" * 32, [AttributedObservation(0, 5)])
 
     end = await account.send(aggregator.address, transmit_calldata(report, *WORDS), 500_000)
     await mine_until(end, anvil, heads)
     await account.close()
 
     assert "reverted" == await end
-    assert TransactionMoment.REVERTED is told[-1].moment
-    assert "unauthorized transmitter" in told[-1].reason
+    assert [TransactionMoment.HANDED_OVER, TransactionMoment.REVERTED] == [news.moment for news in told]
+    assert ["", "execution reverted: configDigest mismatch"] == [news.reason for news in told]
