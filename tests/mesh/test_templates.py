@@ -26,7 +26,7 @@ from tests.mesh.running import FEEDMESH, Mesh, free_port_offset, own_directory, 
 from tests.node.program import HINT, chainlink_program
 from tests.operator import anvil
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil
-from tests.operator.order import SOLUTION, write_order
+from tests.operator.order import Order, helper_deployment
 
 pytestmark = [pytest.mark.long(120), pytest.mark.timeout(600)]
 
@@ -39,8 +39,7 @@ _CHAINLINKS = [pytest.param(name, marks=pytest.mark.chainlink_node) for name in 
 
 FEEDS = (FeedTarget("ETH / USD", 8), FeedTarget("LTC / ETH", 18))
 _ZERO = "0x" + "00" * 20
-_ROOT_CERTIFICATE = 2
-_SPLIT, _HELPER = (AbiCodec(load(f"split/{name}")) for name in ("SplitConfigAggregator", "AdminHelper"))
+_SPLIT = AbiCodec(load("split/SplitConfigAggregator"))
 _SOURCES = ("binance", "kraken", "okx")
 _ETH = [Leg(name, "ETH", "USDT" if name == "binance" else "USD") for name in _SOURCES]
 _LTC = [Leg(each.source, "LTC", each.quote) for each in _ETH]
@@ -58,9 +57,10 @@ def _mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         pytest.exit(f"there is no chainlink program: {HINT}", returncode=1)
     key = json.loads(KEYS.read_text())
     with own_directory() as directory, anvil.start(anvil.free_port(), "--block-time", "1") as chain:
-        addresses, admin = asyncio.run(_deployed(chain))
+        order = Order()
+        addresses, admin = asyncio.run(_deployed(chain, order))
         _write_templates(directory / "templates", addresses)
-        write_order(directory / "certs")
+        order.write(directory / "certs")
         offset = free_port_offset()
         config = written(directory, _document(directory, offset, chain, admin, _RUNTIMES[request.param]))
         (directory / "key").write_text(key["privateKeyDerBase64"])
@@ -82,7 +82,7 @@ def _write_templates(directory: Path, addresses: dict[str, str]) -> None:
     (directory / "feed-cas.json").write_text(json.dumps(listed))
 
 
-async def _deployed(running: Anvil) -> tuple[dict[str, str], str]:
+async def _deployed(running: Anvil, order: Order) -> tuple[dict[str, str], str]:
     """
     Deploy a contract of each shape, as somebody else has done; return their addresses, and that of the admin's.
 
@@ -92,10 +92,8 @@ async def _deployed(running: Anvil) -> tuple[dict[str, str], str]:
     chain = Chain([Endpoint("chain", running.url)], CHAIN_ID)
     try:
         sender = Sender(chain, FAUCET_KEY, 10**9, SystemClock(), 30)
-        helper = _HELPER.deployment(_ROOT_CERTIFICATE, SOLUTION)
-        owned, admin = await _made(
-            sender, feed_contract.deployment(chain, FEEDS[0]), Transaction("admin", None, helper)
-        )
+        owned, admin = await _made(sender, feed_contract.deployment(chain, FEEDS[0]), helper_deployment())
+        await _made(sender, order.registration(admin))
         billing, answers = (0, 0, 0, 0, 0, _ZERO, _ZERO), (1, 10**33)
         data = _SPLIT.deployment(billing, *answers, _ZERO, FEEDS[1].decimals, FEEDS[1].name, admin)
         (split,) = await _made(sender, Transaction("split", None, data))

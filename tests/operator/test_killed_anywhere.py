@@ -31,7 +31,7 @@ from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.reconciler import Reconciler
 from tests.operator.anvil import CHAIN_ID, Anvil
 from tests.operator.fake_node import FakeNode
-from tests.operator.order import SOLUTION, write_order
+from tests.operator.order import Order, helper_deployment
 from tests.operator.running_nodes import fake_nodes, free_base
 
 _ZERO = "0x" + "00" * 20
@@ -241,17 +241,17 @@ async def _end(
 async def _stage(onchain: OperatorConfig, anvil: Anvil, chain: Chain, sender: Sender, tmp_path: Path) -> Stage:
     """Give a chain with a feed whose oracles an admin sets; another feed has no contract yet."""
 
-    async def deploy(data: bytes) -> str:
-        (receipt,) = await sender.send_all([Transaction("deployment", None, data)])
+    async def send(transaction: Transaction) -> str:
+        (receipt,) = await sender.send_all([transaction])
         assert isinstance(receipt, Receipt), receipt
         return str(receipt.contract)
 
-    aggregator, helper = (AbiCodec(load(f"split/{name}")) for name in ("SplitConfigAggregator", "AdminHelper"))
-    admin = await deploy(helper.deployment(0, SOLUTION))
-    address = await deploy(
-        aggregator.deployment((0, 0, 0, 0, 0, _ZERO, _ZERO), 1, 10**23, _ZERO, 8, "BTC / USD", admin)
-    )
-    write_order(tmp_path / "certs")
+    aggregator, order = AbiCodec(load("split/SplitConfigAggregator")), Order()
+    admin = await send(helper_deployment())
+    await send(order.registration(admin))
+    data = aggregator.deployment((0, 0, 0, 0, 0, _ZERO, _ZERO), 1, 10**23, _ZERO, 8, "BTC / USD", admin)
+    address = await send(Transaction("contract", None, data))
+    order.write(tmp_path / "certs")
     feeds = (FeedTarget("BTC / USD", 8, address), FeedTarget("ETH / USD", 8))
     config = replace(onchain, feeds=feeds, admin_contract=admin, admin_certificates=tmp_path / "certs")
     return Stage(anvil, config, await anvil.call("evm_snapshot"), tmp_path)

@@ -107,7 +107,8 @@ class Admin:
             return Transaction("registration of the admin", self._helper, data)
         # That there is no root of a number says nothing about the certificates, unless there is none at all.
         told = [text for text in refusals if text != _NO_ROOT] or [_NO_ROOT]
-        raise TransactionReverted("registration of the admin", "not sent", "; ".join(told))
+        shown = f"; shown were the certificates of {', '.join(proof.shown)}" if proof.shown else ""
+        raise TransactionReverted("registration of the admin", "not sent", "; ".join(told) + shown)
 
     async def _send(self, sender: Sender, transactions: Sequence[Transaction]) -> list[Receipt | MeshError]:
         """Estimate, see to it that the account can pay, and send; what would be undone is not sent."""

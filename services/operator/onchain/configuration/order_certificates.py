@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from eth_abi.abi import encode
@@ -24,10 +25,15 @@ _FIRST_V = 27
 
 @dataclass(frozen=True, slots=True)
 class AdminProof:
-    """Hold what an admin shows: a chain of certificates, the leaf first, and the leaf's signature of 65 bytes."""
+    """
+    Hold what an admin shows: a chain of certificates, the leaf first, and the leaf's signature of 65 bytes.
+
+    `shown` has the certificates in words, for who has to find out why they were refused.
+    """
 
     chain: tuple[ChunkedCertificate, ...]
     signature: bytes
+    shown: tuple[str, ...] = ()
 
 
 class Registrar(Protocol):
@@ -48,32 +54,70 @@ class OrderCertificates:
         Read the files and sign.
 
         Raises:
-            UnusableCertificate: naming the file that is missing, damaged, or not of the same key.
+            UnusableCertificate: naming the file that is missing, damaged, not of the same key, or whose certificate has
+                not signed the one below it. Whether they are still valid the contract knows better.
         """
         order = _read(self.directory)
         statement = hashlib.sha256(encode(ADMIN_STATEMENT, (admin, chain_id, helper, nonce))).digest()
         signature = PrivateKey(order.key).sign_msg_hash(statement)
         end = bytes((signature.v + _FIRST_V,))
-        return AdminProof(order.chain, signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + end)
+        signed = signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + end
+        return AdminProof(order.chain, signed, order.shown)
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
     chain: tuple[ChunkedCertificate, ...]
     key: bytes = field(repr=False)
+    shown: tuple[str, ...]
 
 
 def _read(directory: Path) -> _Order:
     # In this order, so that the first that is missing is named.
     leaf, bundle, key = (_text(directory / name) for name in (LEAF_FILE, BUNDLE_FILE, KEY_FILE))
     certificates = [*_certificates(directory / LEAF_FILE, leaf), *_certificates(directory / BUNDLE_FILE, bundle)]
-    # The root is in the contract already.
-    above = [certificate for certificate in certificates[1:] if certificate.issuer != certificate.subject]
+    path = _path(directory, certificates[0], certificates[1:])
     private = _private_key(directory / KEY_FILE, key)
-    chain = [_cut(directory, certificate) for certificate in (certificates[0], *above)]
+    chain = [_cut(directory, certificate) for certificate in path]
     if PrivateKey(private).public_key.to_bytes() != chain[0].public_key:
         raise UnusableCertificate(directory / KEY_FILE, f"is not the key of {LEAF_FILE}")
-    return _Order(tuple(chain), private)
+    return _Order(tuple(chain), private, tuple(map(_in_words, path)))
+
+
+def _path(directory: Path, leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the leaf and those above it in the order of their signatures, without the root: the contract has that."""
+    path = [leaf]
+    while (below := path[-1]).issuer != below.subject and len(path) <= len(others):
+        named = [each for each in others if each.subject == below.issuer != each.issuer]
+        issuers = [each for each in named if _has_signed(each, below)]
+        if named and not issuers:
+            names = f"{below.issuer.rfc4514_string()!r}, which has not signed {below.subject.rfc4514_string()!r}"
+            raise UnusableCertificate(directory / BUNDLE_FILE, f"has the certificate of {names}")
+        if not (above := [each for each in issuers if each not in path]):
+            break
+        # Of an authority's certificates the one that is valid longest is as good as any, and better.
+        path.append(max(above, key=lambda each: each.not_valid_after_utc))
+    return path
+
+
+def _has_signed(issuer: x509.Certificate, below: x509.Certificate) -> bool:
+    try:
+        below.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _in_words(certificate: x509.Certificate) -> str:
+    """Return what contracts look at in a certificate: whose it is, its number, its end, and whether it may sign."""
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        may = "an authority" if constraints.ca else "no authority"
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        may = "no authority"
+    name, end = certificate.subject.rfc4514_string(), certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+    issuer = certificate.issuer.rfc4514_string()
+    return f"{name!r} by {issuer!r} (serial number {certificate.serial_number:x}, valid until {end}, {may})"
 
 
 def _text(path: Path) -> bytes:

@@ -1,9 +1,12 @@
 """Contracts whose configuration has two parts: who sets which, and how the admin becomes it."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from chainlink.contract import aggregator
 from chainlink.contract.abi_codec import AbiCodec
@@ -25,33 +28,36 @@ from services.operator.onchain.contract_setup import ContractSetup
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender, Transaction
 from services.operator.outcome import Outcome
-from tests.operator.anvil import CHAIN_ID
-from tests.operator.order import SOLUTION, write_order
+from tests.operator.anvil import CHAIN_ID, Anvil
+from tests.operator.order import END, HELPER, Order, helper_deployment, issue
 
 _ZERO = "0x" + "00" * 20
-_AGGREGATOR, _HELPER = (AbiCodec(load(f"split/{name}")) for name in ("SplitConfigAggregator", "AdminHelper"))
-_ROOT = 2
+_AGGREGATOR = AbiCodec(load("split/SplitConfigAggregator"))
 
 
-async def _deploy(sender: Sender, data: bytes) -> str:
-    (receipt,) = await sender.send_all([Transaction("deployment", None, data)])
+async def _send(sender: Sender, transaction: Transaction) -> str:
+    (receipt,) = await sender.send_all([transaction])
     assert isinstance(receipt, Receipt), receipt
     return str(receipt.contract)
 
 
+@pytest.fixture(name="order")
+def _order() -> Order:
+    """Give the order whose root the contract knows."""
+    return Order()
+
+
 @pytest.fixture(name="split")
-async def _split(config: OperatorConfig, chain: Chain, sender: Sender) -> OperatorConfig:
+async def _split(config: OperatorConfig, chain: Chain, sender: Sender, order: Order) -> OperatorConfig:
     """Give a configuration with two feeds whose contracts take oracles from the admin only, and his certificates."""
-    helper = await _deploy(sender, _HELPER.deployment(_ROOT, SOLUTION))
-    addresses = [
-        await _deploy(
-            sender,
-            _AGGREGATOR.deployment((0, 0, 0, 0, 0, _ZERO, _ZERO), 1, 10**23, _ZERO, 8, feed.name, helper),
-        )
-        for feed in config.feeds[:2]
-    ]
+    helper = await _send(sender, helper_deployment())
+    for each in (Order(), order):
+        await _send(sender, each.registration(helper))
+    billing = (0, 0, 0, 0, 0, _ZERO, _ZERO)
+    deployments = [_AGGREGATOR.deployment(billing, 1, 10**23, _ZERO, 8, feed.name, helper) for feed in config.feeds[:2]]
+    addresses = [await _send(sender, Transaction("contract", None, data)) for data in deployments]
     feeds = [replace(feed, address=address) for feed, address in zip(config.feeds, addresses, strict=False)]
-    write_order(config.secrets.path / "certs")
+    order.write(config.secrets.path / "certs")
     directory = config.secrets.path / "certs"
     return replace(config, feeds=tuple(feeds), admin_contract=helper, admin_certificates=directory)
 
@@ -190,7 +196,7 @@ async def test_a_certificate_that_is_missing(
 async def test_the_key_of_another_certificate(split: OperatorConfig, chain: Chain, sender: Sender) -> None:
     """A key that is not that of the order's certificate is told before anything is sent."""
     prepared = await prepare_nodes.prepare(split)
-    write_order(split.secrets.path / "others")
+    Order().write(split.secrets.path / "others")
     (split.admin_certificates / KEY_FILE).write_bytes((split.secrets.path / "others" / KEY_FILE).read_bytes())
     outcome = await _setup(split, prepared, chain, sender).run()
 
@@ -198,15 +204,144 @@ async def test_the_key_of_another_certificate(split: OperatorConfig, chain: Chai
     assert 2 == len(outcome.errors)
 
 
-async def test_another_solution(split: OperatorConfig, chain: Chain, sender: Sender) -> None:
-    """A certificate of another solution is refused by the contract, whose reason is told; the admin pays nothing."""
+def _replaced(**certificates: Callable[[Order], x509.Certificate]) -> Callable[[Order], None]:
+    """Return what puts other certificates in the places of an order's."""
+
+    def change(order: Order) -> None:
+        for place, make in certificates.items():
+            setattr(order, place, make(order))
+
+    return change
+
+
+_PAST, _FAR = datetime(2025, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
+_REFUSALS = {
+    "another solution": (
+        _replaced(leaf=lambda each: each.leaf_until(END, solution=b"\1" * 32)),
+        "Only authorized solution",
+    ),
+    "an expired leaf": (_replaced(leaf=lambda each: each.leaf_until(_PAST)), "Certificate is expired"),
+    "an expired authority": (_replaced(authority=lambda each: each.authority_until(_PAST)), "Certificate is expired"),
+    "an authority that may issue nothing": (
+        _replaced(authority=lambda each: each.authority_until(END, ca=False)),
+        "Intermediate certificate does not have ca flag",
+    ),
+    "a date of another form": (
+        _replaced(leaf=lambda each: each.leaf_until(_FAR)),
+        "Only 13 and 19 bytes are supported date formats",
+    ),
+    "a root that the contract does not know": (
+        _replaced(authority=lambda each: issue("authority", each.authority_key, "root", each.leaf_key)),
+        "Invalid signature",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _REFUSALS)
+async def test_certificates_that_the_contract_refuses(
+    kind: str, split: OperatorConfig, order: Order, chain: Chain, sender: Sender
+) -> None:
+    """The contract's reason is told, with each certificate's name, number and end; the admin pays nothing."""
+    change, reason = _REFUSALS[kind]
     prepared = await prepare_nodes.prepare(split)
-    write_order(split.admin_certificates, solution=bytes(31) + b"\1")
+    change(order)
+    order.write(split.admin_certificates, [order.authority])
     outcome = await _setup(split, prepared, chain, sender).run()
 
-    assert all(isinstance(error, TransactionReverted) for error in outcome.errors.values())
+    assert [feed.name for feed in split.feeds] == list(outcome.errors)
+    for error in outcome.errors.values():
+        assert isinstance(error, TransactionReverted)
+        assert reason in str(error)
+        for each in (order.leaf, order.authority):
+            end = f"{each.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
+            assert f"(serial number {each.serial_number:x}, valid until {end}" in str(error)
+    assert 0 == (await _sent(chain, prepared, sender))[1]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "reason"),
+    [
+        ("leaf", "Certificate is blacklisted"),
+        ("authority", "Certificate is blacklisted"),
+        ("root", "Root certificate is blacklisted"),
+    ],
+)
+async def test_blocked_certificates(
+    blocked: str, reason: str, split: OperatorConfig, order: Order, chain: Chain, sender: Sender
+) -> None:
+    """A certificate, its issuer's or the root whose number was blocked registers nobody, and that is told."""
+    prepared = await prepare_nodes.prepare(split)
+    number = getattr(order, blocked).serial_number
+    item = number.to_bytes(number.bit_length() // 8 + 1, "big")
+    data = HELPER.call("setCertsBlacklist", [(item, True)])
+    await _send(sender, Transaction("blocking", split.admin_contract, data))
+    outcome = await _setup(split, prepared, chain, sender).run()
+
     assert 2 == len(outcome.errors)
-    assert all("Only authorized solution" in str(error) for error in outcome.errors.values())
+    assert all(reason in str(error) for error in outcome.errors.values())
+
+
+async def test_a_root_that_has_expired(
+    split: OperatorConfig, order: Order, chain: Chain, sender: Sender, anvil: Anvil
+) -> None:
+    """Certificates that outlive their root are refused when its time is over."""
+    short = Order()
+    short.root = issue("root", short.root_key, "root", short.root_key, end=datetime(2048, 1, 1, tzinfo=UTC))
+    helper = str(split.admin_contract)
+    prepared = await prepare_nodes.prepare(split)
+    await _send(sender, short.registration(helper))
+    short.write(split.admin_certificates)
+    snapshot = await anvil.call("evm_snapshot")
+    await anvil.call("evm_setNextBlockTimestamp", int(datetime(2048, 2, 1, tzinfo=UTC).timestamp()))
+    await anvil.call("evm_mine")
+    outcome = await _setup(split, prepared, chain, sender).run()
+    await anvil.call("evm_revert", snapshot)
+
+    assert 2 == len(outcome.errors)
+    assert all("Root certificate is expired" in str(error) for error in outcome.errors.values())
+
+
+async def test_no_root_is_registered(split: OperatorConfig, chain: Chain, sender: Sender) -> None:
+    """A contract that knows no root at all says so."""
+    prepared = await prepare_nodes.prepare(split)
+    empty = await _send(sender, helper_deployment())
+    outcome = await _setup(replace(split, admin_contract=empty), prepared, chain, sender).run()
+
+    assert 2 == len(outcome.errors)
+    assert all("Root certificate is not exist" in str(error) for error in outcome.errors.values())
+
+
+@pytest.mark.parametrize("shape", ["turned round", "with strangers", "twice", "without the root", "with a renewed one"])
+async def test_bundles_of_any_order(
+    shape: str, split: OperatorConfig, order: Order, chain: Chain, sender: Sender
+) -> None:
+    """Certificates are shown in the order of their signatures, whatever else the bundle has and in which order."""
+    stranger = Order()
+    bundle = {
+        "turned round": [order.root, order.authority],
+        "with strangers": [stranger.root, issue("x", stranger.leaf_key, "root", stranger.root_key), order.authority],
+        "twice": [order.leaf, order.authority, order.authority, order.root, order.root],
+        "without the root": [order.authority],
+        "with a renewed one": [order.authority_until(_PAST), order.authority],
+    }[shape]
+    order.write(split.admin_certificates, bundle)
+    prepared = await prepare_nodes.prepare(split)
+
+    assert {} == (await _setup(split, prepared, chain, sender).run()).errors
+
+
+async def test_an_authority_that_has_not_signed(
+    split: OperatorConfig, order: Order, chain: Chain, sender: Sender
+) -> None:
+    """A bundle whose certificate has the right name and another key is told before the contract is asked."""
+    order.write(split.admin_certificates, [Order().authority])
+    prepared = await prepare_nodes.prepare(split)
+    outcome = await _setup(split, prepared, chain, sender).run()
+
+    bundle = split.admin_certificates / BUNDLE_FILE
+    told = f"{bundle} has the certificate of 'CN=authority', which has not signed 'CN=leaf'"
+    assert 2 == len(outcome.errors)
+    assert all(told in str(error) for error in outcome.errors.values())
 
 
 async def test_a_later_admin_takes_over(split: OperatorConfig, chain: Chain, sender: Sender) -> None:
