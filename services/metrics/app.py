@@ -17,9 +17,9 @@ from services.metrics.families import samples
 from services.metrics.host import disk_metrics, processes
 from services.metrics.host.disk_metrics import DISK_METRICS
 from services.metrics.page import server as page
-from services.metrics.page.audience import Audience
-from services.metrics.page.following import Following
-from services.metrics.page.seen import MeshSeen
+from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.live.audience import Audience
+from services.metrics.page.live.following import Following
 from services.metrics.page.status_page import StatusPage
 from services.metrics.supervisor import SupervisorLink
 from services.metrics.verdict.feed_metrics import FEED_METRICS, FeedMetrics
