@@ -10,9 +10,11 @@ from meshkit import feeds
 
 ALL: Final = "all"
 SOURCES: Final = ("binance", "kraken", "coinbase")
-# Asked only where a feed has none of the above.
+# Asked only where a feed has too few of the above.
+MORE_SOURCES: Final = ("coingecko", "cryptocompare", "yahoofinance", "bybit", "frankfurter")
 _ANY_COIN: Final = ("bitcoin", "usd")
-MORE_SOURCES: Final = ("coingecko", "cryptocompare", "yahoofinance", "bybit")
+# As many as a price needs by default (mesh.aggregator.minimumSources), where a feed has so many at all.
+_LEAST_SOURCES: Final = 2
 
 _NOT_INSTALLED: Final = (
     "--profile embedded: the simulated market and the local chain are not installed here; "
@@ -41,14 +43,13 @@ def check(names: Collection[str]) -> None:
 
 
 def sources(names: Collection[str]) -> tuple[str, ...]:
-    """Return the sources that the mesh of these feeds asks, so that each feed has at least one."""
-    mapped = [sources for name in names for sources in _mappings(name)]
-    needed = {
-        next(source for source in MORE_SOURCES if source in mapping)
-        for mapping in mapped
-        if not set(SOURCES) & set(mapping)
-    }
-    return (*SOURCES, *(source for source in MORE_SOURCES if source in needed))
+    """Return the sources that the mesh of these feeds asks, so that each feed has as many as its price needs."""
+    asked = set(SOURCES)
+    for mapping in (sources for name in names for sources in _mappings(name)):
+        missing = min(_LEAST_SOURCES, len(mapping)) - len(asked & set(mapping))
+        others = [source for source in MORE_SOURCES if source in mapping and source not in asked]
+        asked.update(others[: max(0, missing)])
+    return (*SOURCES, *(source for source in MORE_SOURCES if source in asked))
 
 
 def reference(name: str) -> str | None:

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from cli.embedded import feeds, profile
+from meshkit.configuration import start_check
 from tests.bench.process import LOAD_CORE, SERVER_CORE, fetch, serving
 from tests.mesh.running import free_port_offset, wait_until
 
@@ -17,7 +18,7 @@ def test_list_is_split_at_commas() -> None:
 
 
 def test_common_feeds_ask_three_exchanges() -> None:
-    """Further sources are asked only when a feed or a leg of it has no other."""
+    """Further sources are asked only when a feed or a leg of it has too few others."""
     common = feeds.sources(("BTC / USD", "1INCH / ETH"))
 
     assert ("binance", "kraken", "coinbase") == common
@@ -39,6 +40,18 @@ def test_all_feeds_can_be_named_at_once() -> None:
     assert len(every) >= 260
     assert "Total Marketcap / USD" in every
     assert (*feeds.SOURCES, "coingecko") == feeds.sources(["Total Marketcap / USD"])
+
+
+def test_each_feed_by_itself_has_the_sources_that_its_price_needs(tmp_path: Path) -> None:
+    """What the profile writes for any feed, and for all of them, is a configuration without a fault."""
+    every = feeds.parse("all")
+    faults = {}
+    for names in (*((name,) for name in every), every):
+        path = profile.write(tmp_path / "data", tmp_path / "run", 5, names)
+        if found := start_check.check(path, {}).problems:
+            faults[names[0]] = found
+
+    assert {} == faults
 
 
 @pytest.mark.timeout(120)
