@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import tenacity
 from structlog.stdlib import BoundLogger
@@ -24,6 +24,7 @@ from services.oracle.ocr.running.limits import LocalLimits
 from services.oracle.ocr.state import Override, PendingTransmission, SignedRound
 
 _T = TypeVar("_T")
+_EVERY_FEED: Final = ("feed", "config_digest", "error")
 
 
 class _CallFailed(OcrError):
@@ -195,6 +196,7 @@ class ExternalCalls:
             return
         self._troubles[name] = trouble
         if trouble:
-            self._log.warning("outside_call_failed", call=name, error=trouble)
+            # A chain that is away is away for every feed, and says it in several words.
+            self._log.warning("outside_call_failed", call=name, error=trouble, folded_over=_EVERY_FEED)
         else:
-            self._log.info("outside_call_works_again", call=name)
+            self._log.info("outside_call_works_again", call=name, ends="outside_call_failed")

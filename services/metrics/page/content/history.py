@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, TypeAlias
 
-MOST_POINTS: Final = 120
+MOST_POINTS: Final = 60
 SHORTEST_STEP_S: Final = 5.0
-# With a point a minute all of them cover two hours.
-LONGEST_STEP_S: Final = 60.0
+# With a point each two minutes all of them cover two hours.
+LONGEST_STEP_S: Final = 120.0
 WIDTH: Final = 120
 HEIGHT: Final = 28
+# The points of the lines, and what they show in words.
+Plot: TypeAlias = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,14 @@ class FeedHistory:
 
     points: list[Point] = field(default_factory=list)
     step_s: float = SHORTEST_STEP_S
+    _drawn: Plot | None = None
+
+    @property
+    def drawn(self) -> Plot:
+        """Return the lines of the plot and what it shows in words, drawn once for all viewers."""
+        if self._drawn is None:
+            self._drawn = lines(self.points), words(self.points)
+        return self._drawn
 
     def add(self, at_s: float, answer: str | None, market: str | None) -> bool:
         """Keep a point if the last one is old enough, or if the clock was set back; tell whether it was kept."""
@@ -36,6 +46,7 @@ class FeedHistory:
             self.points.clear()
         elif last_s is not None and at_s - last_s < self.step_s * 0.9:
             return False
+        self._drawn = None
         self.points.append(Point(at_s, _number(answer), _number(market)))
         if len(self.points) > MOST_POINTS:
             if self.step_s < LONGEST_STEP_S:
@@ -49,7 +60,7 @@ class FeedHistory:
 def lines(points: Sequence[Point]) -> tuple[str, ...]:
     """Return the points of two SVG lines, answer and market, on one scale; nothing before there are two moments."""
     values = [value for point in points for value in (point.answer, point.market) if value is not None]
-    if not values or points[-1].at_s <= points[0].at_s:
+    if not values or not points or points[-1].at_s <= points[0].at_s:
         return ()
     least, most = min(values), max(values)
     begin_s, took_s = points[0].at_s, points[-1].at_s - points[0].at_s

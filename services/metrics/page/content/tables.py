@@ -12,10 +12,9 @@ from meshkit.listings import balances as balance_listing
 from meshkit.listings import feeds as feed_listing
 from meshkit.listings import services as service_listing
 from meshkit.listings import sources as source_listing
-from services.metrics.page import history
-from services.metrics.page.bars import bar
-from services.metrics.page.seen import MeshSeen
-from services.metrics.page.view import Cell, Row, Table, Tone, View, plain
+from services.metrics.page.content.bars import bar
+from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.content.view import Cell, Row, Table, Tone, View, plain
 from services.metrics.verdict.feed_metrics import gap_bps
 from services.metrics.verdict.verdict import LinkState
 
@@ -145,13 +144,13 @@ def _feed(seen: MeshSeen, feed: operator.Feed, now_s: float) -> Row:
     state = seen.states.get(feed.name, "unknown")
     observed = seen.observed.get(feed.name)
     gap = None if observed is None else gap_bps(replace(observed, answer=feed.answer or None))
-    points = seen.histories[feed.name].points if feed.name in seen.histories else []
+    lines, words = seen.histories[feed.name].drawn if feed.name in seen.histories else ((), "")
     way = seen.ways.get(feed.name)
     cells += [
         Cell(state.replace("_", " "), Tone.GOOD if state == "fresh" else Tone.WARN),
         Cell("" if observed is None or observed.market is None else observed.market),
         Cell("" if gap is None else f"{gap:+.1f} bps"),
-        Cell(history.words(points), lines=history.lines(points)),
+        Cell(words, lines=lines),
         Cell("not known", Tone.QUIET) if way is None else bar(way.moments_ms, feed_path(feed.name, str(way.round_id))),
     ]
     return Row(feed.name, tuple(cells))

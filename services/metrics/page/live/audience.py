@@ -8,7 +8,7 @@ from typing import Final
 import grpc.aio
 
 from meshkit.clock import Clock
-from services.metrics.page.tables import Choice
+from services.metrics.page.content.tables import Choice
 
 MOST_VIEWERS: Final = 16
 # Whoever has no script loads the page again within this time.

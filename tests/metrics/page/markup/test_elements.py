@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.page.markup import Markup, joined, tag
+from services.metrics.page.markup.elements import Markup, joined, tag
 
 
 class _Reader(HTMLParser):

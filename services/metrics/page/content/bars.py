@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from meshkit.ocr.hops import Moment, durations_ms
-from services.metrics.page.view import Cell, Part, Tone
+from services.metrics.page.content.view import Cell, Part, Tone
 
 WIDTH: Final = 200
 # How a hop is called by the moment that ends it.

@@ -2,8 +2,8 @@
 
 import re
 
-from services.metrics.page.document import page
-from services.metrics.page.tables import Choice, chosen, view
+from services.metrics.page.content.tables import Choice, chosen, view
+from services.metrics.page.markup.document import page
 from tests.metrics.page.meshes import EVIL, NOW_S, mesh
 
 

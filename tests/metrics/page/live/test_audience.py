@@ -7,8 +7,8 @@ import grpc.aio
 import pytest
 
 from meshkit.clock import ManualClock
-from services.metrics.page.audience import LEASE_S, MOST_VIEWERS, Audience
-from services.metrics.page.tables import Choice
+from services.metrics.page.content.tables import Choice
+from services.metrics.page.live.audience import LEASE_S, MOST_VIEWERS, Audience
 
 
 class _Followed:

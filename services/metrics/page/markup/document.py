@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from meshkit.listings.durations import duration
 from meshkit.ocr.hops import HOPS
-from services.metrics.page import history
-from services.metrics.page.bars import WIDTH as BAR_WIDTH
-from services.metrics.page.markup import Markup, joined, tag
-from services.metrics.page.tables import Choice
-from services.metrics.page.view import Cell, Row, Table, View
+from services.metrics.page.content import history
+from services.metrics.page.content.bars import WIDTH as BAR_WIDTH
+from services.metrics.page.content.tables import Choice
+from services.metrics.page.content.view import Cell, Row, Table, View
+from services.metrics.page.markup.elements import Markup, joined, tag
 
 RELOAD_S: Final = 5
 _BAR_HEIGHT: Final = 10

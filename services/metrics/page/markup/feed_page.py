@@ -4,18 +4,15 @@ from collections.abc import Sequence
 
 from meshkit.explain.round_story import RoundStory, moments_ms
 from meshkit.explain.sentences import Explanation, Hop, explain, time_text
-from services.metrics.page import history
-from services.metrics.page.bars import bar
-from services.metrics.page.document import document, drawn
-from services.metrics.page.history import Point
-from services.metrics.page.markup import Markup, joined, tag
-from services.metrics.page.tables import feed_path
-from services.metrics.page.view import Cell, Row, Table, Tone
+from services.metrics.page.content.bars import bar
+from services.metrics.page.content.history import Plot
+from services.metrics.page.content.tables import feed_path
+from services.metrics.page.content.view import Cell, Row, Table, Tone
+from services.metrics.page.markup.document import document, drawn
+from services.metrics.page.markup.elements import Markup, joined, tag
 
 
-def feed_page(
-    feed: str, round_text: str, told: RoundStory | str, recent: Sequence[RoundStory], points: Sequence[Point]
-) -> str:
+def feed_page(feed: str, round_text: str, told: RoundStory | str, recent: Sequence[RoundStory], plot: Plot) -> str:
     """
     Return the page of one feed.
 
@@ -24,10 +21,11 @@ def feed_page(
         round_text: Which round was asked for, as it came; empty for the last.
         told: The round, or why there is none to tell of.
         recent: The last rounds, the newest first.
-        points: What was seen of answer and market.
+        plot: Of answer and market, and what it shows in words.
     """
     parts = [tag("p", told, id="trouble", role="alert")] if isinstance(told, str) else list(_story(told))
-    plotted = Cell(history.words(points), lines=history.lines(points))
+    lines, words = plot
+    plotted = Cell(words, lines=lines)
     plots = Table("plot", "Answer and market", ("feed", "answer and market"), (Row(feed, (Cell(feed), plotted)),))
     main = tag(
         "main",

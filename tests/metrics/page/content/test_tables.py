@@ -6,8 +6,8 @@ import pytest
 
 from meshkit.listings import balances, feeds, services, sources
 from meshkit.listings.durations import duration
-from services.metrics.page.tables import FEEDS_A_PAGE, Choice, chosen, view
-from services.metrics.page.view import Cell, Table
+from services.metrics.page.content.tables import FEEDS_A_PAGE, Choice, chosen, view
+from services.metrics.page.content.view import Cell, Table
 from services.metrics.verdict.verdict import Link, LinkName, LinkState, Verdict
 from tests.metrics.page.meshes import NOW_S, heard, mesh, observed
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.page.history import HEIGHT, LONGEST_STEP_S, MOST_POINTS, WIDTH, FeedHistory, lines, words
+from services.metrics.page.content.history import HEIGHT, LONGEST_STEP_S, MOST_POINTS, WIDTH, FeedHistory, lines, words
 
 
 def test_points_are_bounded_and_reach_back() -> None:
@@ -47,6 +47,6 @@ def test_what_a_plot_says() -> None:
     for index, price in enumerate(["1.5", "NaN", "", "2.25"]):
         history.add(index * 60.0, price, None)
 
-    assert "1.5 to 2.25 in 3 min" == words(history.points)
+    assert ("1.5 to 2.25 in 3 min", history.drawn[1]) == (words(history.points), words(history.points))
     assert ("0.0,26.0 120.0,2.0", "") == lines(history.points)
     assert ((), "") == (lines(history.points[:1]), words(history.points[:1]))

@@ -8,15 +8,15 @@ import orjson
 from aiohttp import web
 
 from meshkit.clock import Clock
-from services.metrics.page.audience import MOST_VIEWERS, Audience
-from services.metrics.page.changes import changes
+from services.metrics.page.content.changes import changes
+from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.content.tables import Choice, view
+from services.metrics.page.content.view import View
 from services.metrics.page.guard import HEADERS
-from services.metrics.page.seen import MeshSeen
-from services.metrics.page.tables import Choice, view
-from services.metrics.page.view import View
+from services.metrics.page.live.audience import MOST_VIEWERS, Audience
 
 # Changes that come together are told together.
-GATHER_S: Final = 0.25
+GATHER_S: Final = 0.5
 ALIVE_S: Final = 15.0
 # Whoever takes longer for what it is told is let go; it comes again by itself.
 SLOWEST_S: Final = 10.0

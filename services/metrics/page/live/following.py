@@ -17,9 +17,9 @@ from meshkit.clock import Clock
 from meshkit.explain.round_story import moments_ms, put_together
 from meshkit.paths import RunDir
 from meshkit.rpc.client import channel
-from services.metrics.page.audience import Audience
-from services.metrics.page.seen import MeshSeen, Way
-from services.metrics.page.tables import chosen
+from services.metrics.page.content.seen import MeshSeen, Way
+from services.metrics.page.content.tables import chosen
+from services.metrics.page.live.audience import Audience
 
 _TIMEOUT_S: Final = 3.0
 # A block has the transaction by then; the nodes write their rounds down a moment after.

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.page.changes import changes
-from services.metrics.page.view import Cell, Part, Row, Table, Tone, View
+from services.metrics.page.content.changes import changes
+from services.metrics.page.content.view import Cell, Part, Row, Table, Tone, View
 
 CELLS = st.builds(Cell, st.sampled_from(["", "a", "b"]), st.sampled_from(Tone), st.sampled_from([None, 5]))
 ROWS = st.lists(st.sampled_from("wxyz"), unique=True).flatmap(
@@ -39,7 +39,8 @@ def applied(shown: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     return after
 
 
-@given(st.lists(VIEWS, min_size=1, max_size=4))
+@settings(max_examples=40)
+@given(st.lists(VIEWS, min_size=1, max_size=3))
 def test_whoever_takes_in_all_changes_has_the_last_view(views: list[View]) -> None:
     """Changes from view to view, taken in one after the other, are the last view, as if it were told alone."""
     shown: dict[str, Any] = {}
@@ -51,6 +52,7 @@ def test_whoever_takes_in_all_changes_has_the_last_view(views: list[View]) -> No
     assert applied({}, changes(None, views[-1])) == shown
 
 
+@settings(max_examples=40)
 @given(VIEWS)
 def test_nothing_changed_is_nothing_told(view: View) -> None:
     """To whom has the view already nothing is told."""

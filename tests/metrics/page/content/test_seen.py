@@ -4,7 +4,7 @@ import asyncio
 
 from feedmesh.operator.v1 import operator_service_pb2 as operator
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
-from services.metrics.page.seen import MeshSeen, Way
+from services.metrics.page.content.seen import MeshSeen, Way
 from tests.metrics.page.meshes import LIMITS, NOW_S, heard, mesh, observed
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from meshkit.clock import ManualClock
-from services.metrics.page.audience import Audience
-from services.metrics.page.events import GATHER_S, Events
-from services.metrics.page.tables import Choice
+from services.metrics.page.content.tables import Choice
+from services.metrics.page.live.audience import Audience
+from services.metrics.page.live.events import GATHER_S, Events
 from tests.metrics.page.meshes import NOW_S, mesh
 
 
@@ -94,7 +94,7 @@ async def test_a_slow_viewer_misses_what_was_between() -> None:
 
 async def test_a_viewer_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not take what it is told within the time is let go, and its place is free."""
-    monkeypatch.setattr("services.metrics.page.events.SLOWEST_S", 0.01)
+    monkeypatch.setattr("services.metrics.page.live.events.SLOWEST_S", 0.01)
     clock, viewer = ManualClock(NOW_S * 1000), _Viewer()
     audience = Audience(clock)
     viewer.takes.clear()

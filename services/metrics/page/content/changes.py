@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.metrics.page.view import Cell, Table, View
+from services.metrics.page.content.view import Cell, Table, View
 
 
 def changes(before: View | None, after: View) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.ocr.hops import Moment
-from services.metrics.page.bars import WIDTH, bar
+from services.metrics.page.content.bars import WIDTH, bar
 
 
 def test_each_hop_is_as_long_as_it_took() -> None:
