@@ -14,7 +14,6 @@ from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
 from meshkit.egress.redirects import refusing_redirects
 from meshkit.errors import MeshError
-from meshkit.resolver import HostResolver
 from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
 from services.aggregator.own_clock import OwnClock
@@ -80,9 +79,7 @@ def open_session(egress: Iterable[str] | None = None) -> aiohttp.ClientSession:
     `egress` are the hosts beyond this one that it may connect to; None for any.
     """
     return aiohttp.ClientSession(
-        connector=EgressConnector(
-            egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
-        ),
+        connector=EgressConnector(egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[refusing_redirects()],
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
