@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import options
+from cli import completion, options
 from cli.backup.commands import backup_app
 from cli.configuration.app import config_app
 from cli.database.commands import db_app
@@ -28,9 +28,9 @@ from meshkit.process import core_dumps
 
 app = typer.Typer(
     name="feedmesh",
-    help="A whole Chainlink Data Feeds network on one host: run it, look inside, control its processes.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     # Plain help: the other one loads a Markdown parser and a highlighter, which takes twice as long as all the rest.
     rich_markup_mode=None,
@@ -39,6 +39,23 @@ app = typer.Typer(
 RoundsOption = Annotated[int, typer.Option(min=0, help="Stop after this many new rounds of every feed; 0: never.")]
 TimeoutOption = Annotated[float, typer.Option(min=0, help="Longest time in seconds for --rounds; 0: no bound.")]
 LogsOption = Annotated[bool, typer.Option("--logs", help="Also write every service's log lines, prefixed.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from cli.image import version as command
+
+        command.show(as_json=False)
+        raise typer.Exit
+
+
+@app.callback()
+def feedmesh(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, as `version`.")
+    ] = False,
+) -> None:
+    """Run a whole Chainlink Data Feeds network on one host, look inside, control its processes."""
 
 
 @app.command()
@@ -174,6 +191,14 @@ def version(as_json: JsonOption = False) -> None:
     command.show(as_json)
 
 
+@app.command("completion")
+def complete(
+    shell: Annotated[completion.Shell, typer.Argument(help="bash, zsh or fish.")],
+) -> None:
+    """Write what a shell needs to complete these commands' words: source <(feedmesh completion bash)."""
+    print(completion.script(shell))
+
+
 @app.command("verify-image")
 def verify_image(
     image: Annotated[Path, typer.Option(help="The image's archive, or a text file with its SHA-256 sum.")],
@@ -195,8 +220,9 @@ def main() -> None:
     """Run the command and end with its exit code; every expected failure is one line on standard error."""
     # Several commands read the deployment's secrets, and some the private keys.
     core_dumps.forbid()
+    completion.prepare()
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name=completion.PROGRAM, standalone_mode=False))
     except CliError as error:
         _fail(str(error), error.exit_code)
     except MeshError as error:

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
-from cli import options
+from cli import completion, options
 from cli.options import DataDirOption, JsonOption, RunDirOption
 from meshkit.paths import default_data_dir, default_run_dir
 
 running_app = typer.Typer(rich_markup_mode=None)
 
-ServiceArgument = Annotated[str, typer.Argument(help="A service's name, for example chainlink-node-2.")]
+ServiceArgument = Annotated[
+    str,
+    typer.Argument(help="A service's name, for example chainlink-node-2.", autocompletion=completion.services),
+]
 
 
 @running_app.command()
@@ -41,7 +44,9 @@ def down(
 
 @running_app.command()
 def logs(
-    services: Annotated[list[str] | None, typer.Argument(help="Service names; none: all.")] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(help="Service names; none: all.", autocompletion=completion.services)
+    ] = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Past lines to show.")] = 100,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
     since: Annotated[str, typer.Option(help="Only lines from then on: 90s, 5m, 2h, 1d ago or an ISO time.")] = "",

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "browser"
 
@@ -20,17 +20,18 @@ def program() -> Path:
     return found
 
 
-@contextmanager
-def browsing() -> Iterator[Browser]:
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Browser]:
     """Run a browser for as long as the context lasts."""
     # As root it has no sandbox; in containers /dev/shm may be small.
-    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=arguments)
+    arguments = ["--disable-dev-shm-usage", "--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    path = program()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
         try:
             yield browser
         finally:
-            browser.close()
+            await browser.close()
 
 
 def complaints(page: Page) -> list[str]:

@@ -1,6 +1,7 @@
 """Ask the nodes that run here for a round that they keep: which one is meant, and what each has of it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,8 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
         FailedPrecondition: when no node runs here, or none keeps the round.
         InvalidInput: when no node has a job of that name.
     """
-    sockets = _sockets(run_dir)
-    places = await _each(sockets, lambda stub: stub.ListJobs(pb.ListJobsRequest()))
+    sockets = node_sockets(run_dir)
+    places = await ask_each(sockets, lambda stub: stub.ListJobs(pb.ListJobsRequest()))
     listed = {name: answer for name, answer in places.items() if not isinstance(answer, str)}
     known = _feeds(listed)
     if feed not in known and listed:
@@ -59,7 +60,7 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
     oracles = await _oracles(run_dir)
     names = oracles | _names(listed, feed)
     wanted = await _which(sockets, feed, selection, silent)
-    answers = await _each(
+    answers = await ask_each(
         sockets,
         lambda stub: stub.ListRounds(_of(feed, wanted.epoch, wanted.round)),
     )
@@ -84,6 +85,7 @@ async def ask(run_dir: Path, feed: str, selection: Selection) -> KeptRound:
             unheard=unheard,
             later=await _later(sockets, feed, records),
             asked_ms=selection.asked_ms,
+            now_ms=round(time.time() * 1000),
         ),
     )
 
@@ -96,7 +98,7 @@ async def _which(
     )
     if selection.until_ms is not None:
         request.until.FromMilliseconds(selection.until_ms)
-    answers = await _each(sockets, lambda stub: stub.ListRounds(request))
+    answers = await ask_each(sockets, lambda stub: stub.ListRounds(request))
     heard = [answer for answer in answers.values() if not isinstance(answer, str)]
     found = [record for answer in heard for record in answer.rounds if record.moments]
     if found:
@@ -130,7 +132,7 @@ async def _later(
     name, record = max(records.items(), key=lambda item: len(item[1].moments))
     request = pb.ListRoundsRequest(name=feed, most=_FOLLOWING)
     request.after.FromMilliseconds(record.moments[0].time.ToMilliseconds())
-    (answer,) = (await _each({name: sockets[name]}, lambda stub: stub.ListRounds(request))).values()
+    (answer,) = (await ask_each({name: sockets[name]}, lambda stub: stub.ListRounds(request))).values()
     return () if isinstance(answer, str) else answer.rounds
 
 
@@ -173,7 +175,8 @@ async def _decimals(run_dir: Path, feed: str) -> int:
         return 0
 
 
-def _sockets(run_dir: Path) -> dict[str, Path]:
+def node_sockets(run_dir: Path) -> dict[str, Path]:
+    """Return the sockets of the nodes that run here, by the nodes' names; raise FailedPrecondition if there is none."""
     found = {socket.stem: socket for socket in sorted(run_dir.absolute().glob("chainlink-node-*.sock"))}
     if not found:
         raise FailedPrecondition(
@@ -183,7 +186,7 @@ def _sockets(run_dir: Path) -> dict[str, Path]:
     return found
 
 
-async def _each(
+async def ask_each(
     sockets: Mapping[str, Path], call: "Callable[[OracleServiceAsyncStub], Awaitable[_T]]"
 ) -> dict[str, _T | str]:
     """Return each node's answer, or why there is none."""

@@ -18,8 +18,28 @@ LATE_MS = 30_000
 # Between two rounds of a feed nothing happens for as long as a round of its configuration may take.
 IDLE_MS, _IDLE_WITHOUT_QUORUM_MS = 60_000, 5_000
 _UNREAD = ("the contract could not be read", "the contract cannot be read")
-_UNFUNDED = ("cannot pay", "insufficient funds")
-_UNREACHED = ("no endpoint", "could not be reached", "unavailable")
+# What nodes and chains say of a transaction that could not be sent; the first that fits tells the fault.
+_FAILURES = (
+    ("out_of_funds", ("cannot pay", "insufficient funds", "exceeds balance", "balance too low")),
+    ("answer_out_of_bounds", ("pinned",)),
+    ("unauthorized", ("unauthorized", "not authorized")),
+    (
+        "gas_too_low",
+        (
+            "underpriced",
+            "gas price too low",
+            "gasprice too low",
+            "less than block base fee",
+            "less than the block base fee",
+            "fee cap",
+            "gas too low",
+            "out of gas",
+            "gas required exceeds",
+            "highest gas price",
+        ),
+    ),
+    ("rpc_away", ("no endpoint", "could not be reached", "unavailable", "connection refused", "timed out", "timeout")),
+)
 
 
 class FaultKind(StrEnum):
@@ -29,8 +49,13 @@ class FaultKind(StrEnum):
     SOURCE_OUTLIER = "source_outlier"
     SOURCE_REFUSED = "source_refused"
     SOURCE_FAILED = "source_failed"
+    SOURCE_SILENT = "source_silent"
+    SOURCE_RATE_LIMITED = "source_rate_limited"
+    SOURCE_CUT_OFF = "source_cut_off"
     SOURCES_LOST = "sources_lost"
     OWN_CLOCK_OFF = "own_clock_off"
+    SOURCES_DISAGREE = "sources_disagree"
+    PRICE_UNCONFIRMED = "price_unconfirmed"
     NO_PRICE = "no_price"
     NO_OBSERVATION = "no_observation"
     ORACLE_DOWN = "oracle_down"
@@ -41,10 +66,14 @@ class FaultKind(StrEnum):
     RPC_AWAY = "rpc_away"
     ANSWER_OUT_OF_BOUNDS = "answer_out_of_bounds"
     OUT_OF_FUNDS = "out_of_funds"
+    GAS_TOO_LOW = "gas_too_low"
+    UNAUTHORIZED = "unauthorized"
     TRANSMISSION_FAILED = "transmission_failed"
+    LATE_TRANSMISSION = "late_transmission"
     REVERTED = "reverted"
     TRANSACTION_LOST = "transaction_lost"
     REORGANIZATION = "reorganization"
+    NOT_INCLUDED = "not_included"
     LATE_INCLUSION = "late_inclusion"
     STANDS_STILL = "stands_still"
 
@@ -65,13 +94,27 @@ _OF_SOURCE = {
     "older": FaultKind.SOURCE_STALE,
     "unit": FaultKind.SOURCE_REFUSED,
     FAILED: FaultKind.SOURCE_FAILED,
-    "silent": FaultKind.SOURCE_FAILED,
+    "silent": FaultKind.SOURCE_SILENT,
+}
+OF_SOURCES = frozenset({*_OF_SOURCE.values(), FaultKind.SOURCE_RATE_LIMITED, FaultKind.SOURCE_CUT_OFF})
+# By the names of the aggregator's errors.
+_OF_PRICE = {
+    "OWN_CLOCK_OFF": FaultKind.OWN_CLOCK_OFF,
+    "SOURCES_DISAGREE": FaultKind.SOURCES_DISAGREE,
+    "PRICE_UNCONFIRMED": FaultKind.PRICE_UNCONFIRMED,
 }
 
 
 def faults_of(story: RoundStory) -> list[Fault]:
     """Return what went wrong, in the order of a price's way."""
-    of_round = (*_sources(story), *_observing(story), *_reporting(story), *_transmitting(story), *_inclusion(story))
+    of_round = (
+        *_sources(story),
+        *_observing(story),
+        *_reporting(story),
+        *_transmitting(story),
+        *_lateness(story),
+        *_inclusion(story),
+    )
     return [*of_round, *_since(story)]
 
 
@@ -108,13 +151,19 @@ def _sources(story: RoundStory) -> Iterator[Fault]:
     seen = sources(story)
     lost = [source for source in seen.values() if source.verdict in _OF_SOURCE]
     for source in lost:
-        yield Fault(_OF_SOURCE[source.verdict], source.words)
+        yield Fault(_kind_of_source(source), source.words)
     if len(lost) > 1:
         yield Fault(FaultKind.SOURCES_LOST, f"{len(lost)} of {len(seen)} sources did not count")
     errors = list(dict.fromkeys(quote.error for quote in quotes(story) if quote.error))
     for error in errors:
-        kind = FaultKind.OWN_CLOCK_OFF if error.startswith("OWN_CLOCK_OFF") else FaultKind.NO_PRICE
+        kind = _OF_PRICE.get(error.partition(":")[0], FaultKind.NO_PRICE)
         yield Fault(kind, f"the aggregator gave no price: {error}")
+
+
+def _kind_of_source(source: SourceSeen) -> FaultKind:
+    if source.verdict == FAILED and source.is_cut_off:
+        return FaultKind.SOURCE_CUT_OFF
+    return FaultKind.SOURCE_RATE_LIMITED if source.is_limited else _OF_SOURCE[source.verdict]
 
 
 def _observing(story: RoundStory) -> Iterator[Fault]:
@@ -193,11 +242,34 @@ def _transmitting(story: RoundStory) -> Iterator[Fault]:
 
 def _kind_of_failure(why: str) -> FaultKind:
     text = why.lower()
-    if any(words in text for words in _UNFUNDED):
-        return FaultKind.OUT_OF_FUNDS
-    if "pinned" in text:
-        return FaultKind.ANSWER_OUT_OF_BOUNDS
-    return FaultKind.RPC_AWAY if any(words in text for words in _UNREACHED) else FaultKind.TRANSMISSION_FAILED
+    return next(
+        (FaultKind(kind) for kind, said in _FAILURES if any(words in text for words in said)),
+        FaultKind.TRANSMISSION_FAILED,
+    )
+
+
+def _lateness(story: RoundStory) -> Iterator[Fault]:
+    """Yield that nobody transmitted at the first stage, with who was to, as far as the nodes tell."""
+    stages = [stage_of(node) for node in story.at(pb.ROUND_STAGE_TRANSMITTED)]
+    if not stages or min(stages) == 0:
+        return
+    before = idle_before(story, min(stages))
+    said = ", ".join(f"{node.name} at stage {stage_of(node)}" for node in before)
+    yield Fault(
+        FaultKind.LATE_TRANSMISSION, f"nobody transmitted before stage {min(stages)}" + f" ({said})" * bool(said)
+    )
+
+
+def stage_of(node: NodeView) -> int:
+    """Return the stage of the transmission schedule at which it was a node's turn; 0 if nobody told it."""
+    scheduled = node.moments.get(pb.ROUND_STAGE_SCHEDULED)
+    return 0 if scheduled is None else scheduled.transmission_stage
+
+
+def idle_before(story: RoundStory, stage: int) -> list[NodeView]:
+    """Return the nodes whose turn was before a stage, and that are not known to have transmitted."""
+    waiting = [node for node in story.at(pb.ROUND_STAGE_SCHEDULED) if not node.has(pb.ROUND_STAGE_TRANSMITTED)]
+    return sorted((node for node in waiting if stage_of(node) < stage), key=stage_of)
 
 
 def _inclusion(story: RoundStory) -> Iterator[Fault]:
@@ -216,11 +288,30 @@ def _inclusion(story: RoundStory) -> Iterator[Fault]:
                 yield Fault(
                     FaultKind.TRANSACTION_LOST, f"{node.name}'s transaction was lost: its nonce went to another"
                 )
+        if (waits_ms := _waits_ms(story, node)) is not None:
+            yield Fault(
+                FaultKind.NOT_INCLUDED,
+                f"{node.name}'s transaction has waited {waits_ms / 1000:.0f} s for a block: the chain stands still, or "
+                "its gas price is too low",
+            )
         late_ms = late_by_ms(node)
         if late_ms is not None:
             yield Fault(
                 FaultKind.LATE_INCLUSION, f"{node.name}'s transaction waited {late_ms / 1000:.0f} s for a block"
             )
+
+
+def _waits_ms(story: RoundStory, node: NodeView) -> int | None:
+    """Return for how long a node's transaction waits, if that is long and no block has another's; None if not."""
+    if story.now_ms is None or not node.transactions:
+        return None
+    if any(m.stage == pb.ROUND_STAGE_INCLUDED for each in story.nodes for m in each.transactions):
+        return None
+    last = node.transactions[-1]
+    if last.stage not in (pb.ROUND_STAGE_HANDED_OVER, pb.ROUND_STAGE_REORGANIZED):
+        return None
+    waits_ms = story.now_ms - last.time.ToMilliseconds()
+    return waits_ms if waits_ms >= LATE_MS else None
 
 
 def late_by_ms(node: NodeView) -> int | None:

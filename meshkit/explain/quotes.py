@@ -12,6 +12,14 @@ USED, OUTLIER, STALE, REFUSED, FAILED = "used", "outlier", "stale", "refused", "
 _PERCENT_BPS = 100
 # A source's rules of this name say that its price is of too long ago.
 _AGE_RULES = frozenset({"age", "lifeless"})
+# The aggregator's reasons that are worth words of their own, each with what they say before the message.
+_LIMITED = frozenset({"SOURCE_RATE_LIMITED", "SOURCE_BUSY"})
+_REASONS = {
+    "ACCESS_REFUSED": "refuses our key or our address",
+    "MALFORMED_ANSWER": "gave an answer that cannot be read",
+    "UNKNOWN_PAIR": "does not have the pair",
+    "CONVERSION_MISSING": "cannot be converted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,8 @@ class SourceSeen:
         off_percent: How far its price was from the quote's, None where there are not both.
         rule: Which rule a refused price broke.
         message: The aggregator's words on a source without a price.
+        reason: The aggregator's name of why it has none.
+        is_cut_off: Whether it was not asked any more, as it had failed too often.
     """
 
     name: str
@@ -35,6 +45,13 @@ class SourceSeen:
     off_percent: Decimal | None = None
     rule: str = ""
     message: str = ""
+    reason: str = ""
+    is_cut_off: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether it had no price since calls are limited, by itself or by us."""
+        return self.reason in _LIMITED
 
     @property
     def words(self) -> str:
@@ -51,7 +68,13 @@ class SourceSeen:
                 return f"{self.name} refused by the rule {self.rule or 'source'}: {self.message}"
             case "failed":
                 last = f", its last price is{age} old" if age else ""
-                return f"{self.name} failed: {self.message or 'no reason given'}{last}"
+                cut_off = "; it failed too often and is not asked now" if self.is_cut_off else ""
+                said = f"{_REASONS.get(self.reason, 'failed')}: {self.message or 'no reason given'}"
+                # Some messages are whole sentences about the source.
+                about = self.message if self.message.startswith(f"{self.name} ") else f"{self.name} {said}"
+                return f"{about}{last}{cut_off}"
+            case "silent":
+                return f"{self.name} silent: neither a price nor an error since the start"
             case "older":
                 return f"{self.name} older than the newest price"
             case "unit":
@@ -115,7 +138,17 @@ def _sources(said: Mapping[str, Any], price: Decimal | None, at_ms: int) -> Iter
         last_ms, rule = _time_ms(row.get("lastPriceAt")), str(row.get("rule") or "")
         age_ms = None if last_ms is None else max(0, at_ms - last_ms)
         verdict = STALE if rule in _AGE_RULES else str(row.get("verdict") or FAILED)
-        yield SourceSeen(str(row.get("source")), verdict, age_ms=age_ms, rule=rule, message=_own_words(row))
+        yield SourceSeen(
+            str(row.get("source")),
+            verdict,
+            None,
+            age_ms,
+            None,
+            rule,
+            _own_words(row),
+            str(row.get("reason") or ""),
+            row.get("circuit") == "open",
+        )
 
 
 def _priced(row: Mapping[str, Any], verdict: str, price: Decimal | None, at_ms: int) -> SourceSeen:

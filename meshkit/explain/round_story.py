@@ -62,6 +62,7 @@ class RoundStory:
         unheard: Why nodes that were asked gave no answer, by name.
         next_epoch: The epoch that began after it, if one did before another round of this epoch.
         idle_ms: For how long nothing had happened after it when it was asked about; None if something had.
+        now_ms: When it was asked about; None if that is not known.
     """
 
     feed: str
@@ -76,6 +77,7 @@ class RoundStory:
     unheard: Mapping[str, str] = field(default_factory=dict)
     next_epoch: NextEpoch | None = None
     idle_ms: int | None = None
+    now_ms: int | None = None
 
     @property
     def quorum(self) -> int:
@@ -130,6 +132,7 @@ def put_together(
     unheard: Mapping[str, str] | None = None,
     later: Iterable[pb.RoundRecord] = (),
     asked_ms: int | None = None,
+    now_ms: int | None = None,
 ) -> RoundStory:
     """
     Return the story of one round.
@@ -141,6 +144,7 @@ def put_together(
         unheard: Why nodes gave no answer, by name.
         later: Records of one node that began after it.
         asked_ms: Until when the feed was to have another round; None where this very round was asked for.
+        now_ms: Until when something may have become of its transactions; None for `asked_ms`.
     """
     heads = [record for record in records.values() if record.n] or list(records.values())
     head = heads[0]
@@ -159,7 +163,8 @@ def put_together(
         {short(name): why for name, why in (unheard or {}).items()},
     )
     following = list(later)
-    return replace(_with_next(story, following), idle_ms=_idle_ms(story, following, asked_ms))
+    told = replace(_with_next(story, following), idle_ms=_idle_ms(story, following, asked_ms))
+    return replace(told, now_ms=asked_ms if now_ms is None else now_ms)
 
 
 def _idle_ms(story: RoundStory, later: Sequence[pb.RoundRecord], asked_ms: int | None) -> int | None:

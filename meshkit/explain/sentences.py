@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from feedmesh.oracle.v1 import oracle_service_pb2 as pb
-from meshkit.explain.faults import Fault, FaultKind, faults_of, quotes, sources
+from meshkit.explain.faults import OF_SOURCES, Fault, FaultKind, faults_of, idle_before, quotes, sources, stage_of
 from meshkit.explain.quotes import USED
 from meshkit.explain.round_story import NodeView, RoundStory
 
@@ -17,9 +17,6 @@ _REASONS = {
 }
 _NO_REPORT = "nothing to report"
 _SINCE = "since then"
-_OF_SOURCES = frozenset(
-    {FaultKind.SOURCE_STALE, FaultKind.SOURCE_OUTLIER, FaultKind.SOURCE_REFUSED, FaultKind.SOURCE_FAILED}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,8 @@ def time_text(at_ms: int) -> str:
 def _sentence(story: RoundStory, faults: Sequence[Fault]) -> str:
     clauses = [*_source_clauses(story, faults)]
     behind = [fault for fault in faults if fault.words.startswith(_SINCE)]
-    beside = _OF_SOURCES | {FaultKind.SOURCES_LOST}
+    # Who transmitted late is told where it is told who did.
+    beside = OF_SOURCES | {FaultKind.SOURCES_LOST, FaultKind.LATE_TRANSMISSION}
     clauses += [fault.words for fault in faults if fault.kind not in beside and fault not in behind]
     report = story.report
     if report is not None:
@@ -74,7 +72,7 @@ def _sentence(story: RoundStory, faults: Sequence[Fault]) -> str:
 
 def _source_clauses(story: RoundStory, faults: Sequence[Fault]) -> Iterator[str]:
     seen = sources(story)
-    lost = [fault for fault in faults if fault.kind in _OF_SOURCES]
+    lost = [fault for fault in faults if fault.kind in OF_SOURCES]
     if lost:
         yield f"{len(lost)} of {len(seen)} sources refused: {', '.join(fault.words for fault in lost)}"
     elif seen:
@@ -93,7 +91,7 @@ def _way_to_the_block(story: RoundStory) -> Iterator[str]:
     if report is None:
         return
     for node in story.at(pb.ROUND_STAGE_TRANSMITTED):
-        yield f"{node.name} transmitted{_stage(node)}"
+        yield f"{node.name} transmitted{_stage(node)}{_instead_of(story, node)}"
     included = _included(story)
     if included is not None:
         after_s = (included.time.ToMilliseconds() - report.time.ToMilliseconds()) / 1000
@@ -125,10 +123,15 @@ def _included(story: RoundStory) -> pb.RoundMoment | None:
 
 
 def _stage(node: NodeView) -> str:
-    scheduled = node.moments.get(pb.ROUND_STAGE_SCHEDULED)
-    if scheduled is None or not scheduled.HasField("transmission_stage") or not scheduled.transmission_stage:
-        return ""
-    return f" after stage {scheduled.transmission_stage}"
+    stage = stage_of(node)
+    return f" after stage {stage}" if stage else ""
+
+
+def _instead_of(story: RoundStory, node: NodeView) -> str:
+    """Return who was to transmit before, and did not, where nobody did."""
+    first = min(map(stage_of, story.at(pb.ROUND_STAGE_TRANSMITTED)))
+    missed = idle_before(story, stage_of(node)) if first else []
+    return f" in the place of {', '.join(each.name for each in missed)}" if missed else ""
 
 
 def _sources(story: RoundStory) -> Hop:

@@ -30,9 +30,16 @@ class Connections(Generic[_C]):
         # In the order in which they began to wait.
         self._waiting: dict[str, dict[_C, None]] = {}
         self.open: dict[_C, str] = {}
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Admit no more: one may have come before the server stopped to listen, and be told of only now."""
+        self._is_closed = True
 
     def admit(self, connection: _C, peer: str) -> bool:
-        """Take a new connection, which waits for its request; return False if there is no room for it."""
+        """Take a new connection, which waits for its request; return False if there is no room for it, or the end."""
+        if self._is_closed:
+            return False
         if self._count_of.get(peer, 0) >= self._limits.of_peer(peer):
             if not self._end_one(self._waiting.get(peer, {})):
                 return False

@@ -181,6 +181,7 @@ class _Site(web.BaseSite):
 
     async def stop(self) -> None:
         """Listen no more and close what waits for a further request."""
+        self._connections.close()
         await super().stop()
         for connection in list(self._connections.open):
             connection.close()

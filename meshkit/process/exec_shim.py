@@ -87,6 +87,11 @@ def command(
     return [*_prefix(options, user), "--", *program]
 
 
+def steps_of(command: list[str]) -> list[str]:
+    """Return the steps in what `command` has made, for `take_steps`."""
+    return command[command.index(os.path.abspath(__file__)) + 1 : command.index("--")]  # noqa: PTH100  # as above
+
+
 def reach_command(path: str, user: tuple[int, int, tuple[int, ...]] | None) -> list[str]:
     """Return the command that prints the first directory on the way to a path that a user cannot enter, or nothing."""
     return [*_prefix([f"death={int(signal.SIGKILL)}", "umask=077", f"reach={path}"], user), "--"]
@@ -135,11 +140,28 @@ def replace(program: list[str], environment: dict[str, str] | dict[bytes, bytes]
 def main(arguments: list[str]) -> int:
     """Do the steps in an order in which each is still allowed, then become the program; return a code if one fails."""
     end = arguments.index("--")
-    options = [option.split("=", 1) for option in arguments[:end]]
     program = arguments[end + 1 :]
-    given = dict(options)
     # Before a change of the user, after which /proc belongs to root.
     environment = _environment()
+    given = dict(option.split("=", 1) for option in arguments[:end])
+    if (code := take_steps(arguments[:end], program)) is not None:
+        return code
+    if "reach" in given:
+        sys.stdout.write(_obstacle(given["reach"]))
+        return 0
+    try:
+        replace(program, environment)
+    except FileNotFoundError as error:
+        return _fail(f"{program[0]}: {error.strerror}", NOT_FOUND)
+    except OSError as error:
+        return _fail(f"{program[0]}: {error.strerror}", CANNOT_EXECUTE)
+    raise AssertionError("an exec does not return")
+
+
+def take_steps(steps: list[str], program: list[str]) -> int | None:
+    """Do the steps before the program's start, in this process; return a code if one fails, which has been told."""
+    options = [option.split("=", 1) for option in steps]
+    given = dict(options)
     try:
         # A core dump would carry the secrets of the process.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -170,17 +192,8 @@ def main(arguments: list[str]) -> int:
             return _fail("the parent process has ended", PARENT_IS_GONE)
     except OSError as error:
         return _fail(f"{error.filename or program[0]}: {error.strerror}", CANNOT_EXECUTE)
-    if "reach" in given:
-        sys.stdout.write(_obstacle(given["reach"]))
-        return 0
     os.umask(int(given["umask"], 8))
-    try:
-        replace(program, environment)
-    except FileNotFoundError as error:
-        return _fail(f"{program[0]}: {error.strerror}", NOT_FOUND)
-    except OSError as error:
-        return _fail(f"{program[0]}: {error.strerror}", CANNOT_EXECUTE)
-    raise AssertionError("an exec does not return")
+    return None
 
 
 def _limit(name: str, wanted: str) -> None:

@@ -90,6 +90,28 @@ def escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
+def allowed(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what fits the beginning of a line of one of these metrics; `*` at the end stands for any ending."""
+    said = "|".join(
+        f"{re.escape(name[:-1])}[a-zA-Z0-9_:]*" if name.endswith("*") else f"{re.escape(name)}(?:_bucket|_sum|_count)?"
+        for name in names
+    )
+    return re.compile(rf"[ \t]*(?:#[ \t]*(?:HELP|TYPE)[ \t]+)?(?:{said or '(?!)'})(?=[ \t{{]|$)".encode())
+
+
+def only(page: bytes, wanted: re.Pattern[bytes], most: int) -> tuple[bytes, int]:
+    """Return the samples of metrics that are wanted, at most so many, and how many others the page has."""
+    kept, samples, others = [], 0, 0
+    for line in page.split(b"\n"):
+        is_sample = bool(line.strip()) and not line.startswith(b"#")
+        if wanted.match(line) is None or (is_sample and samples >= most):
+            others += is_sample
+            continue
+        samples += is_sample
+        kept.append(line)
+    return b"\n".join([*kept, b""]), others
+
+
 def count(page: bytes) -> int:
     """Return how many samples a page has."""
     return sum(bool(line.strip()) and not line.startswith(b"#") for line in page.split(b"\n"))

@@ -158,7 +158,7 @@ class Node:
             sent = TransactionLog(database)
             answered = NodeAnswers(config, keyring, accounts, chains, bridges, spawner, runs, sent)
             controllers = (
-                Monitoring(health, registry, token.get_secret_value() if token else None),
+                Monitoring(health, registry, token.text if token else None),
                 NodeInformation(config, users),
                 Chains(chains),
                 accounts,
@@ -178,14 +178,14 @@ class Node:
 
     @asynccontextmanager
     async def _database(self) -> AsyncIterator[Database]:
-        url = self.secrets.database.url.get_secret_value()
+        url = self.secrets.database.url.text
         connections = min(self.config.database.max_open_conns, _MOST_CONNECTIONS)
         async with Database.connect(url, max_connections=connections, deadline_s=_DATABASE_DEADLINE_S) as database:
             yield database
 
     async def _ensure_admin(self, users: UserStore) -> None:
         if self.credentials is not None:
-            await users.ensure_admin(self.credentials.email, self.credentials.password.get_secret_value())
+            await users.ensure_admin(self.credentials.email, self.credentials.password.text)
         elif not await users.any():
             raise SettingInvalid(
                 "--api", "nothing", "API credentials must be supplied: a file with e-mail and password"

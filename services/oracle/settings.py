@@ -2,33 +2,33 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
-
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from meshkit import log
 from meshkit.egress.hosts import hosts_of
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.errors import SettingInvalid
-from services.oracle.settings_types import Duration, Port, Size, Table
+from services.oracle.settings_types import KEY, Duration, Natural, Port, Positive, Secret, Size, Table, matching
 
 _SHORTEST_PASSWORD = 16
 _LONGEST_API_PASSWORD = 50
-_Model = TypeVar("_Model", bound=BaseModel)
+_Table = TypeVar("_Table", bound=Table)
 
 
+@dataclass(frozen=True, kw_only=True)
 class RateLimitSettings(Table):
     """Hold the limits on requests a client address."""
 
-    authenticated: int = Field(1000, gt=0)
+    authenticated: Positive = 1000
     authenticated_period_s: Duration = 60.0
-    unauthenticated: int = Field(5, gt=0)
+    unauthenticated: Positive = 5
     unauthenticated_period_s: Duration = 20.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class WebServerSettings(Table):
     """Hold where and how the REST API listens."""
 
@@ -42,6 +42,7 @@ class WebServerSettings(Table):
     rate_limit: RateLimitSettings = RateLimitSettings()
 
 
+@dataclass(frozen=True, kw_only=True)
 class HttpRequestSettings(Table):
     """Hold the limits on what bridge and http tasks fetch."""
 
@@ -49,13 +50,15 @@ class HttpRequestSettings(Table):
     max_size_bytes: Size = 32768
 
 
+@dataclass(frozen=True, kw_only=True)
 class JobPipelineSettings(Table):
     """Hold the limits on pipelines."""
 
     http_request: HttpRequestSettings = HttpRequestSettings()
-    max_successful_runs: int = Field(10_000, ge=0)
+    max_successful_runs: Natural = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
 class FeatureSettings(Table):
     """Hold which features of a real node its configuration switches on; this node only shows them."""
 
@@ -63,10 +66,13 @@ class FeatureSettings(Table):
     multi_feeds_managers: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class LogSettings(Table):
     """Hold the log level."""
 
-    level: str = Field("info", pattern="^(?i:debug|info|warn|error|crit|panic|fatal)$")
+    level: Annotated[
+        str, matching("(?i:debug|info|warn|error|crit|panic|fatal)", "debug, info, warn, error, crit, panic or fatal")
+    ] = "info"
 
     @property
     def python_level(self) -> str:
@@ -75,12 +81,14 @@ class LogSettings(Table):
         return {"warn": "warning", "crit": "critical", "panic": "critical"}.get(level, level)
 
 
+@dataclass(frozen=True, kw_only=True)
 class DatabaseSettings(Table):
     """Hold the limit of connections."""
 
-    max_open_conns: int = Field(100, gt=0)
+    max_open_conns: Positive = 100
 
 
+@dataclass(frozen=True, kw_only=True)
 class OcrSettings(Table):
     """Hold the defaults of OCR1 jobs."""
 
@@ -92,6 +100,7 @@ class OcrSettings(Table):
     transmitter_address: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class P2pV2Settings(Table):
     """Hold where the P2P host listens and whom it knows from the start."""
 
@@ -102,15 +111,17 @@ class P2pV2Settings(Table):
     delta_reconcile_s: Duration = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class P2pSettings(Table):
     """Hold the identity and the addresses of the P2P host."""
 
     peer_id: str | None = None
-    incoming_message_buffer_size: int = Field(10, gt=0)
-    outgoing_message_buffer_size: int = Field(10, gt=0)
+    incoming_message_buffer_size: Positive = 10
+    outgoing_message_buffer_size: Positive = 10
     v2: P2pV2Settings = P2pV2Settings()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Config(Table):
     """Hold config.toml, as far as this node uses it."""
 
@@ -123,7 +134,7 @@ class Config(Table):
     job_pipeline: JobPipelineSettings = JobPipelineSettings()
     ocr: OcrSettings = OcrSettings()
     p2p: P2pSettings = P2pSettings()
-    evm: tuple[EvmSettings, ...] = Field(min_length=1)
+    evm: tuple[EvmSettings, ...]
 
     def chain(self, chain_id: int) -> EvmSettings | None:
         """Return the enabled chain of that id, or None."""
@@ -144,45 +155,52 @@ class Config(Table):
         return 1.0 if chain.simulated else self.ocr.contract_poll_interval_s
 
 
+@dataclass(frozen=True, kw_only=True)
 class DatabaseSecrets(Table):
     """Hold where the node's database is."""
 
-    url: SecretStr
+    url: Secret
 
 
+@dataclass(frozen=True, kw_only=True)
 class PasswordSecrets(Table):
     """Hold the keystore password."""
 
-    keystore: SecretStr
+    keystore: Secret
 
 
+@dataclass(frozen=True, kw_only=True)
 class EvmKeySecret(Table):
     """Hold one EVM key export to import at the start."""
 
-    chain_id: int = Field(alias="ID")
-    export: SecretStr = Field(alias="JSON")
-    password: SecretStr
+    chain_id: int = field(metadata={KEY: "ID"})
+    export: Secret = field(metadata={KEY: "JSON"})
+    password: Secret
 
 
+@dataclass(frozen=True, kw_only=True)
 class EvmSecrets(Table):
     """Hold the EVM keys to import."""
 
     keys: tuple[EvmKeySecret, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class P2pKeySecret(Table):
     """Hold the P2P key export to import at the start."""
 
-    export: SecretStr = Field(alias="JSON")
-    password: SecretStr
+    export: Secret = field(metadata={KEY: "JSON"})
+    password: Secret
 
 
+@dataclass(frozen=True, kw_only=True)
 class PrometheusSecrets(Table):
     """Hold the bearer token of /metrics."""
 
-    auth_token: SecretStr | None = None
+    auth_token: Secret | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Secrets(Table):
     """Hold secrets.toml, as far as this node uses it."""
 
@@ -193,13 +211,12 @@ class Secrets(Table):
     prometheus: PrometheusSecrets = PrometheusSecrets()
 
 
-class ApiCredentials(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ApiCredentials:
     """Hold the administrator of the REST API; used only while the node has no user."""
 
-    model_config = ConfigDict(frozen=True)
-
     email: str
-    password: SecretStr
+    password: Secret
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -213,12 +230,12 @@ class ApiCredentials(BaseModel):
             allowed = f"a password of {_SHORTEST_PASSWORD} to {_LONGEST_API_PASSWORD} characters"
             raise SettingInvalid(f"{path.name} line 2", f"{len(lines[1])} characters", allowed)
         log.add_secret(lines[1])
-        return cls(email=lines[0].lower(), password=SecretStr(lines[1]))
+        return cls(email=lines[0].lower(), password=Secret(lines[1]))
 
 
 def read_config(path: Path) -> Config:
     """Read config.toml; SettingInvalid names the first field that is missing or not allowed."""
-    config = _validate(Config, path)
+    config = _read(Config, path)
     if config.ocr.enabled and not config.p2p.v2.listen_addresses:
         raise SettingInvalid(f"{path.name}: P2P.V2.ListenAddresses", "nothing", "at least one 'ip:port' with OCR")
     return config
@@ -226,15 +243,15 @@ def read_config(path: Path) -> Config:
 
 def read_secrets(path: Path) -> Secrets:
     """Read secrets.toml and have the log censor what it holds; SettingInvalid names a missing or bad field."""
-    secrets = _validate(Secrets, path)
-    database = urlsplit(secrets.database.url.get_secret_value())
+    secrets = _read(Secrets, path)
+    database = urlsplit(secrets.database.url.text)
     if database.scheme not in ("postgresql", "postgres"):
         raise SettingInvalid(f"{path.name}: Database.URL", f"scheme {database.scheme!r}", "postgresql://…")
     password = (parse_qs(database.query).get("password") or [unquote(database.password or "")])[0]
     if len(password) < _SHORTEST_PASSWORD and "_test" not in database.path:
         allowed = f"a URL with a password of at least {_SHORTEST_PASSWORD} characters"
         raise SettingInvalid(f"{path.name}: Database.URL", f"a password of {len(password)}", allowed)
-    keystore = secrets.password.keystore.get_secret_value()
+    keystore = secrets.password.keystore.text
     if len(keystore) < _SHORTEST_PASSWORD or keystore != keystore.strip():
         allowed = f"at least {_SHORTEST_PASSWORD} characters without white space around them"
         raise SettingInvalid(f"{path.name}: Password.Keystore", f"{len(keystore)} characters", allowed)
@@ -243,7 +260,7 @@ def read_secrets(path: Path) -> Secrets:
     key_passwords = [key.password for key in secrets.evm.keys]
     key_passwords += [secrets.p2p_key.password] if secrets.p2p_key else []
     for key_password in key_passwords:
-        log.add_secret(key_password.get_secret_value())
+        log.add_secret(key_password.text)
     return secrets
 
 
@@ -254,16 +271,12 @@ def _text(path: Path) -> str:
         raise SettingInvalid(str(path), str(error), "a readable text file") from error
 
 
-def _validate(model: type[_Model], path: Path) -> _Model:
+def _read(table: type[_Table], path: Path) -> _Table:
     try:
-        document: Mapping[str, object] = tomllib.loads(_text(path))
+        document = tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
         raise SettingInvalid(path.name, str(error), "TOML") from error
     try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        # The value itself may be a secret; pydantic's text of the rule is enough to find it.
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        found = "nothing" if first["type"] == "missing" else "a value that does not fit"
-        raise SettingInvalid(f"{path.name}: {field}", found, first["msg"]) from error
+        return table.read(document)
+    except SettingInvalid as error:
+        raise SettingInvalid(f"{path.name}: {error.field}", error.found, error.allowed) from error

@@ -30,6 +30,7 @@ from services.supervisor.lifecycle.service_states import State
 from services.supervisor.lifecycle.state_machine import StateMachine
 from services.supervisor.logs.log_collector import LogCollector
 from services.supervisor.notifier import Notifier
+from services.supervisor.process.forked_process import ForkServers
 from services.supervisor.process.service_process import ServiceProcess
 from services.supervisor.restart_counters import RestartCounters
 from services.supervisor.state_changes import ServiceStatus, StateChanges
@@ -54,7 +55,8 @@ class SupervisionLoop:
         self._counters = counters
         self._clock = clock
         self._owned = owned
-        self._processes = {name: ServiceProcess(owned, clock) for name in machine.services}
+        self._forks = ForkServers(owned)
+        self._processes = {name: ServiceProcess(owned, clock, self._forks) for name in machine.services}
         self._shown: dict[str, tuple[State, int]] = {}
         self._inbox: deque[msg.Event] = deque()
         self._wake = asyncio.Event()
@@ -64,8 +66,9 @@ class SupervisionLoop:
 
     async def run(self) -> int:
         """Start the mesh, keep it up, and return the exit code once it has stopped; see the shutdown rule above."""
-        for name in self.machine.services:
+        for name, service in self.machine.services.items():
             self._counters.create(name)
+            self._forks.prepare(service.spec)
         exit_code: int | None = None
         self.post(msg.Tick())
         try:
@@ -174,7 +177,7 @@ class SupervisionLoop:
         """Make room for the services that a new plan adds."""
         for name in event.graph.order:
             if name not in self._processes:
-                self._processes[name] = ServiceProcess(self._owned, self._clock)
+                self._processes[name] = ServiceProcess(self._owned, self._clock, self._forks)
                 self._counters.create(name)
                 self._logs.add(name)
                 self._shown.pop(name, None)
@@ -225,6 +228,7 @@ class SupervisionLoop:
             # Nobody is left after an ordered stop; a defect of ours must not leave orphans either.
             process.signal(signal.SIGKILL)
             self._forget(process)
+        self._forks.close()
         await asyncio.gather(*self._cancelled, return_exceptions=True)
         self.finished = True
         self.changed.notify()

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from aiohttp.test_utils import TestServer
@@ -44,3 +46,12 @@ async def test_metrics_are_pushed_where_the_configuration_says(run_dir: Path, ma
     assert 0 == process.returncode
     assert b"a-password" not in output
     assert b"push_failed" in output
+
+
+def test_what_few_configurations_need_is_not_loaded() -> None:
+    """Without certificates and without remote write, nothing that reads certificates or compresses takes memory."""
+    unwanted = ("cramjam", "cryptography", "greenlet", "rich")
+    script = f"import sys, services.aggregator.app; print([name for name in {unwanted} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert "[]\n" == run.stdout

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.app import app
 from cli.embedded import profile
 from tests.deployment import deployment, written
 
@@ -88,6 +90,28 @@ def test_every_command_explains_itself(command: str) -> None:
 
     assert done.returncode == 0
     assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["status"], ["feeds"], ["feeds", "show"], ["config", "sign"]], ids=" ".join)
+def test_help_has_a_short_option(words: list[str]) -> None:
+    """`-h` is `--help` everywhere."""
+    short, long = (CliRunner().invoke(app, [*words, option]) for option in ("-h", "--help"))
+
+    assert (0, long.stdout) == (short.exit_code, short.stdout)
+    assert "Usage" in short.stdout
+
+
+def test_help_keeps_what_stands_in_brackets() -> None:
+    """Help is plain text: what looks like markup is shown."""
+    assert "[env: FEEDMESH_RUN_DIR]" in CliRunner().invoke(app, ["status", "--help"]).stdout
+
+
+def test_the_version_is_an_option_too() -> None:
+    """`feedmesh --version` says what `feedmesh version` says."""
+    option, command = (CliRunner().invoke(app, [words]) for words in ("--version", "version"))
+
+    assert (0, command.stdout) == (option.exit_code, option.stdout)
+    assert option.stdout.startswith("feedmesh ")
 
 
 @pytest.mark.parametrize(

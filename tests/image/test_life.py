@@ -73,16 +73,26 @@ def test_no_secret_is_seen(living: Mesh) -> None:
 def test_a_node_reaches_only_its_own(living: Mesh, node: int) -> None:
     """A node's user reads no secret but those of its own files, and connects to no socket but its own."""
     own = f"/run/feedmesh/chainlink-node-{node}"
+    socket = f"{own}.rpc/chainlink-node-{node}.sock"
     found = inspection.reached(living, f"feedmesh-node-{node}", list(SECRETS.values()))
-    assert found
-    assert [] == [path for path in found if not path.startswith(f"{own}.d/")]
+    assert socket in found
+    assert [] == [path for path in found if path != socket and not path.startswith(f"{own}.d/")]
 
 
-@pytest.mark.parametrize("service", ["aggregator", "metrics", "dbinit"])
+def test_the_metrics_service_calls_every_node(living: Mesh) -> None:
+    """It connects to the nodes' sockets, and reads no file of theirs."""
+    found = inspection.reached(living, "feedmesh-metrics", ["crypto", *SECRETS.values()])
+    sockets = {f"/run/feedmesh/chainlink-node-{node}.rpc/chainlink-node-{node}.sock" for node in range(1, 6)}
+    assert sockets == {path for path in found if "node" in path}
+
+
+@pytest.mark.parametrize("service", ["aggregator", "operator", "dbinit"])
 def test_a_service_reads_no_key(living: Mesh, service: str) -> None:
-    """A service that is no node reads no node's file."""
+    """A service that is no node reads no node's file and calls no node; only the operator, whose they are, has keys."""
     found = inspection.reached(living, f"feedmesh-{service}", ["crypto", *SECRETS.values()])
-    assert [] == [path for path in found if "node" in path]
+    nodes = [path for path in found if "node" in path or "cl-secrets" in path]
+    assert (service == "operator") is any(not path.endswith(".sock") for path in nodes)
+    assert [] == [path for path in nodes if path.startswith("/run/")]
 
 
 @pytest.mark.parametrize("service", ["node-1", "node-2", "aggregator", "operator", "metrics", "dbinit"])

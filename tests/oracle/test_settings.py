@@ -101,6 +101,19 @@ def test_a_complete_config(tmp_path: Path) -> None:
         ("MaxSize = '256kb'", "MaxSize = 'much'", r"JobPipeline\.HTTPRequest\.MaxSize"),
         ("PriceDefault = '1 mwei'", "PriceDefault = '1 euro'", r"EVM\[0\]\.GasEstimator\.PriceDefault"),
         ("ListenAddresses = ['0.0.0.0:9901']", "", r"P2P\.V2\.ListenAddresses"),
+        ("HTTPPort = 6688", "HTTPPort = '6688'", r"WebServer\.HTTPPort"),
+        ("SecureCookies = false", "SecureCookies = 'false'", r"WebServer\.SecureCookies"),
+        ("ListenAddresses = ['0.0.0.0:9901']", "ListenAddresses = '0.0.0.0:9901'", r"P2P\.V2\.ListenAddresses"),
+        ("ListenAddresses = ['0.0.0.0:9901']", "ListenAddresses = [9901]", r"P2P\.V2\.ListenAddresses\[0\]"),
+        ("Mode = 'FixedPrice'", "Mode = 'Cheapest'", r"EVM\[0\]\.GasEstimator\.Mode"),
+        ("PriceDefault = '1 mwei'", "PriceMax = '1 wei'", r"EVM\[0\]\.GasEstimator: .*PriceMin must not be above"),
+        (
+            "ContractConfirmations = 1",
+            "ContractConfirmations = 0",
+            r"ContractConfirmations: .*a whole number from 1 to 100",
+        ),
+        ("DeltaDial = '1s'", "DeltaDial = nan", r"P2P\.V2\.DeltaDial"),
+        ("[Feature]\nFeedsManager = false", "Feature = 5", "Feature: .*a table"),
         ("[OCR]", "[OCR", "TOML"),
     ],
 )
@@ -129,6 +142,18 @@ def test_bad_secrets(tmp_path: Path, old: str, new: str, field: str) -> None:
     assert not [secret for secret in ("0123456789abcdef", "at-least-16", "short@") if secret in str(error.value)]
 
 
+def test_a_chain_without_endpoints(tmp_path: Path) -> None:
+    """A configuration without a chain, or a chain without an endpoint, is refused, since nothing could be asked."""
+    chains = CONFIG[CONFIG.index("[[EVM]]") :]
+    without = CONFIG[: CONFIG.index("[[EVM.Nodes]]")].replace("[[EVM]]", "[[EVM]]\nNodes = []")
+
+    for text, field in ((CONFIG.replace(chains, ""), "EVM"), ("EVM = []\n" + CONFIG.replace(chains, ""), "EVM")):
+        with pytest.raises(SettingInvalid, match=field):
+            read_config(written(tmp_path, "config.toml", text))
+    with pytest.raises(SettingInvalid, match=r"EVM\[0\].Nodes: .*a list of at least 1"):
+        read_config(written(tmp_path, "config.toml", without))
+
+
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     """The text of the secrets shows none of them."""
     secrets = read_secrets(written(tmp_path, "secrets.toml", SECRETS))
@@ -148,7 +173,7 @@ def test_credentials(tmp_path: Path) -> None:
     """The first two lines count, trimmed, and the address in lower case."""
     read = ApiCredentials.read(written(tmp_path, "apicredentials", " A@B.c \n long-enough-password \nrest\n"))
 
-    assert ("a@b.c", "long-enough-password") == (read.email, read.password.get_secret_value())
+    assert ("a@b.c", "long-enough-password") == (read.email, read.password.text)
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from services.aggregator.engine.ready_quotes import ReadyQuotes
 from services.aggregator.engine.source_names import SourceNames
 from services.aggregator.engine.source_verdicts import SourceVerdicts
 from services.aggregator.engine.status import EngineStatus
+from services.aggregator.fetching.circuit_breaker import CircuitState
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import TooManyPairs
 from services.aggregator.prices.pair import Pair
@@ -85,7 +86,12 @@ class Engine:
         )
         self.own_clock = cache.own_clock
         self.verdicts = SourceVerdicts(
-            cache.feeds, clock, cached=cache.quotes, beliefs=cache.beliefs, failures=cache.failures
+            cache.feeds,
+            clock,
+            cached=cache.quotes,
+            beliefs=cache.beliefs,
+            failures=cache.failures,
+            is_cut_off=lambda name: cache.fetchers[name].caller.circuit.state(clock.monotonic()) is CircuitState.OPEN,
         )
         self.status = EngineStatus(
             config,

@@ -1,6 +1,6 @@
 """What became of each source of a feed, for whoever asks why its price is what it is, or why there is none."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from meshkit.clock import Clock
@@ -27,6 +27,7 @@ class AbsentSource:
             `silent` (nothing is known of it).
         rule: Which rule a price broke.
         last_ms: When its last accepted price was, Unix milliseconds; None if there was none since the start.
+        is_cut_off: Whether it is not asked now, as it failed too often.
     """
 
     source: str
@@ -36,6 +37,7 @@ class AbsentSource:
     rule: str = ""
     message: str = ""
     last_ms: int | None = None
+    is_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,24 @@ class PricedSource:
 
 
 class SourceVerdicts:
-    """Look at the sources of a feed as they stand; nothing is changed by that."""
+    """Look at the sources of a feed as they stand; nothing is changed by that. `is_cut_off` tells it of a source."""
 
     def __init__(
-        self, feeds: FeedMap, clock: Clock, *, cached: QuoteCache, beliefs: FeedBeliefs, failures: RecentFailures
+        self,
+        feeds: FeedMap,
+        clock: Clock,
+        *,
+        cached: QuoteCache,
+        beliefs: FeedBeliefs,
+        failures: RecentFailures,
+        is_cut_off: Callable[[str], bool] = lambda _source: False,
     ) -> None:
         self._feeds = feeds
         self._clock = clock
         self._cached = cached
         self._beliefs = beliefs
         self._failures = failures
+        self._is_cut_off = is_cut_off
 
     def absent(self, feed: Pair, present: Collection[str]) -> list[AbsentSource]:
         """Return why the sources of a feed, those of both legs of a cross feed, that are not named have no price."""
@@ -111,4 +121,6 @@ class SourceVerdicts:
         if error is None:
             return AbsentSource(source, pair, SILENT if last_ms is None else STALE, last_ms=last_ms)
         rule = error.rule if isinstance(error, PriceRefused) else ""
-        return AbsentSource(source, pair, REFUSED if rule else FAILED, error.reason, rule, str(error), last_ms)
+        return AbsentSource(
+            source, pair, REFUSED if rule else FAILED, error.reason, rule, str(error), last_ms, self._is_cut_off(source)
+        )

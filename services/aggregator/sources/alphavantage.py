@@ -64,7 +64,7 @@ class AlphaVantageSource:
             {"function": "CURRENCY_EXCHANGE_RATE", "from_currency": pair.base, "to_currency": pair.quote},
             limiter=limiter,
         )
-        if RATE in answer.fields:
+        if RATE in answer.fields and answer.status == 200:
             return self._tick(pair, answer)
         # Whatever is told in the place of a rate is a refusal of some kind, under whatever name. It may hold our key in
         # clear text, so none of its text goes into errors and logs.

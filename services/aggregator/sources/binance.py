@@ -60,6 +60,8 @@ class BinanceSource:
             rows = answer.body if isinstance(answer.body, list) else [answer.body]
             if isinstance(answer.body, dict) and "symbol" not in answer.body:
                 return dict.fromkeys(asked, self._client.without_data(answer, "an answer without a symbol"))
+            if _code(answer) is not None:
+                raise self._failure(answer)
             named = shapes.by_name(rows, "symbol")
             return {pair: self._tick(pair, name, named.get(name), answer) for pair, name in asked.items()}
         if _code(answer) == UNKNOWN_SYMBOL:

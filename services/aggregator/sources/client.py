@@ -1,6 +1,7 @@
 """The HTTP side that all sources share: one session, JSON with exact numbers, statuses told apart."""
 
 import asyncio
+import re
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
+from meshkit.egress.redirects import refusing_redirects
 from meshkit.errors import MeshError
 from meshkit.resolver import HostResolver
 from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
@@ -39,6 +41,7 @@ LONGEST_MESSAGE = 200
 DATE_TOLERANCE_MS = 10_000
 # A number above this is a time in ms since 1970, in 2001 or later; as a wait it would be 31 years.
 _LONG_AGO_MS = 1_000_000_000_000
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _LIMIT_STATUSES = frozenset({418, 429})
 _REFUSED_STATUSES = frozenset({401, 402, 403, 407, 451})
 # Where providers put words in the place of data.
@@ -71,7 +74,8 @@ class Answer:
 
 def open_session(egress: Iterable[str] | None = None) -> aiohttp.ClientSession:
     """
-    Return the session of all sources: kept-alive connections, no cookies, no proxies from the environment.
+    Return the session of all sources and streams: kept-alive connections, no cookies, no redirects, no proxies from
+    the environment.
 
     `egress` are the hosts beyond this one that it may connect to; None for any.
     """
@@ -80,6 +84,7 @@ def open_session(egress: Iterable[str] | None = None) -> aiohttp.ClientSession:
             egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[refusing_redirects()],
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
     )
 
@@ -264,7 +269,8 @@ def wait_ms(headers: Mapping[str, str], reset_header: str, now_ms: int) -> int |
 def age_ms(headers: Mapping[str, str], now_ms: int) -> int:
     """Return for how long a cache had kept an answer, by its Age, and by its Date where that is clearly in the past."""
     text = headers.get("Age", "").partition(",")[0].strip()
-    age = int(text[:9]) * 1000 if text.isascii() and text.isdigit() else 0
+    seconds = _SECONDS.match(text)
+    age = int(seconds[0]) * 1000 if seconds else 0
     sent_ms = date_ms(headers.get("Date"))
     since_ms = 0 if sent_ms is None else now_ms - sent_ms
     return max(age, since_ms if since_ms > DATE_TOLERANCE_MS else 0)

@@ -169,4 +169,4 @@ def _error_code(answer: Answer) -> object:
     if isinstance(error, str):
         return error
     status = error.get("status") if isinstance(error, dict) else fields.get("status")
-    return status.get("error_code") if isinstance(status, dict) else None
+    return status.get("error_code") if isinstance(status, dict) else fields.get("error_code")

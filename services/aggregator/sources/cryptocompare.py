@@ -105,6 +105,8 @@ def _error(answer: Answer) -> Mapping[str, Any]:
     error = answer.fields.get("Err")
     if isinstance(error, dict) and error:
         return error
+    if error:
+        return {"message": error}
     return answer.fields if answer.fields.get("Response") == "Error" else {}
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import aiohttp
 
 from meshkit.clock import Clock
+from meshkit.egress.redirects import RedirectRefused
 from meshkit.retry_after import retry_after_ms
 from services.aggregator.sources import shapes
 from services.aggregator.sources.body import read_body
@@ -68,6 +69,8 @@ class Dialer:
             raise StreamDown("refused", f"no handshake within {HANDSHAKE_S:g} s") from None
         except aiohttp.WSServerHandshakeError as error:
             raise self._refused("refused", error.status, error.headers or {}) from None
+        except RedirectRefused as error:
+            raise StreamDown("refused", str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise StreamDown("refused", type(error).__name__) from None
         return Line(ws, ping_s, silence_s)

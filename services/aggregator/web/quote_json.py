@@ -63,6 +63,8 @@ def absent_source(absent: AbsentSource) -> Json:
     body |= {name: value for name, value in known.items() if value}
     if absent.last_ms is not None:
         body["lastPriceAt"] = time_text(absent.last_ms)
+    if absent.is_cut_off:
+        body["circuit"] = "open"
     return body
 
 

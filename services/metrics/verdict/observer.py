@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -43,12 +44,22 @@ _FAUCET = "faucet"
 _Answer = TypeVar("_Answer")
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Hold the answers as they came; words in the place of one that did not."""
+
+    services: supervisor.ListServicesResponse | str
+    sources: quotes.ListSourcesResponse | str
+    feeds: operator.ListFeedsResponse | str
+    money: operator.ListBalancesResponse | str
+
+
 class MeshObserver:
     """
     Keep channels to supervisor, aggregator, operator and oracles, and look at all of them at once.
 
     `pairs` are base and quote of the configured feeds, by name, whose prices the aggregator is asked for; `oracles` are
-    the names of the nodes that are asked for their jobs.
+    the names of the nodes that are asked for their jobs. `heard` has the answers of the last look.
     """
 
     def __init__(
@@ -59,6 +70,7 @@ class MeshObserver:
         *,
         oracles: Collection[str] = (),
     ) -> None:
+        self.heard: Heard | None = None
         self._clock = clock
         self._run_dir = run_dir
         self._oracle_names = sorted(oracles)
@@ -80,6 +92,7 @@ class MeshObserver:
             self._prices(),
             self._jobs(),
         )
+        self.heard = Heard(services, sources, feeds, money)
         answers = {"supervisor": services, "sources": sources, "chain": feeds, "money": money}
         return Observation(
             services=None if isinstance(services, str) else [_service(each) for each in services.services],

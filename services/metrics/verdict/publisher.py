@@ -32,8 +32,10 @@ class VerdictPublisher:
         limits: Limits,
         clock: Clock,
         note: Callable[[Observation, float], None] = lambda _seen, _watched_s: None,
+        judged: Callable[[Verdict], None] = lambda _verdict: None,
     ) -> None:
         self._note = note
+        self._judged = judged
         self._observer = observer
         self._path = run_dir.verdict
         self._limits = limits
@@ -53,6 +55,7 @@ class VerdictPublisher:
             if self.last is None or verdict.words != self.last.words:
                 _log.info("verdict", well=verdict.well, verdict=verdict.words, broken=list(verdict.broken))
             self.last = verdict
+            self._judged(verdict)
             await self._clock.sleep(PERIOD_S)
 
     def _write(self, verdict: Verdict) -> None:

@@ -38,11 +38,12 @@ class AggregatorReader:
         self._newest: TransmissionDetails | None = None
         self._newest_seen_s = 0.0
         self._requested: RoundRequested | None = None
+        self._signed: TransmissionDetails | None = None
         self._scanned = -1
         self._rewinds = 0
 
     async def last_known(self) -> LastKnown:
-        """Return what was read last, in this run or an earlier one; DatabaseUnavailable if that cannot be read."""
+        """Return what was known last, in this run or an earlier one; DatabaseUnavailable if that cannot be read."""
         if not self._restored:
             state = await self._states.load(self._contract, self._rpc.chain_id)
             self._restored = True
@@ -50,7 +51,13 @@ class AggregatorReader:
                 self._heads.known_before(state.block)
                 self._newest, self._newest_seen_s = state.details, self._clock.monotonic()
                 self._requested = self._requested or state.requested
-        return LastKnown(self._newest, self._requested)
+                self._signed = self._signed or state.signed
+        return LastKnown(self._newest, self._requested, self._signed)
+
+    def note_signed(self, signed: TransmissionDetails) -> None:
+        """Remember a report that somebody brings to the contract, over a restart too."""
+        before, self._signed = self._signed, signed
+        self._keep(changed=before != signed)
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """
@@ -87,12 +94,12 @@ class AggregatorReader:
 
     def _keep(self, *, changed: bool) -> None:
         if changed and self._newest is not None:
-            state = ContractState(self._newest, self._heads.latest, self._requested)
+            state = ContractState(self._newest, self._heads.latest, self._requested, self._signed)
             self._states.note(self._contract, self._rpc.chain_id, state)
 
     def _notice_rewind(self) -> None:
         if self._rewinds != self._heads.rewinds:
-            self._newest = None
+            self._newest = self._signed = None
             self._requested, self._scanned, self._rewinds = None, -1, self._heads.rewinds
 
 

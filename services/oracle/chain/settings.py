@@ -1,11 +1,10 @@
 """What config.toml says about a chain: its endpoints, what a transaction pays, and how it is followed."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
-
-from services.oracle.settings_types import Duration, Table, Wei
+from services.oracle.settings_types import Duration, Natural, Positive, Table, Wei, matching, whole
 
 SIMULATED_CHAINS = frozenset({1337, 31337})
 _SIMULATED_BY_DEFAULT = "1337"
@@ -14,19 +13,22 @@ _DEEPEST_BURIAL = 64
 _SIMULATED_GAS = {"Mode": "FixedPrice", "PriceDefault": "1 gwei", "FeeCapDefault": "1 gwei", "BumpThreshold": 0}
 
 
+@dataclass(frozen=True, kw_only=True)
 class GasLimitSettings(Table):
     """Hold gas limits by job type."""
 
-    ocr: int | None = Field(None, gt=0)
+    ocr: Positive | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class BlockHistorySettings(Table):
     """Hold how many blocks an estimate looks at, and which percentile of what they paid it takes."""
 
-    block_history_size: int = Field(8, ge=1, le=1024)
-    transaction_percentile: int = Field(60, ge=0, le=100)
+    block_history_size: Annotated[int, whole(1, 1024)] = 8
+    transaction_percentile: Annotated[int, whole(0, 100)] = 60
 
 
+@dataclass(frozen=True, kw_only=True)
 class GasEstimatorSettings(Table):
     """Hold what a transaction pays, and by how much more it is sent again when no block takes it."""
 
@@ -36,20 +38,20 @@ class GasEstimatorSettings(Table):
     price_default_wei: Wei = 20 * 10**9
     price_min_wei: Wei = 10**9
     price_max_wei: Wei = 2**256 - 1
-    limit_default: int = Field(500_000, gt=0)
+    limit_default: Positive = 500_000
     limit_job_type: GasLimitSettings = GasLimitSettings()
     # A pool takes a replacement only for a tenth more.
-    bump_percent: int = Field(20, ge=10)
+    bump_percent: Annotated[int, whole(10)] = 20
     bump_min_wei: Wei = 5 * 10**9
-    bump_threshold: int = Field(3, ge=0)
+    bump_threshold: Natural = 3
     eip1559_dynamic_fees: bool = False
     tip_cap_default_wei: Wei = 1
     tip_cap_min_wei: Wei = 1
     fee_cap_default_wei: Wei = 100 * 10**9
     block_history: BlockHistorySettings = BlockHistorySettings()
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def check(self) -> None:
+        """Raise ValueError when a bound is on the wrong side of what it bounds."""
         if not self.price_min_wei <= self.price_max_wei:
             raise ValueError("PriceMin must not be above PriceMax")
         if self.mode == "FixedPrice" and not self.price_default_wei <= self.price_max_wei:
@@ -58,60 +60,63 @@ class GasEstimatorSettings(Table):
             raise ValueError("TipCapDefault must not be under TipCapMin")
         if self.eip1559_dynamic_fees and self.fee_cap_default_wei < self.tip_cap_default_wei:
             raise ValueError("FeeCapDefault must not be under TipCapDefault")
-        return self
 
 
+@dataclass(frozen=True, kw_only=True)
 class TransactionsSettings(Table):
     """Hold how many transactions of an account may be under way (0: any number), and when one is sent once more."""
 
-    max_in_flight: int = Field(16, ge=0)
+    max_in_flight: Natural = 16
     resend_after_threshold_s: Duration = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class NodePoolSettings(Table):
     """Hold how RPC endpoints are watched; one that is more than `sync_threshold` blocks behind the best is left."""
 
     poll_interval_s: Duration = 10.0
-    sync_threshold: int = Field(5, ge=0)
+    sync_threshold: Natural = 5
 
 
+@dataclass(frozen=True, kw_only=True)
 class EvmOcrSettings(Table):
     """Hold the chain's part in OCR1."""
 
-    contract_confirmations: int | None = Field(None, ge=1, le=100)
+    contract_confirmations: Annotated[int, whole(1, 100)] | None = None
     contract_transmitter_transmit_timeout_s: Duration = 10.0
     database_timeout_s: Duration = 10.0
     observation_grace_period_s: Duration = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class EvmNodeSettings(Table):
     """Hold one RPC endpoint."""
 
     name: str
-    http_url: str = Field(pattern="^https?://.+")
-    ws_url: str | None = Field(None, pattern="^wss?://.+")
+    http_url: Annotated[str, matching("https?://.+", "http://… or https://…")]
+    ws_url: Annotated[str, matching("wss?://.+", "ws://… or wss://…")] | None = None
     send_only: bool = False
-    order: int = Field(100, ge=1, le=100)
+    order: Annotated[int, whole(1, 100)] = 100
 
 
+@dataclass(frozen=True, kw_only=True)
 class EvmSettings(Table):
     """Hold one chain."""
 
-    chain_id: str = Field(pattern=r"^[0-9]{1,20}$")
+    chain_id: Annotated[str, matching("[0-9]{1,20}", "a text of up to 20 digits")]
     enabled: bool = True
     log_poll_interval_s: Duration = 15.0
-    finality_depth: int = Field(50, ge=1)
+    finality_depth: Positive = 50
     gas_estimator: GasEstimatorSettings = GasEstimatorSettings()
     transactions: TransactionsSettings = TransactionsSettings()
     node_pool: NodePoolSettings = NodePoolSettings()
     ocr: EvmOcrSettings = EvmOcrSettings()
-    nodes: tuple[EvmNodeSettings, ...] = Field(min_length=1)
+    nodes: tuple[EvmNodeSettings, ...]
 
-    @model_validator(mode="before")
     @classmethod
-    def _chain_defaults(cls, document: Any) -> Any:
+    def completed(cls, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put the real node's own defaults for its simulated chain under what the file says."""
-        if isinstance(document, Mapping) and str(document.get("ChainID")) == _SIMULATED_BY_DEFAULT:
+        if document.get("ChainID") == _SIMULATED_BY_DEFAULT:
             gas = document.get("GasEstimator", {})
             if isinstance(gas, Mapping):
                 document = {"FinalityDepth": 10, **document, "GasEstimator": {**_SIMULATED_GAS, **gas}}

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import SecretStr
-
 from chainlink.errors import KeyUnreadable
 from chainlink.keys import export
 from chainlink.keys.csa import CsaKey
@@ -18,6 +16,7 @@ from chainlink.keys.peer_id import TEXT_PREFIX
 from services.oracle.errors import SettingInvalid
 from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.settings import Config, Secrets
+from services.oracle.settings_types import Secret
 from services.oracle.store.keys import KeyStore
 
 _FAST_SCRYPT_N = 2
@@ -38,7 +37,7 @@ async def open_keyring(store: KeyStore, config: Config, secrets: Secrets) -> Key
     cost = max((found.cost for found in (*evm, *p2p)), default=STANDARD_SCRYPT_N)
     if config.insecure_fast_scrypt:
         cost = _FAST_SCRYPT_N
-    ring = await Keyring.open(store, secrets.password.keystore.get_secret_value(), cost)
+    ring = await Keyring.open(store, secrets.password.keystore.text, cost)
     # Decrypting takes a second of CPU at the standard cost, so a key that is there is not decrypted again.
     held = {address.lower() for address in ring.evm}
     for found in evm:
@@ -67,9 +66,9 @@ class _Export:
     password: str
 
     @classmethod
-    def read(cls, field: str, text: SecretStr, password: SecretStr) -> "_Export":
+    def read(cls, field: str, text: Secret, password: Secret) -> "_Export":
         try:
-            return cls(field, export.parse(text.get_secret_value()), password.get_secret_value())
+            return cls(field, export.parse(text.text), password.text)
         except KeyUnreadable as error:
             raise SettingInvalid(f"secrets.toml: {field}.JSON", str(error), "a key export") from error
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chainlink.units import format_duration_s
-from services.oracle.settings_types import Table
+from services.oracle.settings_types import Table, key_of, settings_of
 
 _BYTES_UNITS = ((10**9, "gb"), (10**6, "mb"), (10**3, "kb"))
 _WEI_UNITS = (
@@ -22,10 +22,11 @@ def _lines(table: Table, path: str, said_only: bool) -> Iterator[str]:
     """Yield the table's own values, then its tables, then its lists of tables, as Go writes them."""
     inner: list[tuple[str, Table]] = []
     lists: list[tuple[str, tuple[Table, ...]]] = []
-    for field, description in type(table).model_fields.items():
-        if said_only and field not in table.model_fields_set:
+    for setting in settings_of(type(table)):
+        field, name = setting.name, key_of(setting)
+        if said_only and field not in table.said:
             continue
-        value, name = getattr(table, field), description.alias or field
+        value = getattr(table, field)
         if isinstance(value, Table):
             inner.append((name, value))
         elif isinstance(value, tuple) and value and isinstance(value[0], Table):

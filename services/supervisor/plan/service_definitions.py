@@ -37,6 +37,9 @@ _PASSED: Final = ("PATH", "HOME", "LANG", "TMPDIR")
 # home of its own, without which no chainlink command works.
 _PASSED_TO_CHAINLINK: Final = ("PATH", "LANG", "TMPDIR")
 
+# All that a node of ours imports, in one module.
+_NODE_MODULE: Final = "services.oracle.app"
+
 _NODE_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 10.0),))
 # The longest shutdown a chainlink node is configured for is 15 s.
 _CHAINLINK_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 20.0),))
@@ -214,6 +217,7 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
         ),
         environment=_environment(given),
         sockets=(given.run_dir.socket(name),),
+        loaded_module=_NODE_MODULE,
     )
 
 

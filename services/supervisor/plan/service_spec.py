@@ -131,7 +131,8 @@ class ServiceSpec:
     tried first on one that hangs. `limits` are soft limits by their names without RLIMIT_, `nofile` for example.
     `reads` are the keys of the configuration that the process reads by itself, see `ServiceKeys`.
     `sockets` are removed before each start, they and `leftovers` at the end of the mesh. When a service is given up,
-    the whole mesh stops. `runtime` names a node's program.
+    the whole mesh stops. `runtime` names a node's program. `loaded_module` is imported in a fork server, so that the
+    process, whose command is `python -m MODULE ARGUMENT…` then, need not import it.
     """
 
     name: str
@@ -154,6 +155,7 @@ class ServiceSpec:
     sockets: tuple[Path, ...] = ()
     leftovers: tuple[Path, ...] = ()
     runtime: str = ""
+    loaded_module: str = ""
 
     def reads_any_of(self, key: str) -> bool:
         """Tell whether the process reads a key, something below it, or what it is below."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from meshkit.process import exec_shim
 from services.supervisor.plan.service_spec import ServiceSpec
+from services.supervisor.process.forked_process import ForkedProcess, ForkServers
 
 _READ_BYTES: Final = 65_536
 _PIPE_BYTES: Final = 262_144
@@ -25,7 +26,7 @@ class ChildProcess:
     Must be made on the main thread, because the kernel sends the parent-death signal when the *thread* that forked
     ends. `on_output` gets what it writes, both streams in one, in pieces of any size; `on_exit` gets its code once, a
     negative one for a signal, after its last output. While it runs its pid is in `owned`, since nothing else may wait
-    for it. Raises OSError if the process cannot be made.
+    for it. It is forked if `forks` can do that. Raises OSError if the process cannot be made.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class ChildProcess:
         owned: set[int],
         on_output: Callable[[bytes], None],
         on_exit: Callable[[int], None],
+        forks: ForkServers | None = None,
     ) -> None:
         self._owned = owned
         self._on_output = on_output
@@ -44,14 +46,7 @@ class ChildProcess:
             os.set_blocking(self._output, False)
             with suppress(OSError):  # an ordinary user may have used up what he may hold in pipes
                 fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-            self._process = subprocess.Popen(
-                _command(spec),
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                env=dict(spec.environment),
-                start_new_session=True,
-            )
+            self._process = _forked(spec, write_end, forks) or _started(spec, write_end)
         except OSError:
             os.close(self._output)
             raise
@@ -110,6 +105,23 @@ class ChildProcess:
         os.close(self._pidfd)
         os.close(self._output)
         self._on_exit(code)
+
+
+def _forked(spec: ServiceSpec, output: int, forks: ForkServers | None) -> ForkedProcess | None:
+    if forks is None or not spec.loaded_module:
+        return None
+    return forks.fork(spec, _command(spec), output)
+
+
+def _started(spec: ServiceSpec, output: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        _command(spec),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=dict(spec.environment),
+        start_new_session=True,
+    )
 
 
 def _command(spec: ServiceSpec) -> list[str]:

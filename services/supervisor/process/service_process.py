@@ -9,6 +9,7 @@ from meshkit.clock import Clock
 from services.supervisor.plan.service_spec import ServiceSpec
 from services.supervisor.process import probes
 from services.supervisor.process.child_process import ChildProcess
+from services.supervisor.process.forked_process import ForkServers
 from services.supervisor.process.probe_watch import watch
 
 
@@ -43,11 +44,12 @@ class Reports(Protocol):
 class ServiceProcess:
     """What the state machine need not know about a service: its process, its probes and times of the wall clock."""
 
-    def __init__(self, owned: set[int], clock: Clock) -> None:
+    def __init__(self, owned: set[int], clock: Clock, forks: ForkServers) -> None:
         self.start_time_ms: int | None = None
         self.last_restart_time_ms: int | None = None
         self._owned: Final = owned
         self._clock: Final = clock
+        self._forks: Final = forks
         self._started_at = 0.0
         self._child: ChildProcess | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -69,7 +71,7 @@ class ServiceProcess:
             self.last_restart_time_ms = self.start_time_ms
         for socket in spec.sockets:
             socket.unlink(missing_ok=True)
-        self._child = ChildProcess(spec, self._owned, reports.output, reports.ended)
+        self._child = ChildProcess(spec, self._owned, reports.output, reports.ended, self._forks)
         if spec.probe is not None:
             self._run(watch(spec.probe, spec.schedule, self._clock, reports.readiness, reports.slowness))
         if spec.liveness is not None:

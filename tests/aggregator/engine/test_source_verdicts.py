@@ -41,6 +41,20 @@ async def test_each_absent_source_has_its_reason() -> None:
         assert ["binance"] == [each.quote.source for each in b.engine.verdicts.priced(BTC)]
 
 
+async def test_a_source_that_is_not_asked_any_more_says_so() -> None:
+    """One that failed too often is told as cut off, as its last failure alone does not say why it stays away."""
+    async with bench() as b:
+        b.sources[2].failure = ProviderFault("kraken", "HTTP 500")
+        await b.ask(b.engine.answers.quote(BTC))
+        for _ in range(200):
+            (told,) = b.engine.verdicts.absent(BTC, ("binance", "coinbase"))
+            if told.is_cut_off:
+                break
+            await b.run(0.5)
+
+        assert ("failed", True) == (told.verdict, told.is_cut_off)
+
+
 async def test_a_source_that_is_over_tells_when_its_last_price_was() -> None:
     """A source whose price has expired is stale, and one that was never asked is silent."""
     async with bench() as b:

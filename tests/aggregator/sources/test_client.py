@@ -145,6 +145,7 @@ async def test_redirects_are_not_followed(session: aiohttp.ClientSession, exchan
         ({}, 0),
         ({"Age": "600"}, 600_000),
         ({"Age": "600, 3"}, 600_000),
+        ({"Age": "600.5"}, 600_000),
         ({"Age": "-5"}, 0),
         ({"Age": "old"}, 0),
         ({"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}, 0),

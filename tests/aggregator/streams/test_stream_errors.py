@@ -99,6 +99,19 @@ async def test_who_refuses_us_is_not_asked_again_soon(
     assert told["wait_s"] >= 60
 
 
+async def test_a_redirect_is_not_followed(exchange: StreamExchange, opened: Opened) -> None:
+    """Prices come from where the configuration says; whoever sends us elsewhere is named, without its path and key."""
+    elsewhere = exchange.url.replace("ws:", "http:")
+    exchange.refuse, exchange.refusal = 1, (302, {"Location": f"{elsewhere}?token=secret"})
+    with capture_logs() as logs:
+        opened.open(QuickStream(), BTC)
+        await until(lambda: bool(exchange.queries))
+        await until(lambda: any(entry["event"] == "stream_down" for entry in logs))
+    (told,) = [entry for entry in logs if entry["event"] == "stream_down"]
+    assert "HTTP 302, which redirects to 127.0.0.1" == told["detail"]
+    assert [""] == exchange.queries
+
+
 class Halting(Listed):
     """A listing that is told of halts."""
 

@@ -158,6 +158,9 @@ def test_a_silent_leader_is_named_and_who_followed() -> None:
         ("eth_sendRawTransaction: no endpoint was reached", FaultKind.RPC_AWAY),
         ("the feed is pinned: the answer 9 is outside of 1 to 5", FaultKind.ANSWER_OUT_OF_BOUNDS),
         ("a newer report of this feed came first", FaultKind.TRANSMISSION_FAILED),
+        ("execution reverted: unauthorized transmitter", FaultKind.UNAUTHORIZED),
+        ("max fee per gas less than block base fee: maxFee 1, baseFee 9", FaultKind.GAS_TOO_LOW),
+        ("replacement transaction underpriced", FaultKind.GAS_TOO_LOW),
     ],
 )
 def test_a_failed_transmission_says_why(error: str, kind: FaultKind) -> None:
@@ -265,7 +268,7 @@ def test_our_own_clock_is_named() -> None:
     assert FaultKind.NO_PRICE not in kinds(told)
 
 
-_TRANSMITTED, _FAILED = pb.ROUND_STAGE_TRANSMITTED, pb.ROUND_STAGE_FAILED
+_TRANSMITTED, _FAILED, _SCHEDULED = pb.ROUND_STAGE_TRANSMITTED, pb.ROUND_STAGE_FAILED, pb.ROUND_STAGE_SCHEDULED
 
 
 def test_a_feed_that_stands_still_says_since_when_and_why() -> None:
@@ -286,3 +289,63 @@ def test_a_feed_that_stands_still_says_since_when_and_why() -> None:
     assert "since then, 22 s, no round has begun: quorum lost: 2 of 4 oracles are there, a report needs 3" in lost.words
     assert {FaultKind.STANDS_STILL} == kinds(told(90_000, "node-5"))
     assert set() == kinds(told(20_000, "node-5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "kind"),
+    [
+        ("SOURCES_DISAGREE", "the prices of BTC/USD are 490 basis points apart", FaultKind.SOURCES_DISAGREE),
+        ("PRICE_UNCONFIRMED", "the price of BTC/USD is not believed yet: 9, after 5", FaultKind.PRICE_UNCONFIRMED),
+    ],
+)
+def test_why_a_price_is_not_believed_is_named(name: str, message: str, kind: FaultKind) -> None:
+    """Where sources disagree, or all moved too far at once, that is the fault and not just a missing price."""
+    told = (faulty := healthy(error_body(name, message))).told(*faulty.place())
+
+    assert kind in kinds(told)
+    assert FaultKind.NO_PRICE not in kinds(told)
+    assert message in told.words
+
+
+def test_a_late_transmission_names_who_should_have() -> None:
+    """Where the first in the schedule is cut off, whoever transmits after it is named, and in whose place."""
+    faulty = healthy()
+    epoch, round_number = faulty.place()
+    records = faulty.run.records(epoch, round_number)
+    sender = transmitter(faulty)
+    second = (sender + 1) % 4
+    for record in records:
+        kept = [m for m in record.moments if m.stage not in (_TRANSMITTED, pb.ROUND_STAGE_SKIPPED, _SCHEDULED)]
+        at = next(m.time for m in record.moments if m.stage == pb.ROUND_STAGE_FINALIZED)
+        if record.oracle_index == sender:
+            kept.append(pb.RoundMoment(stage=_SCHEDULED, time=at, transmission_stage=0))
+        if record.oracle_index == second:
+            kept.append(pb.RoundMoment(stage=_SCHEDULED, time=at, transmission_stage=2))
+            kept.append(pb.RoundMoment(stage=_TRANSMITTED, time=at))
+        del record.moments[:]
+        record.moments.extend(kept)
+
+    told = faulty.told(epoch, round_number)
+
+    late, early = (NAMES[index].removeprefix("chainlink-") for index in (second, sender))
+    assert {FaultKind.LATE_TRANSMISSION} == kinds(told)
+    assert f"{late} transmitted after stage 2 in the place of {early}" in told.words
+
+
+def test_a_transaction_that_no_block_takes_is_named() -> None:
+    """A transaction that was handed over a minute ago and is in no block is the fault, and its gas a possible cause."""
+    faulty = healthy()
+    sender = transmitter(faulty)
+    faulty.transaction(sender, TransactionMoment.HANDED_OVER)
+    epoch, round_number = faulty.place()
+    records = {NAMES[record.oracle_index]: record for record in faulty.run.records(epoch, round_number)}
+    handed_ms = max(m.time.ToMilliseconds() for m in records[NAMES[sender]].moments)
+
+    told = {
+        after_ms: explain(put_together(records, decimals=8, now_ms=handed_ms + after_ms))
+        for after_ms in (5_000, 60_000)
+    }
+
+    assert set() == kinds(told[5_000])
+    assert {FaultKind.NOT_INCLUDED} == kinds(told[60_000])
+    assert "transaction has waited 60 s for a block" in told[60_000].words

@@ -36,6 +36,17 @@ def test_the_one_that_has_waited_longest_yields() -> None:
     assert [False, True, False] == [each.is_ended for each in (busy, first, third)]
 
 
+def test_none_is_admitted_after_the_end() -> None:
+    """A connection that is told of only after the server stopped to listen would be left open for good."""
+    connections = Connections[Ended](HttpLimits())
+    first, second = Ended(), Ended()
+    assert connections.admit(first, LOOPBACK)
+    connections.close()
+
+    assert not connections.admit(second, LOOPBACK)
+    assert [first] == list(connections.open)
+
+
 def test_a_peer_takes_no_room_of_another() -> None:
     """A stranger at its limit ends connections of its own; at the limit of all, the peer with most of them yields."""
     connections = Connections[Ended](HttpLimits(connections=4, connections_of_others=2))

@@ -19,7 +19,7 @@ from meshkit.http.server import HttpServer, listen
 from services.aggregator.engine.engine import Engine
 from services.aggregator.metrics import open_registry
 from services.aggregator.web.routes import HttpApi
-from services.metrics import page
+from services.metrics.page import server as page
 from services.oracle.rest import application, jsonapi
 from services.oracle.rest.json_body import RAW, decode
 from services.oracle.rest.sessions import Sessions

@@ -16,7 +16,7 @@ from tests.oracle.anvil import CHAIN_ID, Anvil
 
 def settings_with(**gas: object) -> EvmSettings:
     """Return the settings of the tests' chain, with changes to what a transaction pays."""
-    return EvmSettings.model_validate(
+    return EvmSettings.read(
         {
             "ChainID": str(CHAIN_ID),
             "GasEstimator": {"Mode": "FixedPrice", "PriceDefault": "1 gwei"} | gas,

@@ -24,7 +24,7 @@ from tests.oracle.ocr.committee import Committee, make_committee
 from tests.waiting import until
 
 COMMITTEE = make_committee()
-SETTINGS = EvmSettings.model_validate(
+SETTINGS = EvmSettings.read(
     {
         "ChainID": str(CHAIN_ID),
         "GasEstimator": {"Mode": "FixedPrice", "PriceDefault": "1 gwei"},

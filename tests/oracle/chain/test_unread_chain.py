@@ -85,7 +85,7 @@ class Feed:
         self.proxy.rules = list(rules)
         inboxes: list[asyncio.Queue[tuple[int, bytes]]] = [asyncio.Queue() for _ in range(4)]
         traces: list[list[Trace]] = [[] for _ in range(4)]
-        settings = EvmSettings.model_validate(
+        settings = EvmSettings.read(
             {
                 "ChainID": str(CHAIN_ID),
                 "GasEstimator": {"Mode": "FixedPrice", "PriceDefault": "1 gwei"},

@@ -11,7 +11,7 @@ from services.oracle.p2p.host import Host
 from services.oracle.settings import P2pSettings
 from tests.oracle.ocr.committee import make_committee
 
-SETTINGS = P2pSettings.model_validate(
+SETTINGS = P2pSettings.read(
     {"IncomingMessageBufferSize": 7, "V2": {"DefaultBootstrappers": ["one@a:1/b:2", "own@c:3", "one@d:4"]}}
 )
 

@@ -1,5 +1,6 @@
 """Job specifications."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_refused_specifications(config: Config, old: str, new: str, status: int,
 
 def test_ocr_can_be_off(config: Config) -> None:
     """With OCR off no job is taken."""
-    off = config.model_copy(update={"ocr": config.ocr.model_copy(update={"enabled": False})})
+    off = replace(config, ocr=replace(config.ocr, enabled=False))
 
     with pytest.raises(MeshError, match="disabled") as error:
         read(ORACLE, off)

@@ -1,6 +1,7 @@
 """The keys of secrets.toml, brought into the ring at the start."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def _secrets(evm: list[dict[str, Any]], p2p: dict[str, Any] | None = None) -> Se
     }
     if p2p is not None:
         document["P2PKey"] = {"JSON": json.dumps(p2p), "Password": _PASSWORD}
-    return Secrets.model_validate(document)
+    return Secrets.read(document)
 
 
 async def _open(database: Database, config: Config, secrets: Secrets) -> Keyring:
@@ -64,7 +65,7 @@ async def test_a_known_key_is_not_decrypted_again(database: Database, config: Co
 
 async def test_keys_are_made_where_none_are_given(database: Database, config: Config) -> None:
     """A node without exports has a key of each kind, and keeps it."""
-    config = config.model_copy(update={"insecure_fast_scrypt": True})
+    config = replace(config, insecure_fast_scrypt=True)
     first = await _open(database, config, _secrets([]))
     second = await _open(database, config, _secrets([]))
 
@@ -103,9 +104,7 @@ async def test_a_wrong_password_is_named(database: Database, config: Config) -> 
 async def test_text_that_is_no_export(database: Database, config: Config) -> None:
     """Text that is no JSON object is named with its field."""
     secrets = _secrets([])
-    broken = secrets.model_copy(
-        update={"evm": secrets.evm.model_validate({"Keys": [{"ID": 1, "JSON": "[]", "Password": _PASSWORD}]})}
-    )
+    broken = replace(secrets, evm=secrets.evm.read({"Keys": [{"ID": 1, "JSON": "[]", "Password": _PASSWORD}]}))
 
     with pytest.raises(SettingInvalid, match=r"EVM\.Keys\.JSON"):
         await _open(database, config, broken)

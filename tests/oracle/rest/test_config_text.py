@@ -1,6 +1,7 @@
 """The configuration as TOML."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from services.oracle.rest.config_text import toml_of
@@ -14,7 +15,7 @@ def test_all_and_what_was_said(tmp_path: Path) -> None:
     everything, said = toml_of(config), toml_of(config, said_only=True)
 
     for text in (everything, said):
-        assert config == Config.model_validate(tomllib.loads(text))
+        assert config == Config.read(tomllib.loads(text))
     assert len(said) < len(everything)
     assert {"DeltaReconcile = '1m0s'", "HTTPMaxSize = '1.00mb'", "TipCapDefault = '1 wei'"} <= set(
         everything.split("\n")
@@ -26,6 +27,6 @@ def test_all_and_what_was_said(tmp_path: Path) -> None:
 def test_texts_with_quotes(tmp_path: Path) -> None:
     """A value with quotes or line ends is still one value."""
     config = read_config(written(tmp_path, "config.toml", CONFIG))
-    odd = config.model_copy(update={"root_dir": 'it\'s\n"here"\\'})
+    odd = replace(config, root_dir='it\'s\n"here"\\')
 
     assert 'it\'s\n"here"\\' == tomllib.loads(toml_of(odd))["RootDir"]

@@ -68,7 +68,7 @@ async def _logins(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     users, clock = UserStore(database), ManualClock()
     await users.ensure_admin(EMAIL, PASSWORD)
     limits = {"Authenticated": 10, "AuthenticatedPeriod": "60s", "Unauthenticated": 5, "UnauthenticatedPeriod": "20s"}
-    settings = WebServerSettings.model_validate({"SecureCookies": False, "RateLimit": limits})
+    settings = WebServerSettings.read({"SecureCookies": False, "RateLimit": limits})
     server = TestServer(application.create(Sessions(users, settings, clock), [_Pings()], settings))
     await server.start_server()
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:

@@ -1,10 +1,11 @@
 """A server whose connections have no socket: what a client sends is handed over, what it hears is noted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from meshkit.http.server import HttpServer
 from services.aggregator.web.routes import HttpApi
 from services.aggregator.web.server import listen
 from tests.aggregator.bench import Bench
@@ -74,6 +75,15 @@ class InMemoryServer:
 async def in_memory(bench: Bench, *, quick: bool) -> AsyncIterator[InMemoryServer]:
     """Give a server until the context ends; it listens, but nobody comes by its socket."""
     api = HttpApi(bench.engine, bench.clock, bench.metrics)
+    async with connected(lambda: listen(api.build(), 0, api.fast_answers() if quick else None)) as connect:
+        yield InMemoryServer(connect)
+
+
+@asynccontextmanager
+async def connected(
+    begin: Callable[[], Awaitable[HttpServer]],
+) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
+    """Give what makes the protocol of a connection to the server that `begin` starts and the context ends."""
     loop = asyncio.get_running_loop()
     made: list[Callable[[], asyncio.Protocol]] = []
     create_server = loop.create_server
@@ -84,10 +94,10 @@ async def in_memory(bench: Bench, *, quick: bool) -> AsyncIterator[InMemoryServe
 
     loop.create_server = noting  # type: ignore[method-assign, assignment]
     try:
-        listening = await listen(api.build(), 0, api.fast_answers() if quick else None)
+        listening = await begin()
     finally:
         loop.create_server = create_server  # type: ignore[method-assign]
     try:
-        yield InMemoryServer(made[0])
+        yield made[0]
     finally:
         await listening.close()

@@ -340,9 +340,7 @@ async def test_only_so_many_at_once(
     anvil: Anvil, heads: HeadTracker, key: EvmKey, transactions: TransactionStore
 ) -> None:
     """With MaxInFlight transactions under way the next one waits for a block."""
-    settings = settings_with().model_copy(
-        update={"transactions": settings_with().transactions.model_copy(update={"max_in_flight": 2})}
-    )
+    settings = replace(settings_with(), transactions=replace(settings_with().transactions, max_in_flight=2))
     account = Account(key, anvil.rpc, heads, settings, transactions, SystemClock())
     await hold_back(anvil)
     sends = [asyncio.create_task(account.send(SINK, bytes([i]), 100_000)) for i in range(3)]

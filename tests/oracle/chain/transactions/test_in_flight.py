@@ -194,7 +194,7 @@ class Pool:
         return Sight(self.head, now_s, len(self.mined), pending, Receipt(found, 1, ok=True) if found else None)
 
 
-GAS = GasEstimatorSettings.model_validate(
+GAS = GasEstimatorSettings.read(
     {"Mode": "FixedPrice", "PriceDefault": "10 wei", "PriceMin": "1 wei", "PriceMax": "1000 wei", "BumpMin": "5 wei"}
 )
 
