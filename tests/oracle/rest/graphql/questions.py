@@ -52,7 +52,7 @@ _NONE = ("aptosKeys", "solanaKeys", "starknetKeys", "tronKeys", "tonKeys", "suiK
 
 
 def _job(number: int, kind: str, name: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
-    job = {
+    job: dict[str, Any] = {
         "__typename": "Job",
         "id": str(number),
         "name": name,
