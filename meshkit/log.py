@@ -2,8 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import orjson
@@ -13,23 +11,11 @@ from meshkit.censor import add_secret as add_secret
 from meshkit.censor import censor as censor
 from meshkit.censor import knows_secrets
 from meshkit.folded_log import Folding
+from meshkit.optional_packages import without
 
-
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Let imports find no such package, unless it is loaded already."""
-    absent = cast(dict[str, object], sys.modules)
-    is_ours = absent.setdefault(name, None) is None
-    try:
-        yield
-    finally:
-        if is_ours:
-            del absent[name]
-
-
-# Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind: 4 MB
-# and 70 ms of each process for nothing.
-with _without("rich"), _without("greenlet"):
+# Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind:
+# 4 MB and 70 ms of each process for nothing.
+with without("rich"), without("greenlet"):
     import structlog
     from structlog.typing import EventDict, WrappedLogger
 
