@@ -47,6 +47,8 @@ from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rest import application
 from services.oracle.rest.bridges import Bridges
 from services.oracle.rest.chains import Chains
+from services.oracle.rest.graphql.answers import NodeAnswers
+from services.oracle.rest.graphql.query import GraphQl
 from services.oracle.rest.jobs import Jobs
 from services.oracle.rest.keys.evm import EvmKeys
 from services.oracle.rest.keys.identities import IdentityKeys
@@ -153,18 +155,21 @@ class Node:
             server.add(add_OracleServiceServicer_to_server, servicer, FULL_NAME)
             await server.start()
             token = self.secrets.prometheus.auth_token
+            sessions, accounts = Sessions(users, config.web_server, clock), EvmKeys(keyring, chains)
+            sent = TransactionLog(database)
+            answered = NodeAnswers(config, keyring, accounts, chains, bridges, spawner, runs, sent)
             controllers = (
                 Monitoring(health, registry, token.text if token else None),
                 NodeInformation(config, users),
                 Chains(chains),
-                EvmKeys(keyring, chains),
+                accounts,
                 IdentityKeys(keyring),
                 Bridges(bridges, spawner),
                 Jobs(spawner),
                 Runs(runs, spawner, runner, may_run_any=self.may_run_any),
-                Transactions(TransactionLog(database)),
+                Transactions(sent),
+                GraphQl(answered.fields(), sessions.require),
             )
-            sessions = Sessions(users, config.web_server, clock)
             api = application.create(sessions, controllers, config.web_server)
             await stack.enter_async_context(await self._web_server(api))
             health.ready = True
