@@ -16,7 +16,6 @@ from meshkit.egress.redirects import refusing_redirects
 from meshkit.errors import MeshError
 from meshkit.http.failure_words import in_words
 from meshkit.http.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
-from meshkit.resolver import HostResolver
 from services.aggregator import exact_json
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import (
@@ -81,9 +80,7 @@ def open_session(egress: Iterable[str] | None = None) -> aiohttp.ClientSession:
     `egress` are the hosts beyond this one that it may connect to; None for any.
     """
     return aiohttp.ClientSession(
-        connector=EgressConnector(
-            egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
-        ),
+        connector=EgressConnector(egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[refusing_redirects()],
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},

@@ -18,6 +18,8 @@ from services.metrics.page.live.audience import MOST_VIEWERS, Audience
 # Changes that come together are told together.
 GATHER_S: Final = 0.5
 ALIVE_S: Final = 15.0
+# How soon the place of a viewer that went away is free.
+LOOK_S: Final = 1.0
 # Whoever takes longer for what it is told is let go; it comes again by itself.
 SLOWEST_S: Final = 10.0
 
@@ -42,27 +44,34 @@ class Events:
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         try:
-            await self.tell(response.write, choice)
+            await self.tell(response.write, choice, lambda: request.transport is None)
         except (ConnectionError, TimeoutError):
             if request.transport is not None:
                 request.transport.abort()
         return response
 
-    async def tell(self, write: Write, choice: Choice) -> None:
-        """Write changes until the server closes; raise what `write` raises, or TimeoutError if it takes too long."""
+    async def tell(self, write: Write, choice: Choice, is_gone: Callable[[], bool] = lambda: False) -> None:
+        """
+        Write changes until the server closes or the viewer is gone.
+
+        Raises what `write` raises, and TimeoutError if it takes too long.
+        """
         sent: View | None = None
         with self._audience.joined(choice):
             await self._write(write, b"retry: 1000\n\n")
-            while not self._closing:
+            silent_s = 0.0
+            while not self._closing and not is_gone():
                 version, now_ms = self._seen.version, self._clock.time_ms()
                 found = view(self._seen, choice, now_ms / 1000)
                 if told := changes(sent, found):
                     document = orjson.dumps({"now_ms": now_ms, **told})
                     await self._write(write, b"event: changes\ndata: " + document + b"\n\n")
-                    sent = found
-                if not await self._is_changed(version):
+                    sent, silent_s = found, 0.0
+                if await self._is_changed(version):
+                    await self._clock.sleep(GATHER_S)
+                elif (silent_s := silent_s + LOOK_S) >= ALIVE_S:
+                    silent_s = 0.0
                     await self._write(write, b": nothing new\n\n")
-                await self._clock.sleep(GATHER_S)
 
     def close(self) -> None:
         """Let all viewers go."""
@@ -71,7 +80,7 @@ class Events:
 
     async def _is_changed(self, version: int) -> bool:
         try:
-            async with asyncio.timeout(ALIVE_S):
+            async with asyncio.timeout(LOOK_S):
                 await self._seen.changed_since(version)
         except TimeoutError:
             return False

@@ -15,6 +15,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from feedmesh.supervisor.v1.supervisor_service_pb2_grpc import SupervisorServiceStub
 from meshkit.clock import Clock
 from meshkit.explain.round_story import moments_ms, put_together
+from meshkit.ocr.hops import Moment
 from meshkit.paths import RunDir
 from meshkit.rpc.client import channel
 from services.metrics.page.content.seen import MeshSeen, Way
@@ -25,6 +26,8 @@ _TIMEOUT_S: Final = 3.0
 # A block has the transaction by then; the nodes write their rounds down a moment after.
 _ROUND_ENDS_S: Final = 2.0
 _PAUSE_S: Final = 1.0
+# A node may have more to do than to write its rounds down; and not every node keeps any.
+_MOST_TIMES: Final = 3
 # Of a round that nobody told us of, its transmitter may be any of these.
 _MOST_ASKED: Final = 7
 _AT_ONCE: Final = 4
@@ -43,7 +46,7 @@ class Following:
         self._run_dir = run_dir
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._accepted: dict[str, operator.Round] = {}
-        self._asked: dict[str, int] = {}
+        self._asked: dict[str, tuple[int, int]] = {}
 
     async def services(self) -> None:
         """Take in each change of a service, until the supervisor is gone."""
@@ -63,7 +66,7 @@ class Following:
             self._seen.round_accepted(told.round)
 
     async def ways(self) -> None:
-        """Ask for the way of the last round of each feed that somebody looks at, once a round."""
+        """Ask for the way of the last round of each feed that somebody looks at, until it is known into a block."""
         while True:
             names = {name for choice in self._audience.choices for name in chosen(self._seen, choice)[0]}
             wanted = [name for name in self._seen.feeds if name in names and self._is_due(name)]
@@ -77,7 +80,13 @@ class Following:
     def _is_due(self, name: str) -> bool:
         feed = self._seen.feeds[name]
         age_s = self._clock.time_ms() / 1000 - feed.update_time.ToMilliseconds() / 1000
-        return bool(feed.round_id) and self._asked.get(name) != feed.round_id and age_s >= _ROUND_ENDS_S
+        if not feed.round_id or age_s < _ROUND_ENDS_S:
+            return False
+        round_id, times = self._asked.get(name, (0, 0))
+        if round_id != feed.round_id:
+            return True
+        way = self._seen.ways.get(name)
+        return times < _MOST_TIMES and (way is None or Moment.INCLUDED not in way.moments_ms)
 
     async def _way(self, name: str) -> None:
         round_id = self._seen.feeds[name].round_id
@@ -91,7 +100,8 @@ class Following:
         else:
             request.until.FromMilliseconds(self._seen.feeds[name].update_time.ToMilliseconds() + 1000)
         answers = await asyncio.gather(*(self._record(node, request) for node in nodes))
-        self._asked[name] = round_id
+        before, times = self._asked.get(name, (0, 0))
+        self._asked[name] = (round_id, times + 1 if before == round_id else 1)
         records = {node: record for node, record in zip(nodes, answers, strict=True) if record is not None}
         moments = moments_ms(put_together(_of_one_round(records), decimals=0)) if records else {}
         self._seen.way_found(name, Way(round_id, moments))

@@ -23,7 +23,7 @@ def page(view: View, choice: Choice, pages: int, now_s: float) -> str:
     sections = [
         _section(tables["alerts"], now_s),
         _section(tables["links"], now_s),
-        _section(tables["feeds"], now_s, _feed_choice(choice, pages), _legend()),
+        _section(tables["feeds"], now_s, _feed_choice(choice, pages), legend()),
         *(_section(tables[name], now_s) for name in ("services", "sources", "money")),
     ]
     names = [tag("a", table.caption, href=f"#{table.id}") for table in view.tables]
@@ -144,7 +144,8 @@ def _bar(cell: Cell) -> Markup:
     return tag("svg", title, *parts, class_="bar", viewBox=box, preserveAspectRatio="none", role="img")
 
 
-def _legend() -> Markup:
+def legend() -> Markup:
+    """Return what the colours of plots and bars mean."""
     hops = [tag("li", tag("span", "", class_=f"key hop-{hop.value}", aria_hidden="true"), hop.value) for hop in HOPS]
     lines = [tag("li", tag("span", "", class_=f"key line-{name}", aria_hidden="true"), name) for name in _LINES]
     return tag("ul", *lines, *hops, class_="legend", aria_label="Colours of plots and bars")

@@ -8,7 +8,7 @@ from services.metrics.page.content.bars import bar
 from services.metrics.page.content.history import Plot
 from services.metrics.page.content.tables import feed_path
 from services.metrics.page.content.view import Cell, Row, Table, Tone
-from services.metrics.page.markup.document import document, drawn
+from services.metrics.page.markup.document import document, drawn, legend
 from services.metrics.page.markup.elements import Markup, joined, tag
 
 
@@ -32,6 +32,7 @@ def feed_page(feed: str, round_text: str, told: RoundStory | str, recent: Sequen
         _choice(feed, round_text),
         *parts,
         tag("h2", "Last rounds"),
+        legend(),
         drawn(_recent(feed, recent), 0),
         tag("h2", "Answer and market"),
         drawn(plots, 0),

@@ -92,6 +92,20 @@ async def test_a_slow_viewer_misses_what_was_between() -> None:
     assert 2 == len(viewer.told)
 
 
+async def test_a_viewer_that_is_gone_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A viewer that went away while nothing changed is counted no more, though nothing was written to it."""
+    monkeypatch.setattr("services.metrics.page.live.events.LOOK_S", 0.01)
+    clock, viewer = ManualClock(NOW_S * 1000), _Viewer()
+    seen, audience = mesh(), Audience(clock)
+    gone = asyncio.Event()
+    telling = asyncio.create_task(Events(seen, audience, clock).tell(viewer.write, Choice(), gone.is_set))
+    await viewer.next()
+    gone.set()
+    await telling
+
+    assert (False, 1) == (audience.is_there, len(viewer.told))
+
+
 async def test_a_viewer_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not take what it is told within the time is let go, and its place is free."""
     monkeypatch.setattr("services.metrics.page.live.events.SLOWEST_S", 0.01)
