@@ -46,21 +46,28 @@ async def opened(browser: Browser, mesh: Mesh) -> tuple[Page, list[str]]:
     return page, said
 
 
-async def difference(page: Page, mesh: Mesh, table: str) -> tuple[set[str], set[str]]:
+async def difference(page: Page, mesh: Mesh, table: str) -> dict[str, tuple[set[str], set[str]]]:
     """
-    Return what only the command says, and what only the page shows: nothing, once both were asked at one moment.
+    Return by row what the command said and what the page showed, where these never were the same.
 
-    The page is read before and after the command, since a round may come in between.
+    Both are looked at again and again until each row was the same once: the mesh goes on in between.
     """
     command, columns = LISTINGS[table]
     end_s = time.monotonic() + _WITHIN_S
+    said: dict[str, set[str]] = {}
+    seen: dict[str, set[str]] = {}
     while True:
-        before = await shown(page, table, columns)
+        rows = await shown(page, table, columns)
         done = await asyncio.to_thread(mesh.command, command, check=False)
-        after = await shown(page, table, columns)
-        said = {_settled(line) for line in done.stdout.splitlines()[1:]}
-        found = said - (before | after), (before & after) - said
-        if not any(found) or time.monotonic() > end_s:
+        for key, text in rows.items():
+            seen.setdefault(key, set()).add(text)
+        for line in done.stdout.splitlines()[1:]:
+            text = _settled(line)
+            key = next((known for known in rows if text.startswith(f"{known} ")), text)
+            said.setdefault(key, set()).add(text)
+        found = {key: (said.get(key, set()), seen.get(key, set())) for key in said.keys() | seen.keys()}
+        found = {key: (one, other) for key, (one, other) in found.items() if not one & other}
+        if not found or time.monotonic() > end_s:
             return found
 
 
@@ -85,19 +92,19 @@ async def balances_said(mesh: Mesh) -> dict[str, int]:
     return {f"{balance['name']} {balance['address']}": int(balance["balance_wei"]) for balance in told}
 
 
-async def shown(page: Page, table: str, columns: int) -> set[str]:
-    """Return the rows of a table, its notes, and the verdict where it belongs to the services."""
+async def shown(page: Page, table: str, columns: int) -> dict[str, str]:
+    """Return the rows of a table by what they begin with, its notes, and with the services the verdict."""
     texts: dict[str, Any] = await page.evaluate(
         """([id, columns]) => ({
             rows: [...document.querySelector(`[data-table="${id}"]`).tBodies[0].rows]
-                .map((row) => [...row.cells].slice(0, columns).map((cell) => cell.textContent).join(" ")),
+                .map((row) => [...row.cells].slice(0, columns).map((cell) => cell.textContent)),
             notes: [...document.querySelectorAll(`#${id}-notes li`)].map((note) => note.textContent),
             verdict: document.getElementById("verdict-words").textContent,
         })""",
         [table, columns],
     )
-    verdict = [f"verdict: {texts['verdict']}"] if table == "services" else []
-    return {_settled(text) for text in (*texts["rows"], *texts["notes"], *verdict)}
+    found = {cells[0]: _settled(" ".join(cells)) for cells in texts["rows"]} | {note: note for note in texts["notes"]}
+    return found | ({"verdict:": f"verdict: {_settled(texts['verdict'])}"} if table == "services" else {})
 
 
 async def watch_row(page: Page, table: str, key: str) -> int:

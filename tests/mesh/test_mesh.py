@@ -150,7 +150,7 @@ class TestPage:
         after = await balances_said(mesh)
         await page.screenshot(path=tmp_path / "page.png", full_page=True)
 
-        assert dict.fromkeys(LISTINGS, (set(), set())) == found
+        assert {table: {} for table in LISTINGS} == found
         assert list(before) == list(between)
         assert all(after[account] <= wei <= before[account] for account, wei in between.items())
         assert [] == said
