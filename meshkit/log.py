@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import orjson
 
-from meshkit.censor import CENSORED as CENSORED
-from meshkit.censor import add_secret as add_secret
-from meshkit.censor import censor as censor
-from meshkit.censor import knows_secrets
-from meshkit.folded_log import Folding
+from meshkit.log_processing.censor import CENSORED as CENSORED
+from meshkit.log_processing.censor import add_secret as add_secret
+from meshkit.log_processing.censor import censor as censor
+from meshkit.log_processing.censor import knows_secrets
+from meshkit.log_processing.folding import Folding
 from meshkit.optional_packages import without
 
 # Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind:

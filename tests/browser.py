@@ -5,10 +5,13 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+# A loaded machine is no reason to fail.
+_PATIENCE_MS: Final = 60_000
 SCRIPT = Path(__file__).parents[1] / "scripts" / "browser"
 
 
@@ -34,9 +37,11 @@ async def browsing() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-def complaints(page: Page) -> list[str]:
-    """Return a list that fills with what the page's console calls an error or a warning, and with scripts' errors."""
+async def new_page(browser: Browser, **options: Any) -> tuple[Page, list[str]]:
+    """Return a page that is patient, and a list that fills with what its console calls an error or a warning."""
+    page = await browser.new_page(**options)
+    page.set_default_timeout(_PATIENCE_MS)
     found: list[str] = []
     page.on("console", lambda said: found.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+    return page, found

@@ -17,7 +17,7 @@ from cli.service_table import service_table
 from feedmesh.operator.v1 import operator_service_pb2 as operator_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from meshkit.listings.durations import duration
-from meshkit.listings.services import state_name
+from meshkit.listings.services import COLUMNS, state_name
 
 _NODE: Final = "chainlink-node-"
 _WELL: Final = frozenset({"healthy", "completed"})
@@ -30,6 +30,8 @@ _STYLES: Final = {
     "chain lost": "bold red",
     "waiting": "dim",
 }
+_FEED_COLUMNS: Final = ("feed", "state", "answer", "round", "age", "observers", "by")
+_OBSERVERS: Final = _FEED_COLUMNS.index("observers")
 # Title, verdict, two empty lines, the line at the end, and the one where the cursor stands.
 _FIXED_LINES: Final = 6
 
@@ -68,47 +70,61 @@ class LiveTable:
         try:
             height = self._live.console.size.height
             services, feeds = list(self._view.services.values()), list(self._view.feeds.values())
-            found = self._diagnose()
+            # What is not there before all has started is not missing.
+            is_started = self._view.startup_s is not None
+            judged = self._diagnose() if is_started else None
             return Group(
                 _line(self._title, "bold"),
-                verdict_line(found, is_started=self._view.startup_s is not None),
-                *body(services, feeds, self._latest, found, time.time(), height - _FIXED_LINES),
+                verdict_line(judged),
+                *body(services, feeds, self._latest, judged, time.time(), height - _FIXED_LINES),
                 _line(f"{self._page}   Ctrl-C stops everything in order", "dim"),
             )
         except Exception as error:
             return Group(Text(f"the tables cannot be drawn now: {error!r}", style="red"))
 
 
-def verdict_line(found: Diagnosis, *, is_started: bool = True) -> Text:
-    """Return the verdict: well, degraded where rounds bear a fault, or the first broken link."""
-    broken = next((link for link in found.links if link.get("state") == "broken"), None)
-    if broken is not None and broken.get("name") == "rpc":
+def verdict_line(found: Diagnosis | None) -> Text:
+    """Return the verdict: well, degraded where rounds bear a fault, or the first broken link; None before the start."""
+    if found is None:
+        return _line("starting", "dim")
+    if _is_chain_lost(found):
         return _line(f"chain lost: {found.words}", "bold red")
     if not found.well:
-        return _line(f"not well: {found.words}", "bold red") if is_started else _line("starting", "dim")
+        return _line(f"not well: {found.words}", "bold red") if found.links else _line(found.words, "dim")
     if found.remarks:
         more = f" (and {len(found.remarks) - 1} more)" if len(found.remarks) > 1 else ""
         return _line(f"degraded: {found.remarks[0]}{more}", "yellow")
     return _line(f"well: {found.words}", "green")
 
 
-def feed_state(name: str, answered: bool, found: Diagnosis) -> str:
+def feed_state(name: str, answered: bool, found: Diagnosis | None) -> str:
     """Return in a word how a feed is, by the verdict's words on it."""
-    broken = {str(link.get("name")): link.get("words") or () for link in found.links if link.get("state") == "broken"}
-    if "rpc" in broken:
+    if found is not None and _is_chain_lost(found):
         return "chain lost"
-    if any(str(words).startswith(f"{name} ") for words in broken.get("age", ())):
+    if found is not None and any(words.startswith(f"{name} ") for words in _broken(found, "age")):
         return "stale"
     if not answered:
         return "waiting"
-    return "degraded" if any(remark.startswith(f"{name} ") for remark in found.remarks) else "fresh"
+    is_degraded = found is not None and any(remark.startswith(f"{name} ") for remark in found.remarks)
+    return "degraded" if is_degraded else "fresh"
+
+
+def _broken(found: Diagnosis, name: str) -> list[str]:
+    """Return what is wrong with a link, in words; nothing if it holds."""
+    links = (link for link in found.links if (link.get("name"), link.get("state")) == (name, "broken"))
+    return [str(words) for link in links for words in link.get("words") or ()]
+
+
+def _is_chain_lost(found: Diagnosis) -> bool:
+    # While the operator is away nobody tells how the chain is.
+    return any(words.startswith("the chain ") for words in _broken(found, "rpc"))
 
 
 def body(
     services: Sequence[supervisor_pb.Service],
     feeds: Sequence[FeedRecord],
     latest: Mapping[str, operator_pb.Round],
-    found: Diagnosis,
+    found: Diagnosis | None,
     now_s: float,
     lines: int,
 ) -> list[RenderableType]:
@@ -126,7 +142,7 @@ def body(
     folded = [*(each for each in services if state_name(each.state) in _WELL), *unwell[room:]]
     parts: list[RenderableType] = [_line(_counts([state_name(each.state) for each in folded], "service"), "")]
     if shown:
-        parts.append(_unwrapped(service_table(shown, now_s)))
+        parts.append(_one_line_each(service_table(shown, now_s, is_message_cut=True), len(COLUMNS) - 1))
     left = lines - 1 - (len(shown) + 1 if shown else 0)
     return [*parts, Text(""), *_feeds(feeds, latest, found, now_s, left), Text("")]
 
@@ -134,25 +150,25 @@ def body(
 def _feeds(
     feeds: Sequence[FeedRecord],
     latest: Mapping[str, operator_pb.Round],
-    found: Diagnosis,
+    found: Diagnosis | None,
     now_s: float,
     lines: int,
 ) -> list[RenderableType]:
     states = {feed.name: feed_state(feed.name, feed.name in latest, found) for feed in feeds}
     if len(feeds) < lines:
-        return [_unwrapped(feed_table(feeds, latest, states, now_s))]
+        return [_one_line_each(feed_table(feeds, latest, states, now_s), _OBSERVERS)]
     # What is not as it should be first; the sort keeps the order of the others.
     ordered = sorted(feeds, key=lambda feed: states[feed.name] == "fresh")
     room = max(lines - 2, 0)
     rest = _counts([states[feed.name] for feed in ordered[room:]], "more feed")
-    return [_unwrapped(feed_table(ordered[:room], latest, states, now_s)), _line(rest, "")]
+    return [_one_line_each(feed_table(ordered[:room], latest, states, now_s), _OBSERVERS), _line(rest, "")]
 
 
 def feed_table(
     feeds: Sequence[FeedRecord], latest: Mapping[str, operator_pb.Round], states: Mapping[str, str], now_s: float
 ) -> Table:
     """Return feeds as a table; `now_s` is Unix time, for the ages."""
-    table = Table("feed", "state", "answer", "round", "age", "observers", "by", box=None, pad_edge=False)
+    table = Table(*_FEED_COLUMNS, box=None, pad_edge=False)
     for feed in feeds:
         accepted, state = latest.get(feed.name), states[feed.name]
         told = Text(state, style=_STYLES[state])
@@ -161,7 +177,8 @@ def feed_table(
             continue
         age = duration(now_s - accepted.block_time.ToMilliseconds() / 1000)
         observers, transmitter = numbers(accepted.observers), accepted.transmitter.removeprefix(_NODE)
-        table.add_row(feed.name, told, accepted.answer, str(accepted.round_id), age, observers, transmitter)
+        seen = Text(observers, no_wrap=True, overflow="ellipsis")
+        table.add_row(feed.name, told, accepted.answer, str(accepted.round_id), age, seen, transmitter)
     return table
 
 
@@ -187,7 +204,8 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _unwrapped(table: Table) -> Table:
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "ellipsis"
+def _one_line_each(table: Table, cut: int) -> Table:
+    """Return a table whose rows are one line each: where it is too wide, one column is cut before all others."""
+    for index, column in enumerate(table.columns):
+        column.no_wrap, column.overflow = index != cut, "ellipsis"
     return table

@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
+from meshkit.http.retry_after import SHORTEST_MS, bounded_ms, retry_after_ms
 from meshkit.log import get_logger
 from meshkit.push import exposition
 from meshkit.push.arrival import ArrivalCount
@@ -19,8 +20,6 @@ from meshkit.push.config import PushConfig, trusting
 from meshkit.push.errors import TOO_MANY, UNSUPPORTED_ENCODING, PushRefused
 from meshkit.push.page import Page, Render
 from meshkit.push.requests import GROUP_GONE, Request, Requests
-from meshkit.resolver import HostResolver
-from meshkit.retry_after import SHORTEST_MS, bounded_ms, retry_after_ms
 
 ATTEMPTS: Final = 3
 FIRST_WAIT_S: Final = 0.2
@@ -256,9 +255,7 @@ class Pusher:
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000),
-                connector=EgressConnector(
-                    self._config.egress, resolver=HostResolver(), ssl=trusting(self._config.ca_file)
-                ),
+                connector=EgressConnector(self._config.egress, ssl=trusting(self._config.ca_file)),
             )
         return self._session
 

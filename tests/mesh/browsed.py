@@ -1,15 +1,17 @@
 """What the page of a running mesh shows in a browser, and what the commands say of the same."""
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from playwright.async_api import Browser, Page
 
-from meshkit.listings import balances, feeds, services, sources
-from tests.browser import complaints
+from meshkit.listings import feeds, services, sources
+from tests.browser import new_page
 from tests.mesh.running import Mesh
 
 # Each table of the page with the command that shows the same, and how many of its columns that has.
@@ -17,7 +19,6 @@ LISTINGS: Final[Mapping[str, tuple[str, int]]] = {
     "services": ("status", len(services.COLUMNS)),
     "feeds": ("feeds", len(feeds.COLUMNS)),
     "sources": ("sources", len(sources.COLUMNS)),
-    "money": ("balances", len(balances.COLUMNS)),
 }
 # It counts on while both are asked.
 _DURATION: Final = re.compile(r"\b(\d+h \d+m|\d+m \d+s|\d+s)\b")
@@ -39,8 +40,7 @@ _LOADED: Final = (
 
 async def opened(browser: Browser, mesh: Mesh) -> tuple[Page, list[str]]:
     """Return the page, when it is live, and what its console complains of."""
-    page = await browser.new_page()
-    said = complaints(page)
+    page, said = await new_page(browser)
     await page.goto(f"http://127.0.0.1:{3003 + mesh.offset}/")
     await page.wait_for_function("() => document.getElementById('live').textContent === 'live'")
     return page, said
@@ -62,6 +62,27 @@ async def difference(page: Page, mesh: Mesh, table: str) -> tuple[set[str], set[
         found = said - (before | after), (before & after) - said
         if not any(found) or time.monotonic() > end_s:
             return found
+
+
+async def balances(page: Page, no_more_than: Mapping[str, int]) -> dict[str, int]:
+    """Return the page's balances in wei by account and address, once no account has more than it had before."""
+    end_s = time.monotonic() + _WITHIN_S
+    while True:
+        rows: list[list[str]] = await page.evaluate(
+            """() => [...document.querySelector('[data-table="money"]').tBodies[0].rows]
+                .map((row) => [...row.cells].map((cell) => cell.textContent))"""
+        )
+        found = {f"{row[0]} {row[-1]}": int(Decimal(row[1]) * 10**18) for row in rows}
+        if all(wei <= no_more_than.get(account, wei) for account, wei in found.items()) or time.monotonic() > end_s:
+            return found
+        await page.wait_for_timeout(100)
+
+
+async def balances_said(mesh: Mesh) -> dict[str, int]:
+    """Return what `feedmesh balances` says, in the same way."""
+    done = await asyncio.to_thread(mesh.command, "balances", "--json")
+    told = json.loads(done.stdout)["balances"]
+    return {f"{balance['name']} {balance['address']}": int(balance["balance_wei"]) for balance in told}
 
 
 async def shown(page: Page, table: str, columns: int) -> set[str]:

@@ -24,7 +24,7 @@ from meshkit.configuration.load import load
 from meshkit.credentials import database_password
 from meshkit.paths import RunDir
 from tests.browser import browsing
-from tests.mesh.browsed import LISTINGS, difference, first_change, opened, recovered, watch_row
+from tests.mesh.browsed import LISTINGS, balances, balances_said, difference, first_change, opened, recovered, watch_row
 from tests.mesh.monitoring.alerting import Alerting, alerting, hastened
 from tests.mesh.monitoring.panels_filled import push_until, push_until_filled
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
@@ -141,12 +141,18 @@ class TestPage:
 
     @pytest.mark.asyncio(loop_scope="class")
     async def test_it_shows_what_the_commands_say(self, browser: Browser, mesh: Mesh, tmp_path: Path) -> None:
-        """Services with the verdict, feeds, sources and money are on the page as the commands say them."""
+        """Services with the verdict, feeds and sources are on the page as the commands say them; so is the money."""
         page, said = await opened(browser, mesh)
         found = {table: await difference(page, mesh, table) for table in LISTINGS}
+        # Each transmission costs, so that what is seen in between is in between.
+        before = await balances_said(mesh)
+        between = await balances(page, no_more_than=before)
+        after = await balances_said(mesh)
         await page.screenshot(path=tmp_path / "page.png", full_page=True)
 
         assert dict.fromkeys(LISTINGS, (set(), set())) == found
+        assert list(before) == list(between)
+        assert all(after[account] <= wei <= before[account] for account, wei in between.items())
         assert [] == said
 
     @pytest.mark.asyncio(loop_scope="class")

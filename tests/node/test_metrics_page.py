@@ -12,6 +12,7 @@ from meshkit.push import exposition
 from services.metrics.gathering.gatherer import GATHERING_METRICS, Gatherer
 from services.metrics.gathering.target import HttpTarget, Wanted
 from tests.node.node import NodeUnderTest
+from tests.waiting import until
 
 # What both programs tell, with what operators know by these names.
 _OF_BOTH = {"health", "head_tracker_current_head", "process_cpu_seconds_total", "process_resident_memory_bytes"}
@@ -23,19 +24,28 @@ async def test_a_nodes_page_is_gathered_within_bounds(node: NodeUnderTest) -> No
     """What operators need is there with the node's name and no more than may be; the rest is counted."""
     registry = Registry((*RPC_METRICS, *GATHERING_METRICS))
     wanted = Wanted(exposition.allowed(NODE_METRICS), _MOST)
+    names = _OF_BOTH | (_OF_CHAINLINK if node.runtime == "chainlink" else set())
+    pushed: Counter[str] = Counter()
+    of_services: set[str] = set()
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{node.url}/metrics") as response:
-            whole = await response.read()
         target = HttpTarget(node.served.name, f"{node.url}/metrics", session, wanted)
         gatherer = Gatherer([target], 15, SystemClock(), registry)
-        await gatherer.gather()
-    (page,) = gatherer.offer()
-    assert page.text is not None
-    pushed = Counter(dict(each.labels)["__name__"] for each in exposition.series(page.text, page.labels))
-    names = {dict(each.labels)["mesh_service"] for each in exposition.series(page.text, page.labels)}
 
-    assert {node.served.name} == names
-    assert _OF_BOTH | (_OF_CHAINLINK if node.runtime == "chainlink" else set()) <= pushed.keys()
+        async def has_all() -> bool:
+            await gatherer.gather()
+            (page,) = gatherer.offer()
+            series = [dict(each.labels) for each in exposition.series(page.text or b"", page.labels)]
+            pushed.clear()
+            pushed.update(each["__name__"] for each in series)
+            of_services.update(each["mesh_service"] for each in series)
+            # A node counts some things only from its first block on.
+            return names <= pushed.keys()
+
+        await until(has_all, f"{sorted(names)} on the page", 60)
+        async with session.get(f"{node.url}/metrics") as response:
+            whole = await response.read()
+
+    assert {node.served.name} == of_services
     assert 0 < pushed.total() <= _MOST
     if node.runtime == "chainlink":
         assert pushed.total() < exposition.count(whole) / 2

@@ -12,6 +12,7 @@ from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.contract_state import ContractState, ContractStates
 from services.oracle.chain.heads import HeadTracker
+from services.oracle.chain.round_request_logs import Logs, RoundRequestLogs
 from services.oracle.ocr.running.interfaces import LastKnown
 
 _log = log.get_logger(__name__)
@@ -26,14 +27,23 @@ _OLDER_BELIEVED_AFTER_S = 30.0
 
 
 class AggregatorReader:
-    """Read one contract; the ContractReader of the protocol."""
+    """Read one contract; the ContractReader of the protocol. `requests` reads for all feeds, None for this one."""
 
-    def __init__(self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock, states: ContractStates) -> None:
+    def __init__(
+        self,
+        rpc: RpcClient,
+        heads: HeadTracker,
+        contract: str,
+        clock: Clock,
+        states: ContractStates,
+        requests: RoundRequestLogs | None = None,
+    ) -> None:
         self._rpc = rpc
         self._heads = heads
         self._contract = contract
         self._clock = clock
         self._states = states
+        self._requests = requests
         self._restored = False
         self._newest: TransmissionDetails | None = None
         self._newest_seen_s = 0.0
@@ -85,12 +95,17 @@ class AggregatorReader:
         head = self._heads.latest or await self._heads.poll()
         if head > self._scanned:
             first = max(self._scanned + 1 - _LOOKED_AT_AGAIN_BLOCKS, head - _LOOK_BACK_BLOCKS, 0)
-            logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, head)
+            logs = await self._request_logs(first, head)
             if logs:
                 before, self._requested = self._requested, aggregator.decode_round_requested(logs[-1])
                 self._keep(changed=before != self._requested)
             self._scanned = max(self._scanned, head)
         return self._requested
+
+    async def _request_logs(self, first: int, last: int) -> Logs:
+        if self._requests is not None:
+            return await self._requests.read(self._contract, first, last)
+        return await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, last)
 
     def _keep(self, *, changed: bool) -> None:
         if changed and self._newest is not None:

@@ -31,6 +31,7 @@ def screen(
     found: Diagnosis = WELL,
     size: tuple[int, int] = (80, 24),
     answered: bool = True,
+    startup_s: float | None = 1.0,
 ) -> list[str]:
     """Return the lines that are drawn on a terminal of a size, of a mesh whose services are in these states."""
     names = ["postgres", "operator", *(f"chainlink-node-{number}" for number in range(1, 64))]
@@ -41,7 +42,7 @@ def screen(
             name: pb.Service(name=name, state=state, pid=123456, message="" if state in STATES[:2] else message)
             for name, state in zip(names, states, strict=False)
         },
-        startup_s=1.0,
+        startup_s=startup_s,
     )
     output = io.StringIO()
     console = Console(file=output, width=size[0], height=size[1], force_terminal=True, color_system=None)
@@ -119,6 +120,12 @@ def test_whatever_there_is_fits(
         ),
         (broken("age", "ETH / USD has had no answer"), "not well: ETH / USD has had no answer", "fresh"),
         (
+            broken("rpc", "the operator is starting: nobody tells how the chain is"),
+            "not well: the operator is starting: nobody tells how the chain is",
+            "fresh",
+        ),
+        (Diagnosis(False, "no verdict yet: nothing is there"), "no verdict yet: nothing is there", "fresh"),
+        (
             broken("rpc", "the chain gives no answer: timed out"),
             "chain lost: the chain gives no answer: timed out",
             "chain lost",
@@ -136,6 +143,14 @@ def test_the_verdict_is_on_the_screen(found: Diagnosis, line: str, state: str) -
 
     assert line == shown[1]
     assert shown[5].startswith(f"BTC / USD  {state}  ")
+
+
+def test_before_all_has_started_nothing_is_missing() -> None:
+    """Until the mesh is ready no verdict is shown, whatever it is, and feeds wait."""
+    shown = screen(["BTC / USD"], found=broken("rpc", "the chain is away"), answered=False, startup_s=None)
+
+    assert ["starting", "0 services"] == shown[1:3]
+    assert shown[5].split() == ["BTC", "/", "USD", "waiting"]
 
 
 def test_a_feed_without_an_answer_waits() -> None:

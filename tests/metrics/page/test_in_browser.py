@@ -18,7 +18,7 @@ from services.metrics.page.content.tables import FEEDS_A_PAGE
 from services.metrics.page.live.audience import Audience
 from services.metrics.page.server import build
 from services.metrics.page.status_page import StatusPage
-from tests.browser import browsing, complaints
+from tests.browser import browsing, new_page
 from tests.metrics.page.meshes import EVIL, mesh
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long(15)]
@@ -47,8 +47,7 @@ class Site:
     @asynccontextmanager
     async def opened(self, browser: Browser, path: str = "/", **options: Any) -> AsyncIterator[Page]:
         """Give the page when it is live, or loaded where scripts are off; its console has nothing to complain of."""
-        page = await browser.new_page(**options)
-        said = complaints(page)
+        page, said = await new_page(browser, **options)
         await page.goto(f"{self.address}{path}")
         if options.get("java_script_enabled", True):
             await page.wait_for_function(IS_LIVE)

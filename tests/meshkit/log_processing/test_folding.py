@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import ManualClock
-from meshkit.folded_log import Folding
+from meshkit.log_processing.folding import Folding
 
 
 class _Log:
@@ -83,6 +83,19 @@ def test_what_begins_again_is_a_line_again() -> None:
 def test_what_did_not_fail_does_not_work_again() -> None:
     """An end without a beginning, as the second feed's, is no line."""
     assert not _Log().add("works_again", "info", call="read", ends="call_failed")
+
+
+def test_another_exception_is_news() -> None:
+    """Of a defect that repeats one traceback is written, another defect at the same place has its own."""
+    log, written = _Log(), []
+    for error in (ValueError("7 is odd"), ValueError("9 is odd"), KeyError("7")):
+        try:
+            raise error
+        except Exception:
+            written.append(log.add("step_failed", "error", exc_info=True))
+        written.append(log.add("step_failed", "error", exc_info=error))
+
+    assert [True, False, False, False, True, False] == written
 
 
 def test_information_is_never_folded() -> None:

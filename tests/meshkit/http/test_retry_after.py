@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.retry_after import LONGEST_MS, SHORTEST_MS, bounded_ms, date_ms, retry_after_ms
+from meshkit.http.retry_after import LONGEST_MS, SHORTEST_MS, bounded_ms, date_ms, retry_after_ms
 
 
 @pytest.mark.parametrize(

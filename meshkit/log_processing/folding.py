@@ -1,6 +1,7 @@
 """What is logged again and again: one line when it begins, a count at growing distances, one line when it ends."""
 
 import re
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
@@ -88,4 +89,15 @@ class Folding:
 
 
 def _compared(name: str, value: object) -> str:
+    if name == "exc_info":
+        value = _exception(value)
     return _NUMBERS.sub("#", str(value)) if name in _WORDS else str(value)
+
+
+def _exception(told: object) -> str:
+    """Return the exception of a traceback, however it was told: itself, a tuple, or that there is one."""
+    if isinstance(told, tuple):
+        told = told[1]
+    elif not isinstance(told, BaseException):
+        told = sys.exc_info()[1] if told else None
+    return f"{type(told).__name__}: {told}"
