@@ -246,4 +246,4 @@ def _guard(request: str) -> Iterator[None]:
             raise CallReverted(reason) from error
         raise ChainUnavailable(request, f"{error.message} (code {error.code})") from error
     except (RpcUnavailable, Malformed, ValueError) as error:
-        raise ChainUnavailable(request, str(error)) from error
+        raise ChainUnavailable(request, str(error).removeprefix(f"{request}: ")) from error
