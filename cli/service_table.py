@@ -20,10 +20,11 @@ _COLOURS = {
 }
 
 
-def service_table(services: Sequence[supervisor_pb.Service], now_s: float) -> Table:
-    """Return the services as a table; `now_s` is Unix time, for the uptimes."""
+def service_table(services: Sequence[supervisor_pb.Service], now_s: float, *, is_message_cut: bool = False) -> Table:
+    """Return the services as a table; `now_s` is Unix time, for the uptimes. A message is cut or takes more lines."""
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for service in services:
         name, state, *others, message = row(service, now_s)
-        table.add_row(name, Text(state, style=_COLOURS.get(state, "")), *others, Text(message, style="dim"))
+        told = Text(message, style="dim", no_wrap=is_message_cut, overflow="ellipsis" if is_message_cut else None)
+        table.add_row(name, Text(state, style=_COLOURS.get(state, "")), *others, told)
     return table

@@ -1,18 +1,11 @@
 """Keccak-256, the hash of Ethereum; its library is loaded without what it would like to have and does not need."""
 
-import importlib
-import sys
+from meshkit.optional_packages import without
 
-if "Crypto.Util._raw_api" not in sys.modules and "cffi" not in sys.modules:
-    # pycryptodome calls its C code through cffi where that is installed, else through ctypes. Both take as long, but
-    # cffi brings a parser of C: a megabyte in each process that hashes, and a tenth of its start.
-    sys.modules["cffi"] = None  # type: ignore[assignment]  # which is how an import is told that there is nothing
-    try:
-        importlib.import_module("Crypto.Util._raw_api")
-    finally:
-        del sys.modules["cffi"]
-
-from Crypto.Hash import keccak
+# pycryptodome calls its C code through cffi where that is installed, else through ctypes. Both take as long, but cffi
+# brings a parser of C: a megabyte in each process that hashes, and a tenth of its start.
+with without("cffi"):
+    from Crypto.Hash import keccak
 
 
 def keccak256(data: bytes) -> bytes:

@@ -2,33 +2,20 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import orjson
 
-from meshkit.censor import CENSORED as CENSORED
-from meshkit.censor import add_secret as add_secret
-from meshkit.censor import censor as censor
-from meshkit.censor import knows_secrets
+from meshkit.log_processing.censor import CENSORED as CENSORED
+from meshkit.log_processing.censor import add_secret as add_secret
+from meshkit.log_processing.censor import censor as censor
+from meshkit.log_processing.censor import knows_secrets
+from meshkit.log_processing.folding import Folding
+from meshkit.optional_packages import without
 
-
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Let imports find no such package, unless it is loaded already."""
-    absent = cast(dict[str, object], sys.modules)
-    is_ours = absent.setdefault(name, None) is None
-    try:
-        yield
-    finally:
-        if is_ours:
-            del absent[name]
-
-
-# Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads that it makes: 4 MB
-# and 70 ms of each process for nothing.
-with _without("rich"), _without("greenlet"):
+# Where structlog finds rich it loads it, to draw tracebacks on terminals, and greenlet for threads of another kind:
+# 4 MB and 70 ms of each process for nothing.
+with without("rich"), without("greenlet"):
     import structlog
     from structlog.typing import EventDict, WrappedLogger
 
@@ -48,9 +35,17 @@ def configure(service: str, level: str = "info") -> None:
         event["service"] = service
         return event
 
+    folding = Folding()
+
+    def fold(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if not folding.written(event):
+            raise structlog.DropEvent
+        return event
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        fold,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         add_service,
         structlog.processors.format_exc_info,

@@ -5,10 +5,10 @@ A metric that is not in the table cannot be used, so the table is also the docum
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,12 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client import (
-    Metric as Family,
-)
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 # A second series for each counter, with the time it was made, is of no use to anybody here.
@@ -85,10 +80,10 @@ class Distribution:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def buckets(self) -> list[tuple[str, float]]:
-        """Return each bound with how many values are not above it, as Prometheus has them."""
-        names = (*map(floatToGoString, self.bounds), "+Inf")
-        return list(zip(names, accumulate(self.counts), strict=True))
+    @property
+    def counts_in_all(self) -> int:
+        """Return how many values were counted."""
+        return sum(self.counts)
 
 
 Sample = tuple[tuple[str, ...], float | Distribution]
@@ -112,7 +107,6 @@ class Registry:
     def _declare(self, metric: Metric) -> None:
         if metric.derived:
             self._derived[metric.name] = _Derived(metric)
-            self._registry.register(self._derived[metric.name])
         elif metric.kind == "counter":
             self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=self._registry)
         elif metric.kind == "gauge":
@@ -146,27 +140,58 @@ class Registry:
         """Return all metrics in the Prometheus text format."""
         for measure in self._measures:
             measure()
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + "".join(each.text() for each in self._derived.values()).encode()
 
 
-class _Derived(Collector):
-    """Make the family of a derived metric when it is asked for."""
+class _Derived:
+    """
+    Write the family of a derived metric when it is asked for, as `generate_latest` would.
+
+    That takes 11 µs a sample, since it makes an object of each and of its labels anew; this takes less than 1 µs, as
+    the texts of labels are kept from one time to the next. A node of 260 feeds has more than 16,000 samples.
+    """
 
     def __init__(self, metric: Metric) -> None:
         self.samples: Callable[[], Iterable[Sample]] = tuple
         self._metric = metric
+        text = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
+        self._head = f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.kind}\n"
+        self._starts: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._bounds = (*map(floatToGoString, metric.buckets), "+Inf") if metric.kind == "histogram" else ()
 
-    def collect(self) -> Iterable[Family]:
-        metric = self._metric
-        families: dict[str, Any] = {
-            "counter": CounterMetricFamily,
-            "gauge": GaugeMetricFamily,
-            "histogram": HistogramMetricFamily,
-        }
-        family = families[metric.kind](metric.name, metric.help, labels=metric.labels)
+    def text(self) -> str:
+        """Return it in the Prometheus text format."""
+        lines, starts = [self._head], {}
         for labels, value in self.samples():
+            start = starts[labels] = self._starts.get(labels) or self._start(labels)
             if isinstance(value, Distribution):
-                family.add_metric(labels, value.buckets(), value.total)
+                lines += [f"{begin}{count}.0\n" for begin, count in zip(start, accumulate(value.counts), strict=False)]
+                lines += (f"{start[-2]}{value.counts_in_all}.0\n", f"{start[-1]}{_number(value.total)}\n")
             else:
-                family.add_metric(labels, value)
-        yield family
+                lines.append(f"{start[0]}{_number(value)}\n")
+        # Those of labels that are gone are forgotten.
+        self._starts = starts
+        return "".join(lines)
+
+    def _start(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the lines of these labels up to their values: of a histogram its buckets, count and sum."""
+        name, given = self._metric.name, dict(zip(self._metric.labels, labels, strict=True))
+        if not self._bounds:
+            return (f"{name}{_label_text(given)} ",)
+        buckets = [f"{name}_bucket{_label_text({**given, 'le': bound})} " for bound in self._bounds]
+        return (*buckets, f"{name}_count{_label_text(given)} ", f"{name}_sum{_label_text(given)} ")
+
+
+def _number(value: float) -> str:
+    said: str = floatToGoString(value)  # type: ignore[no-untyped-call]
+    return said
+
+
+def _label_text(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items())) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

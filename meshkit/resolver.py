@@ -33,12 +33,12 @@ class HostResolver(AbstractResolver):
     Resolve names for an HTTP session.
 
     Args:
-        look_up: What to call in a thread, as socket.getaddrinfo.
+        look_up: What to call in a thread; None for socket.getaddrinfo.
         look_up_s: How long an answer is waited for.
     """
 
-    def __init__(self, look_up: LookUp = socket.getaddrinfo, look_up_s: float = LOOK_UP_S) -> None:
-        self._look_up = look_up
+    def __init__(self, look_up: LookUp | None = None, look_up_s: float = LOOK_UP_S) -> None:
+        self._look_up = look_up or socket.getaddrinfo
         self._look_up_s = look_up_s
         self._running: dict[_Name, asyncio.Future[_Addresses]] = {}
         self._kept: TTLCache[_Name, _Addresses] = TTLCache(_MOST_KEPT, _KEPT_S)

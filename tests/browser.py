@@ -2,13 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
+# A loaded machine is no reason to fail.
+_PATIENCE_MS: Final = 60_000
 SCRIPT = Path(__file__).parents[1] / "scripts" / "browser"
 
 
@@ -20,22 +23,25 @@ def program() -> Path:
     return found
 
 
-@contextmanager
-def browsing() -> Iterator[Browser]:
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Browser]:
     """Run a browser for as long as the context lasts."""
     # As root it has no sandbox; in containers /dev/shm may be small.
-    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=arguments)
+    arguments = ["--disable-dev-shm-usage", "--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    path = program()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
         try:
             yield browser
         finally:
-            browser.close()
+            await browser.close()
 
 
-def complaints(page: Page) -> list[str]:
-    """Return a list that fills with what the page's console calls an error or a warning, and with scripts' errors."""
+async def new_page(browser: Browser, **options: Any) -> tuple[Page, list[str]]:
+    """Return a page that is patient, and a list that fills with what its console calls an error or a warning."""
+    page = await browser.new_page(**options)
+    page.set_default_timeout(_PATIENCE_MS)
     found: list[str] = []
     page.on("console", lambda said: found.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+    return page, found

@@ -1,6 +1,7 @@
 """The curve of Ethereum's keys: signatures, and the addresses of who signed."""
 
 import secrets
+from functools import lru_cache
 
 from coincurve import PrivateKey, PublicKey
 
@@ -23,12 +24,12 @@ def is_private_key(value: bytes) -> bool:
 
 def address_of(private_key: bytes) -> str:
     """Return the EIP-55 address of a private key of 32 bytes."""
-    return _address(PrivateKey(private_key).public_key)
+    return _address(_key(private_key).public_key)
 
 
 def sign(private_key: bytes, digest: bytes) -> bytes:
     """Sign a hash of 32 bytes; return r, low s and v (0/1), 65 bytes, after RFC 6979."""
-    return PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+    return _key(private_key).sign_recoverable(digest, hasher=None)
 
 
 def recover(digest: bytes, signature: bytes) -> str | None:
@@ -42,6 +43,12 @@ def recover(digest: bytes, signature: bytes) -> str | None:
         return _address(PublicKey.from_signature_and_message(signature, digest, hasher=None))
     except ValueError:
         return None
+
+
+# With a key its public ones are computed, which takes longer than to sign.
+@lru_cache(maxsize=64)
+def _key(private_key: bytes) -> PrivateKey:
+    return PrivateKey(private_key)
 
 
 def _address(key: PublicKey) -> str:

@@ -10,13 +10,14 @@ import aiohttp
 from chainlink.rpc.answers import blob, quantity
 from chainlink.rpc.endpoints import Endpoint, EndpointBook, Standing
 from chainlink.rpc.errors import ChainError, Malformed, RateLimited, RpcRefused, RpcUnavailable, WrongChain
-from chainlink.rpc.http import FAILURES, TIMEOUT_S, Transport, in_words
+from chainlink.rpc.http import FAILURES, TIMEOUT_S, Transport
 from chainlink.rpc.log_ranges import LogQuery, in_pieces
 from chainlink.rpc.rate_limits import RateLimits
 from chainlink.rpc.refusals import Refusal, of_question, of_transaction
 from chainlink.rpc.transaction import transaction_hash
 from meshkit import log
 from meshkit.clock import Clock, SystemClock
+from meshkit.http.failure_words import host_of, in_words
 
 _T = TypeVar("_T")
 _log = log.get_logger(__name__)
@@ -139,7 +140,7 @@ class RpcClient:
                     failures.append(f"{name}: {error}")
                 except FAILURES as error:
                     self.book.failed(index)
-                    failures.append(f"{name}: {in_words(error)}")
+                    failures.append(f"{name}: {in_words(error, self.book.endpoints[index].http_url)}")
                 else:
                     self._limits.answered(index)
                     self._answered(index, failures)
@@ -212,7 +213,8 @@ class RpcClient:
             return False
         except FAILURES as error:
             self.book.failed(index)
-            _log.warning("rpc_send_unanswered", endpoint=self.book.endpoints[index].name, error=in_words(error))
+            endpoint = self.book.endpoints[index]
+            _log.warning("rpc_send_unanswered", endpoint=endpoint.name, error=in_words(error, endpoint.http_url))
             return None
         return True
 
@@ -251,7 +253,8 @@ class RpcClient:
     def _tell(self, index: int, before: Standing) -> None:
         now = self.book.standing(index)
         if now is not before and not (before is Standing.UNPROVEN and now is Standing.GOOD):
-            _log.warning("rpc_endpoint", endpoint=self.book.endpoints[index].name, standing=now.value)
+            endpoint = self.book.endpoints[index]
+            _log.warning("rpc_endpoint", endpoint=endpoint.name, host=host_of(endpoint.http_url), standing=now.value)
 
     async def _ask(self, index: int, method: str, params: Sequence[object]) -> Any:
         return await self._transport.ask(self.book.endpoints[index].http_url, method, params)

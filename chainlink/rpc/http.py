@@ -85,8 +85,3 @@ def _read(method: str, response: aiohttp.ClientResponse, body: bytes) -> object:
     except orjson.JSONDecodeError as error:
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         raise Malformed(f"{method}: HTTP {response.status} with {kind[:40]} that is no JSON") from error
-
-
-def in_words(error: BaseException) -> str:
-    """Return what went wrong without the URL, which may hold a provider's access key."""
-    return type(error).__name__ if isinstance(error, aiohttp.ClientError) else f"{type(error).__name__}: {error}"

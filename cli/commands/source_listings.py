@@ -143,6 +143,8 @@ async def _listing(
 ) -> Listing:
     import aiohttp
 
+    from meshkit.http.failure_words import in_words
+
     given = next((source for key, source in config.sources.items() if key == name), None) if config else None
     base_url, proxy = book.base_url, None
     if config is not None and given is not None:
@@ -151,7 +153,7 @@ async def _listing(
     try:
         answers = [await _get(session, base_url + path, proxy) for path in book.paths]
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Listing(problem=f"not reachable ({type(error).__name__})")
+        return Listing(problem=f"not reachable ({in_words(error, base_url)})")
     try:
         listing = book.read(*map(orjson.loads, answers))
     except (ValueError, KeyError, TypeError, AttributeError):

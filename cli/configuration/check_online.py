@@ -27,6 +27,7 @@ from meshkit.configuration.solution import Solution
 from meshkit.egress.connector import EgressConnector
 from meshkit.egress.hosts import hosts_of
 from meshkit.errors import Internal
+from meshkit.http.failure_words import in_words
 from meshkit.push import config as push
 from meshkit.push.errors import PushRefused
 from meshkit.push.requests import Requests
@@ -158,7 +159,7 @@ class _Chain:
         try:
             return await self._transport.ask(url, method, params)
         except (*http.FAILURES, RpcRefused, RateLimited) as error:
-            return Finding("", f"no answer to {method}: {http.in_words(error)}", "error")
+            return Finding("", f"no answer to {method}: {in_words(error, url)}", "error")
 
 
 def _named(finding: Finding, what: str) -> Finding:
@@ -232,7 +233,7 @@ async def _receiver(place: str, section: MetricsPush, session: aiohttp.ClientSes
             status = response.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         # Metrics that are lost cost no rounds.
-        return Finding(what, f"not reached: {type(error).__name__}", "warning")
+        return Finding(what, f"not reached: {in_words(error, str(probe.address))}", "warning")
     except PushRefused as error:
         return Finding(what, error.detail, "warning")
     return Finding(what, f"HTTP {status}", "ok" if 200 <= status < 300 else "warning")

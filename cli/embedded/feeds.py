@@ -10,9 +10,11 @@ from meshkit import feeds
 
 ALL: Final = "all"
 SOURCES: Final = ("binance", "kraken", "coinbase")
-# Asked only where a feed has none of the above.
+# Asked only where a feed has too few of the above.
 _ANY_COIN: Final = ("bitcoin", "usd")
-MORE_SOURCES: Final = ("coingecko", "cryptocompare", "yahoofinance", "bybit")
+MORE_SOURCES: Final = ("coingecko", "cryptocompare", "yahoofinance", "bybit", "frankfurter")
+# What `mesh.aggregator.minimumSources` is where nobody says otherwise.
+_FEWEST: Final = 2
 
 _NOT_INSTALLED: Final = (
     "--profile embedded: the simulated market and the local chain are not installed here; "
@@ -41,13 +43,13 @@ def check(names: Collection[str]) -> None:
 
 
 def sources(names: Collection[str]) -> tuple[str, ...]:
-    """Return the sources that the mesh of these feeds asks, so that each feed has at least one."""
-    mapped = [sources for name in names for sources in _mappings(name)]
-    needed = {
-        next(source for source in MORE_SOURCES if source in mapping)
-        for mapping in mapped
-        if not set(SOURCES) & set(mapping)
-    }
+    """Return the sources that the mesh of these feeds asks, so that each feed has as many as it needs."""
+    needed: set[str] = set()
+    for name in names:
+        for mapping in _mappings(name):
+            lacking = min(_FEWEST, len(mapping)) - len({*SOURCES, *needed} & set(mapping))
+            more = [source for source in MORE_SOURCES if source in mapping and source not in needed]
+            needed |= set(more[: max(0, lacking)])
     return (*SOURCES, *(source for source in MORE_SOURCES if source in needed))
 
 

@@ -9,11 +9,12 @@ from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import ChainError, RateLimited, RpcRefused
-from chainlink.rpc.http import FAILURES, Transport, in_words
+from chainlink.rpc.http import FAILURES, Transport
 from cli.errors import CliError, UsageError
 from cli.explain.audit_findings import FeedRead, Finding, Level, audit
 from cli.explain.audit_reading import read
 from cli.json_output import print_json
+from meshkit.http.failure_words import in_words
 
 _TIMEOUT_S = 10.0
 _SCHEMES = ("http://", "https://")
@@ -36,7 +37,7 @@ async def audit_feed(address_text: str, rpc_url: str, heartbeat_s: float | None,
             rpc = RpcClient(session, [Endpoint("--rpc", rpc_url)], chain_id, timeout_s=_TIMEOUT_S)
             feed = await read(rpc, address, heartbeat_s)
         except (*FAILURES, RpcRefused, RateLimited) as error:
-            raise CliError(f"--rpc: the chain gives no answer: {in_words(error)}") from error
+            raise CliError(f"--rpc: the chain gives no answer: {in_words(error, rpc_url)}") from error
         except ChainError as error:
             raise CliError(f"--rpc: {error}") from error
     findings = audit(feed)

@@ -25,8 +25,10 @@ import orjson
 from rich.console import Console
 
 from cli.errors import CliError, MeshFailed
+from cli.explain.doctor import Diagnosis, diagnose
+from cli.foreground.live_table import LiveTable
 from cli.foreground.mesh_watcher import View, Watcher, fetch_references
-from cli.foreground.run_display import Lines, LiveTable
+from cli.foreground.run_lines import Lines
 from cli.foreground.run_report import FeedRecord, final_line
 from cli.foreground.supervisor_process import Supervised
 from cli.foreground.tolerant_output import Display, say, write_line
@@ -48,21 +50,27 @@ async def launch(config: Path, *, rounds: int, as_json: bool, pass_logs: bool, t
     supervised = Supervised(config, pass_output=pass_logs)
     watcher = Watcher(solution, view, started_s, rounds)
     hint = f"logs: {solution.mesh.data_dir}/logs"
+    page = f"page: http://127.0.0.1:{solution.mesh.ports.metrics}/"
     error: CliError | None = None
     interrupted = asyncio.Event()
+
+    def judged() -> Diagnosis:
+        return diagnose(solution.mesh.run_dir, time.time_ns() // 1_000_000)
 
     with ExitStack() as stack:
         display: Lines | LiveTable
         console = Console()
         if console.is_terminal and not as_json and not pass_logs:
             title = f"feedmesh  data {solution.mesh.data_dir}  sockets {solution.mesh.run_dir}"
-            display = stack.enter_context(LiveTable(view, console, title))
+            display = stack.enter_context(LiveTable(view, console, title, page, judged))
         else:
             stream = sys.stderr if as_json else sys.stdout
             display = Lines(lambda text: write_line(text, stream), started_s)
         view.on_service, view.on_round, view.on_problem = display.service, display.round, display.say
 
         await supervised.start()
+        if isinstance(display, Lines):
+            say(display, page)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _on_signal, interrupted, supervised)
         # It goes on during the stop, so that one sees what is still there.

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import aiohttp
 import grpc
 import grpc.aio
 
@@ -217,6 +216,9 @@ async def fetch_references(solution: Solution, records: list[FeedRecord]) -> Non
     """
     if not solution.mesh.market.enabled:
         return
+    # Only at the end of some runs, and a third of what a run's start would load.
+    import aiohttp
+
     base = f"http://127.0.0.1:{solution.mesh.market.port}/reference"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         for record in records:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cli.errors import CliError, UsageError
-from meshkit.censor import add_secret
+from meshkit.log_processing.censor import add_secret
 
 
 def read(file: Path | None, purpose: str, *, twice: bool = False, least_length: int = 1) -> str:

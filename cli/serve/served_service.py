@@ -145,6 +145,7 @@ def _node(index: int, solution: Solution, run_dir: RunDir, environment: Mapping[
             *(sys.executable, "-m", "services.oracle", "node", "--config", config, "--secrets", secrets, "--api", api),
             *("--run-dir", str(run_dir.path), "--name", name),
             *(("--manual-job-runs",) if solution.mesh.manual_job_runs else ()),
+            *(("--egress", ",".join(solution.mesh.egress)) if solution.mesh.egress is not None else ()),
         )
         passed = _pass(environment, _PASSED) | {"PYTHONUNBUFFERED": "1"}
         if network.is_spread_out:

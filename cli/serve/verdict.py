@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2
 
 from cli.serve.served_service import GrpcQuestion, HttpQuestion, ServedService
 from meshkit import atomic_file
+from meshkit.http.failure_words import in_words
 from meshkit.paths import RunDir
 from meshkit.rpc.client import channel
 
@@ -53,7 +54,7 @@ async def _ask_http(question: HttpQuestion) -> str | None:
     except TimeoutError:
         return f"{question.path} gives no answer within {_TIMEOUT_S:.0f} s"
     except (aiohttp.ClientError, OSError) as error:
-        return f"{question.path} gives no answer ({type(error).__name__})"
+        return f"{question.path} gives no answer ({in_words(error)})"
 
 
 async def _ask_grpc(question: GrpcQuestion) -> str | None:

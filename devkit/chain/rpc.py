@@ -9,9 +9,10 @@ import aiohttp
 from eth_typing import ChecksumAddress
 
 from chainlink.rpc.errors import ChainError, RpcRefused
-from chainlink.rpc.http import FAILURES, Transport, in_words
+from chainlink.rpc.http import FAILURES, Transport
 from devkit.chain.errors import RpcFailed
 from devkit.chain.journal import Block
+from meshkit.http.failure_words import in_words
 
 
 class Rpc:
@@ -72,4 +73,4 @@ class Rpc:
         except RpcRefused as error:
             raise RpcFailed(method, error.message) from error
         except (*FAILURES, ChainError) as error:
-            raise RpcFailed(method, in_words(error)) from error
+            raise RpcFailed(method, in_words(error, self._url)) from error

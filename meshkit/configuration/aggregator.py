@@ -1,11 +1,12 @@
 """`solution.priceAggregatorConfig`: the price aggregator's settings, with the keys deployments already have."""
 
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints
 
 from meshkit.configuration.addresses import HttpUrl, WebSocketUrl
+from meshkit.configuration.faults.wording import Words
 from meshkit.configuration.model import Section, without_effect
 
 SourceName = Literal[
@@ -43,6 +44,46 @@ class BasicAuth(Section):
 ReceiverKind = Literal["pushgateway", "victoriaMetrics", "remoteWrite", "text"]
 
 
+MetricName = Annotated[
+    str, StringConstraints(pattern=r"^(\*|[a-zA-Z_:][a-zA-Z0-9_:]*\*?)$"), Words("the name of a metric, or `ocr_*`")
+]
+# What of a Chainlink node's page an operator needs; docs/metrics.md says which alerts and panels they are for.
+NODE_METRICS: Final = (
+    "feedmesh_*",
+    "grpc_server_*",
+    "background_task_deaths_total",
+    "process_*",
+    "health",
+    "uptime_seconds",
+    "version",
+    "log_critical_count",
+    "log_error_count",
+    "log_fatal_count",
+    "log_panic_count",
+    "ocr_median_values",
+    "ocr2_*",
+    "bridge_errors_total",
+    "pipeline_run_errors",
+    "pipeline_runs_queued",
+    "head_tracker_*",
+    "multi_node_states",
+    "pool_rpc_node_highest_*",
+    "pool_rpc_node_num_transitions_*",
+    "pool_rpc_node_polls_*",
+    "eth_balance",
+    "unconfirmed_transactions",
+    "max_unconfirmed_*",
+    "tx_manager_*",
+    "db_conns_*",
+    "db_wait_*",
+    "ragedisco_*",
+    "ragep2p_host_inbound_dials_total",
+    "ragep2p_peer_conn_established_total",
+    "go_goroutines",
+    "go_memstats_heap_inuse_bytes",
+)
+
+
 class MetricsPush(Section):
     """Where metrics are pushed to."""
 
@@ -68,7 +109,7 @@ class MetricsPush(Section):
         "system's.",
     )
     interval_ms: int = Field(15_000, ge=1000, description="Time between pushes.")
-    job_name: str = Field("price-aggregator", description="Value of the job label.")
+    job_name: str = Field("price-aggregator", min_length=1, description="Value of the job label.")
     grouping_labels: dict[str, str] = Field({}, description="Labels added to every sample.")
     basic_auth: BasicAuth | None = Field(None, description="HTTP basic authentication.")
     headers: dict[str, SecretStr] = Field({}, description="Further request headers.")
@@ -91,7 +132,18 @@ class ProcessMetricsPush(MetricsPush):
         description="Time between two readings of the other processes' metrics, which are pushed with the next push: "
         "of nodes, operator, database, supervisor, and of an aggregator that does not push its own.",
     )
-    job_name: str = Field("process-metrics", description="Value of the job label.")
+    node_metrics: list[MetricName] = Field(
+        list(NODE_METRICS),
+        description="Metrics of nodes that are pushed, by name; one that ends in `*` stands for all that begin so. The "
+        "default has all of our nodes, and of Chainlink's what an operator needs: they tell of each task of each job "
+        "too, which makes thousands of series.",
+    )
+    node_samples: int = Field(
+        50_000,
+        ge=1,
+        description="Samples of one node that are pushed at most; what more it has is left out and counted.",
+    )
+    job_name: str = Field("process-metrics", min_length=1, description="Value of the job label.")
     ttl_seconds: int = Field(3_600, ge=1, description="How long a receiver that knows the `ttl` label keeps series.")
     batch_size: int = without_effect(
         100, "a receiver that replaces a group at each push would keep only the last part of several.", ge=1

@@ -135,6 +135,7 @@ SERVED_NODE: Final = _declare(
     "served-node",
     *("totalNodes", "bootstrapNodes", "priceAggregatorConfig.port"),
     *("mesh.network", "mesh.ports", "mesh.dataDir", "mesh.runDir", "mesh.runtime", "mesh.manualJobRuns"),
+    "mesh.egress",
 )
 """What `feedmesh serve node` reads where the node's files were made elsewhere."""
 
@@ -147,6 +148,7 @@ SUPERVISOR: Final = _declare(
         "mesh.dataDir",
         "mesh.runtime",
         "mesh.manualJobRuns",
+        "mesh.egress",
         "mesh.ports",
         "mesh.devchain",
         "mesh.market",

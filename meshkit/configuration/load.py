@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from meshkit.censor import add_secret
 from meshkit.configuration.checks import consistency
 from meshkit.configuration.faults import wording
 from meshkit.configuration.faults.problem import InvalidConfiguration, Place, Problem
@@ -16,6 +15,7 @@ from meshkit.configuration.reading.document import Document
 from meshkit.configuration.reading.faultless_part import concerns, without_faults
 from meshkit.configuration.solution import Configuration
 from meshkit.errors import InvalidInput
+from meshkit.log_processing.censor import add_secret
 from meshkit.paths import CONFIG_VARIABLE
 
 

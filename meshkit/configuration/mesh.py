@@ -233,7 +233,8 @@ class Mesh(Section):
     egress: tuple[Host, ...] | None = Field(
         None,
         description="Hosts beyond this one that our clients may connect to, also by a redirect: `host`, or `*.domain` "
-        "for all below one. Absent for those that this file names, with the addresses of the sources that are on.",
+        "for all below one. Absent for those that this file names, with the addresses of the sources that are on; what "
+        "jobs of our own nodes ask is then not limited. Jobs of Chainlink's program never are.",
     )
     aggregator: Aggregation = Field(
         Aggregation(), description="Which prices are believed, and how those of several sources become one."

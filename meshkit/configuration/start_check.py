@@ -60,7 +60,7 @@ def check(path: Path, variables: Mapping[str, str]) -> Checked:
         for found in (consistency, hosts_and_https, ports, chain, rounds, feeds):
             problems += founded(found.problems(solution), faulty)
         remarks += [*defaults.remarks(solution), *rounds.remarks(solution), *chain.remarks(solution)]
-        remarks += feeds.remarks(solution)
+        remarks += [*feeds.remarks(solution), *hosts_and_https.remarks(solution)]
     ordered = tuple(with_lines(problems, read))
     return Checked(path, configuration, content, with_secrets, ordered, tuple(remarks), signed)
 

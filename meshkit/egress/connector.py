@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from meshkit.egress.hosts import allows, is_loopback
+from meshkit.resolver import HostResolver
 
 _SECURE: Final = frozenset({"https", "wss"})
 
@@ -21,7 +22,7 @@ class HostRefused(aiohttp.ClientConnectionError):
 
 class EgressConnector(aiohttp.TCPConnector):
     """
-    Connect to allowed hosts only.
+    Connect to allowed hosts only; a name whose look-up hangs holds up no other.
 
     Args:
         allowed: Host names in lower case, `*.domain` for all below one, and IP addresses; None for any host.
@@ -29,7 +30,7 @@ class EgressConnector(aiohttp.TCPConnector):
     """
 
     def __init__(self, allowed: Iterable[str] | None, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"resolver": HostResolver(), **options})
         self._hosts = None if allowed is None else frozenset(allowed)
 
     async def connect(

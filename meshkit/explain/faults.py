@@ -281,9 +281,10 @@ def _inclusion(story: RoundStory) -> Iterator[Fault]:
                     FaultKind.REORGANIZATION, f"the chain reorganized: the block of {node.name}'s transaction is gone"
                 )
             elif moment.stage == pb.ROUND_STAGE_REVERTED:
-                yield Fault(
-                    FaultKind.REVERTED, f"the contract reverted {node.name}'s transaction in block {seen.block_number}"
-                )
+                why = f": {moment.detail}" if moment.detail else ""
+                words = f"the contract reverted {node.name}'s transaction in block {seen.block_number}{why}"
+                unauthorized = _kind_of_failure(moment.detail) is FaultKind.UNAUTHORIZED
+                yield Fault(FaultKind.UNAUTHORIZED if unauthorized else FaultKind.REVERTED, words)
             elif moment.stage == pb.ROUND_STAGE_LOST:
                 yield Fault(
                     FaultKind.TRANSACTION_LOST, f"{node.name}'s transaction was lost: its nonce went to another"

@@ -27,6 +27,8 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
     async def entry() -> None:
         # What the imports made lives until the end; keeping the collector off it saves CPU and shared pages.
         gc.freeze()
+        # Some programs put it off until here.
+        gc.enable()
         await main()
 
     _give_memory_back()

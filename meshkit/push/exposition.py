@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-# `(@` begins what is taken out of a line.
+# `(@` begins what is taken out of a line. Nothing is tried twice (`*+`): that takes less than half of the time.
 _PATTERN: Final = (
-    rb"[ \t]*(@[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*"
-    rb'(?:\{(@(?:[ \t]*[a-zA-Z_][a-zA-Z0-9_]*[ \t]*=[ \t]*"(?:[^"\\\n]|\\.)*"[ \t]*,?)*)[ \t]*\})?'
-    rb"[ \t]*(@[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|Inf)|NaN)(?:[ \t]+(@-?[0-9]+))?[ \t]*\r?"
+    rb"[ \t]*+(@[a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+"
+    rb'(?:\{(@(?:[ \t]*+[a-zA-Z_][a-zA-Z0-9_]*+[ \t]*+=[ \t]*+"(?:[^"\\\n]++|\\.)*+"[ \t]*+,?+)*+)[ \t]*+\})?+'
+    rb"[ \t]*+(@[+-]?+(?:(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?+[0-9]++)?+|Inf)|NaN)"
+    rb"(?:[ \t]++(@-?+[0-9]++))?+[ \t]*+\r?+"
 )
 _SAMPLE: Final = re.compile(_PATTERN.replace(b"(@", b"("))
 _SAMPLES: Final = re.compile(b"^" + _PATTERN.replace(b"(@", b"(?:") + b"$", re.MULTILINE)
@@ -88,6 +89,28 @@ def may_have(page: bytes, names: Iterable[str]) -> bool:
 def escaped(value: str) -> str:
     """Return a label's value as it stands between the quotation marks."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def allowed(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what fits the beginning of a line of one of these metrics; `*` at the end stands for any ending."""
+    said = "|".join(
+        f"{re.escape(name[:-1])}[a-zA-Z0-9_:]*" if name.endswith("*") else f"{re.escape(name)}(?:_bucket|_sum|_count)?"
+        for name in names
+    )
+    return re.compile(rf"[ \t]*(?:#[ \t]*(?:HELP|TYPE)[ \t]+)?(?:{said or '(?!)'})(?=[ \t{{]|$)".encode())
+
+
+def only(page: bytes, wanted: re.Pattern[bytes], most: int) -> tuple[bytes, int]:
+    """Return the samples of metrics that are wanted, at most so many, and how many others the page has."""
+    kept, samples, others = [], 0, 0
+    for line in page.split(b"\n"):
+        is_sample = bool(line.strip()) and not line.startswith(b"#")
+        if wanted.match(line) is None or (is_sample and samples >= most):
+            others += is_sample
+            continue
+        samples += is_sample
+        kept.append(line)
+    return b"\n".join([*kept, b""]), others
 
 
 def count(page: bytes) -> int:

@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
+from meshkit.http.retry_after import SHORTEST_MS, bounded_ms, retry_after_ms
 from meshkit.log import get_logger
 from meshkit.push import exposition
 from meshkit.push.arrival import ArrivalCount
@@ -19,8 +20,6 @@ from meshkit.push.config import PushConfig, trusting
 from meshkit.push.errors import TOO_MANY, UNSUPPORTED_ENCODING, PushRefused
 from meshkit.push.page import Page, Render
 from meshkit.push.requests import GROUP_GONE, Request, Requests
-from meshkit.resolver import HostResolver
-from meshkit.retry_after import SHORTEST_MS, bounded_ms, retry_after_ms
 
 ATTEMPTS: Final = 3
 FIRST_WAIT_S: Final = 0.2
@@ -156,12 +155,30 @@ class Pusher:
         self._ends, self._attempts = True, 1
         try:
             async with asyncio.timeout(LAST_PUSH_S):
-                await self.push()
+                await self._last_push()
                 async with self._lock:
-                    for request in self._requests.take_back(self._clock.time_ms()):
-                        await self._send(request)
+                    await self._take_back()
         except (PushRefused, TimeoutError) as error:
             _log.warning("last_push_failed", error=str(error) or type(error).__name__)
+
+    async def _last_push(self) -> None:
+        try:
+            await self.push()
+        except PushRefused as error:
+            # What it has of the other pages, or of pushes before, is to go all the same.
+            if not error.of_this_page:
+                raise
+            _log.warning("last_push_failed", error=str(error), said=error.detail)
+
+    async def _take_back(self) -> None:
+        """Take back each group and series; one that the receiver keeps holds back no other."""
+        for request in self._requests.take_back(self._clock.time_ms()):
+            try:
+                await self._send(request)
+            except PushRefused as error:
+                if not error.answered:
+                    raise
+                _log.warning("not_taken_back", method=request.method, error=str(error), said=error.detail)
 
     async def _send_pages(self, pages: Sequence[Page]) -> int:
         samples, refused = 0, None
@@ -238,9 +255,7 @@ class Pusher:
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=self._config.timeout_ms / 1000),
-                connector=EgressConnector(
-                    self._config.egress, resolver=HostResolver(), ssl=trusting(self._config.ca_file)
-                ),
+                connector=EgressConnector(self._config.egress, ssl=trusting(self._config.ca_file)),
             )
         return self._session
 
@@ -257,6 +272,8 @@ class Pusher:
                     return
                 asked_ms = retry_after_ms(response.headers, self._clock.time_ms())
                 said = (await response.content.read(300)).decode(errors="replace").strip()
+                if 300 <= response.status < 400:
+                    said = f"it moves us to {response.headers.get('Location', 'nowhere')!r}, which is not followed"
                 raise PushRefused(response.status, said or response.reason or "", asked_ms)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise PushRefused(0, str(error) or type(error).__name__) from error

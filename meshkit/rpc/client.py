@@ -11,7 +11,7 @@ import grpc.aio
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from meshkit.rpc.server import MESSAGE_LIMIT_BYTES
+from meshkit.rpc.message_limit import MESSAGE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     # Few processes have certificates, and what reads them takes 10 MB.

@@ -164,8 +164,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._handled.labels(service, name, code.name).inc()
             self._seconds.labels(service, name).observe(seconds)
             if not method.startswith(_QUIET):
-                emit = _log.debug if code is grpc.StatusCode.OK else _log.info
-                emit("call", method=method, code=code.name, duration_ms=round(seconds * 1000, 3))
+                said = {"method": method, "code": code.name, "duration_ms": round(seconds * 1000, 3)}
+                if code is grpc.StatusCode.OK:
+                    _log.debug("call", **said)
+                else:
+                    # Whoever asks again and again for what is away is one line, and a count.
+                    _log.info("call", **said, folded_over=("duration_ms",))
 
 
 def _check_caller(method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:

@@ -21,6 +21,7 @@ from meshkit.metrics import RPC_METRICS, Registry
 from meshkit.paths import LONGEST_SOCKET_PATH
 from meshkit.rpc import metrics_page
 from meshkit.rpc.interceptors import CallInterceptor
+from meshkit.rpc.message_limit import MESSAGE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     # Few processes have certificates, and what reads them takes 10 MB.
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 # The health name under which a server says whether its process still does its work; one that does not is restarted.
 LIVENESS = "liveness"
-MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
 # A client speaks at once; who has not after this long holds a connection for nothing.
 HANDSHAKE_LIMIT_MS = 10_000
 # A client whose connection was closed for its silence makes another when it needs one. A stream is not silence.

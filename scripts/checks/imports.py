@@ -41,7 +41,6 @@ REASONS: Final = {
         (f"meshkit.listings.{name}" for name in ("balances", "durations", "feeds", "services", "sources")),
         "the page shows what the commands show, in the same words",
     ),
-    "meshkit.ocr.hops": "explain tells the hops that the oracles measure: one definition",
     **dict.fromkeys(
         (f"meshkit.job_templates.{name}" for name in ("findings", "known_assets")),
         "`check` has notes of what `feeds import` finds: one set of rules",

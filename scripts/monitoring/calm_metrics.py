@@ -21,6 +21,8 @@ SENT: Final = f"feedmesh_oracle_sent_observations_total{{{JOB},{NODE}}}"
 INCLUDED: Final = f"feedmesh_oracle_included_observations_total{{{JOB},{NODE}}}"
 PUSHED: Final = f"feedmesh_metrics_push_timestamp_seconds{{{MESH}}}"
 SCORE: Final = f'source_score{{source="kraken",{AGGREGATOR}}}'
+DATABASE_UP: Final = f'feedmesh_database_up{{{MESH},mesh_service="dbinit"}}'
+DRIFT: Final = f"feedmesh_operator_feed_differences{{{FEED},{OPERATOR}}}"
 UP: Final = f"feedmesh_supervisor_up{{{MESH}}}"
 ANSWERED: Final = f"feedmesh_feed_answer_timestamp_seconds{{{FEED},{MESH}}}"
 
@@ -62,4 +64,6 @@ CALM: Final[Mapping[str, Line]] = {
     f'feedmesh_disk_bytes{{part="free",{MESH}}}': at(6e10),
     f'feedmesh_disk_bytes{{part="size",{MESH}}}': at(1e11),
     DAMAGED: at(0),
+    DATABASE_UP: at(1),
+    DRIFT: at(0),
 }

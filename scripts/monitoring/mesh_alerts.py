@@ -3,7 +3,7 @@
 from typing import Final
 
 from scripts.monitoring.alert import Alert
-from scripts.monitoring.calm_metrics import DAMAGED, MESH, OPERATOR, PUSHED, UP
+from scripts.monitoring.calm_metrics import DAMAGED, DATABASE_UP, DRIFT, MESH, OPERATOR, PUSHED, UP
 from scripts.monitoring.timeline import absent, at, rising, stopped
 
 MESH_ALERTS: Final = (
@@ -107,6 +107,29 @@ MESH_ALERTS: Final = (
         "`feedmesh_database_bytes` by node; the logs' directory.",
         "Free space or enlarge the disk.",
         {f'feedmesh_disk_bytes{{part="free",{MESH}}}': at(4e9)},
+    ),
+    Alert(
+        "DatabaseDown",
+        "feedmesh_database_up == 0",
+        "1m",
+        "critical",
+        "PostgreSQL of {{ $labels.instance }} gives no answer",
+        "The nodes' database cannot be reached. Nodes sign no report whose state they cannot keep, so rounds end.",
+        "`feedmesh status` for `postgres`; its log; DiskLow.",
+        "Free the disk, or see why the server does not start. Nodes go on by themselves when it is back.",
+        {DATABASE_UP: at(0)},
+    ),
+    Alert(
+        "ConfigurationDrift",
+        "max by (job, instance, feed) (feedmesh_operator_feed_differences) > 0",
+        "15m",
+        "warning",
+        "The contract of {{ $labels.feed }} differs from the configuration in {{ $value }} fields",
+        "What the contract is configured with is not what the configuration wants, and stays so.",
+        "`feedmesh feeds verify` for the fields; the operator's log for what it could not do.",
+        "If the contract's owner changed it, take over the new values, or change them back. If the operator may not "
+        "set them, ask who may.",
+        {DRIFT: at(2)},
     ),
     Alert(
         "DatabaseDamaged",

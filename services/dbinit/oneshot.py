@@ -8,12 +8,8 @@ import grpc.aio
 
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
-from meshkit.errors import MeshError
 from meshkit.paths import RunDir, default_run_dir
 from meshkit.rpc.client import channel
-from services.dbinit.bootstrap import bootstrap
-from services.dbinit.config import from_environment
-from services.dbinit.databases.provision import provision
 
 # Slow disks and the copy of the programs included; the supervisor's own limit is what ends a hanging start.
 _TIMEOUT_S = 120.0
@@ -36,6 +32,12 @@ def run_here(verb: Literal["bootstrap", "provision"]) -> int:
     This is for where the service runs as another user than PostgreSQL: the cluster belongs to whoever makes it; and for
     the databases of a server that is not ours.
     """
+    # Who only asks the service need not load what it does: that takes half a second of each start of a mesh.
+    from meshkit.errors import MeshError
+    from services.dbinit.bootstrap import bootstrap
+    from services.dbinit.config import from_environment
+    from services.dbinit.databases.provision import provision
+
     try:
         settings = from_environment()
         if verb == "bootstrap":

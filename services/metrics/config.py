@@ -1,12 +1,12 @@
 """What the metrics service takes from the mesh's configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from meshkit import feeds
-from meshkit.configuration.aggregator import ProcessMetricsPush
+from meshkit.configuration.aggregator import NODE_METRICS, ProcessMetricsPush
 from meshkit.configuration.feeds.timings import FeedTimings, timings
 from meshkit.configuration.solution import Configuration, Solution
 from meshkit.push import config as push
@@ -29,6 +29,8 @@ class MetricsConfig:
         pages: Address of the page of each process that has one of HTTP, by the service's name.
         gather_ms: Time between two readings of other processes' pages.
         feeds: Base and quote of each configured feed, by its name.
+        node_metrics: The names of the nodes' metrics that are pushed; `*` at the end stands for any ending.
+        node_samples: How many samples of one node at most.
     """
 
     port: int
@@ -38,12 +40,15 @@ class MetricsConfig:
     pages: Mapping[str, str] = field(default_factory=dict)
     gather_ms: int = 15_000
     feeds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    node_metrics: Sequence[str] = NODE_METRICS
+    node_samples: int = 50_000
 
 
 def from_configuration(configuration: Configuration) -> MetricsConfig:
     """Take this service's part; raise InvalidInput for a grouping label that Prometheus would refuse."""
     solution = configuration.solution
     section, ocr, by_feed = _push_section(solution), solution.mesh.ocr, _timings(solution)
+    chosen = section or ProcessMetricsPush()
     return MetricsConfig(
         port=solution.mesh.ports.metrics,
         # PUT, so that processes that are gone vanish at a receiver that replaces groups.
@@ -70,7 +75,9 @@ def from_configuration(configuration: Configuration) -> MetricsConfig:
         data_dir=solution.mesh.data_dir,
         feeds={name: (feeds.get(name).base, feeds.get(name).quote) for name in solution.mesh.feeds},
         pages=_pages(solution),
-        gather_ms=ProcessMetricsPush().gather_interval_ms if section is None else section.gather_interval_ms,
+        gather_ms=chosen.gather_interval_ms,
+        node_metrics=tuple(chosen.node_metrics),
+        node_samples=chosen.node_samples,
     )
 
 

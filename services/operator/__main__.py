@@ -4,6 +4,11 @@
 With `prepare` it ends when the files are there, which is for nodes on machines of their own.
 """
 
+import gc
+
+# What imports make stays; looking through it again and again takes a tenth of a start. `runtime.run` begins with it.
+gc.disable()
+
 import argparse
 import asyncio
 import os
@@ -23,7 +28,7 @@ from meshkit.rpc.server import MeshServer
 from services.operator.app import Operator
 from services.operator.config import OperatorConfig
 from services.operator.metrics import OperatorMetrics
-from services.operator.nodes import prepare_nodes
+from services.operator.nodes import prepare_nodes, vanished_templates
 from services.operator.service import NAME, OperatorService
 
 
@@ -46,6 +51,7 @@ async def main() -> None:
     tcp = listener(network, network.ports.operator_grpc, peer_role.OPERATOR)
     async with AsyncExitStack() as stack:
         stack.enter_context(prepare_nodes.sole_use(config))
+        config = vanished_templates.checked(config)
         prepared = await prepare_nodes.prepare(config)
         service = OperatorService(config, prepared)
         metrics = OperatorMetrics(SystemClock())

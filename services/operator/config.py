@@ -130,7 +130,7 @@ class OperatorConfig:
     Hold the operator's whole configuration; node i, from 1, is a bootstrap node if i ≤ `bootstrap_nodes`.
 
     `postgres` is a server that is not ours. `feed_faults` say what of templates and addresses cannot be read: the list
-    of feeds may lack some then, or their addresses.
+    of feeds may lack some then, or their addresses. `templates` counts the files in `templates_directory`.
     """
 
     data: DataDir
@@ -154,6 +154,8 @@ class OperatorConfig:
     admin_contract: str | None = None
     admin_certificates: Path = Path(SP_CERTIFICATES_DIR)
     feed_faults: tuple[str, ...] = ()
+    templates_directory: str | None = None
+    templates: int = 0
 
     @classmethod
     def of(cls, configuration: Configuration) -> "OperatorConfig":
@@ -215,6 +217,8 @@ class OperatorConfig:
             admin_contract=_checksummed(solution.admin_contract_address),
             admin_certificates=mesh.contracts.admin_certificates_dir,
             feed_faults=tuple(map(str, listing.problems)),
+            templates_directory=solution.chainlink_feed_templates_dir,
+            templates=len(listing.templates),
             postgres=PostgresUrl.parse(url.get_secret_value()) if (url := mesh.postgres.url) is not None else None,
         )
         for index in config.node_indexes:

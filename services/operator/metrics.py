@@ -60,7 +60,7 @@ METRICS = (
     _derived(
         NODE_DIFFERENCES,
         "gauge",
-        "Things of a node that were not as wanted when it was last looked at: bundle, bridge or job.",
+        "Things of a node that were not as wanted when it was last looked at: account, bundle, bridge or job.",
         "node",
         "kind",
     ),

@@ -1,5 +1,10 @@
 """The embedded oracle node: `python -m services.oracle node --config … --secrets … --api … --run-dir … --name …`."""
 
+import gc
+
+# What imports make stays; looking through it again and again takes a tenth of a start. `runtime.run` begins with it.
+gc.disable()
+
 import argparse
 import os
 from pathlib import Path
@@ -24,6 +29,7 @@ def _arguments() -> argparse.Namespace:
     node.add_argument("--run-dir", type=Path, default=default_run_dir(), help="directory of the Unix sockets")
     node.add_argument("--name", required=True, help="name of the service, for example chainlink-node-2")
     node.add_argument("--manual-job-runs", action="store_true", help="run a job's pipeline by request")
+    node.add_argument("--egress", metavar="HOST,…", help="hosts beyond this one that jobs may ask; absent for any")
     node.add_argument("--grpc", metavar="HOST:PORT", help="also answer gRPC there, by mutual TLS")
     node.add_argument("--tls-dir", type=Path, help="directory of ca.crt, tls.crt and tls.key, for --grpc")
     given = parser.parse_args()
@@ -41,7 +47,9 @@ async def _main() -> None:
     credentials = settings.ApiCredentials.read(given.api) if given.api else None
     socket = RunDir(given.run_dir).socket(given.name)
     tcp = TcpListener(given.grpc, CertificateDirectory(given.tls_dir)) if given.grpc else None
-    await Node(config, secrets, credentials, socket, given.name, SystemClock(), tcp, given.manual_job_runs).run()
+    egress = None if given.egress is None else frozenset(filter(None, given.egress.split(",")))
+    clock = SystemClock()
+    await Node(config, secrets, credentials, socket, given.name, clock, tcp, given.manual_job_runs, egress).run()
 
 
 if __name__ == "__main__":

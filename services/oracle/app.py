@@ -42,10 +42,13 @@ from services.oracle.keys.sealed_keyring import Keyring
 from services.oracle.metrics import METRICS, OracleMetrics
 from services.oracle.p2p.host import Host
 from services.oracle.p2p.identity import PeerKey
+from services.oracle.pipeline import connections
 from services.oracle.pipeline.fetch import Fetcher
 from services.oracle.rest import application
 from services.oracle.rest.bridges import Bridges
 from services.oracle.rest.chains import Chains
+from services.oracle.rest.graphql.answers import NodeAnswers
+from services.oracle.rest.graphql.query import GraphQl
 from services.oracle.rest.jobs import Jobs
 from services.oracle.rest.keys.evm import EvmKeys
 from services.oracle.rest.keys.identities import IdentityKeys
@@ -84,7 +87,7 @@ _DRAIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Hold what a node is started with."""
+    """Hold what a node is started with; `egress` are the hosts beyond this one that its jobs may ask, None for any."""
 
     config: Config
     secrets: Secrets
@@ -94,6 +97,7 @@ class Node:
     clock: Clock
     tcp: TcpListener | None = None
     may_run_any: bool = False
+    egress: frozenset[str] | None = None
 
     async def run(self) -> None:
         """
@@ -111,12 +115,11 @@ class Node:
             users, bridges = UserStore(database), BridgeStore(database)
             await self._ensure_admin(users)
             await bridges.load()
-            session = await stack.enter_async_context(
-                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_MOST_REQUESTS), auto_decompress=False)
-            )
+            session = await stack.enter_async_context(connections.open_session(self.egress))
+            public = await stack.enter_async_context(connections.open_public_session(self.egress))
             registry, rounds = Registry(METRICS), RoundEvents()
             beside = await stack.enter_async_context(BackgroundTasks(clock, registry))
-            # Pipelines ask whom a job names; the chain is asked at the configured endpoints only.
+            # Pipelines ask whom a job names and egress allows; the chain is asked at the configured endpoints only.
             endpoints = EgressConnector(self.config.rpc_hosts, limit=_MOST_REQUESTS)
             asking = await stack.enter_async_context(aiohttp.ClientSession(connector=endpoints, auto_decompress=False))
             states = ContractStateStore(database)
@@ -127,7 +130,7 @@ class Node:
             announcements = AnnouncementStore(database)
             host = await self._host(keyring, announcements)
             runs = RunStore(database, config.job_pipeline.max_successful_runs)
-            sources = await self._sources(database, bridges, session, runs, recorder)
+            sources = await self._sources(database, bridges, (session, public), runs, recorder)
             protocol = PostgresProtocolStore(database)
             groups = PeerGroups(host, config.p2p)
             watches = ContractConfigWatches(chains, ContractConfigStore(database), clock)
@@ -152,18 +155,21 @@ class Node:
             server.add(add_OracleServiceServicer_to_server, servicer, FULL_NAME)
             await server.start()
             token = self.secrets.prometheus.auth_token
+            sessions, accounts = Sessions(users, config.web_server, clock), EvmKeys(keyring, chains)
+            sent = TransactionLog(database)
+            answered = NodeAnswers(config, keyring, accounts, chains, bridges, spawner, runs, sent)
             controllers = (
                 Monitoring(health, registry, token.text if token else None),
                 NodeInformation(config, users),
                 Chains(chains),
-                EvmKeys(keyring, chains),
+                accounts,
                 IdentityKeys(keyring),
                 Bridges(bridges, spawner),
                 Jobs(spawner),
                 Runs(runs, spawner, runner, may_run_any=self.may_run_any),
-                Transactions(TransactionLog(database)),
+                Transactions(sent),
+                GraphQl(answered.fields(), sessions.require),
             )
-            sessions = Sessions(users, config.web_server, clock)
             api = application.create(sessions, controllers, config.web_server)
             await stack.enter_async_context(await self._web_server(api))
             health.ready = True
@@ -227,17 +233,19 @@ class Node:
         self,
         database: Database,
         bridges: BridgeStore,
-        session: aiohttp.ClientSession,
+        sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
         runs: RunStore,
         recorder: RoundRecorder,
     ) -> ObservationSources:
         request = self.config.job_pipeline.http_request
+        session, public = sessions
         fetcher = Fetcher(
             session,
             bridges.url,
             default_timeout_s=request.default_timeout_s,
             max_bytes=request.max_size_bytes,
             bridge_cache_ttl_s=self.config.web_server.bridge_cache_ttl_s,
+            public=public,
         )
         bridge_answers = BridgeAnswerStore(database, self.clock)
         await bridge_answers.load()

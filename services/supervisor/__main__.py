@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meshkit.process import core_dumps
 from services.supervisor.process import orphan_killer
+from services.supervisor.process.begun_program import begin_plan
 
 # Children are started by exec only; grpc's fork handlers would only stand in the way. Read when grpc is loaded.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
@@ -34,9 +35,12 @@ def main() -> None:
 
 
 def _run(path: Path) -> int:
+    # The plan is made while we load the rest.
+    begun = begin_plan(path)
     from services.supervisor import app
+    from services.supervisor.process import planning_process
 
-    return app.run(path)
+    return app.run(path, planning_process.making(begun))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from meshkit import atomic_file
 from meshkit.errors import FailedPrecondition
 from meshkit.process import ports
 from services.supervisor.config import Settings
-from services.supervisor.errors import MeshStopping, SettingsFixed
+from services.supervisor.errors import MeshStopping, PlanRefused, SettingsFixed
 from services.supervisor.lifecycle import events_and_actions as msg
 from services.supervisor.plan.consequences import consequences
 from services.supervisor.plan.dependency_graph import DependencyGraph
+from services.supervisor.plan.key_digests import TEMPLATES
 from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_difference import ChangeKind, Difference, difference
 from services.supervisor.run_dir_lock import RunDirLock
@@ -53,8 +54,9 @@ class Applier:
         """
         Return what the file changes and, unless it is only tried, begin to change it.
 
-        Raises PlanRefused for a bad file, SettingsFixed, PortInUse, MeshStopping, and FailedPrecondition if there is
-        something to change while an earlier change goes on; nothing has changed then.
+        Raises PlanRefused for a bad file, or templates that are all gone at once, SettingsFixed, PortInUse,
+        MeshStopping, and FailedPrecondition if there is something to change while an earlier change goes on; nothing
+        has changed then.
         """
         async with self._turn:
             old, new = self._plan, await self._make_plan(path or self._path)
@@ -62,6 +64,7 @@ class Applier:
             if machine.stopping:
                 raise MeshStopping
             check_settings(old.settings, new.settings)
+            check_templates(old, new)
             found = difference(old, new)
             applied = Applied(found, consequences(old, new, found))
             ports.check(new.ports, held=old.ports)
@@ -85,6 +88,15 @@ def write_configuration(plan: MeshPlan) -> None:
         path = plan.settings.run_dir.masked(service)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         atomic_file.replace(path, text, 0o600, durable=False)
+
+
+def check_templates(old: MeshPlan, new: MeshPlan) -> None:
+    """Raise PlanRefused if a directory of templates has none any more: a disk that is not mounted looks like that."""
+    if old.templates and not new.templates and old.keys.get(TEMPLATES) == new.keys.get(TEMPLATES):
+        raise PlanRefused(
+            f"{TEMPLATES}: found no template where there were {old.templates}, allowed: at least one of them, or null "
+            "if all their feeds are to lose their jobs"
+        )
 
 
 def check_settings(fixed: Settings, wanted: Settings) -> None:

@@ -14,7 +14,7 @@ from tests.bench.report import Report
 # Each is a module of this package with `run() -> Report`.
 BENCHES = (
     "aggregator", "database", "growth", "latency", "many_feeds", "observing", "oracle", "reconcile", "start", "storms",
-    "supervisor"
+    "supervisor", "viewing"
 )  # fmt: skip
 
 

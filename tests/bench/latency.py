@@ -2,8 +2,10 @@
 How long a price takes from the exchange into a block, hop by hop: a whole mesh before a market that ticks fast.
 
 Each price that a contract took is found again among the quotes by its value: the market changes every price with every
-tick, so hardly two quotes have the same. Its stamp is the exchange's own time of the oldest price in the quote. All
-clocks are this machine's. A block counts from when a client sees it, as its own time has whole seconds only.
+tick, so hardly two quotes have the same. Its stamp is the exchange's own time of the oldest price in the quote; the
+exchanges are those that send every tick. All clocks are this machine's. A block counts from when a client sees it, as
+its own time has whole seconds only. Rounds and blocks have the same period, so a run would measure one lag between
+them, which is chance; the chain's interval is begun anew in steps, so that all lags have their share.
 """
 
 import asyncio
@@ -56,6 +58,9 @@ REQUEST_MS: Final = 1_000
 MEASURED_S: Final = 120.0
 _START_S: Final = 120.0
 _NODES: Final = 5
+# Those of the feed's that send a price as often as the market ticks; Binance sends one a second, Kraken four.
+_SOURCES: Final = ("coinbase", "okx")
+_LAGS: Final = 10
 _LOOK_S: Final = 0.02
 _UNITS: Final = 10**8
 # The longest wait of each hop that is meant to be: by configuration, or as the aggregator gathers what streams say.
@@ -74,14 +79,14 @@ class Seen:
     Hold what was heard, moments in Unix milliseconds.
 
     Attributes:
-        quotes: By value, the stamp and when the quote was made, of the first quote with it.
+        quotes: By value, the stamp and when the quote was made, of each quote with it.
         stages: By epoch, round and stage, the earliest moment at any oracle.
         observed: By epoch, round and value, when the first oracle observed it.
         blocks: By number, when the block was seen.
         answers: The value and the block by epoch and round.
     """
 
-    quotes: dict[int, tuple[float, float]] = field(default_factory=dict)
+    quotes: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     stages: dict[tuple[int, int, int], float] = field(default_factory=dict)
     observed: dict[tuple[int, int, int], float] = field(default_factory=dict)
     blocks: dict[int, float] = field(default_factory=dict)
@@ -95,9 +100,10 @@ class Seen:
         """Return the moments of each answer of which all are known: stamp, quote, observation, report, sent, block."""
         found = []
         for (epoch, number), (value, block) in self.answers.items():
+            observed_ms = self.observed.get((epoch, number, value))
             moments = (
-                *self.quotes.get(value, (None, None)),
-                self.observed.get((epoch, number, value)),
+                *self._quote(value, observed_ms),
+                observed_ms,
                 self.stages.get((epoch, number, oracle_pb.ROUND_STAGE_FINALIZED)),
                 self.stages.get((epoch, number, oracle_pb.ROUND_STAGE_TRANSMITTED)),
                 self.blocks.get(block),
@@ -106,6 +112,11 @@ class Seen:
             if len(known) == len(moments):
                 found.append(tuple(known))
         return found
+
+    def _quote(self, value: int, observed_ms: float | None) -> tuple[float | None, float | None]:
+        """Return stamp and making of the last quote with this value before it was observed."""
+        made = [quote for quote in self.quotes.get(value, ()) if observed_ms is not None and quote[1] <= observed_ms]
+        return max(made, key=lambda quote: quote[1], default=(None, None))
 
 
 def run() -> Report:
@@ -171,6 +182,8 @@ def _write(directory: Path, offset: int, market: Server) -> Path:
     mesh["ocr"] = OCR
     aggregator["quotes"]["requestTimeoutMs"] = REQUEST_MS
     streaming = {name for name, state in orjson.loads(fetch(market.url + "/control")).items() if "stream" in state}
+    settings = next(iter(aggregator["sources"].values()))
+    aggregator["sources"] = {name: dict(settings) for name in _SOURCES}
     for name, source in aggregator["sources"].items():
         source["baseUrl"] = f"{market.url}/{name}"
         if name in streaming:
@@ -199,7 +212,9 @@ async def _measure(mesh: Mesh, rpc_url: str) -> Seen:
                     f"{error}; heard were {seen.counts()}; the mesh said: {mesh.text()[-2000:]}"
                 ) from None
             seen.answers.clear()
-            await asyncio.sleep(MEASURED_S)
+            for _ in range(_LAGS):
+                await asyncio.sleep(MEASURED_S / _LAGS)
+                await _shift_blocks(session, rpc_url, seen)
         finally:
             for task in tasks:
                 task.cancel()
@@ -224,7 +239,8 @@ async def _quotes(run_dir: Path, seen: Seen) -> AsyncIterator[None]:
             quote = change.result.quote
             stamps = [_ms(used.exchange_time) for used in quote.sources if used.HasField("exchange_time")]
             if stamps:
-                seen.quotes.setdefault(int(Decimal(quote.price) * _UNITS), (min(stamps), _now_ms()))
+                made = seen.quotes.setdefault(int(Decimal(quote.price) * _UNITS), [])
+                made.append((min(stamps), _now_ms()))
             yield
 
 
@@ -247,6 +263,18 @@ async def _stages(run_dir: Path, node: int, seen: Seen) -> AsyncIterator[None]:
                 value = stage.epoch, stage.round, int(stage.value)
                 seen.observed[value] = min(at_ms, seen.observed.get(value, at_ms))
             yield
+
+
+async def _shift_blocks(session: aiohttp.ClientSession, rpc_url: str, seen: Seen) -> None:
+    """Begin the chain's interval anew a part of it after a block, by which all later blocks are that much later."""
+    number = len(seen.blocks)
+    await until(lambda: len(seen.blocks) > number, "a block", _START_S)
+    await asyncio.sleep(BLOCK_MS / _LAGS / 1000)
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "evm_setIntervalMining", "params": [BLOCK_MS // 1000]}
+    async with session.post(rpc_url, json=asked) as response:
+        answer = await response.json()
+        if "error" in answer:
+            raise RuntimeError(f"the chain's interval cannot be begun anew: {answer['error']}")
 
 
 async def _blocks(session: aiohttp.ClientSession, rpc_url: str, seen: Seen) -> AsyncIterator[None]:

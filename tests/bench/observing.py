@@ -47,7 +47,7 @@ FEEDS: Final = ("BTC / USD", "ETH / USD", "EUR / USD")
 _MOST_PERCENT = {3: 2.0, 260: 5.0}
 _WINDOW_S, _WINDOWS, _SETTLE_S = 30.0, 3, 10.0
 _READINGS = 40
-_WRITTEN, _ROUNDS_A_FLUSH = 3_000, 3
+_WRITTEN, _FLUSH_EVERY_S = 3_000, 5.0
 _ORACLES: Final = 4
 _PATIENCE_S = 900.0
 
@@ -79,8 +79,9 @@ def _measure(mesh: Mesh, names: tuple[str, ...]) -> Report:
     pages = asyncio.run(_page_costs_ms(mesh))
     pages_percent = sum(pages.values()) / section.gather_interval_ms * 100
     sent_percent = statistics.median(on - off for on, off in zip(with_push, without, strict=True))
-    round_ms = asyncio.run(_kept_round_ms(mesh, names))
     rounds_s = _ORACLES * len(names) / (timing.round_ms(len(names)) / 1000)
+    # As in a node: what came in some seconds is written together.
+    round_ms = asyncio.run(_kept_round_ms(mesh, names, max(1, round(rounds_s / _ORACLES * _FLUSH_EVERY_S))))
     kept_percent = round_ms * rounds_s / 10
     most = next((percent for count, percent in _MOST_PERCENT.items() if count >= len(names)), None)
     slowest = max(pages, key=lambda name: pages[name])
@@ -156,7 +157,7 @@ async def _page_costs_ms(mesh: Mesh) -> dict[str, float]:
     return found
 
 
-async def _kept_round_ms(mesh: Mesh, names: Sequence[str]) -> float:
+async def _kept_round_ms(mesh: Mesh, names: Sequence[str], at_once: int) -> float:
     """Return what it costs to keep one round at one oracle: what the mesh kept is noted and written once more."""
     async with channel(mesh.run_dir / "chainlink-node-2.sock") as connection:
         stub = oracle_grpc.OracleServiceStub(connection)
@@ -167,10 +168,10 @@ async def _kept_round_ms(mesh: Mesh, names: Sequence[str]) -> float:
         ]
     if not kept:
         raise RuntimeError("the mesh has kept no round")
-    return await asyncio.to_thread(_written_ms, kept)
+    return await asyncio.to_thread(_written_ms, kept, at_once)
 
 
-def _written_ms(kept: Sequence[oracle_pb.RoundRecord]) -> float:
+def _written_ms(kept: Sequence[oracle_pb.RoundRecord], at_once: int) -> float:
     """Write rounds into a database of a server that does nothing else."""
     from services.dbinit.databases.provision import provision
     from tests.dbinit.server import Server, in_thread, open_directory, settings_in
@@ -180,12 +181,12 @@ def _written_ms(kept: Sequence[oracle_pb.RoundRecord]) -> float:
     try:
         server.start()
         in_thread(provision(server.settings))
-        return in_thread(_write_ms(kept, node_url(server, 2), psutil.Process(server.pid)))
+        return in_thread(_write_ms(kept, at_once, node_url(server, 2), psutil.Process(server.pid)))
     finally:
         server.remove()
 
 
-async def _write_ms(kept: Sequence[oracle_pb.RoundRecord], url: str, server: psutil.Process) -> float:
+async def _write_ms(kept: Sequence[oracle_pb.RoundRecord], at_once: int, url: str, server: psutil.Process) -> float:
     ours = psutil.Process()
     async with Database.connect(url, max_connections=4, deadline_s=30) as database:
         await migrate(database)
@@ -196,8 +197,7 @@ async def _write_ms(kept: Sequence[oracle_pb.RoundRecord], url: str, server: psu
             for moment in record.moments:
                 part = oracle_pb.RoundRecord(moments=[moment])
                 store.note(key, record.name, moment.time.ToMilliseconds(), part.SerializeToString())
-            # As in a node: what came meanwhile is written together.
-            if number % _ROUNDS_A_FLUSH == _ROUNDS_A_FLUSH - 1:
+            if number % at_once == at_once - 1:
                 await store.flush()
         return 1000 * (_used_s(ours) + _used_s(server) - began_s) / _WRITTEN
 

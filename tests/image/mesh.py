@@ -138,6 +138,15 @@ class Mesh:
         """Return a service's process id inside the container."""
         return int(self.services()[service]["pid"])
 
+    def command_of(self, service: str) -> list[str]:
+        """Return the words that a service's process was started with."""
+        return self.inside.exec("cat", f"/proc/{self.pid(service)}/cmdline").stdout.split("\0")
+
+    def resident_mb(self, node: int) -> int:
+        """Return how much memory a node's process has."""
+        status = self.inside.exec("cat", f"/proc/{self.pid(f'chainlink-node-{node}')}/status").stdout
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))) // 1024
+
     def until_replaced(self, service: str, pid: int) -> None:
         """Wait until another process has taken a killed one's place and is healthy."""
 

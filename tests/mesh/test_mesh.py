@@ -4,22 +4,27 @@ One mesh, looked at from all sides: every part is the real process.
 The tests run in this order against one mesh, since a start takes half a minute.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from meshkit.configuration.load import load
 from meshkit.credentials import database_password
 from meshkit.paths import RunDir
+from tests.browser import browsing
+from tests.mesh.browsed import LISTINGS, balances, balances_said, difference, first_change, opened, recovered, watch_row
 from tests.mesh.monitoring.alerting import Alerting, alerting, hastened
 from tests.mesh.monitoring.panels_filled import push_until, push_until_filled
 from tests.mesh.outages import Moments, following, kill_leader, now_ms, recovers, without
@@ -123,6 +128,62 @@ async def test_every_panel_of_the_dashboards_has_data(mesh: Mesh, tmp_path: Path
         assert [] == await push_until_filled(path, run_dir, server.url, within_s=45)
     finally:
         server.stop()
+
+
+@pytest_asyncio.fixture(name="browser", scope="class", loop_scope="class")
+async def _browser() -> AsyncIterator[Browser]:
+    async with browsing() as browser:
+        yield browser
+
+
+class TestPage:
+    """What a browser sees of the mesh."""
+
+    @pytest.mark.asyncio(loop_scope="class")
+    async def test_it_shows_what_the_commands_say(self, browser: Browser, mesh: Mesh, tmp_path: Path) -> None:
+        """Services with the verdict, feeds and sources are on the page as the commands say them; so is the money."""
+        page, said = await opened(browser, mesh)
+        found = {table: await difference(page, mesh, table) for table in LISTINGS}
+        # Each transmission costs, so that what is seen in between is in between.
+        before = await balances_said(mesh)
+        between = await balances(page, no_more_than=before)
+        after = await balances_said(mesh)
+        await page.screenshot(path=tmp_path / "page.png", full_page=True)
+
+        assert dict.fromkeys(LISTINGS, (set(), set())) == found
+        assert list(before) == list(between)
+        assert all(after[account] <= wei <= before[account] for account, wei in between.items())
+        assert [] == said
+
+    @pytest.mark.asyncio(loop_scope="class")
+    async def test_it_explains_a_round_as_the_command_does(self, browser: Browser, mesh: Mesh) -> None:
+        """The way of a round leads to the page of that round, which says what `feedmesh explain` says."""
+        page, said = await opened(browser, mesh)
+        way = page.locator('[data-table="feeds"] [data-key="BTC / USD"] a[href*="round="]')
+        round_id = ((await way.get_attribute("href")) or "").rpartition("=")[2]
+        await way.click()
+        told = await page.locator("#explain-words").text_content()
+        explained = await asyncio.to_thread(mesh.command, "explain", "BTC / USD", round_id, "--json")
+
+        assert f"{json.loads(explained.stdout)['words']}." == told
+        assert [] == said
+
+    @pytest.mark.asyncio(loop_scope="class")
+    async def test_it_tells_of_a_kill(self, browser: Browser, mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
+        """A killed service's row changes by an event: nothing is loaded anew, and nobody asks for it."""
+        page, said = await opened(browser, mesh)
+        before = mesh.status()["market"]
+        loaded = await watch_row(page, "services", "market")
+        killed_ms = now_ms()
+        os.kill(before["pid"], signal.SIGKILL)
+        changed_ms, text, loaded_after = await first_change(page, without=f"healthy {before['pid']} ")
+        with capsys.disabled():
+            print(f"the page shows a kill after {changed_ms - killed_ms} ms: {text}")
+
+        assert loaded == loaded_after
+        assert killed_ms <= changed_ms
+        await recovered(page, "market", before["restarts"] + 1)
+        assert [] == said
 
 
 def test_unknown_pair_is_refused(mesh: Mesh) -> None:

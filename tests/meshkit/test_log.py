@@ -65,3 +65,16 @@ def test_logging_loads_no_terminal_graphics() -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert "False\n" == run.stdout
+
+
+def test_what_repeats_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same warning is written once while it goes on, and its end has the count; how it is folded is not written."""
+    log.configure("test-service")
+    logger = log.get_logger("x")
+    for number in range(3):
+        logger.warning("chain_lost", error=f"no answer after {number} s", feed=str(number), folded_over=("feed",))
+    logger.info("chain_back", ends="chain_lost")
+    lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert [("chain_lost", None), ("chain_back", 2)] == [(line["event"], line.get("repeated")) for line in lines]
+    assert not any({"folded_over", "ends"} & line.keys() for line in lines)

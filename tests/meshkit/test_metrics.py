@@ -1,7 +1,13 @@
 """The metrics of a process."""
 
+from collections.abc import Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Metric as Family
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from meshkit.metrics import Distribution, Metric, Registry
 
@@ -53,3 +59,38 @@ def test_a_distribution_is_rendered_as_the_librarys_histogram(values: list[float
         return sorted(line for line in registry.render().decode().splitlines() if "took_seconds" in line)
 
     assert lines(kept) == lines(told)
+
+
+class _Theirs(Collector):
+    """The families of a gauge and a counter, as the library makes them."""
+
+    def __init__(self, samples: dict[tuple[str, str], float]) -> None:
+        self._samples = samples
+
+    def collect(self) -> Iterator[Family]:
+        """Give both."""
+        for family in (
+            GaugeMetricFamily("gap", "By \\how\nmuch.", labels=("z", "a")),
+            CounterMetricFamily("led_total", "Rounds.", labels=("z", "a")),
+        ):
+            for labels, value in self._samples.items():
+                family.add_metric(labels, value)
+            yield family
+
+
+@given(st.dictionaries(st.tuples(st.text(max_size=5), st.text(max_size=5)), st.floats(), max_size=5))
+def test_derived_metrics_are_written_as_the_library_writes_them(samples: dict[tuple[str, str], float]) -> None:
+    """Whatever labels and values are, byte for byte; and again, when the texts of labels are known."""
+    theirs = CollectorRegistry()
+    theirs.register(_Theirs(samples))
+    ours = Registry(
+        (
+            Metric("gap", "gauge", "By \\how\nmuch.", ("z", "a"), derived=True),
+            Metric("led_total", "counter", "Rounds.", ("z", "a"), derived=True),
+        )
+    )
+    for name in ("gap", "led_total"):
+        ours.derive(name, lambda: samples.items())
+
+    for _ in range(2):
+        assert ours.render().endswith(generate_latest(theirs))

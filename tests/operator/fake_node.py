@@ -54,6 +54,7 @@ class FakeNode:
     # Jobs are stored, but their services do not start.
     services_fail: bool = False
     job_count: int = 0
+    is_account_off: bool = False
 
     @property
     def url(self) -> str:
@@ -105,7 +106,12 @@ class FakeNode:
     def _route(self, method: str, path: str, query: Any, body: bytes) -> web.Response:
         match (method, path.strip("/").split("/")):
             case ("GET", ["v2", "keys", "evm"]):
-                return _list([_resource("eTHKeys", f"1337/{self.evm_address}", {"address": self.evm_address})], query)
+                return _list([self._account()], query)
+            case ("POST", ["v2", "keys", "evm", "chain"]):
+                if (query["address"], query["evmChainID"], query["enabled"]) != (self.evm_address, "1337", "true"):
+                    raise Refusal(500, "Key not found")
+                self.is_account_off = False
+                return _document(self._account())
             case ("GET", ["v2", "keys", "p2p"]):
                 key = {"peerId": f"p2p_{self.peer_id}", "publicKey": "00"}
                 return _list([_resource("encryptedP2PKeys", self.peer_id, key)], query)
@@ -130,6 +136,10 @@ class FakeNode:
             case ("DELETE", ["v2", "jobs", job_id]):
                 return self._delete_job(job_id)
         return _error(404, "not found")
+
+    def _account(self) -> dict[str, Any]:
+        shown = {"address": self.evm_address, "evmChainID": "1337", "disabled": self.is_account_off}
+        return _resource("eTHKeys", f"1337/{self.evm_address}", shown)
 
     def _bundle_list(self) -> list[dict[str, Any]]:
         listed = [_resource("keyV2s", key, {"onChainSigningAddress": "ocrsad_0x"}) for key in self.bundles]

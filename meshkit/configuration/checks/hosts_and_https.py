@@ -5,7 +5,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from meshkit.configuration.checks.default_provider_addresses import REST
-from meshkit.configuration.faults.problem import Place, Problem
+from meshkit.configuration.faults.problem import Place, Problem, Remark
+from meshkit.configuration.node_program import wanted_runtime
 from meshkit.configuration.solution import Solution
 from meshkit.egress.hosts import allows, is_loopback
 
@@ -29,6 +30,17 @@ def problems(solution: Solution) -> Iterator[Problem]:
         if egress is not None and not allows(egress, host):
             allowed = f"a host of solution.mesh.egress: {', '.join(egress) or 'none'}"
             yield Problem(place, f"the host {host}", allowed, because=(("solution", "mesh", "egress"),))
+
+
+def remarks(solution: Solution) -> Iterator[Remark]:
+    """Yield that the list of hosts does not hold Chainlink's own program, whose configuration knows no such list."""
+    if solution.mesh.egress is None:
+        return
+    others = [n for n in range(1, solution.total_nodes + 1) if wanted_runtime(solution.mesh.runtime, n) != "embedded"]
+    if others:
+        nodes = f"node{'s' if len(others) > 1 else ''} {', '.join(map(str, others))}"
+        text = f"has no effect on what jobs ask where a node runs Chainlink's own program, as {nodes} may"
+        yield Remark("solution.mesh.egress", text)
 
 
 def addresses(solution: Solution) -> Iterator[tuple[Place, str]]:

@@ -14,8 +14,8 @@ from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
 from meshkit.egress.redirects import refusing_redirects
 from meshkit.errors import MeshError
-from meshkit.resolver import HostResolver
-from meshkit.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
+from meshkit.http.failure_words import in_words
+from meshkit.http.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
 from services.aggregator import exact_json
 from services.aggregator.own_clock import OwnClock
 from services.aggregator.prices.errors import (
@@ -80,9 +80,7 @@ def open_session(egress: Iterable[str] | None = None) -> aiohttp.ClientSession:
     `egress` are the hosts beyond this one that it may connect to; None for any.
     """
     return aiohttp.ClientSession(
-        connector=EgressConnector(
-            egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60, resolver=HostResolver()
-        ),
+        connector=EgressConnector(egress, limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[refusing_redirects()],
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
@@ -167,7 +165,7 @@ class SourceClient:
             raise SourceTimeout(self.source, self._timeout_ms) from None
         except aiohttp.ClientError as error:
             # The text of some of these holds the URL, and the URL of some sources holds the key.
-            raise ProviderFault(self.source, f"request failed with {type(error).__name__}") from None
+            raise ProviderFault(self.source, f"request failed: {in_words(error, self._base_url)}") from None
         if body is None:
             raise ProviderFault(self.source, f"an answer of more than {most_bytes} bytes")
         if response.status != 200 and not body and response.status not in reads:

@@ -9,7 +9,8 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.egress.redirects import RedirectRefused
-from meshkit.retry_after import retry_after_ms
+from meshkit.http.failure_words import in_words
+from meshkit.http.retry_after import retry_after_ms
 from services.aggregator.sources import shapes
 from services.aggregator.sources.body import read_body
 from services.aggregator.streams.errors import StreamDown
@@ -71,7 +72,10 @@ class Dialer:
             raise self._refused("refused", error.status, error.headers or {}) from None
         except RedirectRefused as error:
             raise StreamDown("refused", str(error)) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError) as error:
+            raise StreamDown("refused", in_words(error, self._config.ws_url or self._config.base_url or "")) from None
+        except ValueError as error:
+            # Its text may hold the URL, and that the key.
             raise StreamDown("refused", type(error).__name__) from None
         return Line(ws, ping_s, silence_s)
 

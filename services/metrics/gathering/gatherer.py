@@ -28,6 +28,13 @@ GATHERING_METRICS: Final = (
     Metric("feedmesh_target_samples", "gauge", "Samples on it.", _TARGET, derived=True),
     Metric("feedmesh_target_odd_lines", "gauge", "Lines on it that are no samples, left out.", _TARGET, derived=True),
     Metric(
+        "feedmesh_target_left_out_samples",
+        "gauge",
+        "Samples on it that are not pushed, as metricsPush.nodeMetrics or nodeSamples say.",
+        _TARGET,
+        derived=True,
+    ),
+    Metric(
         "feedmesh_target_failures_total",
         "counter",
         "Times that it could not be read: unreachable, late, refused or too_long.",
@@ -47,6 +54,7 @@ class Gathered:
     seconds: float
     samples: int = 0
     odd_lines: int = 0
+    left_out: int = 0
     reason: str = ""
 
 
@@ -73,6 +81,7 @@ class Gatherer:
             "feedmesh_target_seconds": lambda each: each.seconds,
             "feedmesh_target_samples": lambda each: each.samples,
             "feedmesh_target_odd_lines": lambda each: each.odd_lines,
+            "feedmesh_target_left_out_samples": lambda each: each.left_out,
         }
         for name, value in figures.items():
             registry.derive(name, partial(self._samples, value))
@@ -114,9 +123,16 @@ class Gatherer:
             return Gathered(target.service, None, self._clock.monotonic() - begun_s, reason=error.reason)
         seconds = self._clock.monotonic() - begun_s
         # A page of thousands of lines would hold up all else meanwhile.
-        text, odd = await asyncio.to_thread(exposition.readable, page)
-        return Gathered(target.service, text, seconds, exposition.count(text), odd)
+        return await asyncio.to_thread(_looked_through, target, page, seconds)
 
     def _samples(self, value: _Figure) -> Iterator[Sample]:
         for service, found in self._last.items():
             yield (service,), value(found)
+
+
+def _looked_through(target: Target, page: bytes, seconds: float) -> Gathered:
+    text, odd = exposition.readable(page)
+    left_out = 0
+    if target.wanted is not None:
+        text, left_out = exposition.only(text, target.wanted.names, target.wanted.most)
+    return Gathered(target.service, text, seconds, exposition.count(text), odd, left_out)

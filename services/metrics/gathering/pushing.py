@@ -11,6 +11,7 @@ from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
 from meshkit.metrics import Registry
 from meshkit.paths import RunDir
+from meshkit.push import exposition
 from meshkit.push import metrics as push_metrics
 from meshkit.push.config import PushConfig
 from meshkit.push.metrics import PUSH_METRICS
@@ -18,9 +19,10 @@ from meshkit.push.page import Page
 from meshkit.push.pusher import Pusher
 from services.metrics.config import MetricsConfig
 from services.metrics.gathering.gatherer import GATHERING_METRICS, Gatherer
-from services.metrics.gathering.target import HttpTarget, SocketTarget, Target
+from services.metrics.gathering.target import HttpTarget, SocketTarget, Target, Wanted
 
 PUSHING_METRICS: Final = (*PUSH_METRICS, *GATHERING_METRICS)
+_AGGREGATOR: Final = "price-aggregator"
 # Services without a page of HTTP, by the names of their sockets.
 _SOCKETS: Final = ("supervisor", "dbinit", "operator")
 
@@ -45,7 +47,11 @@ class Pushing:
         self._stack = AsyncExitStack()
         # Nothing but this host is asked for a page.
         self._session = aiohttp.ClientSession(connector=EgressConnector(frozenset()), headers={"Accept": "text/plain"})
-        targets: list[Target] = [HttpTarget(name, url, self._session) for name, url in config.pages.items()]
+        of_nodes = Wanted(exposition.allowed(config.node_metrics), config.node_samples)
+        targets: list[Target] = [
+            HttpTarget(name, url, self._session, None if name == _AGGREGATOR else of_nodes)
+            for name, url in config.pages.items()
+        ]
         targets += [SocketTarget(name, run_dir.socket(name)) for name in _SOCKETS]
         self.gatherer = Gatherer(targets, config.gather_ms / 1000, clock, registry)
         self.pusher = Pusher(receiver, self._pages, clock)

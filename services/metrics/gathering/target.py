@@ -1,6 +1,7 @@
 """What is gathered from: a process's page of metrics, over HTTP on this host or over its gRPC socket."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -24,12 +25,25 @@ class Unreadable(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Say what is taken of a page: metrics whose lines begin as `names` does, and at most so many samples."""
+
+    names: "re.Pattern[bytes]"
+    most: int
+
+
 class Target(Protocol):
     """A process with a page."""
 
     @property
     def service(self) -> str:
         """Return the name of the service."""
+        ...
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """Return what is taken of its page; None for all."""
         ...
 
     async def read(self) -> bytes:
@@ -44,6 +58,7 @@ class HttpTarget:
     service: str
     url: str
     session: aiohttp.ClientSession
+    wanted: Wanted | None = None
 
     async def read(self) -> bytes:
         """Return the page; raise Unreadable for no answer, a late, refusing or too long one."""
@@ -73,6 +88,7 @@ class SocketTarget:
 
     service: str
     socket: Path
+    wanted: Wanted | None = None
 
     async def read(self) -> bytes:
         """Return the page; raise Unreadable for no answer, a late or a refusing one."""

@@ -12,15 +12,15 @@ from aiohttp import web
 from meshkit.clock import Clock
 from meshkit.errors import InvalidInput, MeshError
 from meshkit.explain.asking import ask
-from meshkit.explain.recent_rounds import recent_rounds
 from meshkit.explain.round_story import RoundStory
 from meshkit.explain.selection import read_selection
-from services.metrics.page.audience import Audience
-from services.metrics.page.document import page
-from services.metrics.page.events import Events
-from services.metrics.page.feed_page import feed_page
-from services.metrics.page.seen import MeshSeen
-from services.metrics.page.tables import Choice, chosen, view
+from services.metrics.page.content.seen import MeshSeen
+from services.metrics.page.content.tables import Choice, chosen, view
+from services.metrics.page.live.audience import Audience
+from services.metrics.page.live.events import Events
+from services.metrics.page.markup.document import page
+from services.metrics.page.markup.feed_page import feed_page
+from services.metrics.page.recent_rounds import recent_rounds
 
 _ASSETS: Final = {
     "page.js": "text/javascript",
@@ -70,8 +70,8 @@ class StatusPage:
         async with self._explaining:
             told, status = await self._told(feed, round_text)
             recent = await self._recent(feed)
-        points = self._seen.histories[feed].points if feed in self._seen.histories else []
-        return _html(feed_page(feed, round_text, told, recent, points), status)
+        plot = self._seen.histories[feed].drawn if feed in self._seen.histories else ((), "")
+        return _html(feed_page(feed, round_text, told, recent, plot), status)
 
     async def _told(self, feed: str, round_text: str) -> tuple[RoundStory | str, int]:
         """Return a round, or why there is none, and the status of the answer."""

@@ -10,6 +10,7 @@ from services.operator.nodes import feed_jobs
 from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
     DeleteJob,
+    EnableAccount,
     ImportBundle,
     NodeChange,
     SetBridge,
@@ -22,7 +23,7 @@ _MOST_FAILURES = 8
 # After these the node has no answer for the rest either.
 _AWAY = frozenset({NodeFailure.TIMEOUT, NodeFailure.CONNECTION, NodeFailure.LIMIT, NodeFailure.LOGIN})
 # What jobs need comes first, then room for new jobs, then these.
-_ORDER: tuple[tuple[type, ...], ...] = ((ImportBundle, SetBridge), (DeleteJob,), (CreateJob,))
+_ORDER: tuple[tuple[type, ...], ...] = ((EnableAccount, ImportBundle, SetBridge), (DeleteJob,), (CreateJob,))
 
 
 async def apply(
@@ -30,12 +31,14 @@ async def apply(
     changes: Sequence[NodeChange],
     exports: Mapping[str, str],
     password: str,
+    account: tuple[str, int],
     done: Callable[[NodeChange], None],
 ) -> None:
     """
     Make the changes and tell `done` of each that is made.
 
-    `exports` are the node's OCR bundles by their ids, which only an oracle has, encrypted with `password`.
+    `exports` are the node's OCR bundles by their ids, which only an oracle has, encrypted with `password`. `account` is
+    the transmitter's address and its chain.
 
     Raises:
         NodeRefused, NodeUnavailable: the first that came, once all else is done; it says how many came beside it.
@@ -43,6 +46,8 @@ async def apply(
 
     async def make(change: NodeChange) -> None:
         match change:
+            case EnableAccount():
+                await client.enable_account(*account)
             case ImportBundle(bundle_id, version):
                 await client.ensure_ocr_bundle(exports[bundle_id], password, bundle_id, version)
             case SetBridge(url, exists=True):

@@ -10,11 +10,24 @@ from services.operator.nodes.rest_client import Bridge
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """Hold what a node answers about itself; `jobs` as its API gives them, `bundle_ids` of both protocols."""
+    """
+    Hold what a node answers about itself; `jobs` as its API gives them, `bundle_ids` of both protocols.
+
+    `is_account_off`: its transmitter's key was switched off on the chain.
+    """
 
     bundle_ids: frozenset[str]
     bridge: Bridge | None
     jobs: tuple[Mapping[str, Any], ...]
+    is_account_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnableAccount:
+    """The node does not send with its transmitter's key, since that was switched off."""
+
+    def __str__(self) -> str:
+        return "account of the transmitter enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ class CreateJob:
         return f"job {self.spec.name!r} created"
 
 
-NodeChange = ImportBundle | SetBridge | DeleteJob | CreateJob
+NodeChange = EnableAccount | ImportBundle | SetBridge | DeleteJob | CreateJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ def decide_node(
     A job of ours that is not wanted goes if it has not the name of a configured feed's job, or if all of these are
     known: else its feed may only wait for its contract.
     """
-    changes: list[NodeChange] = []
+    changes: list[NodeChange] = [EnableAccount()] if found.is_account_off else []
     if bundle_id is not None and bundle_id not in found.bundle_ids:
         changes.append(ImportBundle(bundle_id))
     if ocr2_bundle_id is not None and ocr2_bundle_id not in found.bundle_ids:

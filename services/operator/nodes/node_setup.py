@@ -14,6 +14,7 @@ from services.operator.nodes.feed_jobs import FeedJob
 from services.operator.nodes.job_and_bridge_changes import (
     CreateJob,
     DeleteJob,
+    EnableAccount,
     ImportBundle,
     NodeChange,
     NodeState,
@@ -37,7 +38,7 @@ class NodeSetup:
     Own the way of one node to its wanted state.
 
     Attributes:
-        differing: How many things of each kind, bundle, bridge or job, were not as wanted when last looked at.
+        differing: How many things of each kind, account, bundle, bridge or job, were not as wanted when last looked at.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class NodeSetup:
                 decided,
                 self._exports(),
                 self._config.credentials.keystore_password,
+                (self._node.identity.transmitter_address, self._config.chain.chain_id),
                 lambda change: self._done(change, changes),
             )
             self._jobs = {feed.name: contracts[feed] for feed in wanted}
@@ -174,14 +176,15 @@ class NodeSetup:
 
     async def _observe(self) -> NodeState:
         identity, client = self._node.identity, self._client
-        addresses, peer_ids, bundles, bridge, found = await asyncio.gather(
-            client.evm_addresses(),
+        accounts, peer_ids, bundles, bridge, found = await asyncio.gather(
+            client.evm_accounts(self._config.chain.chain_id),
             client.peer_ids(),
             client.ocr_bundle_ids(),
             client.bridge(feed_jobs.BRIDGE_NAME),
             client.jobs(),
         )
-        if identity.transmitter_address.lower() not in addresses:
+        is_on = accounts.get(identity.transmitter_address.lower())
+        if is_on is None:
             raise NodeRefused(
                 identity.name, "GET /v2/keys/evm", 200, f"{identity.transmitter_address} of secrets.toml is missing"
             )
@@ -189,13 +192,14 @@ class NodeSetup:
             raise NodeRefused(identity.name, "GET /v2/keys/p2p", 200, f"{identity.peer_id} of secrets.toml is missing")
         if identity.ocr2 is not None:
             bundles |= await client.ocr_bundle_ids(2)
-        return NodeState(bundles, bridge, found)
+        return NodeState(bundles, bridge, found, is_account_off=not is_on)
 
     def _count(self, decided: Sequence[NodeChange]) -> None:
         jobs = {change.name for change in decided if isinstance(change, DeleteJob)}
         jobs |= {str(change.spec.name) for change in decided if isinstance(change, CreateJob)}
         self.differing = MappingProxyType(
             {
+                "account": sum(isinstance(change, EnableAccount) for change in decided),
                 "bundle": sum(isinstance(change, ImportBundle) for change in decided),
                 "bridge": sum(isinstance(change, SetBridge) for change in decided),
                 "job": len(jobs),

@@ -71,9 +71,20 @@ class NodeClient:
         """Tell whether all services of the node have started."""
         return await self._session.is_ready()
 
-    async def evm_addresses(self) -> frozenset[str]:
-        """Return the addresses of the node's EVM keys, in lower case."""
-        return frozenset(str(key["attributes"].get("address")).lower() for key in await self._list("/v2/keys/evm"))
+    async def evm_accounts(self, chain_id: int) -> Mapping[str, bool]:
+        """Return the addresses of the node's EVM keys, in lower case, and whether each may send on a chain."""
+        accounts: dict[str, bool] = {}
+        for key in await self._list("/v2/keys/evm"):
+            attributes = key["attributes"]
+            address = str(attributes.get("address")).lower()
+            is_off = attributes.get("disabled") is True and str(attributes.get("evmChainID")) == str(chain_id)
+            accounts[address] = accounts.get(address, True) and not is_off
+        return accounts
+
+    async def enable_account(self, address: str, chain_id: int) -> None:
+        """Let an account, in its checksummed spelling, send on a chain again; asking twice does no harm."""
+        query = {"address": address, "evmChainID": str(chain_id), "enabled": "true"}
+        await self._call("POST", "/v2/keys/evm/chain", query=query)
 
     async def peer_ids(self) -> frozenset[str]:
         """Return the bare peer ids of the node's P2P keys."""

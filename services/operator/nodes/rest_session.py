@@ -9,7 +9,8 @@ import aiohttp
 import orjson
 
 from meshkit.clock import Clock
-from meshkit.retry_after import retry_after_ms
+from meshkit.http.failure_words import in_words
+from meshkit.http.retry_after import retry_after_ms
 from services.operator.errors import NodeFailure, NodeRefused, NodeUnavailable
 from services.operator.nodes.login_limit import LoginLimit
 from services.operator.nodes.session_file import SessionFile
@@ -199,8 +200,7 @@ class RestSession:
             raise NodeUnavailable(self.name, request, "no answer in time", NodeFailure.TIMEOUT) from error
         except (aiohttp.ClientError, OSError) as error:
             # The text of a client error may hold the whole URL, and the URL a password.
-            what = f"no connection ({type(error).__name__})"
-            raise NodeUnavailable(self.name, request, what, NodeFailure.CONNECTION) from None
+            raise NodeUnavailable(self.name, request, in_words(error, self._url), NodeFailure.CONNECTION) from None
 
     async def _read(self, request: str, response: aiohttp.ClientResponse) -> bytes:
         content = bytearray()

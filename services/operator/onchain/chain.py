@@ -13,6 +13,7 @@ from chainlink.contract import abi_codec, artifact
 from chainlink.contract.abi_codec import AbiCodec, Function
 from chainlink.contract.l1_fees import GAS_PRICE_ORACLE, GET_L1_FEE
 from chainlink.rpc.answers import blob, quantity
+from chainlink.rpc.block_logs import logs_in_block
 from chainlink.rpc.client import RpcClient, Submission
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import Malformed, RpcRefused, RpcUnavailable
@@ -180,7 +181,10 @@ class Chain:
             return []
         form = self.abi.events[event] if isinstance(event, str) else event
         with _guard("eth_getLogs"):
-            found = await self._rpc.logs(addresses, form.topic, first, last)
+            if first == last and len(addresses) == 1:
+                found = await logs_in_block(self._rpc, addresses[0], form.topic, first)
+            else:
+                found = await self._rpc.logs(addresses, form.topic, first, last)
             return [
                 Event(
                     to_checksum_address(log["address"]),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chainlink.contract import aggregator
 from chainlink.ocr.contract_config import ContractConfig
+from chainlink.rpc.block_logs import logs_in_block
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.errors import Malformed
 from meshkit.clock import Clock, SystemClock
@@ -54,7 +55,7 @@ class ConfigTracker:
         head = await self._heads.poll()
         if head < block + self._confirmations - 1:
             return None
-        logs = await self._rpc.logs(self._contract, aggregator.CONFIG_SET.topic, block, block)
+        logs = await logs_in_block(self._rpc, self._contract, aggregator.CONFIG_SET.topic, block)
         if not logs:
             raise Malformed(f"block {block} has no ConfigSet event of {self._contract}")
         config = aggregator.decode_config_set(logs[-1])

@@ -8,11 +8,16 @@ from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 
 @dataclass(frozen=True, slots=True)
 class ContractState:
-    """Hold what was read last of a contract, the newest block then, and the newest request for a round if any."""
+    """
+    Hold what was read last of a contract, the newest block then, and the newest request for a round if any.
+
+    `signed` is the newest report for it that more than f oracles signed, as it would stand in the contract.
+    """
 
     details: TransmissionDetails
     block: int
     requested: RoundRequested | None = None
+    signed: TransmissionDetails | None = None
 
 
 class ContractStates(Protocol):

@@ -14,6 +14,7 @@ from services.oracle.chain.contract_config_tracker import ConfigTracker
 from services.oracle.chain.contract_state import ContractStates
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.reader import AggregatorReader
+from services.oracle.chain.round_request_logs import RoundRequestLogs
 from services.oracle.chain.settings import EvmSettings
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transactions.kept_transactions import KeptTransactions
@@ -55,6 +56,7 @@ class EvmChain:
             watch_s=settings.pool_interval_s,
             sync_threshold=threshold,
         )
+        self._round_requests = RoundRequestLogs(self.rpc, self.heads)
         self._keys = keys
         self._states = states
         self._clock = clock
@@ -94,7 +96,7 @@ class EvmChain:
 
     def reader(self, contract: str) -> AggregatorReader:
         """Return what reads a feed's contract."""
-        return AggregatorReader(self.rpc, self.heads, contract, self._clock, self._states)
+        return AggregatorReader(self.rpc, self.heads, contract, self._clock, self._states, self._round_requests)
 
     def answer_bounds(self, contract: str) -> AnswerBounds:
         """Return what knows which answers a feed's contract takes."""

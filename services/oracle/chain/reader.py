@@ -12,6 +12,7 @@ from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.contract_state import ContractState, ContractStates
 from services.oracle.chain.heads import HeadTracker
+from services.oracle.chain.round_request_logs import Logs, RoundRequestLogs
 from services.oracle.ocr.running.interfaces import LastKnown
 
 _log = log.get_logger(__name__)
@@ -26,23 +27,33 @@ _OLDER_BELIEVED_AFTER_S = 30.0
 
 
 class AggregatorReader:
-    """Read one contract; the ContractReader of the protocol."""
+    """Read one contract; the ContractReader of the protocol. `requests` reads for all feeds, None for this one."""
 
-    def __init__(self, rpc: RpcClient, heads: HeadTracker, contract: str, clock: Clock, states: ContractStates) -> None:
+    def __init__(
+        self,
+        rpc: RpcClient,
+        heads: HeadTracker,
+        contract: str,
+        clock: Clock,
+        states: ContractStates,
+        requests: RoundRequestLogs | None = None,
+    ) -> None:
         self._rpc = rpc
         self._heads = heads
         self._contract = contract
         self._clock = clock
         self._states = states
+        self._requests = requests
         self._restored = False
         self._newest: TransmissionDetails | None = None
         self._newest_seen_s = 0.0
         self._requested: RoundRequested | None = None
+        self._signed: TransmissionDetails | None = None
         self._scanned = -1
         self._rewinds = 0
 
     async def last_known(self) -> LastKnown:
-        """Return what was read last, in this run or an earlier one; DatabaseUnavailable if that cannot be read."""
+        """Return what was known last, in this run or an earlier one; DatabaseUnavailable if that cannot be read."""
         if not self._restored:
             state = await self._states.load(self._contract, self._rpc.chain_id)
             self._restored = True
@@ -50,7 +61,13 @@ class AggregatorReader:
                 self._heads.known_before(state.block)
                 self._newest, self._newest_seen_s = state.details, self._clock.monotonic()
                 self._requested = self._requested or state.requested
-        return LastKnown(self._newest, self._requested)
+                self._signed = self._signed or state.signed
+        return LastKnown(self._newest, self._requested, self._signed)
+
+    def note_signed(self, signed: TransmissionDetails) -> None:
+        """Remember a report that somebody brings to the contract, over a restart too."""
+        before, self._signed = self._signed, signed
+        self._keep(changed=before != signed)
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """
@@ -78,21 +95,26 @@ class AggregatorReader:
         head = self._heads.latest or await self._heads.poll()
         if head > self._scanned:
             first = max(self._scanned + 1 - _LOOKED_AT_AGAIN_BLOCKS, head - _LOOK_BACK_BLOCKS, 0)
-            logs = await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, head)
+            logs = await self._request_logs(first, head)
             if logs:
                 before, self._requested = self._requested, aggregator.decode_round_requested(logs[-1])
                 self._keep(changed=before != self._requested)
             self._scanned = max(self._scanned, head)
         return self._requested
 
+    async def _request_logs(self, first: int, last: int) -> Logs:
+        if self._requests is not None:
+            return await self._requests.read(self._contract, first, last)
+        return await self._rpc.logs(self._contract, aggregator.ROUND_REQUESTED.topic, first, last)
+
     def _keep(self, *, changed: bool) -> None:
         if changed and self._newest is not None:
-            state = ContractState(self._newest, self._heads.latest, self._requested)
+            state = ContractState(self._newest, self._heads.latest, self._requested, self._signed)
             self._states.note(self._contract, self._rpc.chain_id, state)
 
     def _notice_rewind(self) -> None:
         if self._rewinds != self._heads.rewinds:
-            self._newest = None
+            self._newest = self._signed = None
             self._requested, self._scanned, self._rewinds = None, -1, self._heads.rewinds
 
 

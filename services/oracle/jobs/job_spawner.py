@@ -281,7 +281,8 @@ class JobSpawner:
         # What goes on, with other rounds' numbers in it, is one line when it begins, and later one that counts.
         kind, logged = _NUMBERS.sub("#", description), self._logged.get(job_id)
         if logged is None or logged.kind != kind or now_s - logged.at_s >= _LOG_AGAIN_S:
-            _log.warning("job_error", job=job_id, error=description, repeated=0 if logged is None else logged.repeated)
+            repeated = 0 if logged is None else logged.repeated
+            _log.warning("job_error", job=job_id, error=description, repeated=repeated, folded_over=("job",))
             self._logged[job_id] = _Logged(kind, now_s)
         else:
             logged.repeated += 1

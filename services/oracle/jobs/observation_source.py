@@ -86,7 +86,7 @@ class ObservationSource:
         began_ms = sources.clock.time_ms()
         finished = await run(pipeline, sources.fetcher, answers, variables, limit_s)
         now = (sources.clock.time_ms(), asyncio.get_running_loop().time())
-        sources.runs.note(record(self._job_id, pipeline, finished, variables, now).without_tasks_of_success())
+        sources.runs.note(record(self._job_id, pipeline, finished, variables, now, tasks_of_success=False))
         seen = Observation(epoch, round_number, began_ms, now[0], bridge_answers(pipeline, finished.results))
         try:
             value = observation(pipeline, finished.results)

@@ -15,10 +15,24 @@ def sign_observation(key: Ed25519PrivateKey, tag: bytes, value: int) -> bytes:
     return key.sign(tag + encode_value(value))
 
 
+# A key is made of its bytes by a multiplication on its curve, which takes as long as half a signature.
+@lru_cache(maxsize=16)
+def observation_key(seed: bytes) -> Ed25519PrivateKey:
+    """Return the key that signs observations of its seed of 32 bytes."""
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+@lru_cache(maxsize=256)
+def _public_key(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+# A leader meets each observation twice: as it comes, and in its own request for reports.
+@lru_cache(maxsize=1024)
 def verify_observation(public_key: bytes, tag: bytes, value: int, signature: bytes) -> bool:
     """Tell whether a 64-byte signature over the context tag and value is the one of that 32-byte key."""
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, tag + encode_value(value))
+        _public_key(public_key).verify(signature, tag + encode_value(value))
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -35,7 +35,8 @@ class Fetcher:
     """
     Send the requests of bridge and http tasks.
 
-    `bridge_url` finds a bridge's URL by its name; `max_bytes` cuts bodies silently, as the node does.
+    `bridge_url` finds a bridge's URL by its name; `max_bytes` cuts bodies silently, as the node does. What must not
+    lead into this network goes over the session `public`, where there is one.
 
     Attributes:
         default_timeout_s: The limit of a task without a timeout of its own; 0 for none.
@@ -50,8 +51,10 @@ class Fetcher:
         default_timeout_s: float,
         max_bytes: int,
         bridge_cache_ttl_s: float = 0.0,
+        public: aiohttp.ClientSession | None = None,
     ) -> None:
         self._session = session
+        self._public = public or session
         self._bridge_url = bridge_url
         self.default_timeout_s = default_timeout_s
         self.bridge_cache_ttl_s = bridge_cache_ttl_s
@@ -64,9 +67,20 @@ class Fetcher:
             raise TaskError(f"could not find bridge with name '{name}'")
         return url
 
-    async def send(self, method: str, url: str, data: Value, headers: Sequence[str], until_s: float) -> Answer:
+    async def send(
+        self,
+        method: str,
+        url: str,
+        data: Value,
+        headers: Sequence[str],
+        until_s: float,
+        *,
+        public_only: bool = False,
+    ) -> Answer:
         """
         Send a request with a JSON object as its body, or None for none; wait until that time of the event loop's clock.
+
+        With `public_only` neither its name nor a redirect may lead into this network.
 
         Raises:
             TaskError: when no answer came in time, or its status is 400 or above.
@@ -77,7 +91,7 @@ class Fetcher:
         try:
             async with (
                 asyncio.timeout_at(until_s),
-                self._session.request(
+                (self._public if public_only else self._session).request(
                     method, url, data=body, headers=sent, skip_auto_headers=("Accept-Encoding", "Accept")
                 ) as response,
             ):

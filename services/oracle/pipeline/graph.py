@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from meshkit import dot
 from services.oracle.pipeline.attributes import Attributes, Common
@@ -59,6 +60,11 @@ class Pipeline:
     terminals: tuple[str, ...]
     unknown_attributes: tuple[str, ...]
     unavailable: tuple[str, ...] = ()
+
+    @property
+    def is_chain(self) -> bool:
+        """Tell whether each step needs the one before it, so that never two run at the same time."""
+        return all(before.id in step.needs for before, step in pairwise(self.steps))
 
     @classmethod
     def parse(cls, source: str) -> "Pipeline":

@@ -56,9 +56,19 @@ class PipelineRun:
 
 
 def record(
-    job_id: int, pipeline: Pipeline, finished: Finished, variables: Mapping[str, Value], now: tuple[int, float]
+    job_id: int,
+    pipeline: Pipeline,
+    finished: Finished,
+    variables: Mapping[str, Value],
+    now: tuple[int, float],
+    *,
+    tasks_of_success: bool = True,
 ) -> PipelineRun:
-    """Return a finished run; `now` is wall-clock milliseconds and the event loop's seconds of the same moment."""
+    """
+    Return a finished run; `now` is wall-clock milliseconds and the event loop's seconds of the same moment.
+
+    Of a job that runs all the time the tasks are of interest only when it failed: `tasks_of_success` is False there.
+    """
     wall_ms, loop_s = now
 
     def at(seconds: float) -> int:
@@ -66,14 +76,15 @@ def record(
 
     results, spans_s = finished.results, finished.spans_s
     begun_s = min((begin for begin, _ in spans_s.values()), default=loop_s)
+    ends = [results[name] for name in pipeline.terminals]
+    failed = any(isinstance(end, TaskError) for end in ends)
     tasks = []
-    for step in pipeline.steps:
+    for step in pipeline.steps if failed or tasks_of_success else ():
         result = results[step.id]
         begin, end = spans_s.get(step.id, (begun_s, loop_s))
         error = _shortened(str(result)) if isinstance(result, TaskError) else None
         text = None if result is None or isinstance(result, TaskError) else _shortened(dump(result).decode())
         tasks.append(TaskRun(step.id, step.kind, at(begin), at(end), text, error))
-    ends = [results[name] for name in pipeline.terminals]
     shown = {name: value for name, value in results.items() if not isinstance(value, TaskError)}
     inputs = {name: _shortened(value) if isinstance(value, str) else value for name, value in shown.items()}
     return PipelineRun(
@@ -83,7 +94,7 @@ def record(
         dump({**_shown(variables), **inputs}).decode(),
         tuple(None if isinstance(end, TaskError) else _shortened(output(end)) for end in ends),
         tuple(_shortened(str(end)) if isinstance(end, TaskError) else None for end in ends),
-        tuple(tasks),
+        tuple(tasks) if failed or tasks_of_success else None,
     )
 
 

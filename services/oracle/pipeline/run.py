@@ -51,6 +51,7 @@ class _Run:
         timeout_s: float,
     ) -> None:
         self._steps = pipeline.steps
+        self._is_chain = pipeline.is_chain
         self._fetcher = fetcher
         self._last_answers = last_answers
         self._until_s = asyncio.get_running_loop().time() + timeout_s
@@ -62,6 +63,20 @@ class _Run:
         self._failed_early = asyncio.Event()
 
     async def run(self) -> Finished:
+        if self._is_chain:
+            await self._one_after_the_other()
+        else:
+            await self._all_at_once()
+        results = {step.id: self._results.get(step.id, TaskError(_CANCELLED)) for step in self._steps}
+        return Finished(results, self._spans_s)
+
+    async def _one_after_the_other(self) -> None:
+        for step in self._steps:
+            await self._execute(step)
+            if self._failed_early.is_set():
+                return
+
+    async def _all_at_once(self) -> None:
         tasks = [asyncio.ensure_future(self._execute(step)) for step in self._steps]
         early = asyncio.ensure_future(self._failed_early.wait())
         everything: asyncio.Future[list[None]] = asyncio.gather(*tasks)
@@ -75,8 +90,6 @@ class _Run:
             for task in (*tasks, early):
                 task.cancel()
             await asyncio.gather(*tasks, early, everything, return_exceptions=True)
-        results = {step.id: self._results.get(step.id, TaskError(_CANCELLED)) for step in self._steps}
-        return Finished(results, self._spans_s)
 
     async def _execute(self, step: Step) -> None:
         for name in step.needs:

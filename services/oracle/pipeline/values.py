@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any, Self
 
 from services.oracle.pipeline.errors import TaskError
@@ -27,6 +28,7 @@ _DEEPEST = 900
 _BRACKET_OR_TEXT = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 # What Go escapes in every JSON, so that it may stand in HTML.
 _ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_TO_ESCAPE = re.compile("[<>&\u2028\u2029]")
 _SMALLEST_PLAIN, _LARGEST_PLAIN = Decimal("1e-6"), Decimal("1e21")
 
 
@@ -194,7 +196,8 @@ def _json(value: Value) -> str:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
+    quoted = encode_basestring(value)
+    return quoted.translate(_ESCAPED) if _TO_ESCAPE.search(quoted) else quoted
 
 
 def _integer(text: str) -> int:

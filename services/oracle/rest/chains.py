@@ -12,7 +12,7 @@ from services.oracle.rest.jsonapi import Refused, many, one, resource, shortened
 
 _NETWORK = "evm"
 # What the real node calls an endpoint of that standing.
-_STATES = {
+STATES = {
     Standing.GOOD: "Alive",
     Standing.LAGGING: "OutOfSync",
     Standing.UNPROVEN: "Undialed",
@@ -86,7 +86,7 @@ def _nodes(chain: EvmChain) -> list[dict[str, Any]]:
                 "chainID": chain_id,
                 "name": node.name,
                 "config": toml_of(node),
-                "state": _STATES[chain.rpc.book.standing(index)],
+                "state": STATES[chain.rpc.book.standing(index)],
             },
         )
         for index, node in enumerate(chain.settings.nodes)

@@ -141,10 +141,10 @@ def _spec(job: Job, created: str) -> dict[str, Any]:
         case WebhookJob():
             return {"webhookSpec": times}
         case _:
-            return {"offChainReportingOracleSpec": _ocr_spec(job) | times}
+            return {"offChainReportingOracleSpec": ocr_spec(job) | times}
 
 
-def _ocr_spec(job: OracleJob | BootstrapJob) -> dict[str, Any]:
+def ocr_spec(job: OracleJob | BootstrapJob) -> dict[str, Any]:
     """Return an OCR job as it was written: what it leaves to the node is 0 or null, whatever that is in force."""
     spec = job.spec
     return {

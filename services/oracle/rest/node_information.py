@@ -22,7 +22,7 @@ _FIXED = (
     *(("DELETE", "/v2/users/{email}"), ("POST", "/v2/transfers"), ("POST", "/v2/transfers/evm")),
     *(("POST", "/v2/replay_from_block/{number}"), ("POST", "/v2/nodes/evm/forwarders/track")),
     *(("DELETE", "/v2/nodes/evm/forwarders/{id}"), ("GET", "/v2/find_lca"), ("GET", "/v2/enroll_webauthn")),
-    *(("POST", "/v2/keys/eth"), ("POST", "/query"), ("GET", "/debug/vars")),
+    *(("POST", "/v2/keys/eth"), ("GET", "/debug/vars")),
 )
 
 # Under Python's names.
@@ -35,6 +35,12 @@ _LEVELS = {
     "panic": logging.CRITICAL,
     "fatal": logging.CRITICAL,
 }
+
+
+def features(config: Config) -> dict[str, bool]:
+    """Return which features of a real node are on."""
+    feature = config.feature
+    return {"csa": False, "feeds_manager": feature.feeds_manager, "multi_feeds_managers": feature.multi_feeds_managers}
 
 
 class NodeInformation:
@@ -71,13 +77,8 @@ class NodeInformation:
         return one(resource("configV2Resources", uuid.uuid4().hex, {"config": text}))
 
     async def _get_features(self, _: web.Request) -> web.Response:
-        feature = self._config.feature
-        enabled = {
-            "csa": False,
-            "feeds_manager": feature.feeds_manager,
-            "multi_feeds_managers": feature.multi_feeds_managers,
-        }
-        return all_of([resource("features", name, {"enabled": value}) for name, value in enabled.items()])
+        found = features(self._config).items()
+        return all_of([resource("features", name, {"enabled": value}) for name, value in found])
 
     async def _get_log(self, _: web.Request) -> web.Response:
         return one(_log(self._level, self._config.log.level.lower()))

@@ -41,8 +41,8 @@ class Transactions:
         return _page(request, *await self._log.attempts((number - 1) * size, size), number, size)
 
     async def _get(self, request: web.Request) -> web.Response:
-        found = _HASH.fullmatch(request.match_info["hash"])
-        attempt = None if found is None else await self._log.attempt("0x" + found[1].lower().zfill(_HASH_DIGITS))
+        found = hash_of(request.match_info["hash"])
+        attempt = None if found is None else await self._log.attempt(found)
         if attempt is None:
             raise Refused(404, "Transaction not found")
         return one(_resource(attempt))
@@ -52,23 +52,30 @@ def _page(request: web.Request, attempts: Sequence[SentAttempt], count: int, num
     return page(request, [_resource(attempt) for attempt in attempts], count, number, size)
 
 
+def hash_of(text: str) -> str | None:
+    """Return a transaction's hash as it is stored, None for what is none."""
+    found = _HASH.fullmatch(text)
+    return None if found is None else "0x" + found[1].lower().zfill(_HASH_DIGITS)
+
+
 def _resource(attempt: SentAttempt) -> dict[str, Any]:
-    return resource(
-        "evm_transactions",
-        f"{attempt.chain_id}/{attempt.hash}",
-        {
-            "state": _STATES[attempt.state],
-            "data": "0x" + attempt.data.hex(),
-            "from": attempt.from_address.lower(),
-            "gasLimit": str(attempt.gas_limit),
-            "gasPrice": str(attempt.price_wei),
-            "hash": attempt.hash,
-            "rawHex": "0x" + attempt.raw.hex(),
-            "nonce": str(attempt.nonce),
-            "sentAt": "" if attempt.block is None else str(attempt.block),
-            "to": attempt.to_address.lower(),
-            # Transmissions carry nothing.
-            "value": "0.000000000000000000",
-            "evmChainID": str(attempt.chain_id),
-        },
-    )
+    return resource("evm_transactions", f"{attempt.chain_id}/{attempt.hash}", shown(attempt))
+
+
+def shown(attempt: SentAttempt) -> dict[str, Any]:
+    """Return what is shown of an attempt and its transaction."""
+    return {
+        "state": _STATES[attempt.state],
+        "data": "0x" + attempt.data.hex(),
+        "from": attempt.from_address.lower(),
+        "gasLimit": str(attempt.gas_limit),
+        "gasPrice": str(attempt.price_wei),
+        "hash": attempt.hash,
+        "rawHex": "0x" + attempt.raw.hex(),
+        "nonce": str(attempt.nonce),
+        "sentAt": "" if attempt.block is None else str(attempt.block),
+        "to": attempt.to_address.lower(),
+        # Transmissions carry nothing.
+        "value": "0.000000000000000000",
+        "evmChainID": str(attempt.chain_id),
+    }

@@ -168,7 +168,9 @@ class RoundRecorder:
                 sight.block_number, sight.gas_used = receipt.block, receipt.gas_used
                 sight.gas_price_wei = str(receipt.gas_price_wei) if receipt.gas_price_wei else ""
                 sight.contract_round = number or 0
-            moment = pb.RoundMoment(stage=_TRANSACTIONS[news.moment], transaction=sight)
+            moment = pb.RoundMoment(
+                stage=_TRANSACTIONS[news.moment], transaction=sight, detail=news.reason[:_LONGEST_DETAIL]
+            )
             context, now_ms = read_context_tag(tag), self._clock.time_ms()
             self._note(session, context, now_ms, moment, number)
             if self._hops is not None and (hop := _TRANSACTION_HOPS.get(news.moment)) is not None:

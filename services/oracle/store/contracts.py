@@ -80,10 +80,13 @@ class ContractStateStore:
             return None
         answer = int(row["answer"])
         details = TransmissionDetails(row["config_digest"], row["epoch"], row["round"], answer, row["timestamp_s"])
-        if row["requested_digest"] is None:
-            return ContractState(details, row["block_number"])
-        requested = RoundRequested(row["requested_digest"], row["requested_epoch"], row["requested_round"])
-        return ContractState(details, row["block_number"], requested)
+        requested = signed = None
+        if row["requested_digest"] is not None:
+            requested = RoundRequested(row["requested_digest"], row["requested_epoch"], row["requested_round"])
+        if row["signed_digest"] is not None:
+            place = (row["signed_digest"], row["signed_epoch"], row["signed_round"])
+            signed = TransmissionDetails(*place, int(row["signed_answer"]), row["signed_timestamp_s"])
+        return ContractState(details, row["block_number"], requested, signed)
 
     def note(self, contract: str, chain_id: int, state: ContractState) -> None:
         """Replace the state of a contract, soon."""
@@ -109,10 +112,12 @@ class ContractStateStore:
         if not changed:
             return
         await self._database.execute_many(
-            "INSERT INTO contract_states VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            "INSERT INTO contract_states VALUES"
+            " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
             " ON CONFLICT (contract_address, evm_chain_id) DO UPDATE SET block_number = $3, config_digest = $4,"
             " epoch = $5, round = $6, answer = $7, timestamp_s = $8, requested_digest = $9, requested_epoch = $10,"
-            " requested_round = $11",
+            " requested_round = $11, signed_digest = $12, signed_epoch = $13, signed_round = $14, signed_answer = $15,"
+            " signed_timestamp_s = $16",
             [(*place, *_values(state)) for place, state in changed.items()],
         )
         for place, state in changed.items():
@@ -121,14 +126,11 @@ class ContractStateStore:
 
 
 def _values(state: ContractState) -> tuple[object, ...]:
-    details, requested = state.details, state.requested
+    requested, signed = state.requested, state.signed
     asked = (None,) * 3 if requested is None else (requested.config_digest, requested.epoch, requested.round)
-    return (
-        state.block,
-        details.config_digest,
-        details.epoch,
-        details.round,
-        Decimal(details.answer),
-        details.timestamp_s,
-        *asked,
-    )
+    return (state.block, *_columns(state.details), *asked, *((None,) * 5 if signed is None else _columns(signed)))
+
+
+def _columns(details: TransmissionDetails) -> tuple[object, ...]:
+    answer = Decimal(details.answer)
+    return (details.config_digest, details.epoch, details.round, answer, details.timestamp_s)

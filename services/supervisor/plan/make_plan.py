@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meshkit.configuration import start_check
 from meshkit.configuration.faults.problem import InvalidConfiguration, Problem
-from meshkit.configuration.feeds.served_feeds import ServedFeed, served_feeds
+from meshkit.configuration.feeds.served_feeds import ServedFeed, feed_list
 from meshkit.configuration.keys_by_service import SUPERVISOR
 from meshkit.configuration.masked_configuration import masked
 from meshkit.configuration.model import set_without_effect
@@ -57,7 +57,8 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
     configuration = SUPERVISOR.view(whole)
     settings = config.settings(configuration, environment)
     host = gather(configuration, settings, environment)
-    served = served_feeds(configuration.solution)
+    listing = feed_list(configuration.solution)
+    served = listing.served
     _check_protocols(served, host.runtimes, configuration.solution.mesh.runtime)
     graph = DependencyGraph(services_of(host))
     for spec in graph.specs.values():
@@ -73,6 +74,7 @@ def _plan(given: Checked, whole: Configuration, environment: Mapping[str, str]) 
         keys=digests(whole, served),
         feeds={feed.name: feed.address or "" for feed in served},
         may_deploy=mesh.contracts.deploy,
+        templates=len(listing.templates),
         nodes=configuration.solution.total_nodes,
         bootstrap_nodes=configuration.solution.bootstrap_nodes,
         without_effect=dict(set_without_effect(whole.solution, "solution")),

@@ -16,9 +16,9 @@ class MeshPlan:
     `configuration` is the file's text as it was read; its copy in the run directory is what the services read, so that
     an edit of the file has no effect on a mesh that runs before it is applied. `keys` has a digest of each value in it.
     `feeds` has the address of each feed's contract, empty where the configuration gives none; `may_deploy` says whether
-    such a feed gets one. `nodes` counts the bootstrap nodes too. `without_effect` has the reason for each given key
-    that changes nothing, by its place; `remarks` says what else is worth a word, `signature` what is known about the
-    file's.
+    such a feed gets one. `templates` counts the files of the job templates' directory, `nodes` the bootstrap nodes too.
+    `without_effect` has the reason for each given key that changes nothing, by its place; `remarks` says what else is
+    worth a word, `signature` what is known about the file's.
     `memory_shortage` says that there is too little memory, if there is.
     `group` is the id of the group of the services that may call the supervisor, where they have users of their own;
     then `masked` has for each such service the configuration with the secrets that it does not read masked.
@@ -30,6 +30,7 @@ class MeshPlan:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     feeds: Mapping[str, str] = field(default_factory=dict)
     may_deploy: bool = False
+    templates: int = 0
     nodes: int = 0
     bootstrap_nodes: int = 0
     without_effect: Mapping[str, str] = field(default_factory=dict)

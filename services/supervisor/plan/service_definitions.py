@@ -186,7 +186,7 @@ def _nodes(given: PlanInput) -> Iterator[ServiceSpec]:
 def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> ServiceSpec:
     name = f"chainlink-node-{index}"
     directory = given.data_dir.node(index)
-    ports = given.configuration.solution.mesh.ports
+    ports, egress = given.configuration.solution.mesh.ports, given.configuration.solution.mesh.egress
     config, secrets, api = (str(directory / file) for file in ("config.toml", "secrets.toml", "apicredentials"))
     api_port, p2p_port = ports.node_api_base + index, ports.node_p2p_base + index
     shared = ServiceSpec(
@@ -214,6 +214,7 @@ def _node(given: PlanInput, index: int, needs: tuple[Dependency, ...]) -> Servic
             *(given.python, "-m", "services.oracle", "node", "--config", config, "--secrets", secrets, "--api", api),
             *("--run-dir", str(given.run_dir.path), "--name", name),
             *(("--manual-job-runs",) if given.configuration.solution.mesh.manual_job_runs else ()),
+            *(("--egress", ",".join(egress)) if egress is not None else ()),
         ),
         environment=_environment(given),
         sockets=(given.run_dir.socket(name),),

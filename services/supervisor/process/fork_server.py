@@ -52,6 +52,7 @@ def main() -> None:
 
 def _load(module: str) -> str:
     """Import the module and return READY, or else why it cannot be forked."""
+    gc.disable()
     try:
         importlib.import_module(module)
     except Exception as error:  # whatever it is, it is told again where the program is started in the usual way
@@ -63,6 +64,7 @@ def _load(module: str) -> str:
     # The collector would write into what the processes share.
     gc.collect()
     gc.freeze()
+    gc.enable()
     return READY
 
 

@@ -7,12 +7,7 @@ it does once; and it never sees a secret that way, but in the file's text on its
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -20,25 +15,17 @@ import orjson
 from services.supervisor.errors import PlanRefused
 from services.supervisor.plan import plan_json
 from services.supervisor.plan.mesh_plan import MeshPlan
+from services.supervisor.process.begun_program import BegunProgram, Outcome, begin_plan
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a program ended (a negative code is a signal) and what it wrote, each stream apart."""
-
-    code: int
-    output: bytes
-    errors: bytes
-
-
-async def make_plan(path: Path, owned: set[int]) -> MeshPlan:
+async def make_plan(path: Path, owned: set[int], begun: BegunProgram | None = None) -> MeshPlan:
     """
     Return what follows from a configuration file; raises PlanRefused with every problem in it.
 
-    While the process runs its pid is in `owned`, since nothing else may wait for it.
+    `begun` is the process that makes it, if it was started already. While it runs its pid is in `owned`, since nothing
+    else may wait for it.
     """
-    command = (sys.executable, "-m", "services.supervisor", "--config", str(path), "--plan")
-    outcome = await run(command, os.environ, owned)
+    outcome = await end_of(begun or begin_plan(path), owned)
     if outcome.code == 0:
         return plan_json.read(outcome.output)
     try:
@@ -49,35 +36,35 @@ async def make_plan(path: Path, owned: set[int]) -> MeshPlan:
     raise PlanRefused(refusal["error"])
 
 
+def making(begun: BegunProgram) -> Callable[[Path, set[int]], Awaitable[MeshPlan]]:
+    """Return `make_plan` for which the first plan is made already by a program that was begun."""
+    at_hand = [begun]
+
+    async def make(path: Path, owned: set[int]) -> MeshPlan:
+        return await make_plan(path, owned, at_hand.pop() if at_hand else None)
+
+    return make
+
+
 async def run(command: Sequence[str], environment: Mapping[str, str], owned: set[int]) -> Outcome:
     """Run a program to its end in a session of its own; it is killed with its group when the caller is cancelled."""
+    return await end_of(BegunProgram(command, environment), owned)
+
+
+async def end_of(program: BegunProgram, owned: set[int]) -> Outcome:
+    """Wait for a program's end; it is killed with its group when the caller is cancelled."""
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    # Files, since a pipe that nobody empties would stop a program that writes much; in memory, since the disk may be
-    # read-only.
-    with os.fdopen(os.memfd_create("output"), "w+b") as output, os.fdopen(os.memfd_create("errors"), "w+b") as errors:
-        process = subprocess.Popen(  # noqa: ASYNC220  # a vfork, and nobody else may wait for the pid
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            env=dict(environment),
-            start_new_session=True,
-        )
-        owned.add(process.pid)
+    owned.add(program.pid)
+    try:
+        pidfd = os.pidfd_open(program.pid)
         try:
-            pidfd = os.pidfd_open(process.pid)
-            try:
-                loop.add_reader(pidfd, ended.set_result, None)
-                await ended
-            finally:
-                loop.remove_reader(pidfd)
-                os.close(pidfd)
+            loop.add_reader(pidfd, ended.set_result, None)
+            await ended
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
-            owned.discard(process.pid)
-        output.seek(0)
-        errors.seek(0)
-        return Outcome(code, output.read(), errors.read())
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+    finally:
+        outcome = program.kill()
+        owned.discard(program.pid)
+    return outcome

@@ -10,7 +10,8 @@ from aiohttp.test_utils import TestServer
 
 from chainlink.rpc import http as module
 from chainlink.rpc.errors import Malformed, RateLimited
-from chainlink.rpc.http import FAILURES, Transport, in_words
+from chainlink.rpc.http import FAILURES, Transport
+from meshkit.http.failure_words import in_words
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -15,6 +15,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as rpc
 from meshkit.paths import RunDir
 from meshkit.rpc.server import MeshServer
+from tests.waiting import until
 
 
 class _Supervisor(rpc.SupervisorServiceServicer):
@@ -51,7 +52,9 @@ def judge(run_dir: Path, well: bool) -> None:
     path.parent.mkdir(exist_ok=True)
     words = "every feed is answered" if well else "all 3 price sources are away"
     document = {"well": well, "words": words, "remarks": [], "links": [], "time_ms": time.time() * 1000, "period_s": 5}
-    path.write_text(json.dumps(document))
+    written = path.with_suffix(".new")
+    written.write_text(json.dumps(document))
+    written.replace(path)
 
 
 @pytest.mark.parametrize(("well", "code"), [(True, 0), (False, 1)])
@@ -109,3 +112,43 @@ async def test_a_mesh_that_does_not_stop_is_said(supervisor: _Supervisor, run_di
 
     with pytest.raises(CliError, match="not down after 0 s"):
         await down(run_dir, 0, as_json=False)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_status_is_shown_again_and_again(
+    supervisor: _Supervisor,
+    run_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    as_json: bool,
+) -> None:
+    """Watched, the services and the verdict of now are shown each time, for programs as one object a line."""
+    monkeypatch.setattr("cli.commands.services._WATCH_S", 0.01)
+    judge(run_dir, well=True)
+    shown = ""
+
+    def says(words: str) -> bool:
+        nonlocal shown
+        shown += capsys.readouterr().out
+        return words in shown
+
+    watching = asyncio.create_task(status(run_dir, as_json, watch=True))
+    await until(lambda: says("every feed is answered"))
+    judge(run_dir, well=False)
+    await until(lambda: says("all 3 price sources are away"))
+    assert not watching.done()
+    watching.cancel()
+    await asyncio.wait([watching])
+
+    lines = (shown + capsys.readouterr().out).splitlines()
+    if as_json:
+        # The server beside it logs there too.
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        assert {("operator",)} == {tuple(service["name"] for service in each["services"]) for each in told}
+        assert [True, False] == list(dict.fromkeys(each["verdict"]["ok"] for each in told))
+    else:
+        verdicts = [line for line in lines if line.startswith("verdict: ")]
+        assert ["verdict: every feed is answered", "verdict: all 3 price sources are away"] == list(
+            dict.fromkeys(verdicts)
+        )
+        assert len(verdicts) == sum(line.startswith("operator") for line in lines)

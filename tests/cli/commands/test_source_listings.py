@@ -21,6 +21,7 @@ from meshkit import feeds
 from meshkit.clock import SystemClock
 from meshkit.configuration.aggregator import PriceAggregatorConfig
 from meshkit.feeds import Feed
+from meshkit.http.failure_words import host_of
 from services.aggregator.sources.catalog import DECLARATIONS
 
 VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
@@ -114,7 +115,7 @@ async def test_what_is_not_reached_is_told_and_not_judged(market: str) -> None:
     assert {
         "binance": "not reachable (the listing is empty)",
         "okx": "not reachable (what answered is no listing)",
-        "kraken": "not reachable (ClientConnectorError)",
+        "kraken": f"not reachable (no connection to {host_of(odd['kraken'])}: Connection refused)",
     } == {name: book.problem for name, book in books.items() if book.problem}
     assert [] == lint([replace(BTC, sources=dict.fromkeys(odd, ("NO", "NONE")), base="NO", quote="NONE")], {}, books)
 
@@ -136,7 +137,7 @@ async def test_the_command_asks_where_the_configuration_says(market: str, tmp_pa
 
     assert len(feeds.load()) == said["feeds"]
     assert set(BOOKS) == set(said["listings"])
-    assert "not reachable (ClientConnectorError)" == said["listings"]["coinbase"]
+    assert f"not reachable (no connection to {host_of(silent)}: Connection refused)" == said["listings"]["coinbase"]
     assert [] == [name for name, told in said["listings"].items() if name != "coinbase" and "listed" not in told]
     assert "coinbase" not in unlisted
 

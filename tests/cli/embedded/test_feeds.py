@@ -7,6 +7,8 @@ import orjson
 import pytest
 
 from cli.embedded import feeds, profile
+from meshkit.configuration.checks import rounds
+from meshkit.configuration.load import load
 from tests.bench.process import LOAD_CORE, SERVER_CORE, fetch, serving
 from tests.mesh.running import free_port_offset, wait_until
 
@@ -17,7 +19,7 @@ def test_list_is_split_at_commas() -> None:
 
 
 def test_common_feeds_ask_three_exchanges() -> None:
-    """Further sources are asked only when a feed or a leg of it has no other."""
+    """Further sources are asked only when a feed or a leg of it has too few others."""
     common = feeds.sources(("BTC / USD", "1INCH / ETH"))
 
     assert ("binance", "kraken", "coinbase") == common
@@ -39,6 +41,14 @@ def test_all_feeds_can_be_named_at_once() -> None:
     assert len(every) >= 260
     assert "Total Marketcap / USD" in every
     assert (*feeds.SOURCES, "coingecko") == feeds.sources(["Total Marketcap / USD"])
+
+
+def test_all_feeds_have_as_many_sources_as_a_start_demands(run_dir: Path) -> None:
+    """A mesh of `all`, and one of each feed alone, is not refused for feeds without rounds."""
+    names = feeds.parse("all")
+    for chosen in (names, *([name] for name in names if "INR" in name or "SEK" in name or "BTC" in name)):
+        config = profile.write(run_dir / "data", run_dir / "run", 5, chosen, 0)
+        assert [] == list(rounds.problems(load(config).solution))
 
 
 @pytest.mark.timeout(120)

@@ -1,5 +1,10 @@
 """Connections to allowed hosts only."""
 
+import asyncio
+import socket
+import threading
+from typing import Any
+
 import aiohttp
 import pytest
 from aiohttp import web
@@ -55,6 +60,31 @@ async def test_a_redirect_to_another_host_is_refused(target: str) -> None:
                 await session.get(server.make_url("/"))
             with pytest.raises(HostRefused, match=r"elsewhere\.example"):
                 await session.ws_connect(server.make_url("/"))
+
+
+async def test_names_that_hang_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the look-up of twenty names under way, which never ends, another host is asked."""
+    released, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: Any, *more: Any, **options: Any) -> Any:
+        if str(host).endswith(".silent"):
+            released.wait()
+        return real("127.0.0.1" if str(host).endswith(".silent") else host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text="here")
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    async with TestServer(app) as server, aiohttp.ClientSession(connector=EgressConnector(None)) as session:
+        waiting = [asyncio.create_task(session.get(f"https://{number}.silent:1/")) for number in range(20)]
+        async with session.get(f"http://localhost:{server.port}/") as response:
+            assert "here" == await response.text()
+        assert not any(task.done() for task in waiting)
+        released.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_proxy_must_be_allowed_too() -> None:

@@ -76,16 +76,20 @@ class FaultyCommittee:
 
     def transaction(self, index: int, moment: TransactionMoment, after_ms: int = 0, **receipt: Any) -> None:
         """Tell an oracle's recorder of the transaction of its first report."""
+        notebook = self.run.notebooks[index]
+        target_ms = self.run.simulation.now_ms + after_ms
+        notebook.clock.advance((target_ms - notebook.clock.time_ms()) / 1000)
+        self.run.recorders[index].transaction(self.news(moment, **receipt))
+
+    def news(self, moment: TransactionMoment, **receipt: Any) -> TransactionNews:
+        """Return news of the transaction of the first report."""
         epoch, round_number = self.place()
         report = encode_report(
             context_tag(COMMITTEE.shared[0].config_digest, epoch, round_number), [AttributedObservation(0, 1)]
         )
         call = transmit_calldata(report, [bytes(32)], [bytes(32)], bytes(32))
         seen = Receipt("0xabc", **receipt) if receipt else None
-        notebook = self.run.notebooks[index]
-        target_ms = self.run.simulation.now_ms + after_ms
-        notebook.clock.advance((target_ms - notebook.clock.time_ms()) / 1000)
-        self.run.recorders[index].transaction(TransactionNews(moment, "0xFrom", CONTRACT, call, "0xabc", 1, seen))
+        return TransactionNews(moment, "0xFrom", CONTRACT, call, "0xabc", 1, seen)
 
 
 def kinds(told: Explanation) -> set[FaultKind]:

@@ -1,6 +1,7 @@
 """What is said of rounds under injected faults: real oracles on a simulated clock, records of what they saw."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -245,6 +246,18 @@ def test_a_transaction_without_effect_is_named(moment: TransactionMoment, kind: 
     assert "" == told.answer
 
 
+def test_a_transmitter_that_is_not_authorized_is_named() -> None:
+    """What the contract said to a transaction that it reverted stands in the sentence, and names the fault."""
+    faulty = healthy()
+    news = replace(faulty.news(TransactionMoment.REVERTED, block=9, ok=False), reason=_UNKNOWN)
+    faulty.run.recorders[transmitter(faulty)].transaction(news)
+
+    told = faulty.told(*faulty.place())
+
+    assert {FaultKind.UNAUTHORIZED} == kinds(told)
+    assert f"transaction in block 9: {_UNKNOWN}" in told.words
+
+
 def test_a_price_that_is_missing_for_all_is_named() -> None:
     """Where the aggregator gave no price, its reason and each source's stand in the sentence."""
     text = error_body(
@@ -268,6 +281,7 @@ def test_our_own_clock_is_named() -> None:
     assert FaultKind.NO_PRICE not in kinds(told)
 
 
+_UNKNOWN = "execution reverted: unauthorized transmitter"
 _TRANSMITTED, _FAILED, _SCHEDULED = pb.ROUND_STAGE_TRANSMITTED, pb.ROUND_STAGE_FAILED, pb.ROUND_STAGE_SCHEDULED
 
 

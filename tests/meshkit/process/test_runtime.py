@@ -28,3 +28,23 @@ def test_memory_of_hashes_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", _HASHES], capture_output=True, text=True, timeout=60, check=True)
 
     assert float(done.stdout) < 16
+
+
+_COLLECTED = """
+import gc
+from meshkit.process.runtime import run
+
+gc.disable()
+
+async def main():
+    print(gc.isenabled(), gc.get_freeze_count() > 1000)
+
+run(main)
+"""
+
+
+def test_garbage_is_collected_again_after_the_imports() -> None:
+    """A program that put the collector off for its imports has it in `main`, and what it imported is left alone."""
+    done = subprocess.run([sys.executable, "-c", _COLLECTED], capture_output=True, text=True, timeout=60, check=True)
+
+    assert "True True\n" == done.stdout

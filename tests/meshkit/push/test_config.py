@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from meshkit.configuration.aggregator import MetricsPush
 from meshkit.errors import InvalidInput
@@ -104,3 +105,9 @@ def test_a_file_of_authorities_that_cannot_be_read_is_a_refusal(tmp_path: Path) 
     for bad in (empty, tmp_path / "none"):
         with pytest.raises(PushRefused, match=str(bad)):
             trusting(bad)
+
+
+def test_a_job_without_a_name_is_refused() -> None:
+    """A Pushgateway takes no such group, so it is said before anything starts."""
+    with pytest.raises(ValidationError, match="jobName"):
+        MetricsPush.model_validate({"enabled": True, "url": "https://a.example", "jobName": ""})

@@ -302,3 +302,39 @@ async def test_what_fits_is_one_request() -> None:
         async with served(receiver) as url, Pusher(config(url, **changed), rendered, NoWait()) as pusher:
             await pusher.push()
         assert [text.decode()] * bool(text) == [push.body for push in receiver.received]
+
+
+async def test_what_one_page_spoils_is_taken_back_all_the_same() -> None:
+    """A gateway that refuses the last push of one page, and to forget one group, is asked to forget the others."""
+    asked: list[tuple[str, str]] = []
+
+    async def gateway(request: web.Request) -> web.Response:
+        kind = request.path.rpartition("/")[2]
+        asked.append((request.method, kind))
+        is_last = len(asked) > 3
+        bad = is_last and (request.method, kind) in (("PUT", "one"), ("DELETE", "two"))
+        return web.Response(status=400 if bad else 200)
+
+    async def three() -> Sequence[Page]:
+        return [Page(b"up 1\n", {"mesh_service": name}) for name in ("one", "two", "three")]
+
+    app = web.Application()
+    app.router.add_route("*", "/metrics/{group:.*}", gateway)
+    async with TestServer(app) as server:
+        receiver = config(str(server.make_url("/metrics")), kind="pushgateway", labels={"job": "j"})
+        async with Pusher(receiver, three, NoWait()) as pusher:
+            assert 3 == await pusher.push()
+            await pusher.finish()
+
+    assert [("DELETE", name) for name in ("one", "two", "three")] == asked[6:]
+
+
+async def test_a_redirect_says_where_to() -> None:
+    """A receiver that has moved gets nothing at its new place, and the log can say what that is."""
+    receiver = Receiver(statuses=[307])
+    async with served(receiver) as url, Pusher(config(url), render, NoWait()) as pusher:
+        with pytest.raises(PushRefused) as caught:
+            await pusher.push()
+
+    assert "it moves us to '/push', which is not followed" == caught.value.detail
+    assert 1 == len(receiver.received)

@@ -11,12 +11,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from meshkit.clock import ManualClock, SystemClock
+from meshkit.configuration.aggregator import NODE_METRICS
 from meshkit.metrics import RPC_METRICS, Registry
+from meshkit.process.background_tasks import TASK_METRICS
+from meshkit.push import exposition
 from meshkit.push.page import Page
 from meshkit.rpc.server import MeshServer
 from services.metrics.gathering import target
 from services.metrics.gathering.gatherer import GATHERING_METRICS, Gatherer
-from services.metrics.gathering.target import HttpTarget, SocketTarget, Unreadable
+from services.metrics.gathering.target import HttpTarget, SocketTarget, Unreadable, Wanted
+from services.oracle.hop_metrics import HOP_METRICS
+from services.oracle.metrics import METRICS
 
 GOOD = b"# TYPE up_seconds gauge\nup_seconds 5\n"
 
@@ -108,6 +113,7 @@ async def test_a_page_waits_until_it_was_pushed_and_is_sent_once() -> None:
 
     class Counting:
         service = "node"
+        wanted = None
         reads = 0
 
         async def read(self) -> bytes:
@@ -132,6 +138,7 @@ async def test_gathering_goes_on_by_the_clock() -> None:
     read = asyncio.Event()
 
     class Noting:
+        wanted = None
         service = "node"
 
         async def read(self) -> bytes:
@@ -150,3 +157,49 @@ async def test_gathering_goes_on_by_the_clock() -> None:
         clock.advance(15)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_of_a_page_only_what_is_wanted_is_taken() -> None:
+    """A node of another program tells of each task of each job; what nobody chose is left out and counted."""
+    page = b"""# HELP health H.
+# TYPE health gauge
+health{service_id="a"} 1
+health{service_id="b"} 1
+healthy_tasks 4
+# TYPE pipeline_task_execution_time histogram
+pipeline_task_execution_time_bucket{job_id="1",le="1"} 4
+pipeline_task_execution_time_sum{job_id="1"} 4
+# TYPE tx_manager_num_gas_bumps counter
+tx_manager_num_gas_bumps{evmChainID="1"} 2
+"""
+    wanted = Wanted(exposition.allowed(("health", "tx_manager_*")), most=2)
+    registry = Registry((*RPC_METRICS, *GATHERING_METRICS))
+    async with page_of(lambda _: _given(page)) as url, aiohttp.ClientSession() as session:
+        gatherer = Gatherer([HttpTarget("node", url, session, wanted)], 15, SystemClock(), registry)
+        await gatherer.gather()
+
+    (offered,) = gatherer.offer()
+    expected = b"""# HELP health H.
+# TYPE health gauge
+health{service_id="a"} 1
+health{service_id="b"} 1
+# TYPE tx_manager_num_gas_bumps counter
+"""
+    assert (expected, {"mesh_service": "node"}) == (offered.text, dict(offered.labels))
+    assert {"node": 2.0} == figures(registry, "feedmesh_target_samples")
+    assert {"node": 4.0} == figures(registry, "feedmesh_target_left_out_samples")
+
+
+async def _given(body: bytes) -> web.Response:
+    return web.Response(body=body)
+
+
+def test_the_usual_choice_has_all_that_our_nodes_tell() -> None:
+    """No metric of an embedded node is left out by the default, and names of a histogram's parts are its own."""
+    usual = exposition.allowed(NODE_METRICS)
+    for metric in (*METRICS, *HOP_METRICS, *RPC_METRICS, *TASK_METRICS):
+        endings = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
+        for ending in endings:
+            assert usual.match(f'{metric.name}{ending}{{a="b"}} 1'.encode()), metric.name
+    assert usual.match(b"process_resident_memory_bytes 5")
+    assert not usual.match(b'pipeline_task_execution_time_bucket{le="1"} 1')

@@ -8,7 +8,7 @@ from feedmesh.aggregator.v1 import quote_service_pb2 as quotes
 from feedmesh.operator.v1 import operator_service_pb2 as operator
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from meshkit.ocr.hops import Moment
-from services.metrics.page.seen import MeshSeen, Way
+from services.metrics.page.content.seen import MeshSeen, Way
 from services.metrics.verdict.observer import Heard
 from services.metrics.verdict.verdict import FeedSeen, Limits, Observation, ServiceSeen, judge
 

@@ -9,11 +9,11 @@ import pytest
 
 from meshkit.clock import ManualClock
 from meshkit.http.server import listen
-from services.metrics.page.audience import MOST_VIEWERS, Audience
+from services.metrics.page.content.tables import Choice
 from services.metrics.page.guard import HEADERS, is_own_host
+from services.metrics.page.live.audience import MOST_VIEWERS, Audience
 from services.metrics.page.server import build
 from services.metrics.page.status_page import StatusPage
-from services.metrics.page.tables import Choice
 from tests.metrics.page.meshes import NOW_S, mesh
 
 

@@ -53,10 +53,10 @@ class Watched:
         assert {} == outcome.errors
         return tuple(change.removeprefix("chainlink-node-2: ") for change in outcome.changes)
 
-    def state(self) -> tuple[list[dict[str, Any]], dict[str, str], set[str]]:
-        """Return jobs without their numbers and in the order of their ids, bridges and bundles."""
+    def state(self) -> tuple[list[dict[str, Any]], dict[str, str], set[str], bool]:
+        """Return jobs without their numbers in the order of their ids, bridges, bundles, and if the account is off."""
         listed = sorted(self.fake.jobs.values(), key=lambda job: str(job["externalJobID"]))
-        return deepcopy(listed), dict(self.fake.bridges), set(self.fake.bundles)
+        return deepcopy(listed), dict(self.fake.bridges), set(self.fake.bundles), self.fake.is_account_off
 
 
 @pytest.fixture(name="watched")
@@ -97,6 +97,10 @@ def _copied(**changes: object) -> Callable[[FakeNode], None]:
     return edit
 
 
+def _off(fake: FakeNode) -> None:
+    fake.is_account_off = True
+
+
 def _bridge(fake: FakeNode) -> None:
     fake.bridges[feed_jobs.BRIDGE_NAME] = "http://127.0.0.1:9/another"
 
@@ -123,6 +127,7 @@ _BY_HAND: dict[str, Callable[[FakeNode], None]] = {
     "two jobs of one id": _copied(),
     "the bridge's URL": _bridge,
     "the bridge deleted": lambda fake: fake.bridges.clear(),
+    "the account switched off": _off,
     "the bundle deleted": lambda fake: fake.bundles.clear(),
 }
 
@@ -228,7 +233,7 @@ async def test_a_job_that_the_node_refuses_stops_no_other(watched: Watched) -> N
     assert {"ETH / USD", "EUR / USD"} == {job["name"] for job in watched.fake.jobs.values()}
     assert {"chainlink-node-2"} == set(outcome.errors)
     assert "POST /v2/jobs answered 400: toml unmarshal error on spec" in str(outcome.errors["chainlink-node-2"])
-    assert {"bundle": 0, "bridge": 0, "job": 3} == dict(watched.setup.differing)
+    assert {"account": 0, "bundle": 0, "bridge": 0, "job": 3} == dict(watched.setup.differing)
     assert [NodeFailure.REFUSED] == [failure for failure in watched.failures if failure is not None]
 
 

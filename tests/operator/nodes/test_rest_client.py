@@ -41,12 +41,12 @@ async def _import(client: NodeClient, config: OperatorConfig, prepared: Preparat
 
 async def test_it_logs_in_once_and_again_when_the_session_is_gone(node: FakeNode, client: NodeClient) -> None:
     """The first 401 makes it log in, the cookie serves from then on, and an expired session is renewed."""
-    await client.evm_addresses()
-    await client.evm_addresses()
+    await client.evm_accounts(1337)
+    await client.evm_accounts(1337)
     assert 1 == node.requests.count(("POST", "/sessions"))
 
     node.expire_sessions()
-    assert frozenset({node.evm_address.lower()}) == await client.evm_addresses()
+    assert {node.evm_address.lower(): True} == await client.evm_accounts(1337)
     assert 2 == node.requests.count(("POST", "/sessions"))
 
 
@@ -64,7 +64,7 @@ async def test_wrong_credentials_are_refused_with_the_nodes_text(node: FakeNode)
 async def test_keys_are_listed_in_the_operators_spelling(node: FakeNode, client: NodeClient) -> None:
     """Peer ids come without prefix, addresses in lower case."""
     assert frozenset({node.peer_id}) == await client.peer_ids()
-    assert frozenset({node.evm_address.lower()}) == await client.evm_addresses()
+    assert {node.evm_address.lower(): True} == await client.evm_accounts(1337)
     assert frozenset() == await client.ocr_bundle_ids()
 
 

@@ -113,7 +113,7 @@ async def test_what_only_reads_is_repeated(fault: Fault, path: str, able: FakeNo
     """One fault of a list or a look is not seen by the caller."""
     able.faults.plan(fault, "GET", path)
 
-    keys = [await client.ocr_bundle_ids(), await client.evm_addresses(), await client.peer_ids()]
+    keys = [await client.ocr_bundle_ids(), await client.evm_accounts(1337), await client.peer_ids()]
     assert [1, 1, 1] == [len(found) for found in keys]
     assert ((), Bridge(_URL)) == (await client.jobs(), await client.bridge(_BRIDGE))
     assert {0} == {planned.times for planned in able.faults.planned}

@@ -44,7 +44,9 @@ async def test_every_endpoint_is_named() -> None:
     """When no endpoint answers the error says what is wrong with each, without their URLs."""
     chain = chain_at(f"http://127.0.0.1:{free_port()}/a-key", f"http://127.0.0.1:{free_port()}/a-key")
     try:
-        with pytest.raises(ChainUnavailable, match=r"0: ClientConnectorError; 1: ClientConnectorError") as caught:
+        with pytest.raises(
+            ChainUnavailable, match=r"0: no connection to 127\.0\.0\.1:\d+: .*; 1: no connection"
+        ) as caught:
             await chain.check()
         assert "a-key" not in str(caught.value)
     finally:

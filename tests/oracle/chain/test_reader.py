@@ -180,6 +180,22 @@ async def test_what_was_read_outlives_the_reader(endpoint: Endpoint, clock: Manu
     assert ContractState(TransmissionDetails(DIGEST, 1, 2, 5, 6), 100, requested) == endpoint.kept
 
 
+async def test_what_was_signed_outlives_the_reader(endpoint: Endpoint, clock: ManualClock) -> None:
+    """A signed report is kept beside what was read, by a reader that reads nothing any more too, until a rewind."""
+    first = reader_of(endpoint, clock)
+    await place(first)
+    signed = TransmissionDetails(DIGEST, 1, 2, 7, 8)
+    first.note_signed(signed)
+    assert ContractState(TransmissionDetails(DIGEST, 1, 1, 5, 6), 100, None, signed) == endpoint.kept
+
+    second = reader_of(endpoint, clock)
+    assert LastKnown(TransmissionDetails(DIGEST, 1, 1, 5, 6), None, signed) == await second.last_known()
+    endpoint.details = (DIGEST, 1, 2)
+    await place(second)
+    assert endpoint.kept is not None
+    assert signed == endpoint.kept.signed
+
+
 async def test_a_node_behind_right_after_a_start(endpoint: Endpoint, clock: ManualClock) -> None:
     """What an earlier run read is not given up for the older word of a node that is behind, until that lasts."""
     endpoint.kept = ContractState(TransmissionDetails(DIGEST, 2, 3, 5, 6), 150)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chainlink.contract.aggregator import RoundRequested, TransmissionDetails
 from meshkit.clock import SystemClock
@@ -43,6 +44,10 @@ class World:
         """Return what an earlier run read."""
         await self._pass("last_known")
         return self.known
+
+    def note_signed(self, signed: TransmissionDetails) -> None:
+        """Remember a report for the next run."""
+        self.known = replace(self.known, signed=signed)
 
     async def latest_transmission_details(self) -> TransmissionDetails:
         """Return the contract's state."""

@@ -124,7 +124,8 @@ async def test_contract_configs(database: Database) -> None:
 async def test_contract_states(database: Database) -> None:
     """The last state of a contract is kept, with the largest numbers there can be."""
     details = TransmissionDetails(DIGEST, 2**32 - 1, 255, -(2**191), 2**63 - 1)
-    state = ContractState(details, 2**40, RoundRequested(DIGEST, 2**32 - 1, 255))
+    signed = TransmissionDetails(DIGEST[::-1], 2**32 - 2, 254, 2**191 - 1, 2**63 - 2)
+    state = ContractState(details, 2**40, RoundRequested(DIGEST, 2**32 - 1, 255), signed)
     store = ContractStateStore(database)
     assert await store.load("0xC0", 1337) is None
     store.note("0xC0", 1337, ContractState(details, 1))

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from meshkit.configuration.faults.problem import InvalidConfiguration
+from services.supervisor.apply_configuration import check_templates
+from services.supervisor.errors import PlanRefused
 from services.supervisor.plan.consequences import consequences
 from services.supervisor.plan.make_plan import make_plan
+from services.supervisor.plan.mesh_plan import MeshPlan
 from services.supervisor.plan.plan_difference import ChangeKind, Difference, difference
 from tests.deployment import deployment
 from tests.job_templates import Leg, direct
@@ -104,6 +107,27 @@ def test_templates_come_and_go(place: Place) -> None:
         "SOL / USD: a contract will be deployed, unless one was before",
         "ETH / USD: its jobs will be deleted; its contract stays on chain and gets no more answers",
     ) == sentences
+
+
+def test_templates_that_are_all_gone_are_refused(place: Place) -> None:
+    """A disk that is not mounted is no wish to lose feeds; without a directory in the configuration it is one."""
+
+    def plan() -> MeshPlan:
+        place.path.write_text(json.dumps(place.document))
+        return make_plan(place.path, HOST)
+
+    before = plan()
+    for path in place.templates.iterdir():
+        path.unlink()
+    with pytest.raises(
+        PlanRefused, match="found no template where there were 2, allowed: at least one of them, or null"
+    ):
+        check_templates(before, plan())
+    place.templates.rmdir()
+    with pytest.raises(PlanRefused):
+        check_templates(before, plan())
+    place.document["solution"]["chainlinkFeedTemplatesDir"] = None
+    check_templates(before, plan())
 
 
 def test_a_feed_may_change_between_template_and_list(place: Place) -> None:

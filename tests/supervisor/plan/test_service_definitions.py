@@ -180,6 +180,17 @@ def test_runs_by_request(given: PlanInput) -> None:
     assert "--manual-job-runs" not in specs(given)["chainlink-node-2"].command
 
 
+def test_hosts_that_jobs_may_ask(given: PlanInput) -> None:
+    """Our own nodes are given the list of hosts, an empty one too; without it there is no limit."""
+    for hosts, words in (((), ""), (("a.example", "*.b.example"), "a.example,*.b.example")):
+        mesh = given.configuration.solution.mesh.model_copy(update={"egress": hosts})
+        solution = given.configuration.solution.model_copy(update={"mesh": mesh})
+        limited = replace(given, configuration=given.configuration.model_copy(update={"solution": solution}))
+        command = specs(limited)["chainlink-node-2"].command
+        assert words == command[command.index("--egress") + 1]
+    assert "--egress" not in specs(given)["chainlink-node-2"].command
+
+
 def test_more_bootstrap_nodes(given: PlanInput) -> None:
     """Oracles wait for every bootstrap node, bootstrap nodes not for each other."""
     solution = given.configuration.solution.model_copy(update={"total_nodes": 7, "bootstrap_nodes": 2})

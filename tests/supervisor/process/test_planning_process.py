@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from services.supervisor.errors import PlanRefused
-from services.supervisor.process.planning_process import make_plan, run
+from services.supervisor.process.begun_program import BegunProgram
+from services.supervisor.process.planning_process import make_plan, making, run
 from tests.supervisor.fakes import ENVIRONMENT
 from tests.waiting import until
 
@@ -53,3 +54,13 @@ async def test_a_planning_process_that_breaks(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "orjson.py").write_text("raise ImportError('broken on purpose')")
     with pytest.raises(PlanRefused, match="broken on purpose"):
         await make_plan(tmp_path / "configuration.json", set())
+
+
+async def test_a_plan_that_was_begun_is_the_first(tmp_path: Path) -> None:
+    """Its words are those of the program that was begun; the next plan is one of its own."""
+    begun = BegunProgram(("sh", "-c", """echo '{"error": "begun before"}'; exit 1"""), ENVIRONMENT)
+    make = making(begun)
+    with pytest.raises(PlanRefused, match="begun before"):
+        await make(tmp_path / "there is none", set())
+    with pytest.raises(PlanRefused, match="cannot be read"):
+        await make(tmp_path / "there is none", set())

@@ -14,7 +14,8 @@ from typing import Any
 
 from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient, Submission
-from chainlink.rpc.errors import ChainError, Malformed, RpcUnavailable
+from chainlink.rpc.errors import ChainError, Malformed, RpcRefused, RpcUnavailable
+from chainlink.rpc.refusals import is_revert
 from meshkit import log
 from meshkit.clock import Clock
 from services.oracle.chain.heads import HeadTracker
@@ -113,10 +114,10 @@ class TransactionFollower:
         self._start()
         return held
 
-    def tell(self, moment: TransactionMoment, flight: Flight, receipt: Receipt | None = None) -> None:
-        """Tell whoever follows what became of a transaction."""
+    def tell(self, moment: TransactionMoment, flight: Flight, receipt: Receipt | None = None, reason: str = "") -> None:
+        """Tell whoever follows what became of a transaction, and why it was reverted."""
         found = flight.last.hash if receipt is None else receipt.hash
-        self._tell(TransactionNews(moment, self._address, flight.to, flight.data, found, flight.nonce, receipt))
+        self._tell(TransactionNews(moment, self._address, flight.to, flight.data, found, flight.nonce, receipt, reason))
 
     def watch(self, mined: Mined) -> None:
         """Follow a transaction that a block had before this process started."""
@@ -252,7 +253,7 @@ class TransactionFollower:
         await self._store.settle(flight, state, receipt.hash if receipt else None, block)
         self._counters[state] += 1
         _log.info("transaction_settled", hash=flight.last.hash, state=state, block=block, nonce=flight.nonce)
-        self.tell(TransactionMoment(state), flight, receipt)
+        self.tell(TransactionMoment(state), flight, receipt, await self._why_reverted(state, flight, receipt))
         if receipt is not None:
             self._nonces.used(flight.nonce)
             self._mined[flight.id] = Mined(flight, receipt.block)
@@ -263,6 +264,19 @@ class TransactionFollower:
         held.settled.set_result(state)
         async with self.room:
             self.room.notify_all()
+
+    async def _why_reverted(self, state: TransactionState, flight: Flight, receipt: Receipt | None) -> str:
+        """Return what the contract says to the same call in the state before its block; empty if nothing, or nobody."""
+        if state != "reverted" or receipt is None:
+            return ""
+        call = {"from": self._address, "to": flight.to, "data": f"0x{flight.data.hex()}"}
+        try:
+            await self._rpc.call("eth_call", call, hex(receipt.block - 1))
+        except RpcRefused as error:
+            return error.message if is_revert(error) else ""
+        except (RpcUnavailable, ChainError):
+            return ""
+        return ""
 
     async def _look_at_mined(self, mined: Mined) -> None:
         flight, counted = mined.flight, self._nonces.counted

@@ -33,6 +33,7 @@ class TransactionNews:
         data: Its call data.
         hash: The hash of the attempt that the moment is of, the last one where none is.
         receipt: What a block did with it, at CONFIRMED and REVERTED.
+        reason: Why it was reverted, in the contract's words; empty where nobody can tell.
     """
 
     moment: TransactionMoment
@@ -42,6 +43,7 @@ class TransactionNews:
     hash: str
     nonce: int
     receipt: Receipt | None = None
+    reason: str = ""
 
 
 Follow = Callable[[TransactionNews], None]

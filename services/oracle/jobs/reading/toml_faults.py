@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from services.oracle.jobs.reading.toml_table_and_number_faults import number_fault, table_fault
+
 _POSITION = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)", re.DOTALL
 )
@@ -38,7 +40,10 @@ def syntax_fault(text: str, error: str) -> str:
     if found["line"] is None:
         return _at_end(text, what, (len(lines), len(lines[-1]) + 1))
     line, column = int(found["line"]), int(found["column"])
-    here = lines[line - 1][column - 1 : column]
+    content = lines[line - 1]
+    here = content[column - 1 : column]
+    if fault := table_fault(what, content, line, column):
+        return fault
     if what.startswith("Expected '=' after a key"):
         return _after_key(lines, line, column)
     if what == "Invalid statement":
@@ -47,6 +52,8 @@ def syntax_fault(text: str, error: str) -> str:
     if what == "Invalid value":
         return _no_value(text, lines, line, column)
     if what.startswith("Expected newline or end of document"):
+        if fault := number_fault(content, line):
+            return fault
         kinds = {",": "unexpected token ,", '"': "unexpected token string", "'": "unexpected token string"}
         wrong = "unexpected token Integer" if here.isdigit() else kinds.get(here, "")
         return f"({line}, {column}): {wrong or f'parsing error: no value can start with {here}'}"
@@ -56,6 +63,8 @@ def syntax_fault(text: str, error: str) -> str:
     if what.startswith("Unescaped '\\'"):
         backslash = lines[line - 1].rfind("\\", 0, column)
         return f"{_string_start(lines, line, column)}: invalid escape sequence: {lines[line - 1][backslash:][:2]}"
+    if what == "Invalid hex value":
+        return f"{_string_start(lines, line, column)}: unfinished unicode escape"
     if what == "Cannot overwrite a value":
         return _twice(text) or f"({line}, {column}): {what}"
     if what.startswith(_OPEN_TABLE) and not here:

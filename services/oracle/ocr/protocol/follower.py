@@ -10,11 +10,9 @@ A round of a follower, from the leader's ObserveReq on; a later ObserveReq ends 
     f+1 FinalEchoes --> completed, report to the transmission
 """
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from chainlink.keys.ocr1 import OracleKeys
 from services.oracle.ocr.config import SharedConfig
-from services.oracle.ocr.crypto import sign_observation, sign_report
+from services.oracle.ocr.crypto import observation_key, sign_observation, sign_report
 from services.oracle.ocr.protocol.actions import (
     Action,
     Broadcast,
@@ -91,7 +89,7 @@ class Follower:
         """Send the observation to the leader; without one, stay silent in this round."""
         if not self._is_current(event.epoch, event.round) or event.value is None or not in_range(event.value):
             return []
-        key = Ed25519PrivateKey.from_private_bytes(self._keys.offchain)
+        key = observation_key(self._keys.offchain)
         signed = SignedObservation(event.value, sign_observation(key, self._attestation.tag, event.value))
         return [
             SendTo(self._leader, Observe(self._epoch, self._round, signed)),

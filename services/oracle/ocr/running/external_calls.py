@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import tenacity
 from structlog.stdlib import BoundLogger
@@ -24,6 +24,7 @@ from services.oracle.ocr.running.limits import LocalLimits
 from services.oracle.ocr.state import Override, PendingTransmission, SignedRound
 
 _T = TypeVar("_T")
+_EVERY_FEED: Final = ("feed", "config_digest", "error")
 
 
 class _CallFailed(OcrError):
@@ -66,7 +67,7 @@ class ExternalCalls:
             self._try("load_pending", self._ports.store.load_pending(self._digest), database_s),
             self._details(),
         )
-        self._assume(pending or ())
+        self._assume(earlier.signed, pending or ())
         return Started(pacemaker, signed, tuple(pending or ()), self._known_details)
 
     async def observe(self, epoch: int, round_number: int) -> Observed:
@@ -95,11 +96,15 @@ class ExternalCalls:
     def signed(self, epoch: int, round_number: int, answer: int, at_ms: int) -> None:
         """Note a report that more than f oracles signed: somebody brings it to the contract, readable or not."""
         self._signed_details = TransmissionDetails(self._digest, epoch, round_number, answer, at_ms // 1000)
+        self._ports.reader.note_signed(self._signed_details)
 
-    def _assume(self, pending: Iterable[PendingTransmission]) -> None:
-        """Note the newest report that an earlier run left scheduled: it was signed, and others have it too."""
+    def _assume(self, signed: TransmissionDetails | None, pending: Iterable[PendingTransmission]) -> None:
+        """Take over the newest report that an earlier run saw signed, or left scheduled: others have it too."""
+        if signed is not None and signed.config_digest == self._digest:
+            self._signed_details = signed
+        known = self._signed_details
         newest = max(pending, key=lambda each: (each.epoch, each.round), default=None)
-        if newest is not None:
+        if newest is not None and (known is None or (known.epoch, known.round) < (newest.epoch, newest.round)):
             self.signed(newest.epoch, newest.round, newest.median, newest.due_ms)
 
     async def save_signed_round(self, signed: SignedRound) -> SignedRoundSaved:
@@ -191,6 +196,7 @@ class ExternalCalls:
             return
         self._troubles[name] = trouble
         if trouble:
-            self._log.warning("outside_call_failed", call=name, error=trouble)
+            # A chain that is away is away for every feed, and says it in several words.
+            self._log.warning("outside_call_failed", call=name, error=trouble, folded_over=_EVERY_FEED)
         else:
-            self._log.info("outside_call_works_again", call=name)
+            self._log.info("outside_call_works_again", call=name, ends="outside_call_failed")

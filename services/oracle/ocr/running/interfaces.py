@@ -16,10 +16,15 @@ from services.oracle.ocr.state import Override, PacemakerState, PendingTransmiss
 
 @dataclass(frozen=True, slots=True)
 class LastKnown:
-    """Hold what was read last of a contract, in this run or an earlier one; None for what never was."""
+    """
+    Hold what was read last of a contract, in this run or an earlier one; None for what never was.
+
+    `signed` is the newest report for it that more than f oracles signed, as it would stand in the contract.
+    """
 
     details: TransmissionDetails | None = None
     requested: RoundRequested | None = None
+    signed: TransmissionDetails | None = None
 
 
 class DataSource(Protocol):
@@ -40,6 +45,10 @@ class ContractReader(Protocol):
 
     async def last_known(self) -> LastKnown:
         """Return what was read last, without asking the chain."""
+        ...
+
+    def note_signed(self, signed: TransmissionDetails) -> None:
+        """Remember a report that more than f oracles signed for `last_known`, over a restart too."""
         ...
 
     async def latest_transmission_details(self) -> TransmissionDetails:

@@ -72,7 +72,8 @@ class HttpTask:
             raise TaskError("headers must have an even number of elements")
         if not unrestricted:
             _refuse_private(url)
-        return (await context.fetcher.send(method, url, data, headers, context.until_s)).body
+        sent = await context.fetcher.send(method, url, data, headers, context.until_s, public_only=not unrestricted)
+        return sent.body
 
 
 def _method(value: Value) -> str:
@@ -90,7 +91,7 @@ def _url(value: Value) -> str:
 
 
 def _refuse_private(url: str) -> None:
-    """Refuse a computed URL that points into this network; names are let through only if they are public ones."""
+    """Refuse a computed URL that evidently points into this network; where a name leads is seen when it is dialled."""
     host = urlsplit(url).hostname or ""
     try:
         allowed = ipaddress.ip_address(host).is_global

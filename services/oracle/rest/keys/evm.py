@@ -46,7 +46,7 @@ class EvmKeys:
 
     async def _list(self, _: web.Request) -> web.Response:
         keys = sorted(self._ring.evm.values(), key=lambda key: key.address)
-        return all_of([await self._resource(key, chain_id) for key in keys for chain_id in self._chains])
+        return all_of([await self.shown(key, chain_id) for key in keys for chain_id in self._chains])
 
     async def _create(self, request: web.Request) -> web.Response:
         chain_id = self._chain_id(request)
@@ -54,7 +54,7 @@ class EvmKeys:
             raise Refused(400, "unsupported with config v2")
         key = EvmKey.generate()
         await self._ring.add(key)
-        return one(await self._resource(key, chain_id))
+        return one(await self.shown(key, chain_id))
 
     async def _delete(self, request: web.Request) -> web.Response:
         address = request.match_info["id"]
@@ -62,7 +62,7 @@ class EvmKeys:
             raise Refused(400, shortened(f"invalid keyID: {address}, must be hex address"))
         if address not in self._ring.evm:
             raise Refused(404, "Key not found")
-        answer = await self._resource(self._ring.evm[address], next(iter(self._chains)))
+        answer = await self.shown(self._ring.evm[address], next(iter(self._chains)))
         await self._ring.remove("evm", address)
         return one(answer)
 
@@ -77,7 +77,7 @@ class EvmKeys:
             await self._ring.add(key)
         except AlreadyExists as error:
             raise Refused(500, "Key already exists") from error
-        return one(await self._resource(key, chain_id))
+        return one(await self.shown(key, chain_id))
 
     async def _export(self, request: web.Request) -> web.Response:
         key = self._ring.evm.get(request.match_info["id"])
@@ -98,7 +98,7 @@ class EvmKeys:
             raise Refused(500, "Key not found")
         if changes:
             raise Refused(501, "enabled, abandon: found a change, allowed: none, since every key serves every chain")
-        return one(await self._resource(key, chain_id))
+        return one(await self.shown(key, chain_id))
 
     def _chain_id(self, request: web.Request) -> int:
         text = request.query.get("evmChainID", "")
@@ -115,7 +115,8 @@ class EvmKeys:
             raise Refused(404, "chain id does not match any local chains")
         return int(text)
 
-    async def _resource(self, key: EvmKey, chain_id: int) -> dict[str, Any]:
+    async def shown(self, key: EvmKey, chain_id: int) -> dict[str, Any]:
+        """Return what is shown of a key on a chain; its balance is None where the chain does not say it."""
         balance = await self._balance_wei(key.address, chain_id)
         return resource(
             "eTHKeys",

@@ -173,6 +173,11 @@ def _check_chain_type(chain_type: str) -> None:
         raise Refused(400, shortened(f"unknown chain type {quoted(chain_type)}: valid types include: [{types}]"))
 
 
+def shown(kind: str, key: Key) -> dict[str, Any]:
+    """Return what is shown of a key of a kind: `p2p`, `ocr`, `ocr2` or `csa`."""
+    return next(each for each in _KINDS if each.name == kind).show(key)
+
+
 def _p2p(key: Key) -> dict[str, Any]:
     assert isinstance(key, P2pKey)
     attributes = {"peerId": TEXT_PREFIX + key.peer_id, "publicKey": key.public_key.hex()}

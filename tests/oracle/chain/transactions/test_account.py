@@ -6,6 +6,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from chainlink.contract.aggregator import transmit_calldata
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
@@ -16,10 +17,12 @@ from services.oracle.chain.errors import Superseded, Unfunded
 from services.oracle.chain.heads import HeadTracker
 from services.oracle.chain.transactions.account import Account
 from services.oracle.chain.transactions.kept_transactions import TransactionState
+from services.oracle.chain.transactions.transaction_news import TransactionMoment, TransactionNews
 from services.oracle.chain.transmitter import FeedTransmitter
+from services.oracle.ocr.report import AttributedObservation, encode_report
 from services.oracle.store.database import Database
 from services.oracle.store.transactions import TransactionLog, TransactionStore
-from tests.oracle.anvil import CHAIN_ID, Anvil
+from tests.oracle.anvil import CHAIN_ID, Aggregator, Anvil
 from tests.oracle.chain.conftest import settings_with
 from tests.oracle.chain.proxy import Proxy
 from tests.waiting import until
@@ -353,3 +356,21 @@ async def test_only_so_many_at_once(
 
     assert ["confirmed"] * 3 == await asyncio.gather(*await asyncio.gather(*sends))
     await account.close()
+
+
+async def test_why_a_contract_reverted_is_told(
+    anvil: Anvil, heads: HeadTracker, key: EvmKey, transactions: TransactionStore
+) -> None:
+    """A report of a configuration that the contract does not have costs its gas, and its words on that are told."""
+    aggregator = await Aggregator.deploy(anvil)
+    told: list[TransactionNews] = []
+    account = Account(key, anvil.rpc, heads, settings_with(), transactions, SystemClock(), told.append)
+    report = encode_report(b"\1" * 32, [AttributedObservation(0, 5)])
+
+    end = await account.send(aggregator.address, transmit_calldata(report, *WORDS), 500_000)
+    await mine_until(end, anvil, heads)
+    await account.close()
+
+    assert "reverted" == await end
+    assert [TransactionMoment.HANDED_OVER, TransactionMoment.REVERTED] == [news.moment for news in told]
+    assert ["", "execution reverted: configDigest mismatch"] == [news.reason for news in told]

@@ -132,6 +132,34 @@ async def test_nothing_is_reported_twice_unread(world: World) -> None:
     assert Reason.HEARTBEAT is reason(read, 1000, overdue_ms)
 
 
+async def test_what_was_signed_before_a_restart_counts(world: World) -> None:
+    """After a restart that can read nothing either, what more than f oracles signed before is not reported again."""
+    world.known = LastKnown(world.contract.details)
+    world.broken = {"latest_round_requested", "latest_transmission_details"}
+    earlier = outside(world)
+    await earlier.restore()
+    earlier.signed(3, 3, 1500, 2_000_000)
+    calls = outside(world)
+    await calls.restore()
+    read = await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4)
+
+    assert reason(read, 1500, 2_001_000) is None
+    assert Reason.DEVIATION is reason(read, 1520, 2_001_000)
+    world.broken = set()
+    assert Reason.DEVIATION is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 5), 1500, 2_001_000)
+
+
+async def test_what_was_signed_under_another_configuration_counts_no_more(world: World) -> None:
+    """Its epochs cannot be compared with those of now."""
+    signed = type(world.contract.details)(bytes(16), 9, 9, 1500, 2000)
+    world.known = LastKnown(world.contract.details, None, signed)
+    world.broken = {"latest_round_requested", "latest_transmission_details"}
+    calls = outside(world)
+    await calls.restore()
+
+    assert Reason.DEVIATION is reason(await calls.read(ReadPurpose.SHOULD_REPORT, 3, 4), 1500, 2_001_000)
+
+
 async def test_what_an_earlier_run_has_scheduled_counts(world: World) -> None:
     """After a restart that can read nothing, the newest report that waits for its turn counts as the contract's."""
     world.known = LastKnown(world.contract.details, None)
