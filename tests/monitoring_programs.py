@@ -83,15 +83,15 @@ class Server:
             return False
 
 
-def victoria_metrics(directory: Path, *options: str, scheme: str = "http") -> Server:
-    """Return a VictoriaMetrics that keeps its data there."""
+def victoria_metrics(directory: Path, *options: str, scheme: str = "http", memory: str = "64MB") -> Server:
+    """Return a VictoriaMetrics that keeps its data there, and takes no more memory for its caches and queries."""
     port = unused_port()
     command = [
         program("victoria-metrics"),
         f"-storageDataPath={directory / 'data'}",
         f"-httpListenAddr=127.0.0.1:{port}",
         "-search.latencyOffset=0s",
-        "-memory.allowedBytes=64MB",
+        f"-memory.allowedBytes={memory}",
         "-retentionPeriod=100y",
         *options,
     ]

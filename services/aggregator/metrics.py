@@ -66,6 +66,12 @@ METRICS = (
     Metric("websocket_reconnects_total", "counter", "New stream connections in place of others.", ("source", "reason")),
     # Fixed by the specification, so without the ending of a counter.
     Metric("websocket_messages_received", "gauge", "Messages of streams so far.", _SOURCE),
+    Metric(
+        "websocket_superseded_messages_total",
+        "counter",
+        "Messages of streams that were not read, as a newer price of the same market had come before their turn.",
+        _SOURCE,
+    ),
     Metric("websocket_odd_messages_total", "counter", "Messages of streams that could not be read.", _SOURCE),
     Metric("websocket_crashes_total", "counter", "Prices of streams that were lost by a defect of ours.", _SOURCE),
     Metric(

@@ -205,7 +205,9 @@ async def test_a_price_that_stands_still_is_not_mixed_in(
     await _break(market, (source,), "0.995", **fault)
     b = await believer(source, "coinbase", "coingecko", feed="BTC / USD")
     await b.priced("BTC/USD", 2)
-    assert all(source not in {used["source"] for used in entry["sources"]} for entry in await b.watch("BTC/USD", 1.5))
+    # On a machine that is held up there may be no price for a moment.
+    priced = [entry for entry in await b.watch("BTC/USD", 1.5) if "price" in entry]
+    assert all(source not in {used["source"] for used in entry["sources"]} for entry in priced)
 
 
 async def _break(market: str, sources: Iterable[str], factor: str, **fault: object) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.bench.bed import ALL, SMALL, TTL_MS, Bed, bed, btc_path, fill_up, fresh_pairs, registered
 from tests.bench.comparing import CONNECTIONS, P99_MS, ROUNDS, SECONDS, compare, press_once
+from tests.bench.flood import ages
 from tests.bench.load import CAVEAT, CHANGING, has_wrk
 from tests.bench.process import Server
 from tests.bench.references import has_httptools
@@ -31,9 +32,14 @@ _BATCH_SOURCE: Final = "binance"
 
 
 def run() -> Report:
-    """Measure the hot routes, start, memory and upstream load."""
+    """Measure the hot routes, start, memory, upstream load, and the age of prices in a flood of stream messages."""
     with bed() as market, tempfile.TemporaryDirectory(prefix="fm") as place:
-        rows = [*_start_rows(market), *_speed_rows(market, Path(place)), *_steady_rows(market)]
+        rows = [
+            *_start_rows(market),
+            *_speed_rows(market, Path(place)),
+            *ages.rows(market),
+            *_steady_rows(market),
+        ]
         sources = len(market.sources)
     notes = [
         f"{sources} sources, ttl {TTL_MS} ms; load: {'wrk' if has_wrk() else 'our generator'}, {CONNECTIONS} "

@@ -30,6 +30,7 @@ from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
 from meshkit.paths import DataDir
 from meshkit.rpc.client import channel
+from tests.bench import processor_reference
 from tests.bench.report import Report, Row
 from tests.mesh.running import Mesh, running
 from tests.waiting import until
@@ -41,6 +42,9 @@ _LEAST_ROUNDS = 4
 _LEAST_S = 60.0
 # Of the rounds that deltaRound gives room for; one may be cut by either end of the time that is measured.
 _LEAST_SHARE = 0.95
+# From nothing: contracts, their configurations, and a job of each on every node.
+_JOBS_MADE_S = 45.0
+_FEW_FEEDS, _FEW_FEEDS_MB, _MANY_FEEDS_MB = 3, 95.0, 115.0
 _ORACLES = ("chainlink-node-2", "chainlink-node-3", "chainlink-node-4", "chainlink-node-5")
 
 
@@ -99,10 +103,13 @@ async def _measure(mesh: Mesh, names: tuple[str, ...]) -> Report:
     }
     made, wanted = rounds_after.total(), len(names) * 60_000 / timing.round_ms(len(names))
     reported = seen[oracle_pb.ROUND_STAGE_FINALIZED]
+    oracles_s = sum(used_after.cpu_s[name] - used.cpu_s[name] for name in _ORACLES)
+    most_mb = _FEW_FEEDS_MB if len(names) <= _FEW_FEEDS else _MANY_FEEDS_MB
+    round_ms = sum(cpu_percent.values()) / 100 * minutes * 60_000 / seen[_STARTED]
     rows = (
         Row("feeds", len(names), "feeds"),
         Row("start to all contracts configured", reached_s[operator_pb.FEED_PHASE_CONFIGURED], "s"),
-        Row("start to all jobs made", reached_s[operator_pb.FEED_PHASE_RUNNING], "s"),
+        Row("start to all jobs made", reached_s[operator_pb.FEED_PHASE_RUNNING], "s", at_most=_JOBS_MADE_S),
         Row("start to a round of every feed", first_s, "s"),
         Row("rounds of an oracle", seen[_STARTED] / minutes, "rounds/min", at_least=wanted * _LEAST_SHARE),
         Row("  without news to report", seen[oracle_pb.ROUND_STAGE_COMPLETED] / minutes, "rounds/min"),
@@ -110,8 +117,11 @@ async def _measure(mesh: Mesh, names: tuple[str, ...]) -> Report:
         Row("feeds without a round meanwhile", sum(not rounds_after[name] for name in names), "feeds", at_most=0),
         Row("CPU of the whole mesh, 100 is one core", sum(cpu_percent.values()), "%", at_most=200),
         *(Row(f"  {name}", percent, "%") for name, percent in sorted(cpu_percent.items()) if percent >= 0.5),
-        Row("RSS of an oracle node, largest", max(used_after.rss_mb[name] for name in _ORACLES), "MB", at_most=105),
-        Row("RSS of the bootstrap node", used_after.rss_mb["chainlink-node-1"], "MB", at_most=105),
+        Row("processor time a round, of all processes", round_ms, "ms/round", more_is_better=False),
+        Row("  of the reference work", round_ms / processor_reference.measure_ms(), "ratio", more_is_better=False),
+        Row("processor time of an oracle", oracles_s * 1000 / len(_ORACLES) / max(1, seen[_STARTED]), "ms/round"),
+        Row("RSS of an oracle node, largest", max(used_after.rss_mb[name] for name in _ORACLES), "MB", at_most=most_mb),
+        Row("RSS of the bootstrap node", used_after.rss_mb["chainlink-node-1"], "MB", at_most=most_mb),
         *(
             Row(f"RSS of {name}", used_after.rss_mb[name], "MB")
             for name in ("price-aggregator", "operator", "process-metrics")

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 SECRETS = {
@@ -30,15 +30,20 @@ def write_configuration(
     sources: Collection[str],
     feeds: Collection[str],
     ttl_ms: int,
-    streams: Collection[str] = (),
+    streams: Collection[str] | Mapping[str, str] = (),
 ) -> tuple[dict[str, str], int]:
-    """Write an aggregator's configuration, which streams some of the sources; return its environment and its port."""
+    """
+    Write an aggregator's configuration; return its environment and its port.
+
+    It streams some of the sources, from the market or from where a mapping says.
+    """
     port = free_port()
     # The simulator is ours, so the limits of the real exchanges need not hold the bench up.
     source = {"ttl": ttl_ms, "refetch": True, "rps": 1000, "apiKey": "k" * 16}
     named: dict[str, dict[str, object]] = {name: {**source, "baseUrl": f"{market_url}/{name}"} for name in sources}
     for name in streams:
-        named[name]["stream"] = {"wsUrl": f"{market_url.replace('http', 'ws', 1)}/{name}/ws"}
+        of_market = f"{market_url.replace('http', 'ws', 1)}/{name}/ws"
+        named[name]["stream"] = {"wsUrl": streams[name] if isinstance(streams, Mapping) else of_market}
     aggregator = {"port": port, "sources": named}
     document = {"solution": {**SECRETS, "priceAggregatorConfig": aggregator, "mesh": {"feeds": list(feeds)}}}
     path = directory / "configuration.json"

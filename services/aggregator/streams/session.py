@@ -54,6 +54,7 @@ class Session:
         on_price: Called with each price's symbol and tick, and when it came, Unix milliseconds.
         on_halt: Called with the symbol and the status of a market that is halted, or trades again.
         on_message: Called for each message, with what of it could not be read, if anything.
+        on_superseded: Called for each message that is not read, as a newer one took its place.
 
     Attributes:
         leaving: Set when the provider announces the end of the connection.
@@ -72,6 +73,7 @@ class Session:
         on_price: Callable[[str, Tick, int], None],
         on_halt: Callable[[str, str], None],
         on_message: Callable[[str | None], None],
+        on_superseded: Callable[[], None],
     ) -> None:
         self.leaving = asyncio.Event()
         self._ws = line.ws
@@ -85,6 +87,7 @@ class Session:
         self._on_price = on_price
         self._on_halt = on_halt
         self._on_message = on_message
+        self._on_superseded = on_superseded
         self._welcomed = not dialect.RULES.welcomes
         self._changed = asyncio.Event()
         self._frames = WaitingFrames(dialect.RULES.price_frame)
@@ -142,7 +145,7 @@ class Session:
             if message.type in _MESSAGES:
                 self._heard_at = self._clock.monotonic()
                 if self._frames.put(Frame(message.data, self._heard_at, self._clock.time_ms())):
-                    self._on_message(None)
+                    self._on_superseded()
                 if self._reading is None:
                     # What has come already is taken off the socket first.
                     self._reading = asyncio.get_running_loop().call_soon(self._read_some)

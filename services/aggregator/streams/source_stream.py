@@ -78,6 +78,7 @@ class SourceStream:
         self._up = metrics.gauge("websocket_connections").labels(self.source)
         self._reconnects = metrics.counter("websocket_reconnects_total")
         self._messages = metrics.gauge("websocket_messages_received").labels(self.source)
+        self._superseded = metrics.counter("websocket_superseded_messages_total").labels(self.source)
         self._odd = metrics.counter("websocket_odd_messages_total").labels(self.source)
         self._crashes = metrics.counter("websocket_crashes_total").labels(self.source)
 
@@ -166,6 +167,7 @@ class SourceStream:
             on_price=self._take,
             on_halt=self._note_halt,
             on_message=self._count,
+            on_superseded=self._count_superseded,
         )
 
     def _take(self, symbol: str, tick: Tick, heard_ms: int) -> None:
@@ -189,6 +191,10 @@ class SourceStream:
         if not up and self._markets is not None:
             # Nobody says any more that the system is halted, or that it is so no longer.
             self._markets.tell_all("")
+
+    def _count_superseded(self) -> None:
+        self._count(None)
+        self._superseded.inc()
 
     def _count(self, odd: str | None) -> None:
         self._last_message_ms = self._clock.time_ms()

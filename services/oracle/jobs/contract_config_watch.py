@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainlink.errors import InvalidOcrConfig
@@ -23,6 +23,8 @@ from services.oracle.store.contracts import ContractConfigStore
 
 Session = Callable[[ContractConfig], Coroutine[Any, Any, None]]
 _RETRY_S = 5.0
+# All watches of a node together ask no more often; of hundreds of contracts that would be most of what it asks.
+_MOST_POLLS_PER_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class ContractConfigWatches:
     chains: Mapping[int, EvmChain]
     store: ContractConfigStore
     clock: Clock
+    running: set["ContractConfigWatch"] = field(default_factory=set)
 
     def of(self, job: OcrJob, status: JobStatus, session: Session) -> "ContractConfigWatch":
         """Return the watch of a job's contract, which runs `session` for each configuration."""
         tracker = self.chains[job.chain_id].config_tracker(job.contract, job.timings.config_confirmations)
-        return ContractConfigWatch(job, tracker, self.store, self.clock, status, session)
+        return ContractConfigWatch(job, tracker, self.store, self.clock, status, session, self.running)
 
 
 class ContractConfigWatch:
@@ -55,6 +58,7 @@ class ContractConfigWatch:
         clock: Clock,
         status: JobStatus,
         session: Session,
+        beside: "set[ContractConfigWatch] | None" = None,
     ) -> None:
         self._job = job
         self._tracker = tracker
@@ -62,6 +66,7 @@ class ContractConfigWatch:
         self._clock = clock
         self._status = status
         self._session = session
+        self._beside = set() if beside is None else beside
         self._digest: bytes | None = None
         self._count = 0
         self._config: ContractConfig | None = None
@@ -71,10 +76,12 @@ class ContractConfigWatch:
 
     async def run(self) -> None:
         """Watch until cancelled; the session has ended when this returns."""
+        self._beside.add(self)
         try:
             await self._start_from_store()
             await keep_running("watch of a configuration", self._watch, self._clock, on_death=self._note_death)
         finally:
+            self._beside.discard(self)
             await self._stop()
 
     async def _save(self) -> None:
@@ -100,7 +107,8 @@ class ContractConfigWatch:
             except (MeshError, ChainError) as error:
                 self._status.fail(f"configuration unknown: {error}")
             waiting = self._running is None or self._running.done()
-            await self._clock.sleep(timings.first_config_poll_s if waiting else timings.config_poll_s)
+            pause_s = poll_pause_s(timings.config_poll_s, len(self._beside))
+            await self._clock.sleep(timings.first_config_poll_s if waiting else pause_s)
 
     def _note_death(self, error: Exception) -> None:
         self._status.fail(f"watch broken: {type(error).__name__}: {error}")
@@ -146,6 +154,11 @@ class ContractConfigWatch:
                 self._log.exception("session_broken")
                 self._status.fail(f"session broken: {type(error).__name__}: {error}")
             await self._clock.sleep(_RETRY_S)
+
+
+def poll_pause_s(interval_s: float, watches: int) -> float:
+    """Return how long a watch waits that has a configuration: longer where so many would ask too often together."""
+    return max(interval_s, watches / _MOST_POLLS_PER_S)
 
 
 def changes(before: ContractConfig | None, after: ContractConfig) -> list[str]:

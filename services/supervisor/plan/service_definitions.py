@@ -47,7 +47,8 @@ _CHAINLINK_STOP: Final = StopPlan((StopStep(signal.SIGTERM, 20.0),))
 _POSTGRES_STOP: Final = StopPlan((StopStep(signal.SIGINT, 8.0), StopStep(signal.SIGQUIT, 3.0)), reserve_s=5.0)
 
 # Often enough to be shown soon, seldom enough to cost nothing: an answer takes half a millisecond of our time.
-_STEADY: Final = Schedule(period_s=8.0, failure_threshold=2)
+# Until then a look is cheap, mostly one for a socket that is not there, and a start has six that wait for each other.
+_STEADY: Final = Schedule(starting_period_s=0.15, period_s=8.0, failure_threshold=2)
 
 # Who is to go first when memory is short, in thousandths of it that count as used more: what the rounds need least.
 # Without metrics, dbinit, operator and bootstrap nodes they go on; of the oracles f may be away, of the others none.

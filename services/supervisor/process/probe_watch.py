@@ -9,7 +9,7 @@ from services.supervisor.plan.probe_spec import AnyProbe, Schedule
 from services.supervisor.process.probes import Check, NotReady, opened
 
 SLOW_START: Final = 20
-"""With the default schedule that is some five seconds."""
+"""With the schedule of the services that is some three seconds."""
 
 
 async def watch(

@@ -249,6 +249,19 @@ async def test_odd_messages(exchange: StreamExchange, opened: Opened, text: str)
     assert opened.metric('websocket_odd_messages_total{source="kraken"} 1.0')
 
 
+async def test_messages_that_a_newer_one_follows_are_counted(exchange: StreamExchange, opened: Opened) -> None:
+    """Of prices that come at once the last is delivered, and those that are not read for it are counted."""
+    opened.open(QuickStream(), BTC)
+    await until(lambda: exchange.holds("BTC/USD"))
+    for price in range(1, 201):
+        await exchange.say("BTC/USD", str(price))
+    await until(lambda: bool(opened.prices) and opened.prices[-1][1].price == 200)
+
+    superseded = 200 - len(opened.prices)
+    assert superseded > 0
+    assert opened.metric(f'websocket_superseded_messages_total{{source="kraken"}} {superseded}.0')
+
+
 async def test_pings(exchange: StreamExchange, opened: Opened) -> None:
     """Where the client has to ping it does, as often as the rules say."""
     opened.open(PingingStream(), BTC)

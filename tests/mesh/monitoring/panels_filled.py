@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -92,6 +93,9 @@ def rows(url: str, query: str) -> list[object]:
     asked = query.replace("$__rate_interval", "5m")
     asked = re.sub(r"\$\w+", ".*", asked)
     address = f"{url}/api/v1/query?{urllib.parse.urlencode({'query': asked})}"
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        result: list[object] = json.load(answer)["data"]["result"]
+    try:
+        with urllib.request.urlopen(address, timeout=90) as answer:
+            result: list[object] = json.load(answer)["data"]["result"]
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{query}: HTTP {error.code}: {error.read().decode()[:500]}") from error
     return result

@@ -15,7 +15,7 @@ from chainlink.rpc.errors import RpcUnavailable
 from meshkit.clock import ManualClock
 from services.oracle.chain.contract_config_tracker import ConfigTracker, Found
 from services.oracle.errors import DatabaseUnavailable, JobNotStarted
-from services.oracle.jobs.contract_config_watch import ContractConfigWatch
+from services.oracle.jobs.contract_config_watch import ContractConfigWatch, poll_pause_s
 from services.oracle.jobs.job_status import JobStatus
 from services.oracle.jobs.specification import OcrJob
 from services.oracle.ocr.config import PublicConfig
@@ -225,3 +225,10 @@ async def test_all_flaws_of_a_refused_configuration_are_said(stage: Stage) -> No
     assert ["f", "signers[1]"] == [flaw.partition(":")[0] for flaw in refused["flaws"]]
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("watches", "pause_s"), [(0, 5.0), (1, 5.0), (40, 5.0), (80, 10.0), (260, 32.5)])
+def test_many_watches_ask_no_more_often_together(watches: int, pause_s: float) -> None:
+    """A few contracts are looked at in their interval; of hundreds eight a second, whichever number they are."""
+    assert pause_s == poll_pause_s(5.0, watches)
+    assert 60.0 == poll_pause_s(60.0, watches)

@@ -6,9 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from feedmesh.operator.v1 import operator_service_pb2 as operator
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor
 from meshkit.clock import ManualClock
-from services.metrics.page.content.tables import Choice
+from services.metrics.page.content.tables import FEEDS_A_PAGE, Choice
 from services.metrics.page.live.audience import Audience
 from services.metrics.page.live.events import GATHER_S, Events
 from tests.metrics.page.meshes import NOW_S, mesh
@@ -116,3 +117,22 @@ async def test_a_viewer_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyP
     with pytest.raises(TimeoutError):
         await Events(mesh(), audience, clock).tell(viewer.write, Choice())
     assert not audience.is_there
+
+
+async def test_many_feeds_cost_a_viewer_what_few_do() -> None:
+    """Of 260 feeds a round of one is told as one row, and a round of one that is on another page as nothing."""
+    names = [f"Feed {index}" for index in range(260)]
+    seen, clock, viewer = mesh(names, seen_times=2), ManualClock(NOW_S * 1000), _Viewer()
+    telling = asyncio.create_task(Events(seen, Audience(clock), clock).tell(viewer.write, Choice()))
+    first = await viewer.next()
+    for name in ("Feed 250", "Feed 7"):
+        accepted = operator.Round(feed=name, round_id=10, answer="7.5")
+        accepted.block_time.seconds = NOW_S
+        seen.round_accepted(accepted)
+    await _until_asleep(clock)
+    second = await viewer.next()
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+
+    assert FEEDS_A_PAGE == len(first["tables"]["feeds"]["rows"])
+    assert (["feeds"], ["Feed 7"]) == (list(second["tables"]), list(second["tables"]["feeds"]["rows"]))
