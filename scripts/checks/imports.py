@@ -45,7 +45,6 @@ REASONS: Final = {
         (f"meshkit.job_templates.{name}" for name in ("findings", "known_assets")),
         "`check` has notes of what `feeds import` finds: one set of rules",
     ),
-    "meshkit.resolver": "the push looks up its receiver as the aggregator its sources: a name that hangs holds none up",
 }
 
 Graph = Mapping[str, Set[str]]

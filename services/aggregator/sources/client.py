@@ -12,7 +12,6 @@ import aiohttp
 
 from meshkit.clock import Clock
 from meshkit.egress.connector import EgressConnector
-from meshkit.egress.redirects import refusing_redirects
 from meshkit.errors import MeshError
 from meshkit.http.failure_words import in_words
 from meshkit.http.retry_after import LONGEST_MS, bounded_ms, date_ms, retry_after_ms
@@ -26,6 +25,7 @@ from services.aggregator.prices.errors import (
     SourceTimeout,
 )
 from services.aggregator.sources.body import read_body
+from services.aggregator.sources.redirects import refusing_redirects
 from services.aggregator.sources.source import Declaration, RateLimiter
 
 USER_AGENT = "feedmesh-aggregator"

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import aiohttp
 
 from meshkit.clock import Clock
-from meshkit.egress.redirects import RedirectRefused
 from meshkit.http.failure_words import in_words
 from meshkit.http.retry_after import retry_after_ms
 from services.aggregator.sources import shapes
 from services.aggregator.sources.body import read_body
+from services.aggregator.sources.redirects import RedirectRefused
 from services.aggregator.streams.errors import StreamDown
 from services.aggregator.streams.protocol import Rules, parse
 from services.aggregator.streams.send_rate import Pace
