@@ -14,8 +14,7 @@ from services.supervisor.errors import MeshStopping, PlanRefused, SettingsFixed
 from services.supervisor.lifecycle import events_and_actions as msg
 from services.supervisor.plan.consequences import consequences
 from services.supervisor.plan.dependency_graph import DependencyGraph
-from services.supervisor.plan.key_digests import TEMPLATES
-from services.supervisor.plan.mesh_plan import MeshPlan
+from services.supervisor.plan.mesh_plan import TEMPLATES, MeshPlan
 from services.supervisor.plan.plan_difference import ChangeKind, Difference, difference
 from services.supervisor.run_dir_lock import RunDirLock
 from services.supervisor.supervision_loop import SupervisionLoop

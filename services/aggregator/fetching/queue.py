@@ -71,14 +71,11 @@ class CallQueue:
         Hold a place while the block runs, and give what its calls of the source are limited by.
 
         Raises SourceBusy, with the time after which to try again, if the queue is full, if no place becomes free
-        before the monotonic `deadline`, or at once if the rate allows no call before it. A turn that comes too late,
-        on a machine that is held up, is none: nobody waits for the answer any more, and the source would be blamed.
+        before the monotonic `deadline`, or at once if the rate allows no call before it.
         """
         await self._enter(deadline)
         try:
             await self._pay(deadline)
-            if self._clock.monotonic() >= deadline:
-                raise SourceBusy(self._source, FULL_WAIT_MS, "its turn came too late")
             self.running += 1
             try:
                 yield _Prepaid(lambda: self._pay(deadline, _BORROWED_CALLS))

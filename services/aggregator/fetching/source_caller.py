@@ -13,12 +13,13 @@ from meshkit.log import get_logger
 from meshkit.metrics import Registry
 from services.aggregator.fetching.circuit_breaker import CircuitBreaker, CircuitState
 from services.aggregator.fetching.deadline import before
-from services.aggregator.fetching.queue import CallQueue
+from services.aggregator.fetching.queue import FULL_WAIT_MS, CallQueue
 from services.aggregator.fetching.retry import repeated
 from services.aggregator.fetching.silence import Silence
 from services.aggregator.prices.errors import (
     AccessRefused,
     ProviderFault,
+    SourceBusy,
     SourceRateLimited,
     SourceTimeout,
     UnknownPair,
@@ -32,6 +33,8 @@ _log = get_logger(__name__)
 # An open circuit is tried at least twice in a time to live, but a source asked hourly is not left alone for half of it.
 LONGEST_OPEN_S = 60.0
 SHORTEST_LONGEST_OPEN_S = 5.0
+# A call that had its turn so late, behind others or on a machine that is held up, says nothing of the source.
+LEAST_TIME_S = 0.25
 # How often a refused question is divided: enough to find a few pairs among hundreds.
 MOST_DIVISIONS = 16
 
@@ -128,6 +131,8 @@ class SourceCaller:
             self._note(error)
             raise
         except TimeoutError:
+            if deadline - started_at < LEAST_TIME_S:
+                raise SourceBusy(self.name, FULL_WAIT_MS, "its turn came too late") from None
             late = SourceTimeout(self.name, int((deadline - started_at) * 1000))
             self.circuit.failed(self._clock.monotonic(), late)
             self._note(late)

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from meshkit.configuration.keys_by_service import DECLARED
-from services.supervisor.plan.key_digests import TEMPLATES
-from services.supervisor.plan.mesh_plan import MeshPlan
+from services.supervisor.plan.mesh_plan import TEMPLATES, MeshPlan
 from services.supervisor.plan.plan_difference import Change, ChangeKind, Difference
 from services.supervisor.plan.service_spec import Kind
 

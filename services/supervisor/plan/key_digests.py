@@ -15,8 +15,8 @@ from pydantic import BaseModel, SecretStr
 
 from meshkit.configuration.feeds.served_feeds import ServedFeed
 from meshkit.configuration.solution import Configuration
+from services.supervisor.plan.mesh_plan import TEMPLATES
 
-TEMPLATES: Final = "solution.chainlinkFeedTemplatesDir"
 _ADDRESSES: Final = "solution.mesh.contracts.addressesFile"
 
 

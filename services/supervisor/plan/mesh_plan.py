@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from services.supervisor.config import Settings
 from services.supervisor.plan.service_spec import ServiceSpec
+
+# Below it stands the digest of each feed's template in `keys`.
+TEMPLATES: Final = "solution.chainlinkFeedTemplatesDir"
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,20 +170,3 @@ async def test_without_a_rate_no_call_waits() -> None:
     async with queue.turn(9.0) as limiter:
         for _ in range(100):
             await limiter.acquire()
-
-
-@pytest.mark.parametrize("waits", [True, False])
-async def test_a_turn_that_comes_too_late_is_none(waits: bool) -> None:
-    """On a machine that was held up beyond the deadline no fetch begins that could only be called slow."""
-    clock = ManualClock()
-    visitors = Visitors(CallQueue("kraken", clock, rate=Fraction(1) if waits else None, max_concurrent=1))
-    tasks = [asyncio.create_task(visitors.visit(60.0)), asyncio.create_task(visitors.visit(2.0))]
-    await settle()
-    visitors.leave.set()
-    clock.advance(10.0)
-    await settle()
-
-    with pytest.raises(SourceBusy):
-        await tasks[1]
-    await tasks[0]
-    assert (1, 0, 0) == (visitors.inside, visitors.queue.running, visitors.queue.waiting)

@@ -104,6 +104,25 @@ async def test_the_number_of_repeats_is_bounded(retries: int) -> None:
     assert retries + 1 == len(line.times)
 
 
+async def test_no_source_is_blamed_for_a_turn_that_came_too_late() -> None:
+    """On a machine that was held up until the deadline, a call without an answer says nothing of the source."""
+    line = Line(replace(SETTINGS, rps=Fraction(1, 5), max_retries=0))
+    await line.ask()
+    line.source.gate.clear()
+    task = asyncio.create_task(line.caller.fetch([BTC]))
+    for _ in range(8):
+        await asyncio.sleep(0)
+    line.clock.advance(20.0)
+    for _ in range(8):
+        await asyncio.sleep(0)
+    line.clock.advance(0.0)
+
+    with pytest.raises(SourceBusy):
+        await task
+    assert (True, "") == (line.caller.health.available, line.caller.health.last_error)
+    assert 2 == len(line.times)
+
+
 async def test_a_hanging_source_is_left_at_the_deadline() -> None:
     """A call without an answer, also from a client without a time-out of its own, ends with the fetch's time."""
     line = Line(replace(SETTINGS, timeout_ms=1_000))
