@@ -157,6 +157,12 @@ class DevChain:
             await self._clock.sleep(POLL_S)
 
     async def _look(self, rpc: Rpc) -> None:
+        await self._note_blocks(rpc)
+        if self._schedule.is_due(self._clock.monotonic()):
+            await self._snapshot(rpc, SNAPSHOT_WITHIN_S)
+
+    async def _note_blocks(self, rpc: Rpc) -> None:
+        """Write into the journal what is new on the chain."""
         height = await rpc.height()
         if height < self._seen:
             # Somebody reverted the chain by a development call.
@@ -167,13 +173,13 @@ class DevChain:
             self._journal.append([block])
             self._schedule.saw_block(len(block.transactions))
             self._seen = number
-        if self._schedule.is_due(self._clock.monotonic()):
-            await self._snapshot(rpc, SNAPSHOT_WITHIN_S)
 
     async def _snapshot(self, rpc: Rpc, timeout_s: float) -> None:
         started_s = self._clock.monotonic()
         try:
             state = await rpc.dump_state(timeout_s)
+            # Blocks that it has and nobody followed yet: without them the snapshot before it would lead nowhere.
+            await self._note_blocks(rpc)
             self._snapshots.write(state)
             self._journal.rotate()
         except (RpcFailed, OSError) as error:
