@@ -5,7 +5,7 @@ from typing import Final
 from feedmesh.aggregator.v1 import quote_service_pb2 as pb
 from meshkit.listings.durations import duration
 
-COLUMNS: Final = ("source", "state", "stream", "pairs", "fresh", "last price", "")
+COLUMNS: Final = ("source", "state", "stream", "pairs", "fresh", "score", "last price", "")
 
 
 def state(source: pb.SourceState) -> str:
@@ -23,7 +23,8 @@ def row(source: pb.SourceState, now_s: float) -> tuple[str, ...]:
     succeeded = source.HasField("last_success_time")
     age = duration(now_s - source.last_success_time.ToMilliseconds() / 1000) if succeeded else ""
     pairs, fresh = str(source.registered_pairs), str(source.fresh_pairs)
-    return (source.name, state(source), stream, pairs, fresh, age, source.last_error)
+    score = f"{source.score:.0%}" if source.HasField("score") else ""
+    return (source.name, state(source), stream, pairs, fresh, score, age, source.last_error)
 
 
 def clock_words(clock: pb.OwnClock) -> str:

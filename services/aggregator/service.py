@@ -1,6 +1,7 @@
 """QuoteService: messages to values and back, no logic."""
 
 from collections.abc import AsyncIterator, Iterable
+from fractions import Fraction
 from typing import TypeVar
 
 import grpc.aio
@@ -103,8 +104,9 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         self, request: pb.ListSourcesRequest, context: "Context[pb.ListSourcesRequest, pb.ListSourcesResponse]"
     ) -> pb.ListSourcesResponse:
         """Return every configured source."""
+        scores = self._engine.status.scores()
         return pb.ListSourcesResponse(
-            sources=[_source(status) for status in self._engine.status.sources()],
+            sources=[_source(status, scores.get(status.name)) for status in self._engine.status.sources()],
             own_clock=_own_clock(self._engine.own_clock.state),
         )
 
@@ -112,7 +114,8 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         self, request: pb.GetSourceRequest, context: "Context[pb.GetSourceRequest, pb.GetSourceResponse]"
     ) -> pb.GetSourceResponse:
         """Return one source."""
-        return pb.GetSourceResponse(source=_source(self._engine.status.source(request.name)))
+        score = self._engine.status.scores().get(request.name)
+        return pb.GetSourceResponse(source=_source(self._engine.status.source(request.name), score))
 
     async def ClearInactivePairs(
         self,
@@ -224,7 +227,7 @@ def _registered(status: PairStatus) -> pb.RegisteredPair:
     )
 
 
-def _source(status: SourceStatus) -> pb.SourceState:
+def _source(status: SourceStatus, score: Fraction | None) -> pb.SourceState:
     return pb.SourceState(
         name=status.name,
         enabled=status.enabled,
@@ -237,6 +240,7 @@ def _source(status: SourceStatus) -> pb.SourceState:
         stream_connected=status.stream_connected,
         last_stream_time=None if status.last_stream_ms is None else _time(status.last_stream_ms),
         refusals=[_refusal(each) for each in status.refusals],
+        score=None if score is None else float(score),
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,16 @@ async def test_an_unknown_pair_ends_the_stream(remote: Remote) -> None:
             pass
 
     assert grpc.StatusCode.NOT_FOUND == caught.value.code()
+
+
+async def test_scores_are_told(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that has a score is told with it, alone and among all; one without has none."""
+    monkeypatch.setattr(remote.engine.status, "scores", lambda: {"kraken": Fraction(1, 4)})
+    listed = (await remote.stub.ListSources(pb.ListSourcesRequest())).sources
+    alone = (await remote.stub.GetSource(pb.GetSourceRequest(name="kraken"))).source
+
+    assert {"kraken": 0.25} == {source.name: source.score for source in listed if source.HasField("score")}
+    assert 0.25 == alone.score
 
 
 async def test_pairs_and_sources_are_listed(remote: Remote) -> None:

@@ -41,6 +41,7 @@ def heard(names: Sequence[str] = ("BTC / USD", "ETH / USD"), *, restarts: int = 
                     available=True,
                     registered_pairs=4,
                     fresh_pairs=3,
+                    score=0.75,
                     last_success_time=Timestamp(seconds=NOW_S - 2),
                 ),
                 quotes.SourceState(name="okx", enabled=True, last_error="timed out"),

@@ -407,6 +407,7 @@ class SourceState(_message.Message):
     STREAM_CONNECTED_FIELD_NUMBER: _builtins.int
     LAST_STREAM_TIME_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the source's name."""
     enabled: _builtins.bool
@@ -423,6 +424,10 @@ class SourceState(_message.Message):
     """circuit says whether the source is being called."""
     stream_connected: _builtins.bool
     """stream_connected is true while all connections of the source's stream are up; absent if it has no stream."""
+    score: _builtins.float
+    """score is the share, from 0 to 1, of the configured feeds with a price in which the source counts, of those that it
+    is mapped to; absent without such a feed.
+    """
     @_builtins.property
     def last_success_time(self) -> _timestamp_pb2.Timestamp:
         """last_success_time is when a fetch last succeeded; absent before the first."""
@@ -449,13 +454,19 @@ class SourceState(_message.Message):
         stream_connected: _builtins.bool | None = ...,
         last_stream_time: _timestamp_pb2.Timestamp | None = ...,
         refusals: _abc.Iterable[Global___Refusal] | None = ...,
+        score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "stream_connected", b"stream_connected"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "_stream_connected", b"_stream_connected", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "score", b"score", "stream_connected", b"stream_connected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected", "available", b"available", "circuit", b"circuit", "enabled", b"enabled", "fresh_pairs", b"fresh_pairs", "last_error", b"last_error", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "name", b"name", "refusals", b"refusals", "registered_pairs", b"registered_pairs", "stream_connected", b"stream_connected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "_stream_connected", b"_stream_connected", "available", b"available", "circuit", b"circuit", "enabled", b"enabled", "fresh_pairs", b"fresh_pairs", "last_error", b"last_error", "last_stream_time", b"last_stream_time", "last_success_time", b"last_success_time", "name", b"name", "refusals", b"refusals", "registered_pairs", b"registered_pairs", "score", b"score", "stream_connected", b"stream_connected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     _WhichOneofReturnType__stream_connected: _TypeAlias = _typing.Literal["stream_connected"]  # noqa: Y015
     _WhichOneofArgType__stream_connected: _TypeAlias = _typing.Literal["_stream_connected", b"_stream_connected"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stream_connected) -> _WhichOneofReturnType__stream_connected | None: ...
 
 Global___SourceState: _TypeAlias = SourceState  # noqa: Y015

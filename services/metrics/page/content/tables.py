@@ -158,7 +158,7 @@ def _feed(seen: MeshSeen, feed: operator.Feed, now_s: float) -> Row:
 
 def _sources(seen: MeshSeen, now_s: float) -> Table:
     listed = seen.sources
-    columns = (*_named(source_listing.COLUMNS, "message"), "score")
+    columns = _named(source_listing.COLUMNS, "message")
     rows = []
     for source in () if listed is None else listed.sources:
         cells = plain(source_listing.row(source, now_s))
@@ -166,8 +166,7 @@ def _sources(seen: MeshSeen, now_s: float) -> Table:
         since_ms = source.last_success_time.ToMilliseconds() if succeeded else None
         cells = _counted(cells, source_listing.COLUMNS, since_ms)
         cells[1] = replace(cells[1], tone=_SOURCE_TONES.get(cells[1].text, Tone.BAD))
-        share = f"{source.fresh_pairs * 100 // source.registered_pairs} %" if source.registered_pairs else ""
-        rows.append(Row(source.name, (*cells, Cell(share))))
+        rows.append(Row(source.name, tuple(cells)))
     said = "" if listed is None else source_listing.clock_words(listed.own_clock)
     notes = (*_silence(seen, "sources", "the price aggregator"), *([said] if said else []))
     return Table("sources", "Price sources", columns, tuple(rows), notes)
