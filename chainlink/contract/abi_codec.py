@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from chainlink.abi import AbiError, decode, encode
+from chainlink.abi import decode, encode
+from chainlink.abi_types import AbiError
 from chainlink.address import checksummed
 from chainlink.contract.artifact import Artifact
 from chainlink.keccak import keccak

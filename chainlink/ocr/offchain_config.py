@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, fields
 
-from chainlink.abi import AbiError, decode, encode
+from chainlink.abi import decode, encode
+from chainlink.abi_types import AbiError
 from chainlink.errors import InvalidOcrConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 

@@ -2,7 +2,8 @@
 
 import re
 
-from chainlink.abi import AbiError, decode
+from chainlink.abi import decode
+from chainlink.abi_types import AbiError
 from chainlink.rpc.errors import RpcRefused
 from chainlink.rpc.refusals import is_revert
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainlink import abi
+from chainlink.abi_types import AbiError
 
 _BASIC: dict[str, st.SearchStrategy[Any]] = {
     "uint8": st.integers(0, 255),
@@ -78,7 +79,7 @@ def test_changed_bytes_are_read_as_others_read_them(types: tuple[str, ...], data
         theirs = None
     try:
         ours: object = abi.decode(types, cut)
-    except abi.AbiError:
+    except AbiError:
         ours = None
 
     assert theirs == ours
@@ -110,7 +111,7 @@ def test_changed_bytes_are_read_as_others_read_them(types: tuple[str, ...], data
 )
 def test_what_does_not_fit_is_named_by_its_type(kind: str, value: object) -> None:
     """A value of another kind or size is refused, and nothing is taken for what it only resembles."""
-    with pytest.raises(abi.AbiError, match=re.escape(kind.removesuffix("[2]").removesuffix("[]"))):
+    with pytest.raises(AbiError, match=re.escape(kind.removesuffix("[2]").removesuffix("[]"))):
         abi.encode((kind,), (value,))
 
 
@@ -124,7 +125,7 @@ def test_what_does_not_fit_is_named_by_its_type(kind: str, value: object) -> Non
 )
 def test_what_is_no_type(text: str) -> None:
     """A type that the ABI does not have, or that is nested without end, is refused."""
-    with pytest.raises(abi.AbiError):
+    with pytest.raises(AbiError):
         abi.parse(text)
 
 
@@ -137,5 +138,5 @@ def test_a_type_is_written_as_it_was_read(text: str) -> None:
 def test_a_list_said_to_be_endless_is_refused_before_it_is_read() -> None:
     """A length beyond the bytes that follow costs nothing."""
     for kind in ("uint8[]", "bytes[]", "string", "bytes", "(uint8,bool)[]"):
-        with pytest.raises(abi.AbiError, match="length"):
+        with pytest.raises(AbiError, match="length"):
             abi.decode((kind,), (32).to_bytes(32, "big") + b"\xff" * 32)

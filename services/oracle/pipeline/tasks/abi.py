@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from chainlink import abi
-from chainlink.abi import AbiError
+from chainlink import abi, abi_types
+from chainlink.abi_types import AbiError
 from chainlink.keccak import keccak
 from services.oracle.pipeline import number
 from services.oracle.pipeline.attributes import Attributes
@@ -37,7 +37,7 @@ class _Argument:
 
     name: str
     type: str
-    parsed: abi.Type
+    parsed: abi_types.Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,29 +127,29 @@ def _arguments(listed: str, task: str) -> list[_Argument]:
     return found
 
 
-def _converted(value: Value, type_: abi.Type) -> Value:
+def _converted(value: Value, type_: abi_types.Type) -> Value:
     value = unwrapped(value)
     match type_:
         case abi.Array(item=item, length=length) if isinstance(value, list):
             if length is not None and len(value) != length:
                 raise bad_input(f"incorrect length: expected {length}, got {len(value)}")
             return [_converted(each, item) for each in value]
-        case abi.Number():
+        case abi_types.Number():
             return number.truncate(number.to_decimal(value))
-        case abi.Bool():
+        case abi_types.Bool():
             return to_bool(value)
-        case abi.Text():
+        case abi_types.Text():
             return to_text(value)
-        case abi.Address():
+        case abi_types.Address():
             return f"0x{_sized(value, _ADDRESS_LENGTH, type_).hex()}"
-        case abi.Bytes():
+        case abi_types.Bytes():
             return to_bytes(value)
-        case abi.FixedBytes(length=size):
+        case abi_types.FixedBytes(length=size):
             return _sized(value, size, type_)
     raise bad_input(f"cannot convert {kind(value)} to {type_}")
 
 
-def _sized(value: Value, size: int, type_: abi.Type) -> bytes:
+def _sized(value: Value, size: int, type_: abi_types.Type) -> bytes:
     if not isinstance(value, str | bytes):
         raise bad_input(f"cannot convert {kind(value)} to {type_}")
     data = to_bytes(value)
