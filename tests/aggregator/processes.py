@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,12 +16,7 @@ from feedmesh.aggregator.v1 import quote_service_pb2_grpc as pb_grpc
 from meshkit.rpc.client import channel
 from services.aggregator import service
 from tests.aggregator.test_config import SECRETS
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+from tests.ports import free_port
 
 
 class Running:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from devkit.market.assets import TOKENS
 from meshkit import feeds
 from tests.bench.process import LOAD_CORE, SERVER_CORE, Server, answers, fetch, serving
-from tests.bench.setup import free_port, write_configuration
+from tests.bench.setup import write_configuration
+from tests.ports import free_port
 
 TTL_MS: Final = 10_000
 SMALL: Final = ("BTC / USD", "ETH / USD", "EUR / USD")

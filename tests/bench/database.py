@@ -74,7 +74,7 @@ def _configuration(directory: Path) -> "Configuration":
     from cli.embedded.profile import document_for
     from meshkit.configuration.load import load
     from tests.bench.setup import SECRETS
-    from tests.dbinit.server import free_port
+    from tests.ports import free_port
 
     (directory / "run").mkdir()
     kept = {name: value for name, value in SECRETS.items() if isinstance(value, str)}

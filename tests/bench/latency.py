@@ -35,8 +35,8 @@ from meshkit.rpc.client import channel
 from services.aggregator.streams.turn import TURN_S
 from tests.bench.process import LOAD_CORE, Server, fetch, serving
 from tests.bench.report import Report, Row
-from tests.bench.setup import free_port
 from tests.mesh.running import Mesh, free_port_offset, own_directory, stopping
+from tests.ports import free_port
 from tests.waiting import until
 
 FEED: Final = "BTC / USD"

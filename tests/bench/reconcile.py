@@ -22,9 +22,10 @@ from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.reconciler import Reconciler
 from tests.bench.report import Report, Row
-from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, free_port, start
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, start
 from tests.operator.conftest import _config_in
-from tests.operator.running_nodes import fake_nodes, free_base
+from tests.operator.running_nodes import fake_nodes
+from tests.ports import free_base, free_port
 
 _FEEDS = 260
 _FIRST_S, _AGAIN_S = 180.0, 20.0

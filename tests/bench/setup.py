@@ -1,9 +1,10 @@
 """What the aggregator needs to run alone: a configuration that knows the simulated market as all of its sources."""
 
 import json
-import socket
 from collections.abc import Collection, Mapping
 from pathlib import Path
+
+from tests.ports import free_port
 
 SECRETS = {
     "pgPassword": "p" * 16,
@@ -15,12 +16,6 @@ SECRETS = {
     "chainlinkRpcWsUrl": "ws://127.0.0.1:8545",
     "chainlinkRpcHttpUrl": "http://127.0.0.1:8545",
 }
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def write_configuration(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,18 +13,13 @@ from web3.types import RPCEndpoint
 
 from devkit.chain.binary import find_anvil
 from tests.contracts.feed import Chain, Feed, deploy_feed
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 @pytest.fixture(name="package_chain", scope="package")
 def _package_chain() -> Iterator[Chain]:
     """Give a chain that mines every transaction at once and lets any address send."""
-    port = _free_port()
+    port = free_port()
     command = [
         *(str(find_anvil()), "--port", str(port), "--chain-id", "1337", "--quiet"),
         *("--accounts", "0", "--auto-impersonate", "--base-fee", "0", "--gas-price", "0"),

@@ -2,16 +2,13 @@
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,21 +20,11 @@ from services.dbinit.cluster.place import Place
 from services.dbinit.config import Settings
 from services.dbinit.databases.session import superuser
 from services.dbinit.errors import ServerUnavailable
+from tests.ports import free_port
 
 T = TypeVar("T")
 PG_PASSWORD = "the-deployment's-secret"
 STOPS_WITHIN_S = 45
-# Below the range that Linux takes the ports of outgoing connections from.
-_PORTS = range(15_000, 32_000)
-
-
-def free_port() -> int:
-    """Return a port nobody listens on, of those that no outgoing connection is given while the server restarts."""
-    while True:
-        port = secrets.choice(_PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def open_directory() -> Path:

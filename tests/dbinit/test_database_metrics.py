@@ -7,7 +7,8 @@ import pytest
 from meshkit.clock import SystemClock
 from meshkit.metrics import Registry
 from services.dbinit.database_metrics import METRICS, DatabaseMetrics
-from tests.dbinit.server import Server, free_port
+from tests.dbinit.server import Server
+from tests.ports import free_port
 
 
 async def test_each_database_has_its_size(server: Server) -> None:

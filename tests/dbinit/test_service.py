@@ -16,8 +16,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from feedmesh.dbinit.v1 import database_service_pb2 as pb
 from feedmesh.dbinit.v1 import database_service_pb2_grpc as rpc
 from meshkit.rpc.client import channel, error_info
-from tests.dbinit.server import POSTGRES, STOPS_WITHIN_S, free_port
+from tests.dbinit.server import POSTGRES, STOPS_WITHIN_S
 from tests.dbinit.test_config import VECTOR
+from tests.ports import free_port
 
 COMMAND = [sys.executable, "-m", "services.dbinit"]
 

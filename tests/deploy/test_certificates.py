@@ -9,7 +9,8 @@ import pytest
 
 from meshkit.mutual_tls.certificates import CertificateDirectory
 from meshkit.mutual_tls.tunnel import Address, Incoming, Outgoing, Tunnels
-from tests.meshkit.mutual_tls.test_tunnel import asked, echoing, free_port
+from tests.meshkit.mutual_tls.test_tunnel import asked, echoing
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here (Debian: openssl)")
 

@@ -10,7 +10,7 @@ from typing import Any
 from chainlink.keys.evm import EvmKey
 from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 FIRST_VALUE = 65123_45000000

@@ -22,8 +22,9 @@ from services.operator.onchain.contract_setup import ContractSetup
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.outcome import Outcome
-from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, start
 from tests.operator.conftest import _config_in
+from tests.ports import free_port
 
 
 @pytest.fixture(name="anvil", scope="module")

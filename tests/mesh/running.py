@@ -1,12 +1,9 @@
 """A whole mesh as a child process, as a person runs it."""
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +18,7 @@ import psutil
 from cli.service_states import service_json
 from feedmesh.supervisor.v1 import supervisor_service_pb2 as supervisor_pb
 from feedmesh.supervisor.v1 import supervisor_service_pb2_grpc as supervisor_grpc
+from tests.ports import is_free, is_ours
 
 BASE_PORTS = (3000, 3003, 5432, 8545, 8600, *range(6601, 6609), *range(9901, 9909))
 PORT_OFFSETS = range(10_000, 11_000, 20)
@@ -36,21 +34,8 @@ def free_port_offset() -> int:
     the range of outgoing connections. A mesh that was chosen a port for has not bound it yet, so a lock keeps it.
     """
     for offset in PORT_OFFSETS:
-        # It is never closed, so that the lock ends with the process.
-        lock = os.open(Path(tempfile.gettempdir()) / f"feedmesh-tests-ports-{offset}", os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in BASE_PORTS:
-                    stack.enter_context(socket.create_server(("127.0.0.1", port + offset)))
-            except OSError:
-                os.close(lock)
-                continue
-        return offset
+        if is_ours(f"ports-of-meshes-{offset}") and is_free(*(port + offset for port in BASE_PORTS)):
+            return offset
     raise RuntimeError("no free ports")
 
 

@@ -27,6 +27,7 @@ from tests.node.program import HINT, chainlink_program
 from tests.operator import anvil
 from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil
 from tests.operator.order import Order, helper_deployment
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.long(120), pytest.mark.timeout(600)]
 
@@ -56,7 +57,7 @@ def _mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     if request.param != "embedded" and program is None:
         pytest.exit(f"there is no chainlink program: {HINT}", returncode=1)
     key = json.loads(KEYS.read_text())
-    with own_directory() as directory, anvil.start(anvil.free_port(), "--block-time", "1") as chain:
+    with own_directory() as directory, anvil.start(free_port(), "--block-time", "1") as chain:
         order = Order()
         addresses, admin = asyncio.run(_deployed(chain, order))
         _write_templates(directory / "templates", addresses)

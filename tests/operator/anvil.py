@@ -1,7 +1,6 @@
 """A real anvil for tests: started on a free port, stopped with its block."""
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -40,13 +39,6 @@ class Anvil:
             answer = await response.json()
         assert "error" not in answer, answer
         return answer["result"]
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

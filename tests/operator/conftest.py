@@ -23,7 +23,8 @@ from services.operator.nodes import prepare_nodes
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender
-from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, start
+from tests.ports import free_port
 
 
 def _config_in(path: Path) -> OperatorConfig:

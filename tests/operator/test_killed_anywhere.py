@@ -32,7 +32,8 @@ from services.operator.reconciler import Reconciler
 from tests.operator.anvil import CHAIN_ID, Anvil
 from tests.operator.fake_node import FakeNode
 from tests.operator.order import Order, helper_deployment
-from tests.operator.running_nodes import fake_nodes, free_base
+from tests.operator.running_nodes import fake_nodes
+from tests.ports import free_base
 
 _ZERO = "0x" + "00" * 20
 _MOST_PASSES = 4

@@ -17,10 +17,11 @@ from services.operator.onchain.contract_changes import FeedAction
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.reconciler import Reconciler
-from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
+from tests.operator.anvil import CHAIN_ID, Anvil, start
 from tests.operator.fake_node import FakeNode
 from tests.operator.node_faults import Fault
-from tests.operator.running_nodes import fake_nodes, free_base
+from tests.operator.running_nodes import fake_nodes
+from tests.ports import free_base, free_port
 
 _FEEDS = ("BTC / USD", "ETH / USD", "EUR / USD")
 

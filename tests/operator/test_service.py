@@ -27,9 +27,10 @@ from services.operator.config import OperatorConfig
 from services.operator.nodes import prepare_nodes
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.onchain.chain import Chain
-from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port, start
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, start
 from tests.operator.reports import transmit
-from tests.operator.running_nodes import fake_nodes, free_base
+from tests.operator.running_nodes import fake_nodes
+from tests.ports import free_base, free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:

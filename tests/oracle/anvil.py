@@ -18,7 +18,8 @@ from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
 from chainlink.rpc.errors import RpcUnavailable
 from devkit.chain.binary import find_anvil
-from tests.oracle.ports import eventually, free_port
+from tests.oracle.eventually import eventually
+from tests.ports import free_port
 
 CHAIN_ID = 1337
 OWNER = "0x00000000000000000000000000000000000A11CE"

@@ -17,8 +17,9 @@ from chainlink.keys.ocr1 import OcrKeyBundle
 from chainlink.keys.p2p import P2pKey
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from tests.oracle.anvil import CHAIN_ID, Aggregator
+from tests.oracle.eventually import eventually
 from tests.oracle.ocr.committee import MS, S, demo_timings
-from tests.oracle.ports import eventually, free_port
+from tests.ports import free_port
 
 PASSWORD = "correct-horse-battery-staple"
 EMAIL, API_PASSWORD = "operator@example.org", "a-password-for-the-api"

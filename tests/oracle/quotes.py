@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from aiohttp import web
 
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 
 
 class QuoteServer:

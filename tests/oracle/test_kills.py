@@ -13,8 +13,8 @@ from chainlink.rpc.answers import quantity
 from tests.dbinit.server import Server
 from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.conftest import node_url
+from tests.oracle.eventually import eventually
 from tests.oracle.network import NodeProcess, configure, set_up_jobs
-from tests.oracle.ports import eventually
 from tests.oracle.quotes import QuoteServer
 
 KILLS = 4

@@ -16,8 +16,8 @@ from meshkit.rpc.client import channel
 from tests.dbinit.server import Server
 from tests.oracle.anvil import Aggregator, Anvil
 from tests.oracle.conftest import node_url
+from tests.oracle.eventually import eventually
 from tests.oracle.network import NodeProcess, configure, set_up_jobs
-from tests.oracle.ports import eventually
 from tests.oracle.quotes import QuoteServer
 
 pytestmark = pytest.mark.long(30)

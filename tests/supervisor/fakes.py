@@ -7,7 +7,6 @@ Small real services, and a real supervisor over them.
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -184,13 +183,6 @@ async def running(
         mesh.logs.close()
         os.close(output)
     assert psutil.Process().children() == others
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextmanager

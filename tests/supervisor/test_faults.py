@@ -23,7 +23,8 @@ from services.supervisor.lifecycle.service_states import State
 from services.supervisor.plan.probe_spec import HttpProbe, Schedule, TcpProbe
 from services.supervisor.plan.service_spec import RestartPolicy, ServiceSpec, StopPlan, StopStep
 from services.supervisor.process.probe_watch import SLOW_START
-from tests.supervisor.fakes import deaf, free_port, healthy, oneshot, running, shell, sleeper
+from tests.ports import free_port
+from tests.supervisor.fakes import deaf, healthy, oneshot, running, shell, sleeper
 from tests.waiting import until
 
 FAST = Schedule(period_s=0.1, timeout_s=0.3, failure_threshold=2)

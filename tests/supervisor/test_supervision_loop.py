@@ -15,17 +15,8 @@ from services.supervisor.lifecycle import events_and_actions as msg
 from services.supervisor.lifecycle.service_states import State
 from services.supervisor.plan.probe_spec import Schedule, TcpProbe
 from services.supervisor.plan.service_spec import RestartPolicy, StopPlan, StopStep
-from tests.supervisor.fakes import (
-    SCENARIOS,
-    completed,
-    deaf,
-    free_port,
-    healthy,
-    oneshot,
-    running,
-    shell,
-    sleeper,
-)
+from tests.ports import free_port
+from tests.supervisor.fakes import SCENARIOS, completed, deaf, healthy, oneshot, running, shell, sleeper
 
 
 async def test_starts_in_order_and_stops_in_reverse(run_dir: Path) -> None:

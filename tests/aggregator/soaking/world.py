@@ -16,7 +16,8 @@ import psutil
 
 from tests.aggregator.soaking.judge import Judge, Told, milliseconds
 from tests.aggregator.soaking.plan import ACTIONS, Spell
-from tests.bench.setup import free_port, write_configuration
+from tests.bench.setup import write_configuration
+from tests.ports import free_port
 from tests.waiting import until
 
 SEED: Final = 7

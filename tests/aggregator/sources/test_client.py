@@ -20,6 +20,7 @@ from services.aggregator.prices.errors import (
 from services.aggregator.sources.client import SourceClient, age_ms, wait_ms
 from services.aggregator.sources.source import UNLIMITED, Declaration
 from tests.aggregator.fakes import LiteralExchange
+from tests.ports import free_port
 
 DECLARATION = Declaration("okx", "http://localhost", 1, cool_down_ms=700)
 
@@ -92,10 +93,8 @@ async def test_silence_is_a_timeout(session: aiohttp.ClientSession) -> None:
 
 async def test_a_refused_connection_is_a_fault(session: aiohttp.ClientSession) -> None:
     """Nobody listening is a ProviderFault, whose text does not hold the address with its key."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
     with pytest.raises(ProviderFault) as caught:
-        await client(session, f"http://127.0.0.1:{port}").get("/p", {"apikey": "very-secret"}, limiter=UNLIMITED)
+        await client(session, f"http://127.0.0.1:{free_port()}").get("/p", {"apikey": "very-secret"}, limiter=UNLIMITED)
 
     assert "very-secret" not in str(caught.value)
 

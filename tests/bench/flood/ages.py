@@ -16,7 +16,8 @@ from meshkit import feeds
 from tests.bench.bed import ALL, TTL_MS, Bed
 from tests.bench.process import LOAD_CORE, SERVER_CORE, Server, fetch, serving
 from tests.bench.report import Row
-from tests.bench.setup import free_port, write_configuration
+from tests.bench.setup import write_configuration
+from tests.ports import free_port
 
 RATE: Final = 20_000
 OLDEST_MS: Final = 250

@@ -12,7 +12,7 @@ import rlp  # type: ignore[import-untyped]  # it has no annotations
 from aiohttp import web
 from eth_utils.crypto import keccak
 
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 
 Forward = Callable[[str, list[Any]], Awaitable[dict[str, Any]]]
 Rule = Callable[[str, list[Any], Forward], Awaitable[dict[str, Any] | web.StreamResponse | None]]

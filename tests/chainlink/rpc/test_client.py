@@ -18,7 +18,7 @@ from tests.chainlink.rpc.misbehaving import MisbehavingRpc, Rule, always, log_ra
 from tests.chainlink.rpc.misbehaving import http as http_answer
 from tests.oracle.anvil import CHAIN_ID, NEW_TRANSMISSION, OWNER, Aggregator, Anvil
 from tests.oracle.chain.proxy import Proxy
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 
 NOWHERE = "http://127.0.0.1:1"
 ROUND_REQUESTED = keccak(text="RoundRequested(address,bytes16,uint32,uint8)")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -23,6 +22,7 @@ from meshkit.configuration.aggregator import PriceAggregatorConfig
 from meshkit.feeds import Feed
 from meshkit.http.failure_words import host_of
 from services.aggregator.sources.catalog import DECLARATIONS
+from tests.ports import free_port
 
 VECTOR = Path(__file__).parents[2] / "vectors/configuration.signed.json"
 BTC = Feed(
@@ -57,8 +57,7 @@ def config(urls: dict[str, str]) -> PriceAggregatorConfig:
 
 def dead() -> str:
     """Return an address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def test_sources_are_asked_where_the_aggregator_asks_them() -> None:

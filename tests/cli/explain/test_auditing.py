@@ -17,7 +17,7 @@ from cli.explain.audit_reading import AGGREGATOR, read
 from cli.explain.auditing import audit_feed
 from tests.oracle.anvil import OWNER, Aggregator, Anvil
 from tests.oracle.ocr.committee import make_committee
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 
 PROXY, BEHIND, KEY = (checksummed("0x" + digit * 40) for digit in "123")
 NOW_S = 1_700_000_000

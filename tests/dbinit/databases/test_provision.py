@@ -14,7 +14,8 @@ from services.dbinit.databases.provision import connection_limit, list_databases
 from services.dbinit.databases.session import login, superuser
 from services.dbinit.errors import LoginRefused, PlaceUnusable, ServerUnavailable
 from tests.dbinit.conftest import MakeSettings
-from tests.dbinit.server import Server, free_port
+from tests.dbinit.server import Server
+from tests.ports import free_port
 
 NAMES = [f"chainlink_node_{node}" for node in range(1, 6)]
 

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from web3.types import TxReceipt, Wei
 
 from chainlink.contract.artifact import load
 from devkit.chain.journal import Block
+from tests.ports import free_port
 
 USER: LocalAccount = Account.from_key("0x" + "11" * 32)
 FUNDS = 10**20
@@ -40,13 +40,6 @@ def until(condition: Callable[[], bool], what: str, within_s: float = WITHIN_S) 
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ChainProcess:

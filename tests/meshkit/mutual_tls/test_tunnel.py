@@ -1,7 +1,6 @@
 """Tunnels of mutual TLS: bytes of any program go through, and nobody without the expected certificate does."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from meshkit.errors import FailedPrecondition
 from meshkit.mutual_tls.certificates import CertificateDirectory
 from meshkit.mutual_tls.tunnel import Address, Incoming, Outgoing, Tunnels
 from tests.certificate_authority import Authority
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 
@@ -29,13 +29,6 @@ def _issue(authority: Authority, tmp_path: Path) -> Callable[..., CertificateDir
         return CertificateDirectory(authority.issue_role(tmp_path / role, role, *hosts))
 
     return issue
-
-
-def free_port() -> int:
-    """Return a port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(name="echo")

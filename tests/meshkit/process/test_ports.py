@@ -10,6 +10,7 @@ import pytest
 
 from meshkit.process import ports
 from meshkit.process.ports import PortInUse, binding, check, holder
+from tests.ports import free_port
 
 
 @pytest.fixture(name="taken", params=["127.0.0.1", "0.0.0.0"])
@@ -69,10 +70,3 @@ def test_a_bind_that_fails_names_the_holder(taken: int) -> None:
         server.bind((ports.LOOPBACK, taken))
     with pytest.raises(PermissionError), binding(taken, "x"):
         raise PermissionError(errno.EACCES, "not permitted")
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -17,8 +17,8 @@ from services.operator.nodes.prepare_nodes import Preparation
 from tests.job_templates import Leg, direct
 from tests.operator.fake_node import FakeNode, Refusal, job_attributes, serving
 from tests.operator.node_faults import Fault
-from tests.operator.running_nodes import free_base
 from tests.operator.skipping_clock import SkippingClock
+from tests.ports import free_base
 
 _CHANGES = [("POST", "/v2/jobs"), ("POST", "/v2/bridge_types"), ("POST", "/v2/keys/ocr/import")]
 

@@ -9,8 +9,8 @@ from services.operator.nodes import feed_jobs
 from services.operator.nodes.identity import bootstrappers
 from services.operator.nodes.prepare_nodes import Preparation
 from services.operator.nodes.rest_client import Bridge, NodeClient
-from tests.operator.anvil import free_port
 from tests.operator.fake_node import EMAIL, PASSWORD, FakeNode, serving
+from tests.ports import free_port
 
 _CONTRACT = "0x2a7e395BC8f1A495a0d4C00B119E3d154BB9f615"
 

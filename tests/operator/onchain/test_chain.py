@@ -8,7 +8,8 @@ from chainlink.rpc.endpoints import Endpoint
 from services.operator.concurrently import together
 from services.operator.errors import ChainUnavailable
 from services.operator.onchain.chain import CallReverted, Chain
-from tests.operator.anvil import CHAIN_ID, Anvil, free_port
+from tests.operator.anvil import CHAIN_ID, Anvil
+from tests.ports import free_port
 
 ADDRESSES = [f"0x{index:040x}" for index in range(1, 6)]
 

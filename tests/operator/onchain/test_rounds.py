@@ -17,8 +17,9 @@ from services.operator.onchain.chain import Chain
 from services.operator.onchain.configuration.calls import of_ocr1
 from services.operator.onchain.rounds import FollowedFeed, NodeNames, RoundFollower
 from services.operator.onchain.transactions import Sender
-from tests.operator.anvil import CHAIN_ID, Anvil, free_port, start
+from tests.operator.anvil import CHAIN_ID, Anvil, start
 from tests.operator.reports import transmit
+from tests.ports import free_port
 
 _NAMES = [f"chainlink-node-{index}" for index in range(2, 6)]
 

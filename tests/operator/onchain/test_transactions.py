@@ -14,7 +14,8 @@ from services.operator.errors import ChainUnavailable, TransactionReverted
 from services.operator.onchain import feed_contract, transactions
 from services.operator.onchain.chain import Chain
 from services.operator.onchain.transactions import Sender, Transaction
-from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil, free_port
+from tests.operator.anvil import CHAIN_ID, FAUCET_KEY, Anvil
+from tests.ports import free_port
 from tests.waiting import until
 
 _FEED = FeedTarget("BTC / USD", 8)

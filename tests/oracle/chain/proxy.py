@@ -4,7 +4,7 @@ import asyncio
 from asyncio import StreamReader, StreamWriter
 from contextlib import suppress
 
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 
 
 class Proxy:

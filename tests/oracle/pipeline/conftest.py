@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.oracle.pipeline.fetch import Fetcher
 from tests.oracle.pipeline.adapter import Adapter
-from tests.oracle.ports import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(name="adapter")
