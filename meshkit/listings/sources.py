@@ -23,7 +23,7 @@ def row(source: pb.SourceState, now_s: float) -> tuple[str, ...]:
     succeeded = source.HasField("last_success_time")
     age = duration(now_s - source.last_success_time.ToMilliseconds() / 1000) if succeeded else ""
     pairs, fresh = str(source.registered_pairs), str(source.fresh_pairs)
-    score = f"{source.score:.0%}" if source.HasField("score") else ""
+    score = f"{source.score * 100:.0f} %" if source.HasField("score") else ""
     return (source.name, state(source), stream, pairs, fresh, score, age, source.last_error)
 
 

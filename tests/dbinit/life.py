@@ -33,11 +33,12 @@ async def use(settings: Settings) -> dict[str, object]:
 
 def main() -> None:
     """Do everything and print what came of it."""
-    user, directory, programs, interpreter = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    user, directory, port, programs, interpreter = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:6]
     if user != "-":
         exec_shim.become(int(user), int(user), ())
     sys.executable = interpreter
-    settings = settings_in(directory, bin_dir=None if programs == "-" else Path(programs), total_nodes=2)
+    bin_dir = None if programs == "-" else Path(programs)
+    settings = settings_in(directory, bin_dir=bin_dir, total_nodes=2, port=port)
     made = bootstrap(settings)
     os.environ["FEEDMESH_RUN_DIR"] = str(settings.run_dir.path)
     pid = os.fork()

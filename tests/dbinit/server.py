@@ -35,11 +35,10 @@ def open_directory() -> Path:
 
 
 def settings_in(directory: Path, **changes: Any) -> Settings:
-    """Return settings with everything below one directory and a free port."""
+    """Return settings with everything below one directory and a free port, unless one is given."""
     values: dict[str, Any] = {
         "run_dir": RunDir(directory / "run"),
         "place": Place(DataDir(directory / "data").postgres),
-        "port": free_port(),
         "bin_dir": None,
         "user": None,
         "max_connections": 100,
@@ -48,6 +47,8 @@ def settings_in(directory: Path, **changes: Any) -> Settings:
         "total_nodes": 5,
         "pg_password": PG_PASSWORD,
     }
+    if "port" not in changes:
+        values["port"] = free_port()
     (directory / "run").mkdir(exist_ok=True)
     return Settings(**(values | changes))
 

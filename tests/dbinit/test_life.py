@@ -16,6 +16,7 @@ from services.dbinit.cluster.run_as import Identity
 from services.dbinit.databases.session import superuser
 from tests.dbinit.conftest import MakeSettings, needs_root
 from tests.dbinit.server import Server
+from tests.ports import free_port
 from tests.supervisor.test_places import ORDINARY, PID_1, READ_ONLY, needed
 
 NOBODY = 65534
@@ -35,7 +36,9 @@ def interpreter() -> str:
 def live(directory: Path, *, within: Sequence[str] = (), user: str = "-", rest: Sequence[str] = ()) -> dict[str, Any]:
     """Have a cluster made, started, provisioned, checked and stopped below a directory; return what came of it."""
     programs, python = rest or ("-", sys.executable)
-    command = [*within, sys.executable, "-m", "tests.dbinit.life", user, str(directory), programs, python]
+    # Where it is put, it may have no place to note that a port is its own.
+    there = (user, str(directory), str(free_port()), programs, python)
+    command = [*within, sys.executable, "-m", "tests.dbinit.life", *there]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert 0 == ran.returncode, ran.stderr
@@ -63,7 +66,7 @@ def test_directory_of_somebody_else(directory: Path) -> None:
     script = (
         "from pathlib import Path; from services.dbinit.bootstrap import bootstrap; "
         "from tests.dbinit.server import settings_in; "
-        f"bootstrap(settings_in(Path({str(directory)!r})))"
+        f"bootstrap(settings_in(Path({str(directory)!r}), port={free_port()}))"
     )
     for name in ("run", "data"):
         (directory / name).mkdir(mode=0o755)

@@ -57,7 +57,7 @@ def test_sources_have_a_score() -> None:
     found = table("sources", view(mesh(), Choice(), NOW_S).tables)
     place = found.columns.index("score")
 
-    assert [("up", "75%"), ("fails", "")] == [(row.cells[1].text, row.cells[place].text) for row in found.rows]
+    assert [("up", "75 %"), ("fails", "")] == [(row.cells[1].text, row.cells[place].text) for row in found.rows]
 
 
 def test_alerts_are_the_broken_links_and_what_is_borne() -> None:
