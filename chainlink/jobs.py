@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainlink import toml_reader
-from chainlink.address import is_checksummed
 from chainlink.errors import SpecInvalid, SpecMalformed
 from chainlink.units import NS_PER_MS, NS_PER_S, format_duration_ns, parse_duration_ns
+from meshkit.ethereum.address import is_checksummed
 
 OCR1_TYPE = "offchainreporting"
 SCHEMA_VERSION = 1

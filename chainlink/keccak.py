@@ -1,6 +1,6 @@
 """Keccak-256 of bytes or of a text, as Solidity's signatures are hashed."""
 
-from meshkit.keccak import keccak256
+from meshkit.ethereum.keccak import keccak256
 
 
 def keccak(data: bytes = b"", *, text: str | None = None) -> bytes:

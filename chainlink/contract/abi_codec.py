@@ -7,11 +7,11 @@ from typing import Any
 
 from chainlink.abi import decode, encode
 from chainlink.abi_types import AbiError
-from chainlink.address import checksummed
 from chainlink.contract.artifact import Artifact
 from chainlink.keccak import keccak
 from chainlink.rpc.answers import blob
 from chainlink.rpc.errors import Malformed
+from meshkit.ethereum.address import checksummed
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainlink.address import checksummed
 from chainlink.contract.abi_codec import Event, Field, Function
 from chainlink.ocr.contract_config import ContractConfig
+from meshkit.ethereum.address import checksummed
 
 DESCRIPTION = Function("description", (), ("string",))
 DECIMALS = Function("decimals", (), ("uint8",))

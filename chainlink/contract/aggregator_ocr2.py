@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chainlink.address import checksummed
 from chainlink.contract.abi_codec import Event, Field, Function
 from chainlink.ocr2.contract_config import Ocr2ContractConfig
+from meshkit.ethereum.address import checksummed
 
 # What its creation code is given behind it.
 CONSTRUCTOR = ("address", "int192", "int192", "address", "address", "uint8", "string")

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from chainlink.address import checksummed
 from chainlink.errors import KeyUnreadable, UnreadableKeyFile
 from chainlink.identities.key_files import EVM_FILE, OCR2_FILE, OCR_FILE, P2P_FILE
 from chainlink.keys import export
 from chainlink.keys.peer_id import TEXT_PREFIX
+from meshkit.ethereum.address import checksummed
 
 RETIRED = "retired"
 """Where a node's directory keeps keys that `feedmesh keys rotate` has replaced; a contract may still list them."""

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from coincurve import PrivateKey, PublicKey
 
-from chainlink.address import checksummed
 from chainlink.keccak import keccak
+from meshkit.ethereum.address import checksummed
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SIGNATURE_LENGTH = 65
@@ -25,6 +25,11 @@ def is_private_key(value: bytes) -> bool:
 def address_of(private_key: bytes) -> str:
     """Return the EIP-55 address of a private key of 32 bytes."""
     return _address(_key(private_key).public_key)
+
+
+def public_key(private_key: bytes) -> bytes:
+    """Return the public key of a private key of 32 bytes: both coordinates, 64 bytes."""
+    return _coordinates(_key(private_key).public_key)
 
 
 def sign(private_key: bytes, digest: bytes) -> bytes:
@@ -52,4 +57,8 @@ def _key(private_key: bytes) -> PrivateKey:
 
 
 def _address(key: PublicKey) -> str:
-    return checksummed(keccak(key.format(compressed=False)[1:])[12:].hex())
+    return checksummed(keccak(_coordinates(key))[12:].hex())
+
+
+def _coordinates(key: PublicKey) -> bytes:
+    return key.format(compressed=False)[1:]

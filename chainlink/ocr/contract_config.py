@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainlink.abi import encode
-from chainlink.address import checksummed
 from chainlink.errors import InvalidOcrConfig
 from chainlink.keccak import keccak
 from chainlink.ocr.offchain_config import OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
+from meshkit.ethereum.address import checksummed
 
 _DIGEST_TYPES = ("address", "uint64", "address[]", "address[]", "uint8", "uint64", "bytes")
 _DIGEST_LENGTH = 16

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from chainlink.address import checksummed, is_checksummed
 from chainlink.rpc.answers import quantity
 from chainlink.rpc.client import RpcClient
 from chainlink.rpc.endpoints import Endpoint
@@ -14,6 +13,7 @@ from cli.errors import CliError, UsageError
 from cli.explain.audit_findings import FeedRead, Finding, Level, audit
 from cli.explain.audit_reading import read
 from cli.json_output import print_json
+from meshkit.ethereum.address import checksummed, is_checksummed
 from meshkit.http.failure_words import in_words
 
 _TIMEOUT_S = 10.0

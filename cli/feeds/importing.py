@@ -11,7 +11,7 @@ from cli.errors import CliError, UsageError
 from cli.json_output import print_json
 from meshkit import atomic_file, feeds
 from meshkit.configuration.aggregator import SOURCES
-from meshkit.configuration.checks.chain import checksummed
+from meshkit.ethereum.address import checksummed
 from meshkit.job_templates import contract_addresses, template
 from meshkit.job_templates.contract_addresses import BadAddresses, ContractAddresses
 from meshkit.job_templates.findings import Finding, findings

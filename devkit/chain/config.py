@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eth_typing import ChecksumAddress
-from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
-
 from meshkit.errors import InvalidInput
+from meshkit.ethereum.address import checksummed
 
 
 @dataclass(frozen=True, slots=True)
 class Funding:
     """Hold an account and what it shall have at least, in wei."""
 
-    address: ChecksumAddress
+    address: str
     wei: int
 
 
@@ -65,9 +63,12 @@ def _between(field: str, value: int, least: int, most: int) -> None:
 def _funding(text: str) -> Funding:
     address, _, wei = text.partition("=")
     # Mixed case carries a checksum: funding a mistyped account would only show much later.
-    is_right = is_checksum_address(address) or (is_hex_address(address) and address[2:] == address[2:].lower())
-    if not (is_right and address.startswith("0x")):
+    try:
+        right = checksummed(address)
+    except ValueError:
+        right = ""
+    if address not in (right, right.lower()):
         raise InvalidInput("--fund", text, "ADDRESS=WEI with a 20-byte hex address, 0x-prefixed, of a right checksum")
     if not (wei.isascii() and wei.isdigit()):
         raise InvalidInput("--fund", text, "ADDRESS=WEI with a whole number of wei")
-    return Funding(to_checksum_address(address), int(wei))
+    return Funding(right, int(wei))

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from eth_typing import ChecksumAddress
 
 from chainlink.rpc.errors import ChainError, RpcRefused
 from chainlink.rpc.http import FAILURES, Transport
@@ -55,11 +54,11 @@ class Rpc:
         await self._call("evm_setTime", now_s)
         await self._call("evm_setIntervalMining", block_time_s)
 
-    async def balance(self, address: ChecksumAddress) -> int:
+    async def balance(self, address: str) -> int:
         """Return an account's balance in wei."""
         return int(await self._call("eth_getBalance", address, "latest"), 16)
 
-    async def set_balance(self, address: ChecksumAddress, wei: int) -> None:
+    async def set_balance(self, address: str, wei: int) -> None:
         """Set an account's balance."""
         await self._call("anvil_setBalance", address, hex(wei))
 

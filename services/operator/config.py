@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from eth_utils.address import to_checksum_address
-
 from chainlink.rpc.endpoints import Endpoint
 from meshkit import feeds, log
 from meshkit.configuration.feeds.served_feeds import ServedFeed, feed_list
@@ -12,6 +10,7 @@ from meshkit.configuration.feeds.timings import FeedTimings, timings
 from meshkit.configuration.postgres_url import PostgresUrl
 from meshkit.configuration.solution import Configuration
 from meshkit.credentials import database_password
+from meshkit.ethereum.address import checksummed
 from meshkit.job_templates.template import JobTemplate
 from meshkit.paths import SP_CERTIFICATES_DIR, DataDir, SecretsDir
 
@@ -261,4 +260,4 @@ def _target(feed: ServedFeed) -> FeedTarget:
 
 
 def _checksummed(address: str | None) -> str | None:
-    return None if address is None else to_checksum_address(address)
+    return None if address is None else checksummed(address)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainlink.address import checksummed
 from chainlink.errors import SpecInvalid, SpecMalformed
 from chainlink.jobs import JobSpec, contract_of, document_of
 from chainlink.keys.peer_id import encode_peer_id
 from chainlink.units import NS_PER_MS, NS_PER_S
 from meshkit.errors import InvalidInput
+from meshkit.ethereum.address import checksummed
 
 _CONTRACT = "0xb2120143da57569d36558B36A532E3a96F5e43b3"
 _TRANSMITTER = "0x6D8B527896615e2D73cBEBD87B6Ba1e055761C4C"

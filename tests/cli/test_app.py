@@ -140,7 +140,7 @@ def test_check_loads_no_parser_of_c(tmp_path: Path) -> None:
 
     loaded = loaded_by("check", "--config", str(config))
 
-    assert {"meshkit.keccak", "coincurve"} <= loaded
+    assert {"meshkit.ethereum.keccak", "coincurve"} <= loaded
     assert set() == loaded & {"cffi.cparser", "pycparser", "psutil", "eth_utils", "rich"}
 
 

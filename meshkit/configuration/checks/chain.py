@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from meshkit.configuration.faults.problem import Place, Problem, Remark
 from meshkit.configuration.solution import Solution
+from meshkit.ethereum.address import checksummed
 from meshkit.ocr.timing import timing_minimums
 
 TRANSMISSION_GAS: Final = 500_000
@@ -86,20 +87,6 @@ def _addresses(solution: Solution) -> Iterator[Problem]:
         # Where there was a checksum, the address has a typing error, and one must not guess what it was to be.
         allowed = f"the same with its checksum: {right}" if lacks else "an address whose checksum is right (EIP-55)"
         yield Problem(place, f"{address}, {'without' if lacks else 'with a wrong'} checksum", allowed)
-
-
-def checksummed(address: str) -> str:
-    """Return an address with its letters as EIP-55 has them."""
-    digits = address[2:].lower()
-    if digits.isdecimal():
-        return f"0x{digits}"
-    # Here, since many files have no address with letters.
-    from meshkit.keccak import keccak256
-
-    digest = keccak256(digits.encode()).hex()
-    return "0x" + "".join(
-        letter.upper() if int(mark, 16) >= 8 else letter for letter, mark in zip(digits, digest, strict=False)
-    )
 
 
 def _top_up(solution: Solution) -> Iterator[Problem]:

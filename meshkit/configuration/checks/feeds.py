@@ -6,7 +6,7 @@ from typing import Final
 
 from meshkit import feeds
 from meshkit.configuration.aggregator import SOURCES
-from meshkit.configuration.checks.chain import checksummed, too_short
+from meshkit.configuration.checks.chain import too_short
 from meshkit.configuration.checks.rounds import deployed
 from meshkit.configuration.faults.problem import Place, Problem, Remark
 from meshkit.configuration.feeds.served_feeds import TEMPLATES_PLACE, FeedList, ServedFeed, feed_list
@@ -14,6 +14,7 @@ from meshkit.configuration.feeds.timings import is_set, setting_of
 from meshkit.configuration.mesh import FeedSettings
 from meshkit.configuration.node_program import wanted_runtime
 from meshkit.configuration.solution import Solution
+from meshkit.ethereum.address import checksummed
 from meshkit.job_templates.template import JobTemplate
 from meshkit.ocr.timing import observation_timeout_ms
 

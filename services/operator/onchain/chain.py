@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import aiohttp
-from eth_utils.address import to_checksum_address
 
 from chainlink.contract import abi_codec, artifact
 from chainlink.contract.abi_codec import AbiCodec, Function
@@ -20,6 +19,7 @@ from chainlink.rpc.errors import Malformed, RpcRefused, RpcUnavailable
 from chainlink.rpc.reverts import revert_reason
 from meshkit.egress.connector import EgressConnector
 from meshkit.egress.hosts import hosts_of
+from meshkit.ethereum.address import checksummed
 from services.operator.errors import ChainUnavailable
 
 CONTRACT = "OffchainAggregator"
@@ -187,7 +187,7 @@ class Chain:
                 found = await self._rpc.logs(addresses, form.topic, first, last)
             return [
                 Event(
-                    to_checksum_address(log["address"]),
+                    checksummed(log["address"]),
                     quantity(log["blockNumber"]),
                     quantity(log["logIndex"]),
                     form.decode(log),
@@ -227,7 +227,7 @@ def _receipt(found: object, transaction_hash: str) -> Receipt | None:
     if found.get("blockNumber") is None:
         return None
     made = found.get("contractAddress")
-    contract = None if made is None else to_checksum_address(str(made))
+    contract = None if made is None else checksummed(str(made))
     return Receipt(quantity(found.get("status")) == 1, quantity(found["blockNumber"]), contract)
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from eth_abi.abi import encode
-
+from chainlink.abi import encode
 from chainlink.contract import aggregator, aggregator_ocr2
 from chainlink.contract.shape import TYPE_AND_VERSION, ContractShape, shape_of
 from chainlink.ocr2.median_config import AnswerRange

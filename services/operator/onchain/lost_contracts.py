@@ -10,12 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import rlp  # type: ignore[import-untyped]  # it has no annotations
-from eth_utils.address import to_checksum_address
-
+from chainlink import rlp
 from chainlink.keccak import keccak
 from meshkit import log
 from meshkit.errors import MeshError
+from meshkit.ethereum.address import checksummed
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import ChainUnavailable, UnusableContract
@@ -120,4 +119,4 @@ class LostContracts:
 
 def address_of(deployer: str, nonce: int) -> str:
     """Return the EIP-55 address of the contract that an account makes with the transaction of a nonce."""
-    return to_checksum_address(keccak(rlp.encode([bytes.fromhex(deployer.removeprefix("0x")), nonce]))[12:])
+    return checksummed(keccak(rlp.encode([bytes.fromhex(deployer.removeprefix("0x")), nonce]))[12:].hex())

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from chainlink.address import checksummed
 from chainlink.keys.ocr1 import OracleKeys
 from chainlink.ocr.config_rules import check
 from chainlink.ocr.contract_config import ContractConfig
 from chainlink.ocr.offchain_config import OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from chainlink.ocr.timing_minimums import check_minimums
+from meshkit.ethereum.address import checksummed
 from services.oracle.ocr import schedule
 from services.oracle.ocr.errors import IdentityError
 

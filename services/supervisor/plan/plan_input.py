@@ -117,12 +117,11 @@ def choose_programs(solution: Solution, environment: Mapping[str, str]) -> tuple
 
 def address_of(private_key: str) -> str:
     """Return the account of a private key (64 hex digits, perhaps after 0x), with its checksum (ERC-55)."""
-    # Only a mesh with a chain of its own needs it, and eth_keys would take as long as all the rest of a plan.
+    # Only a mesh with a chain of its own needs these.
     from coincurve import PublicKey
 
-    from meshkit.keccak import keccak256
+    from meshkit.ethereum.address import checksummed
+    from meshkit.ethereum.keccak import keccak256
 
     public_key = PublicKey.from_secret(bytes.fromhex(private_key.removeprefix("0x"))).format(compressed=False)
-    letters = keccak256(public_key[1:])[-20:].hex()
-    raised = keccak256(letters.encode()).hex()
-    return "0x" + "".join(letter.upper() if by >= "8" else letter for letter, by in zip(letters, raised, strict=False))
+    return checksummed(keccak256(public_key[1:])[-20:].hex())

@@ -2,11 +2,11 @@
 
 from hashlib import sha256
 
-from chainlink.address import checksummed
 from chainlink.keys.peer_id import encode_peer_id
 from chainlink.ocr.contract_config import OcrConfig
 from chainlink.ocr.offchain_config import OffchainConfig
 from chainlink.units import NS_PER_MS, NS_PER_S
+from meshkit.ethereum.address import checksummed
 
 
 def digest(kind: str, index: int) -> bytes:

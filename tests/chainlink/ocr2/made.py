@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from chainlink.address import checksummed
 from chainlink.ocr2.contract_config import Ocr2Config, Ocr2ContractConfig
 from chainlink.ocr2.median_config import AnswerRange, MedianConfig
 from chainlink.ocr2.offchain_config import OFFCHAIN_CONFIG_VERSION, Ocr2OffchainConfig
 from chainlink.units import NS_PER_MS, NS_PER_S
+from meshkit.ethereum.address import checksummed
 from tests.chainlink.ocr.made import digest, made_config
 
 

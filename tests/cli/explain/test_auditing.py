@@ -8,13 +8,13 @@ import aiohttp
 import pytest
 from eth_abi.abi import encode
 
-from chainlink.address import checksummed
 from chainlink.contract import aggregator as contract
 from chainlink.rpc.errors import RpcRefused
 from cli.errors import CliError, UsageError
 from cli.explain.audit_findings import Level, audit
 from cli.explain.audit_reading import AGGREGATOR, read
 from cli.explain.auditing import audit_feed
+from meshkit.ethereum.address import checksummed
 from tests.oracle.anvil import OWNER, Aggregator, Anvil
 from tests.oracle.ocr.committee import make_committee
 from tests.ports import free_port

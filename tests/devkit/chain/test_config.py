@@ -26,7 +26,7 @@ def test_everything() -> None:
     config = parse([*options, "--fund", f"{ADDRESS}=5", "--fund", f"{ADDRESS.lower()}={10**30}"])
 
     assert (1, 2, 3) == (config.port, config.chain_id, config.block_time_s)
-    assert (Funding(ADDRESS, 5), Funding(ADDRESS, 10**30)) == config.funds  # type: ignore[arg-type]
+    assert (Funding(ADDRESS, 5), Funding(ADDRESS, 10**30)) == config.funds
 
 
 @pytest.mark.parametrize(

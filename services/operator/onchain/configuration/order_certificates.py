@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from eth_abi.abi import encode
-from eth_keys.datatypes import PrivateKey
 
+from chainlink.abi import encode
 from chainlink.contract.chunked_certificate import ChunkedCertificate, NoChunks, cut
 from chainlink.contract.split_config import ADMIN_STATEMENT
+from chainlink.keys import secp256k1
 from services.operator.errors import UnusableCertificate
 
 LEAF_FILE = "order_cert.crt"
@@ -59,10 +59,8 @@ class OrderCertificates:
         """
         order = _read(self.directory)
         statement = hashlib.sha256(encode(ADMIN_STATEMENT, (admin, chain_id, helper, nonce))).digest()
-        signature = PrivateKey(order.key).sign_msg_hash(statement)
-        end = bytes((signature.v + _FIRST_V,))
-        signed = signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + end
-        return AdminProof(order.chain, signed, order.shown)
+        *coordinates, v = secp256k1.sign(order.key, statement)
+        return AdminProof(order.chain, bytes((*coordinates, v + _FIRST_V)), order.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def _read(directory: Path) -> _Order:
     path = _path(directory, certificates[0], certificates[1:])
     private = _private_key(directory / KEY_FILE, key)
     chain = [_cut(directory, certificate) for certificate in path]
-    if PrivateKey(private).public_key.to_bytes() != chain[0].public_key:
+    if secp256k1.public_key(private) != chain[0].public_key:
         raise UnusableCertificate(directory / KEY_FILE, f"is not the key of {LEAF_FILE}")
     return _Order(tuple(chain), private, tuple(map(_in_words, path)))
 

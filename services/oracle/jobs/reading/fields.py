@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from chainlink import toml_reader
-from chainlink.address import is_checksummed
 from chainlink.errors import SpecMalformed
+from meshkit.ethereum.address import is_checksummed
 from meshkit.go_quoted import quoted
 from services.oracle import go_texts
 from services.oracle.jobs.reading import toml_faults

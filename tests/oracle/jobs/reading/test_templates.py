@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chainlink.address import checksummed
+from meshkit.ethereum.address import checksummed
 from services.oracle.jobs.reading.job_reader import read
 from services.oracle.jobs.specification import OracleJob
 from services.oracle.settings import read_config

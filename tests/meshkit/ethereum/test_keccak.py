@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshkit.keccak import keccak256
+from meshkit.ethereum.keccak import keccak256
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainlink.address import checksummed, is_checksummed
+from meshkit.ethereum.address import checksummed, is_checksummed
 
 _ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # of EIP-55 itself
 

@@ -3,8 +3,6 @@
 import re
 from functools import lru_cache
 
-from chainlink.keccak import keccak
-
 _ADDRESS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{40})")
 _FROM_EIGHT = frozenset("89abcdef")
 
@@ -12,7 +10,7 @@ _FROM_EIGHT = frozenset("89abcdef")
 @lru_cache(maxsize=4096)
 def checksummed(address: str) -> str:
     """
-    Return an address in its one spelling; a network has few addresses, and all its feeds share these texts.
+    Return an address with its checksum, from any spelling of it.
 
     Raises:
         ValueError: when the text is no address.
@@ -21,7 +19,12 @@ def checksummed(address: str) -> str:
     if found is None:
         raise ValueError(f"{address!r} is no address of 40 hexadecimal digits")
     digits = found[1].lower()
-    marks = keccak(digits.encode()).hex()
+    if digits.isdecimal():
+        return f"0x{digits}"
+    # Here, since many a configuration that is checked has no address with letters.
+    from meshkit.ethereum.keccak import keccak256
+
+    marks = keccak256(digits.encode()).hex()
     return "0x" + "".join(
         digit.upper() if mark in _FROM_EIGHT else digit for digit, mark in zip(digits, marks, strict=False)
     )
