@@ -66,8 +66,8 @@ def _funding(text: str) -> Funding:
     try:
         right = checksummed(address)
     except ValueError:
-        right = ""
-    if address not in (right, right.lower()):
+        right = None
+    if right is None or address not in (right, right.lower()):
         raise InvalidInput("--fund", text, "ADDRESS=WEI with a 20-byte hex address, 0x-prefixed, of a right checksum")
     if not (wei.isascii() and wei.isdigit()):
         raise InvalidInput("--fund", text, "ADDRESS=WEI with a whole number of wei")

@@ -38,6 +38,8 @@ def test_everything() -> None:
         ("--block-time", "0"),
         ("--fund", ""),
         ("--fund", ADDRESS),
+        ("--fund", "=1"),
+        ("--fund", f"{ADDRESS[2:]}=1"),
         ("--fund", f"{ADDRESS}="),
         ("--fund", f"{ADDRESS}=-1"),
         ("--fund", f"{ADDRESS}=1.5"),
