@@ -40,6 +40,10 @@ class Anvil:
         assert "error" not in answer, answer
         return answer["result"]
 
+    async def fund(self) -> None:
+        """Give the faucet more than any test spends."""
+        await self.call("anvil_setBalance", self.faucet, hex(10**24))
+
 
 @contextmanager
 def start(port: int, *options: str) -> Iterator[Anvil]:

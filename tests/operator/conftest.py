@@ -84,7 +84,7 @@ def _anvil() -> Iterator[Anvil]:
 @pytest.fixture(name="chain")
 async def _chain(anvil: Anvil) -> AsyncIterator[Chain]:
     """Give a connection to the chain, with a rich faucet."""
-    await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))
+    await anvil.fund()
     chain = Chain([Endpoint("chain", anvil.url)], CHAIN_ID)
     yield chain
     await chain.close()
@@ -97,6 +97,7 @@ def _sender(chain: Chain) -> Sender:
 
 
 @pytest.fixture(name="onchain")
-def _onchain(config: OperatorConfig, anvil: Anvil) -> OperatorConfig:
-    """Give the configuration with the real chain's address."""
+async def _onchain(config: OperatorConfig, anvil: Anvil) -> OperatorConfig:
+    """Give the configuration with the real chain's address; the faucet there is rich."""
+    await anvil.fund()
     return replace(config, chain=replace(config.chain, http_url=anvil.url))

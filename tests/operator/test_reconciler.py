@@ -17,7 +17,7 @@ from services.operator.onchain.contract_changes import FeedAction
 from services.operator.onchain.known_contracts import KnownContracts
 from services.operator.onchain.transactions import Sender
 from services.operator.reconciler import Reconciler
-from tests.operator.anvil import CHAIN_ID, Anvil, start
+from tests.operator.anvil import CHAIN_ID, start
 from tests.operator.fake_node import FakeNode
 from tests.operator.node_faults import Fault
 from tests.operator.running_nodes import fake_nodes
@@ -129,7 +129,7 @@ async def test_contracts_whose_file_was_lost_are_found_again(
 ) -> None:
     """With the keys of before and no file of addresses, the same contracts go on: none is deployed anew."""
     with start(free_port()) as own:
-        await own.call("anvil_setBalance", own.faucet, hex(10**24))
+        await own.fund()
         config = replace(meshed, chain=replace(meshed.chain, http_url=own.url))
         async with _reconciling(config, prepared) as reconciler:
             await reconciler.run()
@@ -249,14 +249,14 @@ async def test_a_lost_chain_is_set_up_anew(
     config = replace(meshed, chain=replace(meshed.chain, http_url=f"http://127.0.0.1:{port}"))
     async with _reconciling(config, prepared) as reconciler:
         with start(port) as anvil:
-            await _fund(anvil)
+            await anvil.fund()
             await reconciler.run()
             assert reconciler.all_running
         outcome = await reconciler.run()
         assert isinstance(outcome.errors["chain"], ChainUnavailable)
         assert () == outcome.changes
         with start(port) as anvil:
-            await _fund(anvil)
+            await anvil.fund()
             # Other nonces than before, so that the addresses cannot be the same by chance.
             await anvil.call("anvil_setNonce", anvil.faucet, hex(40))
             for _ in range(3):
@@ -276,7 +276,7 @@ async def test_a_few_blocks_are_enough(meshed: OperatorConfig, prepared: Prepara
     port = free_port()
     config = replace(meshed, chain=replace(meshed.chain, http_url=f"http://127.0.0.1:{port}"))
     with start(port, "--block-time", "1") as anvil:
-        await _fund(anvil)
+        await anvil.fund()
         chain = Chain([Endpoint("chain", anvil.url)], CHAIN_ID)
         before = (await chain.head()).number
         async with _reconciling(config, prepared) as reconciler:
@@ -302,10 +302,6 @@ async def test_an_empty_faucet_is_named(meshed: OperatorConfig, prepared: Prepar
     async with _reconciling(required, prepared) as reconciler:
         with pytest.raises(TopupRequired, match="top-up of chainlink-node-2"):
             await reconciler.run()
-
-
-async def _fund(anvil: Anvil) -> None:
-    await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))
 
 
 async def test_a_node_without_its_own_keys_is_told_apart(

@@ -177,7 +177,7 @@ async def test_a_chain_that_comes_later(setting: Setting, config: OperatorConfig
                     await stub.Reconcile(pb.ReconcileRequest(), timeout=60)
                 assert grpc.StatusCode.UNAVAILABLE is caught.value.code()
             with start(port) as anvil:
-                await anvil.call("anvil_setBalance", anvil.faucet, hex(10**24))
+                await anvil.fund()
                 await until(lambda: _runs(stub), "all feeds RUNNING", 110)
         assert process.returncode is None
 
