@@ -59,8 +59,8 @@ class OrderCertificates:
         """
         order = _read(self.directory)
         statement = hashlib.sha256(encode(ADMIN_STATEMENT, (admin, chain_id, helper, nonce))).digest()
-        *coordinates, v = secp256k1.sign(order.key, statement)
-        return AdminProof(order.chain, bytes((*coordinates, v + _FIRST_V)), order.shown)
+        *r_and_s, v = secp256k1.sign(order.key, statement)
+        return AdminProof(order.chain, bytes((*r_and_s, v + _FIRST_V)), order.shown)
 
 
 @dataclass(frozen=True, slots=True)
