@@ -8,10 +8,10 @@ from typing import Any
 from chainlink.abi import decode, encode
 from chainlink.abi_types import AbiError
 from chainlink.contract.artifact import Artifact
-from chainlink.keccak import keccak
 from chainlink.rpc.answers import blob
 from chainlink.rpc.errors import Malformed
 from meshkit.ethereum.address import checksummed
+from meshkit.ethereum.keccak import keccak256
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Function:
     @cached_property
     def selector(self) -> bytes:
         """Return the 4 bytes that call data begins with."""
-        return keccak(text=f"{self.name}({','.join(self.inputs)})")[:4]
+        return keccak256(f"{self.name}({','.join(self.inputs)})".encode())[:4]
 
     def call_data(self, *arguments: Any) -> bytes:
         """Return the data of a call, canonically and tightly encoded; ValueError if the arguments do not fit."""
@@ -61,7 +61,7 @@ class Event:
     @cached_property
     def topic(self) -> bytes:
         """Return the 32 bytes that stand first among a log's topics."""
-        return keccak(text=f"{self.name}({','.join(field.type for field in self.fields)})")
+        return keccak256(f"{self.name}({','.join(field.type for field in self.fields)})".encode())
 
     def decode(self, log: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a log by name, addresses checksummed; Malformed if it is no log of this event."""

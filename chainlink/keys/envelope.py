@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from chainlink.errors import KeyUnreadable
-from chainlink.keccak import keccak
+from meshkit.ethereum.keccak import keccak256
 
 STANDARD_SCRYPT_N = 262_144
 _R = 8
@@ -116,7 +116,7 @@ def _aes_ctr(key: bytes, iv: bytes, data: bytes) -> bytes:
 
 
 def _mac(key: bytes, ciphertext: bytes) -> bytes:
-    return keccak(key[16:32] + ciphertext)
+    return keccak256(key[16:32] + ciphertext)
 
 
 def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

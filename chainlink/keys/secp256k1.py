@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from coincurve import PrivateKey, PublicKey
 
-from chainlink.keccak import keccak
 from meshkit.ethereum.address import checksummed
+from meshkit.ethereum.keccak import keccak256
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SIGNATURE_LENGTH = 65
@@ -57,7 +57,7 @@ def _key(private_key: bytes) -> PrivateKey:
 
 
 def _address(key: PublicKey) -> str:
-    return checksummed(keccak(_coordinates(key))[12:].hex())
+    return checksummed(keccak256(_coordinates(key))[12:].hex())
 
 
 def _coordinates(key: PublicKey) -> bytes:

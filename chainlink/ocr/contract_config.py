@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from chainlink.abi import encode
 from chainlink.errors import InvalidOcrConfig
-from chainlink.keccak import keccak
 from chainlink.ocr.offchain_config import OffchainConfig
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from meshkit.ethereum.address import checksummed
+from meshkit.ethereum.keccak import keccak256
 
 _DIGEST_TYPES = ("address", "uint64", "address[]", "address[]", "uint8", "uint64", "bytes")
 _DIGEST_LENGTH = 16
@@ -57,7 +57,7 @@ class ContractConfig:
             self.encoded_version,
             self.encoded,
         )
-        return keccak(encode(_DIGEST_TYPES, values))[:_DIGEST_LENGTH]
+        return keccak256(encode(_DIGEST_TYPES, values))[:_DIGEST_LENGTH]
 
     def decode(self) -> tuple[OcrConfig, SharedSecretEncryptions]:
         """

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from chainlink.errors import InvalidOcrConfig
-from chainlink.keccak import keccak
+from meshkit.ethereum.keccak import keccak256
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SharedSecretEncryptions:
                 found, allowed = public_key.hex(), "X25519 public keys of 32 bytes"
                 raise InvalidOcrConfig(f"configPublicKeys[{index}]", found, allowed) from error
             blocks.append(encryptor.update(secret) + encryptor.finalize())
-        return cls(key.public_key().public_bytes_raw(), keccak(secret), tuple(blocks))
+        return cls(key.public_key().public_bytes_raw(), keccak256(secret), tuple(blocks))
 
     def open(self, index: int, scalar: bytes) -> bytes:
         """
@@ -51,7 +51,7 @@ class SharedSecretEncryptions:
         except ValueError as error:
             raise InvalidOcrConfig("diffieHellmanPoint", point.hex(), "an X25519 point") from error
         secret = decryptor.update(self.encryptions[index]) + decryptor.finalize()
-        if keccak(secret) != self.shared_secret_hash:
+        if keccak256(secret) != self.shared_secret_hash:
             found = "a block that decrypts to a wrong hash"
             raise InvalidOcrConfig(f"sharedSecretEncryptions[{index}]", found, "the shared secret")
         return secret
@@ -60,4 +60,4 @@ class SharedSecretEncryptions:
 def _block_cipher(key: X25519PrivateKey, point: bytes) -> Cipher[modes.ECB]:
     shared = key.exchange(X25519PublicKey.from_public_bytes(point))
     # One block under a key used once: here ECB is AES itself, which is what the encoding asks for.
-    return Cipher(algorithms.AES(keccak(shared)[:16]), modes.ECB())  # noqa: S305
+    return Cipher(algorithms.AES(keccak256(shared)[:16]), modes.ECB())  # noqa: S305

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from chainlink.abi import encode
-from chainlink.keccak import keccak
 from chainlink.ocr.contract_config import addresses
 from chainlink.ocr.shared_secret import SharedSecretEncryptions
 from chainlink.ocr2.median_config import AnswerRange
 from chainlink.ocr2.offchain_config import Ocr2OffchainConfig
+from meshkit.ethereum.keccak import keccak256
 
 _DIGEST_TYPES = (
     *("uint256", "address", "uint64", "address[]", "address[]"),
@@ -65,7 +65,7 @@ class Ocr2ContractConfig:
             self.offchain_version,
             self.offchain,
         )
-        return _DIGEST_PREFIX + keccak(encode(_DIGEST_TYPES, values))[len(_DIGEST_PREFIX) :]
+        return _DIGEST_PREFIX + keccak256(encode(_DIGEST_TYPES, values))[len(_DIGEST_PREFIX) :]
 
     def decode(self) -> tuple[Ocr2Config, SharedSecretEncryptions]:
         """

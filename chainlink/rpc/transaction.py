@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from chainlink import rlp
-from chainlink.keccak import keccak
 from chainlink.keys import secp256k1
+from meshkit.ethereum.keccak import keccak256
 
 _DYNAMIC_FEE = b"\x02"
 
@@ -41,9 +41,9 @@ class UnsignedTransaction:
 
 def transaction_hash(raw: bytes) -> str:
     """Return the hash of a signed transaction as 0x text."""
-    return "0x" + keccak(raw).hex()
+    return "0x" + keccak256(raw).hex()
 
 
 def _signature(private_key: bytes, signed: bytes) -> tuple[int, int, int]:
-    signature = secp256k1.sign(private_key, keccak(signed))
+    signature = secp256k1.sign(private_key, keccak256(signed))
     return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]

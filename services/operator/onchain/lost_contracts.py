@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from chainlink import rlp
-from chainlink.keccak import keccak
 from meshkit import log
 from meshkit.errors import MeshError
 from meshkit.ethereum.address import checksummed
+from meshkit.ethereum.keccak import keccak256
 from services.operator.concurrently import together
 from services.operator.config import FeedTarget, OperatorConfig
 from services.operator.errors import ChainUnavailable, UnusableContract
@@ -119,4 +119,4 @@ class LostContracts:
 
 def address_of(deployer: str, nonce: int) -> str:
     """Return the EIP-55 address of the contract that an account makes with the transaction of a nonce."""
-    return checksummed(keccak(rlp.encode([bytes.fromhex(deployer.removeprefix("0x")), nonce]))[12:].hex())
+    return checksummed(keccak256(rlp.encode([bytes.fromhex(deployer.removeprefix("0x")), nonce]))[12:].hex())

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from chainlink.keccak import keccak
 from chainlink.keys.evm import EvmKey
 from chainlink.rpc.client import Submission
 from chainlink.rpc.refusals import Refusal, of_transaction
@@ -18,6 +17,7 @@ from chainlink.rpc.transaction import UnsignedTransaction
 from meshkit import log
 from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError
+from meshkit.ethereum.keccak import keccak256
 from services.operator.errors import ChainUnavailable, TransactionReverted
 from services.operator.onchain.chain import CallReverted, Chain, Receipt
 from services.operator.onchain.gas_price import GasPrice
@@ -213,7 +213,7 @@ class Sender:
             submission = await self._chain.submit(raw)
             if submission.accepted or submission.uncertain:
                 self._price.accepted()
-                return _Waiting(transaction, nonce, gas, price_wei, raw, [keccak(raw)])
+                return _Waiting(transaction, nonce, gas, price_wei, raw, [keccak256(raw)])
             meanings = [of_transaction(refusal) for refusal in submission.refusals]
             taken = next((meaning for meaning in meanings if meaning.kind in _NONCE_IS_TAKEN), None)
             kinds = {meaning.kind for meaning in meanings}
@@ -331,11 +331,11 @@ class Sender:
         self._log.warning("transaction_bumped", hash=waiting.hash, offered_wei=waiting.price_wei, now_wei=price_wei)
         waiting.raw = self._signed(waiting.transaction, waiting.nonce, waiting.gas, price_wei)
         waiting.price_wei = price_wei
-        waiting.hashes.append(keccak(waiting.raw))
+        waiting.hashes.append(keccak256(waiting.raw))
 
     async def _fill_gap(self, mined: int) -> None:
         """Hand over again what blocks had and have no more, as after a reorganisation: what is behind waits for it."""
         for nonce in range(mined, min(self._waiting, default=mined)):
             if (raw := self._mined.get(nonce)) is not None:
-                self._log.warning("transaction_vanished", nonce=nonce, hash="0x" + keccak(raw).hex())
+                self._log.warning("transaction_vanished", nonce=nonce, hash="0x" + keccak256(raw).hex())
                 await self._chain.submit(raw)

@@ -5,8 +5,8 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chainlink.keccak import keccak
 from chainlink.keys import secp256k1
+from meshkit.ethereum.keccak import keccak256
 from services.oracle.ocr.report import encode_value
 
 
@@ -40,11 +40,11 @@ def verify_observation(public_key: bytes, tag: bytes, value: int, signature: byt
 
 def sign_report(key: bytes, report: bytes) -> bytes:
     """Sign keccak256(report) with a 32-byte secp256k1 key; return r, low s and v (0/1), 65 bytes, after RFC 6979."""
-    return secp256k1.sign(key, keccak(report))
+    return secp256k1.sign(key, keccak256(report))
 
 
 # A leader meets each signature twice: in the follower's Report and in its own Final. A recovery takes milliseconds.
 @lru_cache(maxsize=256)
 def recover_signer(report: bytes, signature: bytes) -> str | None:
     """Return the checksummed address that made a 65-byte signature over a report, None if there is no such address."""
-    return secp256k1.recover(keccak(report), signature)
+    return secp256k1.recover(keccak256(report), signature)

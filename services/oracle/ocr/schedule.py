@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from chainlink.keccak import keccak
+from meshkit.ethereum.keccak import keccak256
 
 _LEADER_LABEL = b"chainlink offchain reporting v1 leader selection key"
 _TX_ORDER_LABEL = b"chainlink offchain reporting v1 transmission order key"
@@ -15,17 +15,17 @@ _WORD = 1 << 32
 
 def leader_key(shared_secret: bytes) -> bytes:
     """Derive the 16-byte key of leader selection from the 16-byte shared secret."""
-    return keccak(shared_secret + _LEADER_LABEL)[:_KEY_LENGTH]
+    return keccak256(shared_secret + _LEADER_LABEL)[:_KEY_LENGTH]
 
 
 def tx_order_key(shared_secret: bytes) -> bytes:
     """Derive the 16-byte key of the transmission order from the 16-byte shared secret."""
-    return keccak(shared_secret + _TX_ORDER_LABEL)[:_KEY_LENGTH]
+    return keccak256(shared_secret + _TX_ORDER_LABEL)[:_KEY_LENGTH]
 
 
 def leader(epoch: int, key: bytes, n: int) -> int:
     """Return the index of the epoch's leader among n oracles; consecutive epochs may have the same one."""
-    return int.from_bytes(keccak(key + epoch.to_bytes(8, "little")), "big") % n
+    return int.from_bytes(keccak256(key + epoch.to_bytes(8, "little")), "big") % n
 
 
 def permutation(n: int, key: bytes) -> tuple[int, ...]:
@@ -41,7 +41,7 @@ def permutation(n: int, key: bytes) -> tuple[int, ...]:
 def transmission_order(key: bytes, config_digest: bytes, epoch: int, round_number: int, n: int) -> tuple[int, ...]:
     """Return each oracle's position in the transmission order of a round: element i is the position of oracle i."""
     context = config_digest + epoch.to_bytes(8, "little") + round_number.to_bytes(8, "little")
-    return permutation(n, keccak(key + context)[:_KEY_LENGTH])
+    return permutation(n, keccak256(key + context)[:_KEY_LENGTH])
 
 
 def stage(position: int, stage_sizes: Sequence[int]) -> int | None:

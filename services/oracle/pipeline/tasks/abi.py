@@ -6,7 +6,7 @@ from typing import Self
 
 from chainlink import abi, abi_types
 from chainlink.abi_types import AbiError
-from chainlink.keccak import keccak
+from meshkit.ethereum.keccak import keccak256
 from services.oracle.pipeline import number
 from services.oracle.pipeline.attributes import Attributes
 from services.oracle.pipeline.errors import TaskError, bad_input
@@ -77,7 +77,7 @@ class EthAbiEncodeTask:
             encoded = abi.encode(types, given)
         except AbiError as error:
             raise bad_input(f"ETHABIEncode: could not ABI encode values: {error}") from error
-        selector = keccak(text=f"{name}({','.join(types)})")[:4] if name else b""
+        selector = keccak256(f"{name}({','.join(types)})".encode())[:4] if name else b""
         return f"0x{(selector + encoded).hex()}"
 
 
